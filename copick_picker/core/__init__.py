@@ -1,0 +1,1 @@
+"""Pure array code: numpy and torch in, numpy and records out."""

@@ -1,0 +1,1 @@
+"""Reference picks against candidate picks: matching and metrics."""

@@ -1,0 +1,1 @@
+"""Segmentations or probability volumes to scored picks."""

@@ -1,0 +1,1 @@
+"""Network registry: names to `torch.nn.Module`."""

@@ -1,0 +1,1 @@
+"""Tomogram to probability volumes: windows, blending, test-time augmentation."""

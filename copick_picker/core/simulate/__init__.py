@@ -1,0 +1,1 @@
+"""Phantoms and simulated tomograms with known truth."""

@@ -1,0 +1,1 @@
+"""Sampling, targets, losses and the training loop."""

@@ -1,0 +1,1 @@
+"""The only package that knows copick, zarr, the portal and files."""

@@ -1,0 +1,161 @@
+"""What a workflow may ask of a project: the Protocol that copick and the test memory store obey.
+
+Volumes are (z, y, x); feature volumes (c, z, y, x); points (n, 3) are (x, y, z) in Angstrom.
+Readers raise ``ProjectError`` (broken store) or ``UnknownNameError`` (no such thing; the message
+lists the choices). Writers compute nothing: they write beside the target, then rename, and write
+the provenance record last; an object is *complete* when its provenance record exists and its array
+or file can be read.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.records import (
+    FeatureKey,
+    ObjectSpec,
+    PicksKey,
+    PickSet,
+    SegmentationKey,
+    TomogramKey,
+)
+
+Provenance = Mapping[str, Any]
+Slabs = Iterable[tuple[int, npt.NDArray[Any]]]
+"""Pairs (first z, block): blocks (z, y, x) or (c, z, y, x), ascending and gapless along z."""
+
+
+class LazyVolume(Protocol):
+    """A stored volume that is read piece by piece."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape, (z, y, x) or (c, z, y, x)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type as stored."""
+        ...
+
+    def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
+        """Return the planes z_start to z_stop as stored, all channels."""
+        ...
+
+
+class ProjectStore(Protocol):
+    """A copick project, seen by a workflow."""
+
+    @property
+    def location(self) -> str:
+        """Where the project was opened from."""
+        ...
+
+    def run_names(self) -> list[str]:
+        """Return all run names, sorted."""
+        ...
+
+    def objects(self) -> list[ObjectSpec]:
+        """Return the pickable objects, by label."""
+        ...
+
+    def tomograms(self, run_name: str) -> list[TomogramKey]:
+        """Return the tomograms of a run, sorted."""
+        ...
+
+    def open_tomogram(self, run_name: str, key: TomogramKey) -> LazyVolume:
+        """Return a lazy tomogram (z, y, x); reading never creates anything."""
+        ...
+
+    def segmentations(self, run_name: str) -> list[SegmentationKey]:
+        """Return the segmentations of a run, half-written ones included."""
+        ...
+
+    def open_segmentation(self, run_name: str, key: SegmentationKey) -> LazyVolume:
+        """Return a lazy segmentation (z, y, x)."""
+        ...
+
+    def segmentation_provenance(self, run_name: str, key: SegmentationKey) -> Provenance | None:
+        """Return our record of a complete segmentation; None where absent, partial or not ours."""
+        ...
+
+    def segmentation_labels(self, run_name: str, key: SegmentationKey) -> dict[str, int] | None:
+        """Return name -> label as the segmentation's maker recorded it; None where unknown.
+
+        Our attributes first, else octopi's log of the run.
+        """
+        ...
+
+    def write_segmentation(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        slabs: Slabs,
+        *,
+        shape_zyx: tuple[int, int, int],
+        provenance: Provenance,
+        overwrite: bool,
+    ) -> None:
+        """Write labels (uint8 or uint16) slab by slab, then the record."""
+        ...
+
+    def open_feature(self, run_name: str, key: FeatureKey) -> LazyVolume:
+        """Return a lazy feature volume (c, z, y, x)."""
+        ...
+
+    def features(self, run_name: str) -> list[FeatureKey]:
+        """Return the feature volumes of a run."""
+        ...
+
+    def feature_provenance(self, run_name: str, key: FeatureKey) -> Provenance | None:
+        """Return our record of a complete feature volume, else None."""
+        ...
+
+    def write_feature(
+        self,
+        run_name: str,
+        key: FeatureKey,
+        slabs: Slabs,
+        *,
+        shape_czyx: tuple[int, int, int, int],
+        provenance: Provenance,
+        overwrite: bool,
+    ) -> None:
+        """Write a float16 feature volume slab by slab, with its true spacing, then the record."""
+        ...
+
+    def picks(self, run_name: str) -> list[PicksKey]:
+        """Return the pick sets of a run, sorted."""
+        ...
+
+    def read_picks(self, run_name: str, key: PicksKey) -> PickSet:
+        """Return a pick set: true centres (location plus transform shift) and scores."""
+        ...
+
+    def picks_provenance(self, run_name: str, key: PicksKey) -> Provenance | None:
+        """Return our record of a complete pick set, else None."""
+        ...
+
+    def write_picks(
+        self,
+        run_name: str,
+        key: PicksKey,
+        picks: PickSet,
+        *,
+        provenance: Provenance,
+        overwrite: bool,
+    ) -> None:
+        """Write a pick set, an empty one too, then the record."""
+        ...
+
+    def existing(
+        self, run_name: str, keys: Sequence[SegmentationKey | PicksKey | FeatureKey]
+    ) -> list[SegmentationKey | PicksKey | FeatureKey]:
+        """Return those of the keys that exist in any state, ours or not, after a fresh listing."""
+        ...
+
+    def check_writable(self) -> None:
+        """Raise ProjectError with the place and the reason where outputs cannot be written."""
+        ...

@@ -1,0 +1,1 @@
+"""Checked settings of every command; scientific defaults stand here and nowhere else."""

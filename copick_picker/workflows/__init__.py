@@ -1,0 +1,1 @@
+"""Read, compute, write: one module a command, over every run of a project."""
