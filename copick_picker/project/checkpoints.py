@@ -1,0 +1,262 @@
+"""Model files: our folder (``model.yaml`` and ``weights.safetensors``) and octopi's pair of files.
+
+Readers return a state dict (name -> tensor) and the raw mapping of the YAML; workflows turn the
+mapping into settings and the state into a network. Nothing is unpickled unless the caller says
+``trust=True``: safetensors files hold numbers only, and ``torch.load`` runs with
+``weights_only=True``.
+"""
+
+import hashlib
+import pickle
+import tempfile
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+
+from copick_picker.errors import CheckpointError
+
+StateDict = dict[str, torch.Tensor]
+CARD_FILE = "model.yaml"
+WEIGHTS_FILE = "weights.safetensors"
+_BROKEN = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    AssertionError,
+)
+"""What the restricted unpickler and the archive reader raise on damaged bytes."""
+
+
+def is_model_folder(path: Path) -> bool:
+    """Return whether a path looks like one of our model folders."""
+    return path.is_dir() and (path / CARD_FILE).is_file()
+
+
+def read_model_folder(folder: Path) -> tuple[StateDict, dict[str, Any]]:
+    """Return the weights and the raw card of a model folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder with ``model.yaml`` and the weights file that it names.
+
+    Returns
+    -------
+    tuple
+        State dict (name -> tensor on the CPU) and the mapping of ``model.yaml``.
+
+    Raises
+    ------
+    CheckpointError
+        In one line, if a file is missing or broken, or the checksum differs from the card's.
+    """
+    if not folder.is_dir():
+        msg = f"model folder {folder} does not exist"
+        raise CheckpointError(msg)
+    raw = read_mapping(folder / CARD_FILE)
+    weights_path = folder / Path(str(raw.get("weights_file", WEIGHTS_FILE))).name
+    data = _read_bytes(weights_path)
+    found, expected = hashlib.sha256(data).hexdigest(), raw.get("weights_sha256")
+    if found != expected:
+        msg = (
+            f"weights {weights_path} have SHA-256 {found[:12]}..., but {CARD_FILE} says "
+            f"{str(expected)[:12]}...: the file was changed or cut short"
+        )
+        raise CheckpointError(msg)
+    try:
+        return load_safetensors(data), raw
+    except (SafetensorError, ValueError, RuntimeError, KeyError) as error:
+        msg = f"weights {weights_path} are not a whole safetensors file: {_one_line(error)}"
+        raise CheckpointError(msg) from None
+
+
+def write_model_folder(
+    folder: Path,
+    state_dict: Mapping[str, torch.Tensor],
+    raw: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a model folder: all of it or nothing.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder to make.
+    state_dict : mapping
+        Name -> tensor; stored contiguous, tensors that share memory as copies.
+    raw : mapping
+        The card; ``weights_file`` and ``weights_sha256`` are filled in here.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder exists (or is something else than a model), or cannot be written.
+    """
+    if folder.exists() and not (overwrite and is_model_folder(folder)):
+        reason = "use overwrite to replace it" if is_model_folder(folder) else "it is not a model"
+        msg = f"{folder} exists; {reason}"
+        raise CheckpointError(msg)
+    tensors = {name: tensor.detach().cpu().clone() for name, tensor in state_dict.items()}
+    data = save_safetensors({name: tensor.contiguous() for name, tensor in tensors.items()})
+    checksum = hashlib.sha256(data).hexdigest()
+    card = dict(raw) | {"weights_file": WEIGHTS_FILE, "weights_sha256": checksum}
+    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            fresh = Path(scratch) / "new"
+            fresh.mkdir()
+            (fresh / WEIGHTS_FILE).write_bytes(data)
+            (fresh / CARD_FILE).write_text(text, encoding="utf-8")
+            if folder.exists():
+                folder.rename(Path(scratch) / "old")
+            fresh.rename(folder)
+    except OSError as error:
+        msg = f"model folder {folder} cannot be written: {_one_line(error)}"
+        raise CheckpointError(msg) from error
+
+
+def read_octopi_pair(
+    config_path: Path, weights_path: Path, *, trust: bool = False
+) -> tuple[StateDict, dict[str, Any]]:
+    """Return the weights and the raw YAML of a model that octopi trained.
+
+    Parameters
+    ----------
+    config_path : pathlib.Path
+        ``model_config.yaml`` as octopi writes it.
+    weights_path : pathlib.Path
+        ``best_model.pth``: a plain state dict.
+    trust : bool
+        Whether to unpickle a file that holds more than numbers. Unpickling runs code from the
+        file.
+
+    Returns
+    -------
+    tuple
+        State dict (name -> tensor on the CPU) and the mapping of the YAML.
+
+    Raises
+    ------
+    CheckpointError
+        In one line, if a file is missing, broken or unsafe.
+    """
+    return read_torch_weights(weights_path, trust=trust), read_mapping(config_path)
+
+
+def read_torch_weights(path: Path, *, trust: bool = False) -> StateDict:
+    """Return the state dict of a file written by ``torch.save``.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    trust : bool
+        Whether to unpickle a file that holds more than numbers.
+
+    Raises
+    ------
+    CheckpointError
+        In one line, if the file is missing, broken, unsafe or no state dict.
+    """
+    if not path.is_file():
+        msg = f"weights {path} do not exist"
+        raise CheckpointError(msg)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            state = torch.load(path, map_location="cpu", weights_only=not trust)
+    except pickle.UnpicklingError as error:
+        msg = _unpickling_message(path, str(error))
+        raise CheckpointError(msg) from None
+    except _BROKEN as error:
+        msg = f"weights {path} are broken or cut short: {_one_line(error)}"
+        raise CheckpointError(msg) from None
+    if not isinstance(state, Mapping) or not state:
+        msg = f"weights {path} hold a {type(state).__name__}, not a state dict (name -> tensor)"
+        raise CheckpointError(msg)
+    wrong = [str(name) for name, value in state.items() if not isinstance(value, torch.Tensor)]
+    if wrong:
+        msg = f"weights {path} are no plain state dict: not tensors are {', '.join(wrong[:5])}"
+        raise CheckpointError(msg)
+    return {str(name): tensor for name, tensor in state.items()}
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    CheckpointError
+        In one line, if the file is missing or is no YAML mapping.
+    """
+    text = _read_bytes(path)
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        msg = f"{path} is not valid YAML: {_one_line(error)}"
+        raise CheckpointError(msg) from None
+    if not isinstance(content, dict):
+        msg = f"{path} holds {type(content).__name__}, expected a mapping of settings"
+        raise CheckpointError(msg)
+    return {str(key): value for key, value in content.items()}
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, for records.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read.
+    """
+    return hashlib.sha256(_read_bytes(path)).hexdigest()
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        msg = f"{path} does not exist"
+        raise CheckpointError(msg) from None
+    except OSError as error:
+        msg = f"{path} cannot be read: {_one_line(error)}"
+        raise CheckpointError(msg) from None
+
+
+def _unpickling_message(path: Path, reason: str) -> str:
+    if "weights_only" in reason or "Unsupported" in reason:
+        return (
+            f"weights {path} hold more than numbers and were not opened, because that would run "
+            "code from the file; only if you trust its origin, use --trust-checkpoint"
+        )
+    return f"weights {path} are broken or cut short"
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:200] if text else type(error).__name__

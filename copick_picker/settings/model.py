@@ -1,0 +1,178 @@
+"""The card of a model: what ``model.yaml`` says about the weights beside it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from copick_picker.errors import CheckpointError, nearest_name
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+WindowSide = Annotated[int, Field(ge=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelObject(_Frozen):
+    """One object that a model finds, and the channel that holds it.
+
+    Attributes
+    ----------
+    name : str
+        Name of the object; matched by name with the objects of a project.
+    channel : int
+        Channel of the network's output; 0 is background and never an object.
+    radius_angstrom : float or None
+        Radius that the training saw.
+    target_fraction : float or None
+        Radius of the painted training target as a fraction of the particle's radius.
+    score_threshold : float or None
+        Lowest score of a pick that counts, tuned on held-out tomograms.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    channel: Annotated[int, Field(ge=1)]
+    radius_angstrom: Positive | None = None
+    target_fraction: Annotated[float, Field(gt=0, le=2)] | None = None
+    score_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class ModelCard(_Frozen):
+    """All that a network's weights need to be used rightly.
+
+    Attributes
+    ----------
+    format_version : int
+        Version of this file format.
+    name : str
+        Name of the model, for records and messages.
+    architecture : str
+        Name of the network in the registry of ``core.models``.
+    parameters : dict
+        Settings of the network, as its builder takes them.
+    window_voxels : tuple of int
+        Window (z, y, x) in voxels that the network was trained on.
+    objects : tuple of ModelObject
+        The objects, each with its channel.
+    n_channels : int or None
+        Channels of the output; None means one more than the objects, for the background.
+    voxel_spacing_angstrom : float or None
+        Voxel spacing of the training data; None where the source does not say.
+    contrast : str
+        ``dark`` or ``bright``: how protein looked in the training data.
+    normalization : str
+        ``zscore``: the whole volume has mean 0 and standard deviation 1.
+    home : str
+        Whose arithmetic ``exact`` follows. ``octopi`` pads a volume smaller than the window with
+        zeros on both sides, ``picker`` reflects it.
+    augmentation_set : str
+        Default set of test-time augmentations, ``octopi`` or ``quarter-turns``.
+    augmentation_count : int
+        Default number of augmentations, taken from the start of the set.
+    overlap : float
+        Default overlap of neighbouring windows, as a fraction of the window.
+    blending : str
+        Default weight of a window's voxels, ``constant`` or ``gaussian``.
+    weights_file : str
+        Name of the weights file in the model's folder.
+    weights_sha256 : str or None
+        SHA-256 of the weights file; written with the weights.
+    fingerprint : tuple of float or None
+        Output of the network for a fixed input, see ``core.models.fingerprint``.
+    provenance : dict
+        Free text and figures: training data, seeds, scores, licence, limits.
+    """
+
+    format_version: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1)]
+    architecture: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    window_voxels: tuple[WindowSide, WindowSide, WindowSide]
+    objects: Annotated[tuple[ModelObject, ...], Field(min_length=1)]
+    n_channels: Annotated[int, Field(ge=2)] | None = None
+    voxel_spacing_angstrom: Positive | None
+    contrast: Literal["dark", "bright"] = "dark"
+    normalization: Literal["zscore"] = "zscore"
+    home: Literal["octopi", "picker"] = "picker"
+    augmentation_set: Literal["octopi", "quarter-turns"] = "octopi"
+    augmentation_count: Annotated[int, Field(ge=1, le=8)] = 4
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    blending: Literal["constant", "gaussian"] = "constant"
+    weights_file: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")] = "weights.safetensors"
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    fingerprint: tuple[float, ...] | None = None
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _objects_fit_channels(self) -> Self:
+        names = [entry.name for entry in self.objects]
+        channels = [entry.channel for entry in self.objects]
+        if len(set(names)) < len(names):
+            msg = f"an object is listed twice: {', '.join(sorted(names))}"
+            raise ValueError(msg)
+        if len(set(channels)) < len(channels):
+            msg = f"two objects share a channel: {sorted(channels)}"
+            raise ValueError(msg)
+        if max(channels) >= self.channel_count:
+            msg = (
+                f"an object has channel {max(channels)}, but the network has "
+                f"{self.channel_count} channels (0 is background)"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def channel_count(self) -> int:
+        """Channels of the network's output, background included."""
+        return len(self.objects) + 1 if self.n_channels is None else self.n_channels
+
+    @property
+    def channel_names(self) -> dict[str, int]:
+        """Object name -> channel, by channel."""
+        ordered = sorted(self.objects, key=lambda entry: entry.channel)
+        return {entry.name: entry.channel for entry in ordered}
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the card as ``model.yaml`` holds it, unset entries left out."""
+        return self.model_dump(mode="json", exclude_none=True) | {
+            "voxel_spacing_angstrom": self.voxel_spacing_angstrom
+        }
+
+
+def model_card(raw: Mapping[str, Any], source: str) -> ModelCard:
+    """Return the checked card of a raw mapping.
+
+    Parameters
+    ----------
+    raw : mapping
+        What ``model.yaml`` holds.
+    source : str
+        Where the mapping came from, for messages.
+
+    Raises
+    ------
+    CheckpointError
+        In one line, if a key is unknown or missing, or a value does not fit.
+    """
+    try:
+        return ModelCard.model_validate(dict(raw))
+    except ValidationError as error:
+        faults = "; ".join(_fault_text(dict(fault)) for fault in error.errors())
+        msg = f"model card of {source}: {faults}"
+        raise CheckpointError(msg) from None
+
+
+def _fault_text(fault: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = ModelObject if where.startswith("objects") else ModelCard
+        name = where.rsplit(".", 1)[-1]
+        return f"unknown key '{where}'{nearest_name(name, known.model_fields)}"
+    if fault["type"] == "missing":
+        return f"'{where}' is missing"
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if not where:
+        return message
+    return f"'{where}' is {fault['input']!r}: {message}"
