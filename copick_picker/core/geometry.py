@@ -68,6 +68,29 @@ def points_to_voxels(points_xyz: npt.ArrayLike, voxel_spacing: float) -> FloatAr
     return _as_triples(points_xyz)[:, ::-1] / _checked_spacing(voxel_spacing)
 
 
+def length_to_voxels(length_angstrom: float, voxel_spacing: float) -> float:
+    """Return a length in voxels.
+
+    Parameters
+    ----------
+    length_angstrom : float
+        Length in Angstrom, such as a radius.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+
+    Raises
+    ------
+    DataError
+        If the spacing is not positive and finite.
+
+    Examples
+    --------
+    >>> length_to_voxels(60.0, 10.0)
+    6.0
+    """
+    return float(length_angstrom) / _checked_spacing(voxel_spacing)
+
+
 def box_angstrom(shape_zyx: tuple[int, int, int], voxel_spacing: float) -> FloatArray:
     """Return the largest position (x, y, z) in Angstrom that lies on a voxel of the volume.
 
