@@ -1,0 +1,176 @@
+"""What a user sees: lines, tables, progress, one line for an error, a log file for the rest."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from copick_picker.records import RunOutcome
+
+PACKAGE = "copick_picker"
+_STYLES = {"done": "green", "skipped": "cyan", "absent": "yellow", "failed": "red"}
+
+
+class Stop(click.ClickException):
+    """An error that a user can mend: one line, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:  # noqa: ANN401 (click's signature)
+        """Write the line to standard error."""
+        click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
+
+
+class Console:
+    """Reporter of the command line: lines and tables to standard output, warnings to error."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def note(self, text: str) -> None:
+        """Say one line."""
+        click.echo(text)
+
+    def warn(self, text: str) -> None:
+        """Say one line that asks for attention, on standard error."""
+        click.secho(f"Warning: {text}", fg="yellow", err=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show a table, as wide as its content where output is not a terminal."""
+        from rich import box
+        from rich.console import Console as RichConsole
+        from rich.table import Table
+
+        table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        for number, column in enumerate(columns):
+            table.add_column(column, overflow="fold", justify="left" if number == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        width = None if sys.stdout.isatty() else 160
+        console = RichConsole(width=width, highlight=False, markup=False)
+        with console.capture() as capture:
+            console.print(table)
+        click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
+
+    def begin(self, total: int) -> None:
+        """Start the clock of the estimate."""
+        self._began = time.perf_counter()
+        if total == 0:
+            click.echo("No runs to work on.")
+
+    def outcome(self, outcome: "RunOutcome", *, done: int, total: int, seconds: float) -> None:
+        """Say what became of a run, and how long the rest will take."""
+        left = (time.perf_counter() - self._began) / done * (total - done)
+        eta = f", about {_duration(left)} left" if done < total else ""
+        status = click.style(outcome.status, fg=_STYLES.get(outcome.status))
+        text = f": {outcome.message}" if outcome.message else ""
+        click.echo(
+            f"[{done}/{total}] {outcome.run_name} {status}{text} ({_duration(seconds)}{eta})",
+            err=outcome.status == "failed",
+        )
+
+
+def execute(
+    command: str,
+    *,
+    workflow: Callable[[], Callable[..., Any]],
+    settings: Callable[[], "type[BaseModel]"],
+    flags: Mapping[str, Any],
+    job: Mapping[str, Any],
+) -> None:
+    """Run a workflow and exit with its code; a user's mistake becomes one line.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command, for the log file.
+    workflow, settings : callable
+        Import and return the workflow and its settings class (late, so that ``--help`` is quick).
+    flags : mapping
+        Values given on the command line, None where not given.
+    job : mapping
+        ``settings_file``, ``log`` and ``verbose``.
+    """
+    from copick_picker.errors import CopickPickerError
+    from copick_picker.settings.files import join_settings
+
+    log_file = start_log(command, job["log"], job["verbose"] or 0)
+    logger = logging.getLogger(PACKAGE)
+    try:
+        path = Path(job["settings_file"]) if job["settings_file"] else None
+        checked = join_settings(settings(), flags=flags, path=path)
+        logger.info("%s with %s", command, checked)
+        summary = workflow()(checked, reporter=Console())
+    except CopickPickerError as error:
+        logger.debug("stopped", exc_info=True)
+        raise Stop(str(error)) from error
+    except KeyboardInterrupt as interrupt:
+        logger.info("interrupted")
+        click.echo(
+            "\nInterrupted: what is written is whole; run the same command again for the rest.",
+            err=True,
+        )
+        raise SystemExit(130) from interrupt
+    click.echo(summary.text())
+    if summary.exit_code and log_file is not None:
+        click.echo(f"Tracebacks are in {log_file}", err=True)
+    raise SystemExit(summary.exit_code)
+
+
+def start_log(command: str, log: str | None, verbose: int) -> Path | None:
+    """Return the path of the log file that was opened, None where none could be.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command, part of the default file's name.
+    log : str or None
+        File that the user names; None means one in the user's cache.
+    verbose : int
+        0 shows warnings on standard error, 1 information, 2 everything.
+    """
+    logger = logging.getLogger(PACKAGE)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    if verbose:
+        shown = logging.StreamHandler(sys.stderr)
+        shown.setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
+        shown.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(shown)
+    if log:
+        path = Path(log)
+    else:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        path = Path(click.get_app_dir("copick-picker")) / "logs" / f"{command}-{stamp}.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        written = logging.FileHandler(path, encoding="utf-8", delay=log is None)
+    except OSError as error:
+        if log:
+            text = f"cannot write the log file {path}: {error}"
+            raise Stop(text) from error
+        logger.addHandler(logging.NullHandler())
+        return None
+    written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger.addHandler(written)
+    return path
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,79 @@
+"""The console script, and the group ``picker`` of the ``copick`` command.
+
+Both are lazy: help for the group imports no command, so that it takes as long as importing click.
+"""
+
+import importlib
+from typing import Any
+
+import click
+
+from copick_picker._version import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "segment": ("copick_picker.cli.segment", "Find objects in tomograms: write segmentations."),
+    "localize": ("copick_picker.cli.localize", "Turn segmentations into scored picks."),
+    "evaluate": ("copick_picker.cli.evaluate", "Score candidate picks against reference picks."),
+    "model": ("copick_picker.cli.model", "Show, convert and check models."),
+    "demo": ("copick_picker.cli.demo", "Run the whole path on a real and a simulated project."),
+    "info": ("copick_picker.cli.info", "Show versions, devices and the health of a project."),
+}
+"""Command name -> (module, short help). The command has the name of the module's attribute."""
+
+
+class LazyGroup(click.Group):
+    """A group over a static table, which imports a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """Return the names of the commands, in the order of a user's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a command; None where there is no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command, or say which name is nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from copick_picker.errors import nearest_name
+
+            near = nearest_name(args[0], COMMANDS)
+            ctx.fail(f"no command '{args[0]}'{near}; commands: {', '.join(COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the table of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+_ABOUT = """Find particles in cryo-electron tomograms of a copick project.
+
+The main path is segment, localize, evaluate: tomogram to segmentation, segmentation to scored
+picks, picks against reference picks.
+"""
+
+
+def _group(name: str) -> LazyGroup:
+    return LazyGroup(
+        name=name,
+        help=_ABOUT,
+        short_help="Find particles: segment, localize, evaluate.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+picker = _group("picker")
+console = click.version_option(__version__, prog_name="copick-picker")(_group("copick-picker"))
+
+
+def main(**extra: Any) -> None:  # noqa: ANN401 (handed to click)
+    """Run the console script."""
+    console(prog_name="copick-picker", **extra)

@@ -1,0 +1,113 @@
+"""Settings from a YAML file and from flags, joined and checked."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from copick_picker.errors import SettingsError, choices_text, nearest_name
+
+Settings = TypeVar("Settings", bound=BaseModel)
+_FIELD_OF_KEY = {"model_config": "model_config_file", "json": "json_file"}
+_KEY_OF_FIELD = {field: key for key, field in _FIELD_OF_KEY.items()}
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, is not YAML, or does not hold a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read {path}: {error}"
+        raise SettingsError(msg) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        msg = f"{path}{where}: {problem}"
+        raise SettingsError(msg) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        msg = f"{path} holds a {type(content).__name__}; expected settings as `name: value` lines"
+        raise SettingsError(msg)
+    keys = {str(key).replace("-", "_"): value for key, value in content.items()}
+    return {_FIELD_OF_KEY.get(key, key): value for key, value in keys.items()}
+
+
+def join_settings(
+    kind: type[Settings], *, flags: Mapping[str, Any], path: Path | None = None
+) -> Settings:
+    """Return checked settings: defaults, overruled by the file, overruled by the flags.
+
+    Parameters
+    ----------
+    kind : type
+        The settings class of the command.
+    flags : mapping
+        Values given on the command line; None means not given.
+    path : pathlib.Path, optional
+        YAML file with any of the settings.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown (the nearest valid one is named) or a value is wrong.
+    """
+    given = {name: value for name, value in flags.items() if value not in (None, ())}
+    from_file = read_yaml(path) if path is not None else {}
+    valid = list(kind.model_fields)
+    for name in from_file:
+        if name not in valid:
+            msg = (
+                f"{path}: unknown setting '{name}'{nearest_name(name, valid)}; "
+                f"valid: {choices_text(valid)}"
+            )
+            raise SettingsError(msg)
+    try:
+        return kind.model_validate({**from_file, **given})
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, given, path)) from error
+
+
+def _one_line(error: ValidationError, flags: Mapping[str, Any], path: Path | None) -> str:
+    problems = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"]) or "settings"
+        first = str(problem["loc"][0]) if problem["loc"] else ""
+        source = f"{path}: " if path is not None and first not in flags else ""
+        if problem["type"] == "missing":
+            problems.append(f"{source}'{option_name(name)}' is missing")
+        else:
+            text = problem["msg"].removeprefix("Value error, ")
+            problems.append(f"{source}{option_name(name)}: got {problem['input']!r}; {text}")
+    return "; ".join(problems)
+
+
+def option_name(field: str) -> str:
+    """Return the long option of a settings field.
+
+    Parameters
+    ----------
+    field : str
+        Name of the field, perhaps with an index behind a dot.
+
+    Examples
+    --------
+    >>> option_name("run_names")
+    '--run-names'
+    """
+    head = field.split(".", maxsplit=1)[0]
+    return "--" + _KEY_OF_FIELD.get(head, head).replace("_", "-")

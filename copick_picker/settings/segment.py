@@ -1,0 +1,90 @@
+"""Settings of ``segment``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from copick_picker.settings.job import JobSettings, NameByName, Names
+
+
+class SegmentSettings(JobSettings):
+    """Settings of ``segment``; None means that the model's card decides.
+
+    Attributes
+    ----------
+    input : str
+        Tomogram URI ``type@spacing``; parts may be left out where one thing matches.
+    output : str
+        Segmentation URI ``name:user/session``.
+    model : tuple of str
+        Model folders; several make an ensemble.
+    model_config_file, model_weights : tuple of str
+        Octopi's pairs of files, in the same order.
+    mode : str
+        ``exact``: float32 and the arithmetic of the model's home package. ``balanced``: bfloat16
+        where the device computes it, otherwise the same windows.
+    tta : int or None
+        Number of test-time augmentations.
+    tta_set : str or None
+        ``octopi`` or ``quarter-turns``.
+    overlap : float or None
+        Overlap of neighbouring windows, as a fraction of the window.
+    blending : str or None
+        ``constant`` or ``gaussian`` weights within a window.
+    window_batch : int
+        Windows that go through the network at once.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    threads : int or None
+        CPU threads; None leaves torch's choice.
+    probabilities : bool
+        Also store the class probabilities (float16).
+    contrast : str
+        What protein looks like in the tomograms; ``auto`` takes it to be as in the model's
+        training data and warns where the picture says otherwise.
+    rescale : bool
+        Resample tomograms of another voxel spacing to the model's, and the result back.
+    object_map : dict
+        Model's object name -> project's object name.
+    trust_checkpoint : bool
+        Load weights that need unpickling of arbitrary objects.
+    preflight_runs : int
+        How many runs have their voxels looked at before the work starts; later ones are checked
+        when they are read.
+    """
+
+    input: str = "*"
+    output: str = "predict:picker/1"
+    model: Names = ()
+    model_config_file: Names = ()
+    model_weights: Names = ()
+    mode: Literal["exact", "balanced"] = "exact"
+    tta: Annotated[int, Field(ge=1, le=8)] | None = None
+    tta_set: Literal["octopi", "quarter-turns"] | None = None
+    overlap: Annotated[float, Field(ge=0, lt=0.95)] | None = None
+    blending: Literal["constant", "gaussian"] | None = None
+    window_batch: Annotated[int, Field(ge=1)] = 4
+    device: str = "auto"
+    threads: Annotated[int, Field(ge=1)] | None = None
+    probabilities: bool = False
+    contrast: Literal["auto", "dark", "bright"] = "auto"
+    rescale: bool = False
+    object_map: NameByName = Field(default_factory=dict)
+    trust_checkpoint: bool = False
+    preflight_runs: Annotated[int, Field(ge=0)] = 50
+
+    @classmethod
+    def unrecorded(cls) -> set[str]:
+        """Return the fields that change no result, or are recorded in another form."""
+        return {
+            "input",
+            "output",
+            "model",
+            "model_config_file",
+            "model_weights",
+            "window_batch",
+            "device",
+            "threads",
+            "trust_checkpoint",
+            "preflight_runs",
+        }

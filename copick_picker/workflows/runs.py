@@ -1,0 +1,231 @@
+"""Every command over the runs of a project goes through here.
+
+Which runs, in which order; one run's failure never stops another's work nor looks like an empty
+result; what happened is counted, shown and written.
+"""
+
+import fnmatch
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from copick_picker import __version__
+from copick_picker.errors import (
+    CopickPickerError,
+    SettingsError,
+    UnknownNameError,
+    choices_text,
+    nearest_name,
+)
+from copick_picker.project.files import write_text
+from copick_picker.records import RunOutcome
+
+logger = logging.getLogger(__name__)
+
+
+class Reporter(Protocol):
+    """How a workflow speaks to whoever called it."""
+
+    def note(self, text: str) -> None:
+        """Say one line."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Say one line that asks for attention."""
+        ...
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Show a table."""
+        ...
+
+    def begin(self, total: int) -> None:
+        """Say that work on so many runs begins."""
+        ...
+
+    def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
+        """Say what became of a run, the done-th of total, after so many seconds of work."""
+        ...
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a command did.
+
+    Attributes
+    ----------
+    command : str
+        Name of the command.
+    outcomes : tuple of RunOutcome
+        One a run, in order of the runs.
+    seconds : float
+        Wall time of the work on the runs.
+    figures : dict
+        Further figures for ``--json``.
+    """
+
+    command: str
+    outcomes: tuple[RunOutcome, ...]
+    seconds: float
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of runs by status."""
+        return dict(Counter(outcome.status for outcome in self.outcomes))
+
+    @property
+    def exit_code(self) -> int:
+        """0 where no run failed, else 1."""
+        return 1 if self.counts.get("failed") else 0
+
+    def text(self) -> str:
+        """Return the summary as one line."""
+        words = [f"{number} {status}" for status, number in sorted(self.counts.items())]
+        failed = [outcome.run_name for outcome in self.outcomes if outcome.status == "failed"]
+        names = f" (failed: {', '.join(failed)})" if failed else ""
+        runs = f"{len(self.outcomes)} run{'' if len(self.outcomes) == 1 else 's'}"
+        return f"{self.command}: {runs}: {', '.join(words) or 'nothing to do'}{names}"
+
+    def write(self, path: Path) -> None:
+        """Write the summary as JSON, safely."""
+        content = {
+            "command": self.command,
+            "version": __version__,
+            "counts": self.counts,
+            "seconds": round(self.seconds, 3),
+            **self.figures,
+            "runs": [
+                {
+                    "run": outcome.run_name,
+                    "status": outcome.status,
+                    "message": outcome.message,
+                    **outcome.details,
+                }
+                for outcome in self.outcomes
+            ],
+        }
+        write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def select_runs(
+    names: Sequence[str], patterns: Sequence[str], *, shard: str | None = None
+) -> list[str]:
+    """Return the runs that the patterns mean, in the project's order.
+
+    Parameters
+    ----------
+    names : sequence of str
+        All runs of the project.
+    patterns : sequence of str
+        Names, globs, ``@file`` with a pattern a line, ``!pattern`` to leave out. Without any
+        pattern, or with ``!pattern`` alone, all runs are meant.
+    shard : str, optional
+        ``i/n``: only every n-th run, from the i-th on.
+
+    Raises
+    ------
+    UnknownNameError
+        If a pattern fits no run; the nearest name and the runs are listed.
+    """
+    wanted, unwanted = [], []
+    for pattern in _expanded(patterns):
+        (unwanted if pattern.startswith("!") else wanted).append(pattern.removeprefix("!"))
+    chosen = set(names) if not wanted else set()
+    for pattern in wanted:
+        chosen |= _fitting(names, pattern)
+    for pattern in unwanted:
+        chosen -= _fitting(names, pattern)
+    ordered = [name for name in names if name in chosen]
+    if shard is not None:
+        part, parts = (int(number) for number in shard.split("/"))
+        ordered = ordered[part - 1 :: parts]
+    return ordered
+
+
+def named_runs(patterns: Sequence[str]) -> bool:
+    """Return whether the user asked for runs by name, so that an absent input is a failure."""
+    return any(not pattern.startswith("!") for pattern in _expanded(patterns))
+
+
+def process_runs(
+    command: str,
+    run_names: Sequence[str],
+    work: Callable[[str], RunOutcome],
+    *,
+    reporter: Reporter,
+) -> Summary:
+    """Return what became of every run; a run that raises is recorded and the others go on.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command.
+    run_names : sequence of str
+        The runs, in order.
+    work : callable
+        Run name -> outcome.
+    reporter : Reporter
+        Where progress goes.
+    """
+    start = time.perf_counter()
+    reporter.begin(len(run_names))
+    outcomes = []
+    for done, run_name in enumerate(run_names, 1):
+        began = time.perf_counter()
+        outcome = guarded(run_name, work)
+        outcomes.append(outcome)
+        seconds = time.perf_counter() - began
+        reporter.outcome(outcome, done=done, total=len(run_names), seconds=seconds)
+    return Summary(command, tuple(outcomes), time.perf_counter() - start)
+
+
+def guarded(run_name: str, work: Callable[[str], RunOutcome]) -> RunOutcome:
+    """Return the outcome of one run, a failed one where the work raises.
+
+    Parameters
+    ----------
+    run_name : str
+        The run.
+    work : callable
+        Run name -> outcome.
+    """
+    try:
+        return work(run_name)
+    except CopickPickerError as error:
+        logger.exception("run %s failed", run_name)
+        return RunOutcome(run_name, "failed", str(error))
+    except Exception as error:
+        logger.exception("run %s failed unexpectedly", run_name)
+        text = " ".join(str(error).split()) or "no message"
+        return RunOutcome(run_name, "failed", f"{type(error).__name__}: {text}")
+
+
+def _expanded(patterns: Sequence[str]) -> list[str]:
+    expanded: list[str] = []
+    for pattern in patterns:
+        if not pattern.startswith("@"):
+            expanded.append(pattern)
+            continue
+        try:
+            lines = Path(pattern[1:]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"cannot read the list of runs {pattern[1:]}: {error}"
+            raise SettingsError(msg) from error
+        expanded += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return expanded
+
+
+def _fitting(names: Sequence[str], pattern: str) -> set[str]:
+    if pattern in names:
+        return {pattern}
+    found = set(fnmatch.filter(names, pattern))
+    if not found:
+        shown = choices_text(names[:20]) + (", ..." if len(names) > 20 else "")
+        msg = f"no run '{pattern}'{nearest_name(pattern, names)}; the project has: {shown}"
+        raise UnknownNameError(msg)
+    return found
