@@ -149,3 +149,87 @@ class RunOutcome:
     status: str
     message: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImagingConditions:
+    """How a simulated tomogram was taken and reconstructed.
+
+    Attributes
+    ----------
+    voltage_kilovolt : float
+        Acceleration voltage.
+    spherical_aberration_angstrom : float
+        Spherical aberration of the objective lens (2.7 mm = 2.7e7 A).
+    amplitude_contrast : float
+        Share of amplitude contrast.
+    defocus_angstrom : float
+        Underfocus, positive.
+    phase_flipped : bool
+        Whether the reconstruction corrected the signs of the contrast transfer function.
+    tilt_limits_degrees : tuple of float
+        Lowest and highest tilt angle about the y axis.
+    tilt_step_degrees : float
+        Step between tilts; 0 stands for tilts without gaps.
+    noise_std : float
+        Standard deviation of the noise, in the unit of the image (contrast of one voxel).
+    noise_exponent : float
+        Noise amplitude grows with this power of the frequency perpendicular to the tilt axis; 0.5
+        is weighted back-projection.
+    filter_exponent : float
+        Power of the frequency by which the reconstruction filter departs from the ideal one;
+        below 0 favours low frequencies.
+    """
+
+    voltage_kilovolt: float
+    spherical_aberration_angstrom: float
+    amplitude_contrast: float
+    defocus_angstrom: float
+    phase_flipped: bool
+    tilt_limits_degrees: tuple[float, float]
+    tilt_step_degrees: float
+    noise_std: float
+    noise_exponent: float
+    filter_exponent: float
+
+
+@dataclass(frozen=True)
+class ShellLayer:
+    """One layer of a closed shell, such as a lipid leaflet or a protein lattice.
+
+    Attributes
+    ----------
+    offset_angstrom : float
+        Where the layer lies, outwards from the shell's radius.
+    sigma_angstrom : float
+        Standard deviation of its Gaussian profile.
+    volt_angstrom : float
+        Excess potential integrated across the layer.
+    coverage : float
+        Share of the sphere that the layer covers; all layers of a shell with a coverage below 1
+        miss the same patches.
+    """
+
+    offset_angstrom: float
+    sigma_angstrom: float
+    volt_angstrom: float
+    coverage: float
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A simulated specimen with known truth.
+
+    Attributes
+    ----------
+    potential : numpy.ndarray, shape (z, y, x), float32
+        Electrostatic potential over vitreous ice, in volts.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    points_xyz : mapping of str to numpy.ndarray, shape (n, 3), float64
+        Centres (x, y, z) in Angstrom of each object's particles, empty sets included.
+    """
+
+    potential: npt.NDArray[np.float32]
+    voxel_spacing: float
+    points_xyz: Mapping[str, npt.NDArray[np.float64]]

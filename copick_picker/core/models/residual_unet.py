@@ -1,0 +1,139 @@
+"""The package's own network: a small residual 3D U-Net that works at half resolution.
+
+The volume is folded by two (each 2 x 2 x 2 block of voxels becomes eight channels), so that every
+convolution runs on an eighth of the voxels; the logits are unfolded by trilinear interpolation.
+Objects are detected with balls many voxels wide, which half resolution keeps. Normalisation is by
+fixed statistics (batch norm), so that the output of a voxel does not depend on the window it was
+seen in.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+FOLD = 2
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 x 3 convolutions with batch norm and a shortcut.
+
+    He et al. 2016, https://arxiv.org/abs/1512.03385, figure 2.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels before and after.
+    stride : int
+        Step of the first convolution; 2 halves each axis.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm3d(out_channels)
+        self.second = nn.Conv3d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm3d(out_channels)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool3d(stride) if stride != 1 else nn.Identity(),
+                nn.Conv3d(in_channels, out_channels, 1, bias=False),
+            )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features (b, c, z, y, x)."""
+        inner = self.activation(self.first_norm(self.first(features)))
+        inner = self.second_norm(self.second(inner))
+        result: Tensor = self.activation(inner + self.shortcut(features))
+        return result
+
+
+class ResidualUNet(nn.Module):
+    """Residual U-Net at half resolution, volume in, logits of the same shape out.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the volume, 1 for a tomogram.
+    out_channels : int
+        Classes, background included.
+    channels : sequence of int
+        Widths, from half resolution downwards; each further level halves the resolution.
+    dropout : float
+        Share of the deepest channels that are dropped in training.
+
+    Notes
+    -----
+    Every axis of the window must be a multiple of ``window_multiple``. The head's bias of the
+    background class starts at 3, so that training begins from "mostly background".
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = ResidualUNet(in_channels=1, out_channels=3, channels=(4, 8), dropout=0.0)
+    >>> network(torch.zeros(1, 1, 8, 12, 16)).shape
+    torch.Size([1, 3, 8, 12, 16])
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, channels: Sequence[int], dropout: float
+    ) -> None:
+        super().__init__()
+        widths = list(channels)
+        self.stem = nn.Conv3d(in_channels * FOLD**3, widths[0], 3, padding=1, bias=False)
+        self.stem_norm = nn.BatchNorm3d(widths[0])
+        self.encoder = nn.ModuleList([ResidualBlock(widths[0], widths[0], 1)])
+        for narrow, wide in zip(widths, widths[1:], strict=False):
+            self.encoder.append(ResidualBlock(narrow, wide, 2))
+        self.bottom = ResidualBlock(widths[-1], widths[-1], 1)
+        self.dropout = nn.Dropout3d(dropout)
+        self.reducers = nn.ModuleList()
+        self.decoder = nn.ModuleList()
+        for narrow, wide in reversed(list(zip(widths, widths[1:], strict=False))):
+            self.reducers.append(nn.Conv3d(wide, narrow, 1, bias=False))
+            self.decoder.append(ResidualBlock(2 * narrow, narrow, 1))
+        self.head = nn.Conv3d(widths[0], out_channels, 1)
+        with torch.no_grad():
+            bias = self.head.bias
+            if bias is not None:
+                bias.zero_()
+                bias[0] = 3.0
+        self.window_multiple = FOLD * 2 ** (len(widths) - 1)
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        """Return logits (b, classes, z, y, x) of volumes (b, channels, z, y, x)."""
+        features = torch.relu(self.stem_norm(self.stem(folded(volumes, FOLD))))
+        skips = []
+        for block in self.encoder:
+            features = block(features)
+            skips.append(features)
+        features = self.dropout(self.bottom(skips.pop()))
+        for reducer, block in zip(self.reducers, self.decoder, strict=True):
+            upper = doubled(reducer(features))
+            features = block(torch.cat([upper, skips.pop()], dim=1))
+        return doubled(self.head(features))
+
+
+def folded(volumes: Tensor, fold: int) -> Tensor:
+    """Return each block of fold^3 voxels as channels: (b, c, z, y, x) to (b, c fold^3, ...).
+
+    The three-dimensional form of ``torch.nn.functional.pixel_unshuffle``.
+    """
+    batch, channels, depth, height, width = volumes.shape
+    blocks = volumes.reshape(
+        batch, channels, depth // fold, fold, height // fold, fold, width // fold, fold
+    )
+    blocks = blocks.permute(0, 1, 3, 5, 7, 2, 4, 6)
+    return blocks.reshape(batch, channels * fold**3, depth // fold, height // fold, width // fold)
+
+
+def doubled(features: Tensor) -> Tensor:
+    """Return features (b, c, z, y, x) at twice the resolution, by trilinear interpolation.
+
+    A coarse voxel stands at the centre of the block that it came from: no half-voxel shift.
+    """
+    return nn.functional.interpolate(
+        features, scale_factor=2, mode="trilinear", align_corners=False
+    )
