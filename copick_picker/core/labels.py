@@ -120,7 +120,7 @@ def segmentation_from_probabilities(
     floors = [(thresholds or {}).get(int(label), -np.inf) for label in channel_labels]
     floor_of_channel = np.asarray(floors, dtype=np.float32)
     labels = np.empty(probabilities.shape[1:], dtype=np.uint8)
-    for z in range(labels.shape[0]):
+    for z in range(len(labels)):
         winner = probabilities[:, z].argmax(axis=0)
         labels[z] = lookup[winner]
         if thresholds:
