@@ -6,6 +6,16 @@ from pydantic import Field
 
 from copick_picker.settings.job import JobSettings, NameByName, Names
 
+SPACING_SILENT = 0.01
+"""Largest relative difference of voxel spacings that nobody need hear of."""
+SPACING_LIMIT = 0.05
+"""Largest relative difference of voxel spacings that a run may have without ``--rescale``."""
+CONTRAST_SMOOTHING_VOXELS = 1.0
+"""Smoothing before the skewness of a tomogram is taken."""
+CONTRAST_LEAST_SKEWNESS = 0.2
+"""Skewness from which on a tomogram says what its contrast is. Real tomograms and crops (eight,
+dark and bright) had absolute values of 0.5 to 1.2 after smoothing by one voxel."""
+
 
 class SegmentSettings(JobSettings):
     """Settings of ``segment``; None means that the model's card decides.

@@ -1,0 +1,48 @@
+# Two commands: `make demo` runs the main job on a real and a simulated project; `make test` runs
+# every check. Both build .venv first, from nothing but Python and make.
+
+VENV ?= .venv
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+# Further flags for installing torch, for example the index of CPU wheels (see README.md).
+TORCH_FLAGS ?=
+DEMO ?= demo
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint types layers pytest bench docs clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/copick-picker demo --output $(DEMO) --overwrite
+
+test: lint types layers pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+layers: $(VENV)/.test
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+$(VENV)/.python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade pip
+	$(PIP) install $(TORCH_FLAGS) $(TORCH)
+	touch $@
+
+$(VENV)/.runtime: $(VENV)/.python pyproject.toml
+	$(PIP) install --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.runtime pyproject.toml
+	$(PIP) install --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
