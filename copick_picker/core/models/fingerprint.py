@@ -1,0 +1,78 @@
+"""A few numbers that a network computes from a fixed input: to notice a wrong or broken model."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from copick_picker.errors import DataError
+
+RELATIVE_TOLERANCE = 1e-3
+"""Float32 on another machine differs by about 1e-6; a wrong parameter by far more than this."""
+
+
+def fingerprint(network: nn.Module, window_voxels: tuple[int, int, int]) -> tuple[float, ...]:
+    """Return mean, standard deviation and centre value of each channel's logits for a fixed input.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        On the CPU; switched to evaluation.
+    window_voxels : tuple of int
+        Window (z, y, x) of the model.
+
+    Returns
+    -------
+    tuple of float
+        For each channel: mean, standard deviation, value at the window's centre; rounded to six
+        significant digits.
+
+    Raises
+    ------
+    DataError
+        If the network fails on its window, or its output is not (1, c, z, y, x) of that window.
+    """
+    wave = torch.from_numpy(_waves(window_voxels))[None, None]
+    network.eval()
+    with torch.inference_mode():
+        try:
+            logits = network(wave)
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            msg = f"the network fails on a window of {window_voxels} voxels: {reason}"
+            raise DataError(msg) from error
+    if logits.ndim != 5 or tuple(logits.shape[2:]) != window_voxels:
+        msg = f"the network returns shape {tuple(logits.shape)} for a window {window_voxels}"
+        raise DataError(msg)
+    values = logits[0].float().numpy()
+    middle = tuple(side // 2 for side in window_voxels)
+    rows = [(channel.mean(), channel.std(), channel[middle]) for channel in values]
+    return tuple(float(f"{number:.6g}") for row in rows for number in row)
+
+
+def same_fingerprint(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
+    """Return whether two fingerprints agree within the tolerance.
+
+    Parameters
+    ----------
+    first, second : tuple of float
+        As :func:`fingerprint` returns them.
+
+    Examples
+    --------
+    >>> same_fingerprint((1.0, 2.0, 3.0), (1.0, 2.0, 3.000001))
+    True
+    >>> same_fingerprint((1.0, 2.0, 3.0), (1.0, 2.0, 3.1))
+    False
+    """
+    if len(first) != len(second):
+        return False
+    scale = max((abs(number) for number in first), default=0.0)
+    return bool(np.allclose(first, second, rtol=0.0, atol=RELATIVE_TOLERANCE * max(scale, 1e-6)))
+
+
+def _waves(window_voxels: tuple[int, int, int]) -> npt.NDArray[np.float32]:
+    z, y, x = np.meshgrid(*(np.arange(side) for side in window_voxels), indexing="ij")
+    wave = np.sin(0.37 * z + 0.11 * y) + np.sin(0.23 * y - 0.31 * x) + np.cos(0.05 * x * z)
+    single: npt.NDArray[np.float32] = wave.astype(np.float32)
+    return single
