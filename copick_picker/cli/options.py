@@ -56,7 +56,10 @@ def job_options(command: Command) -> Command:
             ),
             click.option("--overwrite", is_flag=True, default=None, help="Replace outputs."),
             click.option(
-                "--dry-run", is_flag=True, default=None, help="Say what would be done; write nothing."
+                "--dry-run",
+                is_flag=True,
+                default=None,
+                help="Say what would be done; write nothing.",
             ),
             click.option(
                 "--json", "json_file", metavar="FILE", help="Write a machine-readable summary."

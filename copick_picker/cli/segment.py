@@ -57,7 +57,9 @@ if TYPE_CHECKING:
     show_default="model's",
     help="octopi's list, or quarter turns about z.",
 )
-@click.option("--overlap", type=float, show_default="model's", help="Overlap of windows, 0 to 0.95.")
+@click.option(
+    "--overlap", type=float, show_default="model's", help="Overlap of windows, 0 to 0.95."
+)
 @click.option(
     "--blending",
     metavar="constant|gaussian",

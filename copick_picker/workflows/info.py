@@ -37,7 +37,9 @@ def info(config: str | None, json_file: str | None, *, reporter: Reporter) -> No
         If the project cannot be opened.
     """
     system = _system()
-    reporter.table("System", ("what", "value"), [(name, str(value)) for name, value in system.items()])
+    reporter.table(
+        "System", ("what", "value"), [(name, str(value)) for name, value in system.items()]
+    )
     content: dict[str, Any] = {"system": system}
     if config is not None:
         store = open_project(config)

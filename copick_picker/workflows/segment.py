@@ -1,0 +1,337 @@
+"""Read a tomogram, segment it, write labels and, if asked, probabilities: for every run."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
+from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.core.segment.resampling import resample
+from copick_picker.errors import ConflictError, ProjectError, SettingsError, choices_text
+from copick_picker.project.copick_store import open_project
+from copick_picker.project.store import ProjectStore
+from copick_picker.project.uris import parse_output
+from copick_picker.records import FeatureKey, ObjectSpec, RunOutcome, SegmentationKey
+from copick_picker.settings.segment import (
+    CONTRAST_SMOOTHING_VOXELS,
+    SPACING_SILENT,
+    SegmentSettings,
+)
+from copick_picker.workflows.model import LoadedModels, load_models
+from copick_picker.workflows.preflight import (
+    Preflight,
+    Wanted,
+    check_voxels,
+    inspect_runs,
+    show,
+)
+from copick_picker.workflows.records import new_record, refuse, same_job
+from copick_picker.workflows.runs import (
+    Reporter,
+    Summary,
+    named_runs,
+    process_runs,
+    select_runs,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
+    """Segment the tomograms of a project and return what became of every run.
+
+    Parameters
+    ----------
+    settings : SegmentSettings
+        What to do.
+    reporter : Reporter
+        Where progress goes.
+
+    Raises
+    ------
+    CopickPickerError
+        If the project, a model or a setting is wrong, before any run is touched.
+    """
+    store = open_project(settings.config)
+    output = _output_parts(settings.output)
+    run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
+    models = load_models(settings)
+    labels = project_labels(
+        models.channels, store.objects(), settings.object_map, objects=settings.objects
+    )
+    wanted = Wanted(
+        uri=settings.input,
+        voxel_spacing=models.voxel_spacing,
+        contrast=models.contrast,
+        stated_contrast=settings.contrast,
+        rescale=settings.rescale,
+        by_name=named_runs(settings.run_names),
+    )
+    checks = inspect_runs(store, run_names, wanted, n_looked_at=settings.preflight_runs)
+    show(checks, reporter)
+    if not settings.dry_run:
+        store.check_writable()
+    job = _Job(settings, store, models, labels, output)
+    by_name = {check.run_name: check for check in checks}
+    summary = process_runs(
+        "segment", run_names, lambda name: job.run(by_name[name]), reporter=reporter
+    )
+    summary = replace(summary, figures={"models": models.records, "labels": labels})
+    if settings.json_file is not None:
+        summary.write(settings.json_file)
+    return summary
+
+
+def project_labels(
+    channels: Mapping[str, int],
+    specs: list[ObjectSpec],
+    object_map: Mapping[str, str],
+    *,
+    objects: tuple[str, ...],
+) -> dict[str, int]:
+    """Return project's object name -> label for the objects that a model finds.
+
+    Parameters
+    ----------
+    channels : mapping
+        Model's object name -> channel.
+    specs : list of ObjectSpec
+        The project's objects.
+    object_map : mapping
+        Model's object name -> project's object name, where they differ.
+    objects : tuple of str
+        Project's names to keep; empty means all.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown or two model objects mean one project object; both sides are listed.
+    """
+    both = (
+        f"the model finds: {choices_text(channels)}; "
+        f"the project has: {choices_text(spec.name for spec in specs)}"
+    )
+    for name in object_map:
+        if name not in channels:
+            msg = f"--object-map: the model finds no '{name}'; {both}"
+            raise SettingsError(msg)
+    label_of = {spec.name: spec.label for spec in specs}
+    labels: dict[str, int] = {}
+    for name in channels:
+        target = object_map.get(name, name)
+        if objects and target not in objects:
+            continue
+        if target not in label_of:
+            msg = f"no object '{target}' in the project: use --object-map or --objects; {both}"
+            raise SettingsError(msg)
+        if target in labels:
+            msg = f"two objects of the model mean '{target}'; {both}"
+            raise SettingsError(msg)
+        labels[target] = label_of[target]
+    missing = [name for name in objects if name not in labels]
+    if missing:
+        msg = f"--objects: the model finds no {choices_text(missing)}; {both}"
+        raise SettingsError(msg)
+    return labels
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One segmentation job over runs."""
+
+    settings: SegmentSettings
+    store: ProjectStore
+    models: LoadedModels
+    labels: Mapping[str, int]
+    output: Mapping[str, str]
+
+    def run(self, check: Preflight) -> RunOutcome:
+        """Segment one run."""
+        if check.absent:
+            return RunOutcome(check.run_name, "absent", f"no tomogram '{self.settings.input}'")
+        if check.failure or check.key is None:
+            return RunOutcome(check.run_name, "failed", check.failure)
+        key = self._segmentation_key(check)
+        feature = self._feature_key(check) if self.settings.probabilities else None
+        record = self._record(check, feature)
+        if not self.settings.overwrite and self._complete(check.run_name, key, feature, record):
+            return RunOutcome(check.run_name, "skipped", f"{key} is complete")
+        if self.settings.dry_run:
+            return RunOutcome(check.run_name, "planned", f"{check.key} -> {key}")
+        result = self._segmented(check)
+        self._write(check.run_name, key, feature, record, result)
+        shares = self._shares(result.labels)
+        return RunOutcome(
+            check.run_name,
+            "done",
+            f"{key}: " + ", ".join(f"{name} {share:.2%}" for name, share in shares.items()),
+            {"output": str(key), "volume_share": shares, "windows": result.n_windows},
+        )
+
+    def _segmentation_key(self, check: Preflight) -> SegmentationKey:
+        assert check.key is not None  # noqa: S101 (the caller has seen to it)
+        spacing, given = check.key.voxel_spacing, self.output["voxel_spacing"]
+        if given != "*" and round(float(given), 3) != round(spacing, 3):
+            msg = (
+                f"run {check.run_name}: the output's spacing is {given}, the tomogram's "
+                f"{spacing:g}; leave it out"
+            )
+            raise SettingsError(msg)
+        return SegmentationKey(
+            self.output["name"], self.output["user_id"], self.output["session_id"], spacing
+        )
+
+    def _feature_key(self, check: Preflight) -> FeatureKey:
+        assert check.key is not None  # noqa: S101 (the caller has seen to it)
+        parts = (self.output["name"], self.output["user_id"], self.output["session_id"])
+        return FeatureKey(
+            check.key.tomogram_type,
+            check.key.voxel_spacing,
+            "-".join((*parts, "probabilities")),
+        )
+
+    def _record(self, check: Preflight, feature: FeatureKey | None) -> dict[str, Any]:
+        probabilities = None
+        if feature is not None:
+            probabilities = {"uri": str(feature), "channels": self._channel_names()}
+        return new_record(
+            "segment",
+            input=str(check.key),
+            models=self.models.records,
+            settings=self.settings.recorded() | self.models.choices,
+            labels=dict(self.labels),
+            flipped=self._flip(),
+            probabilities=probabilities,
+        )
+
+    def _channel_names(self) -> list[str]:
+        names = ["background"] * self.models.n_channels
+        for name, channel in self._kept_channels().items():
+            names[channel] = name
+        return names
+
+    def _kept_channels(self) -> dict[str, int]:
+        """Return project's object name -> channel."""
+        renamed = {
+            self.settings.object_map.get(name, name): channel
+            for name, channel in self.models.channels.items()
+        }
+        return {name: channel for name, channel in renamed.items() if name in self.labels}
+
+    def _complete(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        feature: FeatureKey | None,
+        record: dict[str, Any],
+    ) -> bool:
+        """Return whether the output stands; raise where something else stands in its place."""
+        if not self.store.existing(run_name, [key]):
+            return False
+        stored = self.store.segmentation_provenance(run_name, key)
+        if stored is None:
+            try:
+                self.store.open_segmentation(run_name, key)
+            except ProjectError:
+                logger.info("run %s: %s is half-written: done again", run_name, key)
+                return False
+            refuse(run_name, key, None, "")
+            raise ConflictError(str(key))
+        difference = same_job(stored, record)
+        if difference:
+            refuse(run_name, key, stored, difference)
+        return feature is None or self.store.feature_provenance(run_name, feature) is not None
+
+    def _flip(self) -> bool:
+        stated = self.settings.contrast
+        return stated not in ("auto", self.models.contrast)
+
+    def _segmented(self, check: Preflight) -> SegmentedVolume:
+        assert check.key is not None  # noqa: S101 (the caller has seen to it)
+        volume = self.store.open_tomogram(check.run_name, check.key).read()
+        facts = inspect_volume(volume, smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
+        check_voxels(facts, run_name=check.run_name, key=check.key)
+        values = np.asarray(volume, dtype=np.float32)
+        if self._flip():
+            values = -values
+        factor = self._factor(check.key.voxel_spacing)
+        shape = values.shape
+        if factor != 1.0:
+            values = resample(values, factor=factor)
+        result = segment_volume(
+            values,
+            self.models.members,
+            plan=self.models.plan,
+            device=self.models.device,
+            keep_probabilities=self.settings.probabilities or factor != 1.0,
+        )
+        return result if factor == 1.0 else _at_shape(result, 1 / factor, shape)
+
+    def _factor(self, spacing: float) -> float:
+        wanted = self.models.voxel_spacing
+        if not self.settings.rescale or wanted is None:
+            return 1.0
+        return 1.0 if abs(spacing - wanted) / wanted <= SPACING_SILENT else wanted / spacing
+
+    def _write(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        feature: FeatureKey | None,
+        record: dict[str, Any],
+        result: SegmentedVolume,
+    ) -> None:
+        table = np.zeros(self.models.n_channels, dtype=np.uint16)
+        for name, channel in self._kept_channels().items():
+            table[channel] = self.labels[name]
+        if table.max(initial=0) < 256:
+            table = table.astype(np.uint8)
+        labels = table[result.labels]
+        exists = bool(self.store.existing(run_name, [key]))
+        if feature is not None and result.probabilities is not None:
+            self.store.write_feature(
+                run_name,
+                feature,
+                [(0, result.probabilities)],
+                shape_czyx=result.probabilities.shape,
+                provenance=record,
+                overwrite=True,
+            )
+        self.store.write_segmentation(
+            run_name,
+            key,
+            [(0, labels)],
+            shape_zyx=labels.shape,
+            provenance=record,
+            overwrite=self.settings.overwrite or exists,
+        )
+
+    def _shares(self, labels: npt.NDArray[Any]) -> dict[str, float]:
+        counts = np.bincount(labels.ravel(), minlength=self.models.n_channels)
+        return {
+            name: float(counts[channel] / labels.size)
+            for name, channel in self._kept_channels().items()
+        }
+
+
+def _output_parts(uri: str) -> dict[str, str]:
+    parts = parse_output(uri, "segmentation")
+    defaults = {"name": "predict", "user_id": "picker", "session_id": "1"}
+    return parts | {name: value for name, value in defaults.items() if parts[name] == "*"}
+
+
+def _at_shape(
+    result: SegmentedVolume, factor: float, shape_zyx: tuple[int, ...]
+) -> SegmentedVolume:
+    """Return probabilities resampled to another grid, and the labels that follow from them."""
+    assert result.probabilities is not None  # noqa: S101 (asked for when resampling)
+    z, y, x = shape_zyx
+    probabilities = np.stack(
+        [resample(channel, factor=factor, shape_zyx=(z, y, x)) for channel in result.probabilities]
+    )
+    labels = probabilities.argmax(axis=0).astype(result.labels.dtype)
+    return replace(result, labels=labels, probabilities=probabilities.astype(np.float16))
