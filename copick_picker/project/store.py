@@ -16,8 +16,8 @@ import numpy.typing as npt
 from copick_picker.records import (
     FeatureKey,
     ObjectSpec,
-    PicksKey,
     PickSet,
+    PicksKey,
     SegmentationKey,
     TomogramKey,
 )
@@ -25,6 +25,8 @@ from copick_picker.records import (
 Provenance = Mapping[str, Any]
 Slabs = Iterable[tuple[int, npt.NDArray[Any]]]
 """Pairs (first z, block): blocks (z, y, x) or (c, z, y, x), ascending and gapless along z."""
+OutputKey = SegmentationKey | PicksKey | FeatureKey
+"""What a workflow can write."""
 
 
 class LazyVolume(Protocol):
@@ -150,10 +152,12 @@ class ProjectStore(Protocol):
         """Write a pick set, an empty one too, then the record."""
         ...
 
-    def existing(
-        self, run_name: str, keys: Sequence[SegmentationKey | PicksKey | FeatureKey]
-    ) -> list[SegmentationKey | PicksKey | FeatureKey]:
-        """Return those of the keys that exist in any state, ours or not, after a fresh listing."""
+    def existing(self, run_name: str, keys: Sequence[OutputKey]) -> list[OutputKey]:
+        """Return those of the keys that hold what must not be lost, ours or not.
+
+        The listing is fresh. Half-written outputs do not count: where no array was made, or where
+        a write of ours was cut off, the next write starts anew.
+        """
         ...
 
     def check_writable(self) -> None:

@@ -1,0 +1,422 @@
+"""A copick project behind the Protocol of ``store.py``."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from copick_picker.errors import (
+    ConflictError,
+    ProjectError,
+    SettingsError,
+    UnknownNameError,
+    choices_text,
+    nearest_name,
+)
+from copick_picker.project import listing, pick_files, places, provenance, volumes
+from copick_picker.project.copick_api import (
+    CopickFeatures,
+    CopickObject,
+    CopickPicks,
+    CopickPicksFile,
+    CopickRoot,
+    CopickRun,
+    CopickSegmentation,
+    CopickTomogram,
+    Volume,
+    from_string,
+    sanitize_name,
+)
+from copick_picker.project.guards import guarded, reason, root_logging_kept
+from copick_picker.project.provenance import to_stored
+from copick_picker.project.store import OutputKey, Provenance, Slabs
+from copick_picker.records import (
+    FeatureKey,
+    ObjectSpec,
+    PickSet,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+)
+
+Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey)
+Item = TypeVar("Item")
+_PROBE = ".copick-picker-probe.tmp"
+
+
+def open_project(config_path: Path | str) -> "CopickStore":
+    """Return the copick project of a configuration file.
+
+    Parameters
+    ----------
+    config_path : path
+        copick's JSON configuration.
+
+    Returns
+    -------
+    CopickStore
+        The project.
+
+    Raises
+    ------
+    ProjectError
+        If the file is missing, malformed or names what cannot be opened.
+    """
+    path = Path(config_path)
+    with guarded(f"cannot read the configuration {path}"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        msg = f"the configuration {path} holds a {type(config).__name__}; expected a JSON object"
+        raise ProjectError(msg)
+    config.setdefault("config_type", "filesystem")
+    _make_folders_on_write(config)
+    try:
+        with root_logging_kept():
+            root = from_string(json.dumps(config))
+    except (ValueError, TypeError, OSError, ImportError, LookupError, AttributeError) as error:
+        msg = f"cannot open the project of {path}: {_config_reason(error)}"
+        raise ProjectError(msg) from error
+    return CopickStore(root, str(path))
+
+
+class CopickStore:
+    """A copick project: see ``ProjectStore`` for what each method promises.
+
+    Parameters
+    ----------
+    root : copick root
+        An open project.
+    location : str
+        Where it was opened from, for messages.
+    """
+
+    def __init__(self, root: CopickRoot, location: str) -> None:
+        self._root = root
+        self._location = location
+
+    @property
+    def location(self) -> str:
+        """Where the project was opened from."""
+        return self._location
+
+    def run_names(self) -> list[str]:
+        """Return all run names, sorted, after a fresh listing."""
+        with guarded(f"cannot list the runs of {self._location}"):
+            self._root.refresh()
+            return sorted(str(run.name) for run in self._root.runs)
+
+    def objects(self) -> list[ObjectSpec]:
+        """Return the pickable objects, by label."""
+        found = [_object_spec(item, self._location) for item in self._root.pickable_objects]
+        return sorted(found, key=lambda spec: (spec.label, spec.name))
+
+    def tomograms(self, run_name: str) -> list[TomogramKey]:
+        """Return the tomograms of a run, sorted."""
+        return list(listing.tomogram_items(self._run(run_name)))
+
+    def open_tomogram(self, run_name: str, key: TomogramKey) -> volumes.ZarrVolume:
+        """Return a lazy tomogram (z, y, x); reading never creates anything."""
+        item = _find(listing.tomogram_items(self._run(run_name)), key, run_name, "tomogram")
+        volume = volumes.open_volume(item, _where(run_name, key), dimensions=3)
+        volume.check_chunks()
+        return volume
+
+    def segmentations(self, run_name: str) -> list[SegmentationKey]:
+        """Return the segmentations of a run, half-written ones included."""
+        return list(listing.segmentation_items(self._run(run_name)))
+
+    def open_segmentation(self, run_name: str, key: SegmentationKey) -> volumes.ZarrVolume:
+        """Return a lazy segmentation (z, y, x)."""
+        items = listing.segmentation_items(self._run(run_name))
+        item = _find(items, key, run_name, "segmentation")
+        return _open_output(item, _where(run_name, key), dimensions=3)
+
+    def segmentation_provenance(self, run_name: str, key: SegmentationKey) -> Provenance | None:
+        """Return our record of a complete segmentation; None where absent, partial or not ours."""
+        item = listing.segmentation_items(self._run(run_name)).get(_rounded(key))
+        return None if item is None else _volume_record(item)
+
+    def segmentation_labels(self, run_name: str, key: SegmentationKey) -> dict[str, int] | None:
+        """Return name -> label as the segmentation's maker recorded it; None where unknown."""
+        record = self.segmentation_provenance(run_name, key)
+        return provenance.labels_of(record) if record is not None else self._octopi_labels(key)
+
+    def write_segmentation(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        slabs: Slabs,
+        *,
+        shape_zyx: tuple[int, int, int],
+        provenance: Provenance,
+        overwrite: bool,
+    ) -> None:
+        """Write labels (uint8 or uint16) slab by slab, then the record."""
+        run, key = self._run(run_name), _rounded(key)
+        _check_names(name=key.name, user=key.user_id, session=key.session_id)
+        if not key.is_multilabel:
+            self._check_object(key.name, run_name)
+        item = listing.segmentation_items(run).get(key) or _new_segmentation(run, key)
+        stream = volumes.Stream(slabs, shape_zyx, None, key.voxel_spacing)
+        _write_volume(item, stream, provenance, _where(run_name, key), overwrite=overwrite)
+
+    def open_feature(self, run_name: str, key: FeatureKey) -> volumes.ZarrVolume:
+        """Return a lazy feature volume (c, z, y, x)."""
+        item = _find(listing.feature_items(self._run(run_name)), key, run_name, "feature volume")
+        return _open_output(item, _where(run_name, key), dimensions=4)
+
+    def features(self, run_name: str) -> list[FeatureKey]:
+        """Return the feature volumes of a run."""
+        return list(listing.feature_items(self._run(run_name)))
+
+    def feature_provenance(self, run_name: str, key: FeatureKey) -> Provenance | None:
+        """Return our record of a complete feature volume, else None."""
+        item = listing.feature_items(self._run(run_name)).get(_rounded(key))
+        return None if item is None else _volume_record(item)
+
+    def write_feature(
+        self,
+        run_name: str,
+        key: FeatureKey,
+        slabs: Slabs,
+        *,
+        shape_czyx: tuple[int, int, int, int],
+        provenance: Provenance,
+        overwrite: bool,
+    ) -> None:
+        """Write a float16 feature volume slab by slab, with its true spacing, then the record."""
+        run, key = self._run(run_name), _rounded(key)
+        _check_names(feature=key.feature_type)
+        item = listing.feature_items(run).get(key)
+        if item is None:
+            tomogram = TomogramKey(key.tomogram_type, key.voxel_spacing)
+            parent = _find(listing.tomogram_items(run), tomogram, run_name, "tomogram")
+            item = _new_feature(parent, key)
+        stream = volumes.Stream(slabs, shape_czyx, "float16", key.voxel_spacing)
+        _write_volume(item, stream, provenance, _where(run_name, key), overwrite=overwrite)
+
+    def picks(self, run_name: str) -> list[PicksKey]:
+        """Return the pick sets of a run, sorted."""
+        return list(listing.picks_items(self._run(run_name)))
+
+    def read_picks(self, run_name: str, key: PicksKey) -> PickSet:
+        """Return a pick set: true centres (location plus transform shift) and scores."""
+        item = _find(listing.picks_items(self._run(run_name)), key, run_name, "picks")
+        return pick_files.read(item, _where(run_name, key))
+
+    def picks_provenance(self, run_name: str, key: PicksKey) -> Provenance | None:
+        """Return our record of a complete pick set, else None."""
+        item = listing.picks_items(self._run(run_name)).get(key)
+        return None if item is None else provenance.from_stored(pick_files.stored_record(item))
+
+    def write_picks(
+        self,
+        run_name: str,
+        key: PicksKey,
+        picks: PickSet,
+        *,
+        provenance: Provenance,
+        overwrite: bool,
+    ) -> None:
+        """Write a pick set, an empty one too, then the record."""
+        run, where = self._run(run_name), _where(run_name, key)
+        _check_names(user=key.user_id, session=key.session_id)
+        self._check_object(key.object_name, run_name)
+        pick_files.check_finite(picks, where)
+        record = to_stored(provenance, where)
+        item = listing.picks_items(run).get(key) or _new_picks(run, key)
+        _check_free(item, where, occupied=pick_files.is_occupied(item), overwrite=overwrite)
+        pick_files.write(item, picks, record, where)
+
+    def existing(self, run_name: str, keys: Sequence[OutputKey]) -> list[OutputKey]:
+        """Return those of the keys that hold anything that must not be lost, ours or not."""
+        run = self._run(run_name)
+        found: list[OutputKey] = []
+        for kind, items_of, is_occupied in _KINDS:
+            wanted = [key for key in keys if isinstance(key, kind)]
+            items = items_of(run) if wanted else {}
+            found += [
+                key
+                for key in wanted
+                if _rounded(key) in items and is_occupied(items[_rounded(key)])
+            ]
+        return [key for key in keys if key in found]
+
+    def check_writable(self) -> None:
+        """Raise ProjectError with the place and the reason where outputs cannot be written."""
+        filesystem, base = self._root.fs_overlay, self._root.root_overlay
+        runs = f"{base}/ExperimentRuns"
+        with guarded(f"cannot write to {base}"):
+            folder = runs if filesystem.exists(runs) else base
+            filesystem.makedirs(folder, exist_ok=True)
+            filesystem.pipe_file(f"{folder}/{_PROBE}", b"probe")
+            filesystem.rm_file(f"{folder}/{_PROBE}")
+
+    def _run(self, run_name: str) -> CopickRun:
+        with guarded(f"cannot look up run {run_name} in {self._location}"):
+            run = self._root.get_run(run_name) if run_name.strip("./\\") else None
+        if run is None:
+            names = self.run_names()
+            if run_name in names:
+                return self._root.get_run(run_name)
+            near = nearest_name(run_name, names)
+            msg = f"no run '{run_name}' in {self._location}{near}; runs: {choices_text(names)}"
+            raise UnknownNameError(msg)
+        return run
+
+    def _check_object(self, name: str, run_name: str) -> None:
+        names = [spec.name for spec in self.objects()]
+        if name not in names:
+            near = nearest_name(name, names)
+            msg = (
+                f"run {run_name}: no object '{name}' in {self._location}{near}; "
+                f"objects: {choices_text(names)}"
+            )
+            raise UnknownNameError(msg)
+
+    def _octopi_labels(self, key: SegmentationKey) -> dict[str, int] | None:
+        """Return the labels of octopi's log, the overlay's first: octopi's labels are its own."""
+        name = f"logs/segment-{key.user_id}_{key.session_id}_{key.name}.yaml"
+        for side in ("overlay", "static"):
+            filesystem = getattr(self._root, f"fs_{side}", None)
+            path = f"{getattr(self._root, f'root_{side}', '')}/{name}"
+            if filesystem is not None and filesystem.exists(path):
+                with guarded(f"cannot read {path}"):
+                    return provenance.labels_of(
+                        provenance.from_yaml(filesystem.cat_file(path), path)
+                    )
+        return None
+
+
+_KINDS: tuple[tuple[type, Callable[[Any], dict[Any, Any]], Callable[[Any], bool]], ...] = (
+    (SegmentationKey, listing.segmentation_items, volumes.is_occupied),
+    (FeatureKey, listing.feature_items, volumes.is_occupied),
+    (PicksKey, listing.picks_items, pick_files.is_occupied),
+)
+
+
+def _make_folders_on_write(config: dict[str, Any]) -> None:
+    """Let copick make the folders of chunks on a local file system; without it it cannot write."""
+    place = str(config.get("overlay_root", ""))
+    if "://" not in place or place.startswith(("file://", "local://")):
+        config["overlay_fs_args"] = {"auto_mkdir": True, **(config.get("overlay_fs_args") or {})}
+
+
+def _config_reason(error: Exception) -> str:
+    """Return what is wrong with a configuration, one clause a field."""
+    if not isinstance(error, ValidationError):
+        return reason(error)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors()
+    )
+
+
+def _object_spec(item: CopickObject, location: str) -> ObjectSpec:
+    metadata = item.metadata or {}
+    if item.label is None:
+        msg = f"object {item.name} of {location} has no label"
+        raise ProjectError(msg)
+    weight = metadata.get("score_weight", metadata.get("weight", 1.0))
+    threshold = metadata.get("score_threshold")
+    with guarded(f"object {item.name} of {location}: score_threshold and score_weight are numbers"):
+        return ObjectSpec(
+            name=str(item.name),
+            label=int(item.label),
+            radius_angstrom=None if item.radius is None else float(item.radius),
+            score_threshold=None if threshold is None else float(threshold),
+            score_weight=float(weight),
+            is_particle=bool(item.is_particle),
+        )
+
+
+def _where(run_name: str, key: object) -> str:
+    return f"{key} of run {run_name}"
+
+
+def _rounded(key: Key) -> Key:
+    if isinstance(key, PicksKey):
+        return key
+    return replace(key, voxel_spacing=listing.spacing_of(key.voxel_spacing))
+
+
+def _find(items: dict[Key, Item], key: Key, run_name: str, kind: str) -> Item:
+    rounded = _rounded(key)
+    if rounded not in items:
+        msg = f"run {run_name} has no {kind} {key}; it has: {choices_text(items)}"
+        raise UnknownNameError(msg)
+    return items[rounded]
+
+
+def _open_output(item: Volume, where: str, *, dimensions: int) -> volumes.ZarrVolume:
+    volume = volumes.open_volume(item, where, dimensions=dimensions)
+    if provenance.is_unfinished(volumes.stored_record(item)):
+        msg = f"{where} is half-written: its writer was stopped; make it again"
+        raise ProjectError(msg)
+    return volume
+
+
+def _volume_record(item: Volume) -> Provenance | None:
+    """Return our record, where the array can be read too."""
+    record = provenance.from_stored(volumes.stored_record(item))
+    return record if record is not None and volumes.is_occupied(item) else None
+
+
+def _check_names(**names: str) -> None:
+    for what, name in names.items():
+        with guarded(f"the {what} '{name}' cannot be a name in copick"):
+            allowed = sanitize_name(name, suppress_warnings=True)
+        if name != allowed:
+            msg = f"the {what} '{name}' cannot be a name in copick; '{allowed}' can"
+            raise SettingsError(msg)
+
+
+def _check_free(item: Volume | CopickPicks, where: str, *, occupied: bool, overwrite: bool) -> None:
+    if getattr(item, "read_only", False):
+        msg = f"{where} stands in the read-only part of the project; choose another session"
+        raise ConflictError(msg)
+    if occupied and not overwrite:
+        msg = f"{where} exists; overwrite it or choose another session"
+        raise ConflictError(msg)
+
+
+def _write_volume(
+    item: Volume, stream: volumes.Stream, record: Provenance, where: str, *, overwrite: bool
+) -> None:
+    stored = provenance.to_stored(record, where)
+    _check_free(item, where, occupied=volumes.is_occupied(item), overwrite=overwrite)
+    with places.replacing_item(item) as target:
+        volumes.write_volume(target, stream, stored, where)
+        taken = target is not item and volumes.is_occupied(item)
+        _check_free(item, where, occupied=taken, overwrite=overwrite)
+
+
+def _new_segmentation(run: CopickRun, key: SegmentationKey) -> CopickSegmentation:
+    kind, meta = run._segmentation_factory()
+    fields = meta(
+        voxel_size=key.voxel_spacing,
+        name=key.name,
+        user_id=key.user_id,
+        session_id=key.session_id,
+        is_multilabel=key.is_multilabel,
+    )
+    return kind(run=run, meta=fields)
+
+
+def _new_feature(tomogram: CopickTomogram, key: FeatureKey) -> CopickFeatures:
+    kind, meta = tomogram._feature_factory()
+    fields = meta(tomo_type=key.tomogram_type, feature_type=key.feature_type)
+    return kind(tomogram=tomogram, meta=fields)
+
+
+def _new_picks(run: CopickRun, key: PicksKey) -> CopickPicks:
+    fields = CopickPicksFile(
+        pickable_object_name=key.object_name,
+        user_id=key.user_id,
+        session_id=key.session_id,
+        run_name=run.name,
+    )
+    return run._picks_factory()(run=run, file=fields)

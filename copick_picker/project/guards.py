@@ -1,0 +1,81 @@
+"""What goes wrong below (copick, zarr, files) becomes one line that names the run and the URI."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zarr.errors import MetadataError
+
+from copick_picker.errors import CopickPickerError, ProjectError
+
+BROKEN = (
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    AttributeError,
+    AssertionError,
+    MetadataError,
+)
+"""What copick, zarr, the codecs and fsspec raise on missing, malformed or unreadable data."""
+
+
+@contextmanager
+def guarded(action: str) -> Iterator[None]:
+    """Turn what copick, zarr and files raise inside the block into a ``ProjectError``.
+
+    Parameters
+    ----------
+    action : str
+        What failed, for the message: ``cannot read wbp@10.000 of run TS_1``.
+
+    Raises
+    ------
+    ProjectError
+        With the action and the reason in one line. Our own errors pass unchanged.
+    """
+    try:
+        yield
+    except CopickPickerError:
+        raise
+    except BROKEN as error:
+        msg = f"{action}: {reason(error)}"
+        raise ProjectError(msg) from error
+
+
+def reason(error: BaseException) -> str:
+    """Return why, in one line: the system's words, or the error's own.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{where}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})"
+    if isinstance(error, KeyError):
+        return f"{error.args[0] if error.args else 'something'} is missing"
+    words = " ".join(str(error).split())
+    return words or type(error).__name__
+
+
+@contextmanager
+def root_logging_kept() -> Iterator[None]:
+    """Undo what copick does to the root logger when its modules are imported."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        for handler in list(root.handlers):
+            if handler not in handlers:
+                root.removeHandler(handler)
+        for handler in handlers:
+            if handler not in root.handlers:
+                root.addHandler(handler)
+        root.setLevel(level)

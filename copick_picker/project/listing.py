@@ -1,0 +1,134 @@
+"""What a run holds, by key, listed afresh each time: another process may have written.
+
+copick concatenates static and overlay items; of two with one key the overlay's counts, which is
+where we write.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from copick_picker.project.copick_api import CopickRun
+from copick_picker.project.guards import guarded
+from copick_picker.records import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+
+
+def spacing_of(voxel_spacing: float) -> float:
+    """Return a voxel spacing as copick's paths hold it: three decimals, a Python float.
+
+    Parameters
+    ----------
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    """
+    return round(float(voxel_spacing), 3)
+
+
+def tomogram_items(run: CopickRun) -> dict[TomogramKey, Any]:
+    """Return the tomograms of a copick run by key, sorted.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    with guarded(f"cannot list the tomograms of run {run.name}"):
+        _name_the_malformed(run, "", "VoxelSpacing", _is_spacing_folder)
+        run.refresh_voxel_spacings()
+        found = {
+            TomogramKey(str(item.tomo_type), spacing_of(spacing.voxel_size)): item
+            for spacing in run.voxel_spacings
+            for item in spacing.tomograms
+        }
+    return dict(sorted(found.items()))
+
+
+def feature_items(run: CopickRun) -> dict[FeatureKey, Any]:
+    """Return the feature volumes of a copick run by key, sorted.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    found = {}
+    for tomogram, item in tomogram_items(run).items():
+        with guarded(f"cannot list the features of {tomogram} of run {run.name}"):
+            item.refresh_features()
+            for feature in item.features:
+                key = FeatureKey(
+                    tomogram.tomogram_type, tomogram.voxel_spacing, str(feature.feature_type)
+                )
+                found[key] = feature
+    return dict(sorted(found.items()))
+
+
+def segmentation_items(run: CopickRun) -> dict[SegmentationKey, Any]:
+    """Return the binary and multilabel segmentations of a copick run by key, sorted.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    with guarded(f"cannot list the segmentations of run {run.name}"):
+        run.refresh_segmentations()
+        found = {
+            SegmentationKey(
+                name=str(item.name),
+                user_id=str(item.user_id),
+                session_id=str(item.session_id),
+                voxel_spacing=spacing_of(item.voxel_size),
+                is_multilabel=bool(item.is_multilabel),
+            ): item
+            for item in run.get_segmentations()
+        }
+    return dict(sorted(found.items()))
+
+
+def picks_items(run: CopickRun) -> dict[PicksKey, Any]:
+    """Return the pick sets of a copick run by key, sorted.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    with guarded(f"cannot list the picks of run {run.name}"):
+        _name_the_malformed(run, "Picks/", "", _is_picks_file)
+        run.refresh_picks()
+        found = {
+            PicksKey(str(item.pickable_object_name), str(item.user_id), str(item.session_id)): item
+            for item in run.picks
+        }
+    return dict(sorted(found.items()))
+
+
+def _name_the_malformed(
+    run: CopickRun, folder: str, prefix: str, is_valid: Callable[[str], bool]
+) -> None:
+    """Say which file breaks copick's listing: copick itself raises a bare IndexError."""
+    for filesystem, base in _folders(run):
+        for path in filesystem.glob(f"{base}/{folder}{prefix}*"):
+            name = path.rstrip("/").rsplit("/", 1)[-1]
+            if not is_valid(name):
+                msg = f"copick cannot read the name {folder}{name}; rename or remove it"
+                raise ValueError(msg)
+
+
+def _folders(run: CopickRun) -> list[tuple[Any, str]]:
+    places = [(run, side) for side in ("overlay", "static") if hasattr(run, f"{side}_path")]
+    found = [
+        (getattr(run, f"fs_{side}", None), getattr(run, f"{side}_path")) for run, side in places
+    ]
+    return [(filesystem, str(path)) for filesystem, path in found if filesystem is not None]
+
+
+def _is_spacing_folder(name: str) -> bool:
+    try:
+        return float(name.removeprefix("VoxelSpacing")) > 0
+    except ValueError:
+        return False
+
+
+def _is_picks_file(name: str) -> bool:
+    return name.startswith(".") or not name.endswith(".json") or name.count("_") >= 2

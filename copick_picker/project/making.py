@@ -1,0 +1,153 @@
+"""Make copick projects on disk: the demo's and the tests'."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.errors import DataError, ProjectError
+from copick_picker.project.copick_api import CopickRoot, from_string, sanitize_name
+from copick_picker.project.files import write_text
+from copick_picker.project.guards import guarded
+from copick_picker.project.listing import spacing_of
+from copick_picker.project.pick_files import check_finite
+from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
+
+CONFIG_FILE = "config.json"
+_COLOURS = (
+    (230, 159, 0, 255),
+    (86, 180, 233, 255),
+    (0, 158, 115, 255),
+    (240, 228, 66, 255),
+    (0, 114, 178, 255),
+    (213, 94, 0, 255),
+    (204, 121, 167, 255),
+)
+
+
+def create_project(folder: Path, objects: Sequence[ObjectSpec], *, name: str) -> Path:
+    """Make a copick project without runs and return the path of its configuration.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder to make; ``config.json`` and the overlay ``project/`` come into it.
+    objects : sequence of ObjectSpec
+        What can be picked.
+    name : str
+        Name of the project.
+
+    Returns
+    -------
+    pathlib.Path
+        Path of ``config.json``.
+
+    Raises
+    ------
+    ProjectError
+        If there is a project already, or the folder cannot be written.
+    """
+    config_path = folder / CONFIG_FILE
+    if config_path.exists():
+        msg = f"{config_path} exists; choose another folder"
+        raise ProjectError(msg)
+    overlay = (folder / "project").absolute()
+    config = {
+        "config_type": "filesystem",
+        "name": name,
+        "description": "Made by copick-picker",
+        "version": "1.31.0",
+        "pickable_objects": [_object_entry(spec, at) for at, spec in enumerate(objects)],
+        "overlay_root": str(overlay),
+        "overlay_fs_args": {"auto_mkdir": True},
+    }
+    with guarded(f"cannot make a project in {folder}"):
+        overlay.mkdir(parents=True, exist_ok=True)
+        from_string(json.dumps(config))
+        write_text(config_path, json.dumps(config, indent=2) + "\n")
+    return config_path
+
+
+def add_tomogram(
+    config_path: Path, run_name: str, key: TomogramKey, volume: npt.NDArray[np.floating]
+) -> None:
+    """Add a tomogram to a project; the run and the voxel spacing are made where needed.
+
+    Parameters
+    ----------
+    config_path : pathlib.Path
+        The project's configuration.
+    run_name : str
+        Name of the run.
+    key : TomogramKey
+        Type and voxel spacing in Angstrom.
+    volume : numpy.ndarray
+        Tomogram (z, y, x), stored as float32 with copick's pyramid of three levels.
+
+    Raises
+    ------
+    DataError
+        If the volume does not have three axes.
+    ProjectError
+        If the run holds this tomogram already or the project cannot be written.
+    """
+    if volume.ndim != 3:
+        msg = f"run {run_name}: {key} has shape {volume.shape}; expected (z, y, x)"
+        raise DataError(msg)
+    with guarded(f"cannot add {key} to run {run_name}"):
+        run = _root(config_path).new_run(run_name, exist_ok=True)
+        spacing = run.new_voxel_spacing(spacing_of(key.voxel_spacing), exist_ok=True)
+        spacing.new_tomogram(key.tomogram_type).from_numpy(volume)
+
+
+def add_picks(config_path: Path, run_name: str, key: PicksKey, picks: PickSet) -> None:
+    """Add a pick set to a project, as another program would: without a record of ours.
+
+    Parameters
+    ----------
+    config_path : pathlib.Path
+        The project's configuration.
+    run_name : str
+        Name of the run; made where needed.
+    key : PicksKey
+        Object, user and session.
+    picks : PickSet
+        Centres (x, y, z) in Angstrom and scores.
+
+    Raises
+    ------
+    DataError
+        If a position or a score is not finite.
+    ProjectError
+        If the run holds these picks already or the project cannot be written.
+    """
+    check_finite(picks, f"{key} of run {run_name}")
+    with guarded(f"cannot add {key} to run {run_name}"):
+        run = _root(config_path).new_run(run_name, exist_ok=True)
+        item = run.new_picks(key.object_name, key.session_id, user_id=key.user_id)
+        item.from_numpy(picks.points_xyz, scores=picks.scores)
+
+
+def _root(config_path: Path) -> CopickRoot:
+    return from_string(config_path.read_text(encoding="utf-8"))
+
+
+def _object_entry(spec: ObjectSpec, position: int) -> dict[str, object]:
+    with guarded(f"'{spec.name}' cannot be an object of copick"):
+        allowed = sanitize_name(spec.name, suppress_warnings=True)
+    if spec.name != allowed:
+        msg = f"'{spec.name}' cannot be an object of copick; '{allowed}' can"
+        raise DataError(msg)
+    metadata: dict[str, float] = {"score_weight": spec.score_weight}
+    if spec.score_threshold is not None:
+        metadata["score_threshold"] = spec.score_threshold
+    return {
+        "name": spec.name,
+        "is_particle": spec.is_particle,
+        "label": spec.label,
+        "color": _COLOURS[position % len(_COLOURS)],
+        "radius": spec.radius_angstrom,
+        "metadata": metadata,
+    }

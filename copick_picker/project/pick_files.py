@@ -1,0 +1,144 @@
+"""Pick sets: copick's JSON with our record beside it.
+
+copick writes its JSON in place and drops keys that it does not know, so the JSON is written beside
+and moved, and the record is a YAML file in the same folder, which copick's listing ignores.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from copick_picker.errors import DataError
+from copick_picker.project.copick_api import CopickPicks
+from copick_picker.project.files import remove, replacing
+from copick_picker.project.guards import guarded
+from copick_picker.project.places import is_local, replacing_item
+from copick_picker.project.provenance import UNFINISHED, from_yaml, is_unfinished, to_yaml
+from copick_picker.records import PickSet
+
+
+def read(item: CopickPicks, where: str) -> PickSet:
+    """Return the true centres (location plus the transform's shift) and scores of copick's picks.
+
+    Parameters
+    ----------
+    item : copick picks
+        What to read.
+    where : str
+        URI and run, for messages.
+
+    Raises
+    ------
+    ProjectError
+        If the file is missing or malformed.
+    DataError
+        If a position or a score is not finite.
+    """
+    with guarded(f"cannot read {where}"):
+        item.refresh()
+        points_xyz = np.asarray(item.full_positions(), dtype=np.float64).reshape(-1, 3)
+        scores = np.asarray(item.scores(), dtype=np.float64)
+    picks = PickSet(str(item.pickable_object_name), points_xyz, scores)
+    check_finite(picks, where)
+    return picks
+
+
+def check_finite(picks: PickSet, where: str) -> None:
+    """Raise where a position or a score is not finite: copick would write it as invalid JSON.
+
+    Parameters
+    ----------
+    picks : PickSet
+        What to check.
+    where : str
+        URI and run, for messages.
+
+    Raises
+    ------
+    DataError
+        With the number of picks and the first of them.
+    """
+    good = np.isfinite(picks.points_xyz).all(axis=1) & np.isfinite(picks.scores)
+    if not good.all():
+        first = int(np.flatnonzero(~good)[0])
+        msg = (
+            f"{where}: {int((~good).sum())} of {len(picks)} picks have a position or score that is "
+            f"not finite, the first at index {first}"
+        )
+        raise DataError(msg)
+
+
+def write(item: CopickPicks, picks: PickSet, stored: dict[str, Any], where: str) -> None:
+    """Write a pick set and its record; on a local file system both appear at once.
+
+    Parameters
+    ----------
+    item : copick picks
+        Where.
+    picks : PickSet
+        What, finite.
+    stored : dict
+        Record as ``provenance.to_stored`` returns it.
+    where : str
+        URI and run, for messages.
+
+    Raises
+    ------
+    ProjectError
+        If the store cannot be written.
+    """
+    record = to_yaml(stored)
+    with guarded(f"cannot write {where}"):
+        if is_local(item.fs):
+            _write_local(item, picks, record)
+            return
+        item.fs.pipe_file(record_path(item), to_yaml(UNFINISHED))
+        item.from_numpy(picks.points_xyz, scores=picks.scores)
+        item.fs.pipe_file(record_path(item), record)
+
+
+def stored_record(item: CopickPicks) -> object:
+    """Return what the file beside the picks holds; None where there is none.
+
+    Parameters
+    ----------
+    item : copick picks
+        Where to look.
+    """
+    path = record_path(item)
+    if getattr(item, "read_only", False) or not item.fs.exists(path):
+        return None
+    return from_yaml(item.fs.cat_file(path), path)
+
+
+def is_occupied(item: CopickPicks) -> bool:
+    """Return whether picks stand at the place of a copick object that must not be lost.
+
+    Parameters
+    ----------
+    item : copick picks
+        Where to look.
+    """
+    if getattr(item, "read_only", False):
+        return True
+    return item.fs.exists(item.path) and not is_unfinished(stored_record(item))
+
+
+def record_path(item: CopickPicks) -> str:
+    """Return the path of the record beside the picks.
+
+    Parameters
+    ----------
+    item : copick picks
+        Whose record.
+    """
+    return f"{str(item.path).removesuffix('.json')}.provenance.yaml"
+
+
+def _write_local(item: CopickPicks, picks: PickSet, record: bytes) -> None:
+    """Prepare both files, then move the record and last the picks: no record, no picks."""
+    with replacing_item(item) as beside, replacing(Path(record_path(item))) as record_file:
+        beside.from_numpy(picks.points_xyz, scores=picks.scores)
+        record_file.write_bytes(record)
+        remove(Path(item.path))

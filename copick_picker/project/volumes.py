@@ -1,0 +1,313 @@
+"""Volumes in copick's stores: lazy reads, writes slab by slab.
+
+copick 1.x opens for reading with mode "a", which creates what is missing, and zarr 2 reads a chunk
+that fails as zeros. Here everything is opened with mode "r" and a failing chunk raises.
+"""
+
+import logging
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import zarr
+
+from copick_picker.errors import DataError, ProjectError
+from copick_picker.project.copick_api import Volume
+from copick_picker.project.guards import BROKEN, guarded
+from copick_picker.project.provenance import ATTRIBUTE, UNFINISHED, is_unfinished
+from copick_picker.project.store import Slabs
+
+logger = logging.getLogger(__name__)
+
+CHUNK_ZYX = (256, 256, 256)
+"""Chunks of a segmentation: what copick writes."""
+FEATURE_CHUNK_CZYX = (1, 32, 256, 256)
+"""Chunks of a feature volume: flat, so that few planes of many channels are held at a time."""
+
+
+class ZarrVolume:
+    """A stored volume that is read plane by plane.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (z, y, x) or (c, z, y, x).
+    dtype : numpy.dtype
+        Type as stored.
+    """
+
+    def __init__(self, array: zarr.Array, where: str) -> None:
+        self._array = array
+        self._where = where
+        self.shape: tuple[int, ...] = tuple(int(size) for size in array.shape)
+        self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+
+    def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
+        """Return the planes z_start to z_stop as stored, all channels.
+
+        Parameters
+        ----------
+        z_start : int
+            First plane.
+        z_stop : int or None
+            One past the last plane; None for all.
+
+        Returns
+        -------
+        numpy.ndarray
+            (z, y, x) or (c, z, y, x), type as stored.
+
+        Raises
+        ------
+        ProjectError
+            If a chunk is damaged or cannot be read.
+        """
+        planes = slice(z_start, z_stop)
+        with guarded(f"cannot read {self._where}"):
+            picked = self._array[planes] if len(self.shape) == 3 else self._array[:, planes]
+            return np.asarray(picked)
+
+    def check_chunks(self) -> None:
+        """Warn where chunks are not stored: they read as the fill value.
+
+        Raises
+        ------
+        ProjectError
+            If not a single chunk is stored.
+        """
+        with guarded(f"cannot list the chunks of {self._where}"):
+            stored, expected = int(self._array.nchunks_initialized), int(self._array.nchunks)
+        if stored == 0:
+            msg = f"{self._where} holds no data: none of its {expected} chunks is stored"
+            raise ProjectError(msg)
+        if stored < expected:
+            logger.warning(
+                "%s: %d of %d chunks are not stored and read as zeros",
+                self._where,
+                expected - stored,
+                expected,
+            )
+
+
+def open_volume(item: Volume, where: str, *, dimensions: int) -> ZarrVolume:
+    """Return the full-resolution array of a copick object, without creating anything.
+
+    Parameters
+    ----------
+    item : copick tomogram, segmentation or feature volume
+        What to read.
+    where : str
+        URI and run, for messages.
+    dimensions : int
+        3 for (z, y, x), 4 for (c, z, y, x).
+
+    Returns
+    -------
+    ZarrVolume
+        Lazy volume.
+
+    Raises
+    ------
+    ProjectError
+        If the store holds no readable array of so many dimensions.
+    """
+    with guarded(f"cannot open {where}"):
+        array = open_group(item)["0"]
+        volume = ZarrVolume(array, where)
+    if len(volume.shape) != dimensions or 0 in volume.shape:
+        axes = "(z, y, x)" if dimensions == 3 else "(c, z, y, x)"
+        msg = f"{where} has shape {volume.shape}; expected {axes}, none of them 0"
+        raise ProjectError(msg)
+    return volume
+
+
+def open_group(item: Volume) -> zarr.Group:
+    """Return the zarr group of a copick object, read-only.
+
+    Parameters
+    ----------
+    item : copick object
+        Anything with ``zarr()``.
+    """
+    return zarr.open_group(_strict(item.zarr()), mode="r")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A volume on its way into a store.
+
+    Attributes
+    ----------
+    slabs : iterable of (int, numpy.ndarray)
+        First plane and block; ascending and gapless along z.
+    shape : tuple of int
+        (z, y, x) or (c, z, y, x) of the whole volume.
+    dtype : str or None
+        Type to store; None for labels, which keep their own type (uint8 or uint16).
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    """
+
+    slabs: Slabs
+    shape: tuple[int, ...]
+    dtype: str | None
+    voxel_spacing: float
+
+
+def write_volume(item: Volume, stream: Stream, stored: dict[str, Any], where: str) -> None:
+    """Write a volume chunk by chunk and, when it is whole, its record.
+
+    Parameters
+    ----------
+    item : copick segmentation or feature volume
+        Where; what its store holds is lost.
+    stream : Stream
+        What.
+    stored : dict
+        Record as ``provenance.to_stored`` returns it.
+    where : str
+        URI and run, for messages.
+
+    Raises
+    ------
+    DataError
+        If the slabs do not make up the volume, or hold values that cannot be stored.
+    ProjectError
+        If the store cannot be written.
+    """
+    shape, chunks = stream.shape, _chunks(stream.shape)
+    with guarded(f"cannot write {where}"):
+        group = zarr.open_group(_strict(item.zarr()), mode="w")
+        ome = ome_attributes(stream.voxel_spacing, dimensions=len(shape))
+        group.attrs.update({**ome, ATTRIBUTE: UNFINISHED})
+    array: Any = None
+    for z_start, block in _whole_chunks(stream, chunks, where):
+        with guarded(f"cannot write {where}"):
+            if array is None:
+                array = group.create_dataset("0", shape=shape, chunks=chunks, dtype=block.dtype)
+            array[..., z_start : z_start + block.shape[-3], :, :] = block
+    with guarded(f"cannot write {where}"):
+        group.attrs[ATTRIBUTE] = stored
+
+
+def ome_attributes(voxel_spacing: float, *, dimensions: int) -> dict[str, Any]:
+    """Return OME-Zarr 0.4 attributes of a volume of one resolution level, as copick writes them.
+
+    Parameters
+    ----------
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    dimensions : int
+        3 for (z, y, x), 4 for (c, z, y, x).
+    """
+    axes = [{"name": name, "type": "space", "unit": "angstrom"} for name in "zyx"]
+    scale = [voxel_spacing] * 3
+    if dimensions == 4:
+        axes = [{"name": "c", "type": "channel"}, *axes]
+        scale = [1.0, *scale]
+    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+    image = {"version": "0.4", "name": "/", "axes": axes, "datasets": [level], "metadata": {}}
+    return {"multiscales": [image]}
+
+
+def _strict(store: MutableMapping[str, bytes]) -> MutableMapping[str, bytes]:
+    """Let only a missing key read as missing: zarr 2 takes every OSError for an absent chunk."""
+    if hasattr(store, "exceptions"):
+        store.exceptions = (KeyError,)
+    return store
+
+
+def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    largest = CHUNK_ZYX if len(shape) == 3 else FEATURE_CHUNK_CZYX
+    return tuple(min(size, most) for size, most in zip(shape, largest, strict=True))
+
+
+def _whole_chunks(
+    stream: Stream, chunks: tuple[int, ...], where: str
+) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yield the slabs again, cut at the borders of the chunks."""
+    shape, planes, depth = stream.shape, stream.shape[-3], chunks[-3]
+    buffer: npt.NDArray[Any] | None = None
+    done = 0
+    for z_start, slab in stream.slabs:
+        block = _checked(slab, stream, None if buffer is None else buffer.dtype, where)
+        if z_start != done or done + block.shape[-3] > planes:
+            msg = (
+                f"{where}: got planes {z_start} to {z_start + block.shape[-3]}; expected them to "
+                f"start at {done} and to end by {planes}"
+            )
+            raise DataError(msg)
+        if buffer is None:
+            buffer = np.empty((*shape[:-3], depth, *shape[-2:]), dtype=block.dtype)
+        used = 0
+        while used < block.shape[-3]:
+            at = done % depth
+            taken = min(depth - at, block.shape[-3] - used)
+            buffer[..., at : at + taken, :, :] = block[..., used : used + taken, :, :]
+            used += taken
+            done += taken
+            if done % depth == 0 or done == planes:
+                yield done - at - taken, buffer[..., : at + taken, :, :]
+    if done != planes:
+        msg = f"{where}: got {done} planes of {planes}"
+        raise DataError(msg)
+
+
+def _checked(
+    slab: npt.NDArray[Any], stream: Stream, first_dtype: np.dtype[Any] | None, where: str
+) -> npt.NDArray[Any]:
+    shape, dtype = stream.shape, stream.dtype
+    same_frame = slab.ndim == len(shape) and (*slab.shape[:-3], *slab.shape[-2:]) == (
+        *shape[:-3],
+        *shape[-2:],
+    )
+    if not same_frame:
+        msg = f"{where}: a block has shape {slab.shape}; the volume has {shape}"
+        raise DataError(msg)
+    if dtype is not None:
+        with np.errstate(over="ignore"):
+            block = slab.astype(dtype)
+        if not np.isfinite(block).all():
+            msg = f"{where}: values are not finite as {np.dtype(dtype)}"
+            raise DataError(msg)
+        return block
+    allowed = ("uint8", "uint16") if first_dtype is None else (first_dtype.name,)
+    if slab.dtype.name not in allowed:
+        msg = f"{where}: labels have type {slab.dtype}; expected {' or '.join(allowed)}"
+        raise DataError(msg)
+    return slab
+
+
+def stored_record(item: Volume) -> object:
+    """Return what stands at the place of our record in a volume's store; None where nothing does.
+
+    Parameters
+    ----------
+    item : copick segmentation or feature volume
+        Where to look.
+    """
+    try:
+        return dict(open_group(item).attrs).get(ATTRIBUTE)
+    except BROKEN:
+        return None
+
+
+def is_occupied(item: Volume) -> bool:
+    """Return whether a volume stands at the place of a copick object that must not be lost.
+
+    False where there is nothing, where a writer never came to make array "0", and where a write
+    of ours was cut off.
+
+    Parameters
+    ----------
+    item : copick segmentation or feature volume
+        Where to look.
+    """
+    if getattr(item, "read_only", False):
+        return True
+    metadata = (f"{item.path}/0/.zarray", f"{item.path}/0/zarr.json")
+    if not any(item.fs.exists(path) for path in metadata):
+        return False
+    return not is_unfinished(stored_record(item))
