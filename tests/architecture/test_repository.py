@@ -1,0 +1,32 @@
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def tracked():
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listing.stdout.split("\n") if (ROOT / name).is_file()]
+
+
+def test_the_tree_stays_under_40_megabytes():
+    assert sum(path.stat().st_size for path in tracked()) < 40e6
+
+
+def test_shipped_models_stay_under_8_megabytes():
+    models = ROOT / "copick_picker" / "models"
+    assert sum(path.stat().st_size for path in models.rglob("*") if path.is_file()) <= 8e6
+
+
+def test_every_link_of_the_docs_leads_somewhere():
+    missing = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            if not target.startswith("http") and not (page.parent / target).exists():
+                missing.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not missing
