@@ -1,0 +1,44 @@
+"""``copick-picker demo``."""
+
+import click
+
+
+@click.command(
+    short_help="Run the whole path on a real and a simulated project.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "-o", "--output", default="demo", show_default=True, metavar="FOLDER", help="Where to work."
+)
+@click.option(
+    "--part",
+    type=click.Choice(["real", "simulated"]),
+    multiple=True,
+    help="Only this part; repeatable. Default: both.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the folder of an earlier demo.")
+@click.option("--threads", type=int, help="CPU threads.")
+def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | None) -> None:
+    """Segment, localize and evaluate a real and a simulated project, and draw the result.
+
+    The real part is a tomogram of HIV-1 virus-like particles with 11 reference picks; the simulated
+    part is three small tomograms whose truth is known. The models that ship with the package have
+    seen simulated tomograms only, and neither of these.
+
+    \b
+    Examples:
+      copick-picker demo
+      copick-picker demo --part real --output try
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
+    from copick_picker.cli.console import Console, Stop, start_log
+    from copick_picker.errors import CopickPickerError
+    from copick_picker.workflows.demo import demo as workflow
+
+    start_log("demo", None, 0)
+    try:
+        code = workflow(
+            output, part, overwrite=overwrite, threads=threads, reporter=Console()
+        )
+    except CopickPickerError as error:
+        raise Stop(str(error)) from error
+    raise SystemExit(code)
