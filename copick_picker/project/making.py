@@ -71,7 +71,7 @@ def create_project(folder: Path, objects: Sequence[ObjectSpec], *, name: str) ->
 
 
 def add_tomogram(
-    config_path: Path, run_name: str, key: TomogramKey, volume: npt.NDArray[np.floating]
+    config_path: Path, run_name: str, key: TomogramKey, volume: npt.NDArray[np.number]
 ) -> None:
     """Add a tomogram to a project; the run and the voxel spacing are made where needed.
 
@@ -84,7 +84,7 @@ def add_tomogram(
     key : TomogramKey
         Type and voxel spacing in Angstrom.
     volume : numpy.ndarray
-        Tomogram (z, y, x), stored as float32 with copick's pyramid of three levels.
+        Tomogram (z, y, x), any real type; stored as float32 with copick's pyramid of three levels.
 
     Raises
     ------

@@ -1,0 +1,118 @@
+"""Small copick projects on disk, made with copick itself, for integration tests."""
+
+import ctypes
+import resource
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from copick_picker.project.making import add_picks, add_tomogram, create_project
+from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
+
+OBJECTS = (
+    ObjectSpec("ribosome", label=1, radius_angstrom=120.0, score_weight=2.0),
+    ObjectSpec("apo-ferritin", label=3, radius_angstrom=60.0, score_threshold=0.25),
+    ObjectSpec("membrane", label=5, is_particle=False),
+)
+TOMOGRAM = TomogramKey("wbp", 10.0)
+SHAPE_ZYX = (20, 30, 40)
+
+
+def small_project(
+    folder: Path,
+    run_names: tuple[str, ...] = ("TS_1", "TS_2"),
+    *,
+    objects: tuple[ObjectSpec, ...] = OBJECTS,
+    tomogram: TomogramKey = TOMOGRAM,
+    shape_zyx: tuple[int, int, int] = SHAPE_ZYX,
+) -> Path:
+    """Return the configuration of a project whose runs each hold one tomogram of noise."""
+    config_path = create_project(folder, objects, name="small")
+    for seed, run_name in enumerate(run_names):
+        add_tomogram(config_path, run_name, tomogram, noise(shape_zyx, seed=seed))
+    return config_path
+
+
+def project_of(
+    folder: Path,
+    tomograms: Mapping[str, npt.NDArray[Any]],
+    picks: Mapping[tuple[str, PicksKey], npt.NDArray[np.float64]],
+    *,
+    objects: tuple[ObjectSpec, ...] = OBJECTS,
+    tomogram: TomogramKey = TOMOGRAM,
+) -> Path:
+    """Return the configuration of a project of given tomograms and points (x, y, z) by run."""
+    config_path = create_project(folder, objects, name="given")
+    for run_name, volume in tomograms.items():
+        add_tomogram(config_path, run_name, tomogram, volume)
+    for (run_name, key), points_xyz in picks.items():
+        scores = np.ones(len(points_xyz))
+        add_picks(config_path, run_name, key, PickSet(key.object_name, points_xyz, scores))
+    return config_path
+
+
+def noise(shape_zyx: tuple[int, int, int], *, seed: int) -> npt.NDArray[np.float32]:
+    """Return a volume (z, y, x) of white noise."""
+    return np.random.default_rng(seed).normal(size=shape_zyx).astype(np.float32)
+
+
+def slabs_of(volume: npt.NDArray[Any], n_planes: int) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yield a volume in blocks of so many planes."""
+    for z_start in range(0, volume.shape[-3], n_planes):
+        yield z_start, volume[..., z_start : z_start + n_planes, :, :]
+
+
+def run_folder(config_path: Path, run_name: str) -> Path:
+    """Return the folder of a run."""
+    return config_path.parent / "project" / "ExperimentRuns" / run_name
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder with its bytes, to tell whether anything changed."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def temporaries(folder: Path) -> list[str]:
+    """Return the names of temporary files and folders below a folder."""
+    return sorted(path.name for path in folder.rglob("*.tmp"))
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Take away the right to write below a folder; root keeps it, see ``without_root_powers``."""
+    paths = [folder, *folder.rglob("*")]
+    modes = {path: path.stat().st_mode for path in paths}
+    for path in reversed(paths):
+        path.chmod(modes[path] & ~0o222)
+    try:
+        yield
+    finally:
+        for path in paths:
+            if path.exists():
+                path.chmod(modes[path])
+
+
+def without_root_powers() -> None:
+    """Make permissions count for root too (``preexec_fn`` of a subprocess, Linux).
+
+    Drops CAP_DAC_OVERRIDE from the bounding set, so that the program started next lacks it. For
+    other users the call fails and changes nothing.
+    """
+    drop_from_bounding_set, dac_override = 24, 1
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override, 0, 0, 0)
+
+
+def small_disk(n_bytes: int) -> Callable[[], None]:
+    """Return a ``preexec_fn`` that lets the program write no file longer than so many bytes."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+
+    return limit
