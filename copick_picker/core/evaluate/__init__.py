@@ -1,1 +1,16 @@
 """Reference picks against candidate picks: matching and metrics."""
+
+from copick_picker.core.evaluate.evaluation import evaluate_picks
+from copick_picker.core.evaluate.matching import MATCHERS, match_picks
+from copick_picker.core.evaluate.pairs import find_pairs
+from copick_picker.core.evaluate.plan import Picks, ScoredObject, ScoringRules
+
+__all__ = [
+    "MATCHERS",
+    "Picks",
+    "ScoredObject",
+    "ScoringRules",
+    "evaluate_picks",
+    "find_pairs",
+    "match_picks",
+]
