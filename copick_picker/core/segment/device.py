@@ -1,0 +1,136 @@
+"""Which device computes, and with which arithmetic."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from copick_picker.errors import SettingsError, choices_text
+
+PRECISIONS = ("float32", "bf16", "fp16")
+"""``float32``: every product in float32. ``bf16`` and ``fp16``: autocast."""
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def available_devices() -> list[str]:
+    """Return the kinds of device of this machine, the fastest first.
+
+    Examples
+    --------
+    >>> "cpu" in available_devices()
+    True
+    """
+    found = ["cuda"] if torch.cuda.is_available() else []
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    return [*found, "cpu"]
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device of a name.
+
+    Parameters
+    ----------
+    name : str
+        ``auto`` (the fastest there is), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such device here; the message lists those there are.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
+    known = available_devices()
+    if name == "auto":
+        return torch.device(known[0])
+    kind, _, number = name.partition(":")
+    wrong_number = number and (
+        kind != "cuda" or not number.isdigit() or int(number) >= torch.cuda.device_count()
+    )
+    if kind not in known or wrong_number:
+        msg = f"no device '{name}' here; available: auto, {choices_text(known)}"
+        raise SettingsError(msg)
+    return torch.device(name)
+
+
+def fast_precision(device: torch.device) -> str:
+    """Return the arithmetic that the device computes faster than float32, else ``float32``.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network runs.
+
+    Returns
+    -------
+    str
+        ``bf16`` where the hardware multiplies it (CUDA from Ampere on, CPUs with AMX or AVX-512
+        bf16), ``fp16`` on older CUDA devices and MPS, else ``float32``.
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
+    if device.type == "mps":
+        return "fp16"
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    known = ask() if ask is not None else {}
+    return "bf16" if known.get("amx_bf16") or known.get("avx512_bf16") else "float32"
+
+
+def check_precision(precision: str) -> None:
+    """Refuse a precision that does not exist.
+
+    Parameters
+    ----------
+    precision : str
+        One of :data:`PRECISIONS`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such precision.
+    """
+    if precision not in PRECISIONS:
+        msg = f"no precision '{precision}'; known: {choices_text(PRECISIONS)}"
+        raise SettingsError(msg)
+
+
+@contextmanager
+def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
+    """Compute with a precision: autocast, or true float32 without TF32.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network runs.
+    precision : str
+        One of :data:`PRECISIONS`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such precision.
+    """
+    check_precision(precision)
+    if precision != "float32":
+        with torch.autocast(device.type, dtype=_AUTOCAST[precision]):
+            yield
+    elif device.type == "cuda":
+        with _without_tf32():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32, cudnn.allow_tf32 = False, False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -1,0 +1,170 @@
+"""What the engine is asked to do: members, options, and the windows in the order they are run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from copick_picker.core.segment.augmentations import Augmentation
+from copick_picker.core.segment.grid import Shape, Window, window_grid
+from copick_picker.errors import SettingsError, choices_text
+
+PADDINGS = ("zero", "reflect")
+_MOST_CHANNELS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A network and what it takes to run it; several make an ensemble.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        Windows (b, 1, z, y, x) in, logits (b, c, z, y, x) out. The engine switches it to
+        evaluation and moves it to the device.
+    window_voxels : tuple of int
+        Window (z, y, x).
+    n_channels : int
+        Channels of the logits, background included.
+    padding : str
+        What stands outside of a volume smaller than the window: ``zero`` or ``reflect``.
+    """
+
+    network: nn.Module
+    window_voxels: Shape
+    n_channels: int
+    padding: str
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How the members are run.
+
+    Attributes
+    ----------
+    augmentations : tuple of Augmentation
+        Test-time augmentations, at least one.
+    overlap : float
+        Overlap of neighbouring windows, as a fraction of the window, from 0 to below 1.
+    blending : str
+        ``constant`` or ``gaussian`` weights within a window.
+    layout : str
+        ``aligned``, ``shifted`` or ``interleaved``: see ``grid.LAYOUTS``.
+    precision : str
+        ``float32``, ``bf16`` or ``fp16``.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    window_batch : int
+        Windows that go through a network at once; halved where the device's memory is too small.
+    inverted : bool
+        Whether dark and bright change places in the input.
+    """
+
+    augmentations: tuple[Augmentation, ...]
+    overlap: float
+    blending: str
+    layout: str
+    precision: str
+    device: str
+    window_batch: int
+    inverted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A window and the number of the member that sees it."""
+
+    member: int
+    window: Window
+
+    @property
+    def first_plane(self) -> int:
+        """First plane of the volume under the window."""
+        return self.window.spans_zyx[0].inner_start
+
+    @property
+    def stop_plane(self) -> int:
+        """One past the last plane of the volume under the window."""
+        return self.window.spans_zyx[0].inner_stop
+
+
+def planned_jobs(
+    shape_zyx: Shape, members: Sequence[Member], options: EngineOptions
+) -> tuple[Job, ...]:
+    """Return every forward pass over a volume, sorted by first plane, then by member.
+
+    Parameters
+    ----------
+    shape_zyx : tuple of int
+        Shape of the volume.
+    members : sequence of Member
+        At least one; equal channels.
+    options : EngineOptions
+        How they are run.
+
+    Raises
+    ------
+    SettingsError
+        If the members or the options do not fit each other.
+    """
+    _check(members, options)
+    jobs = [
+        Job(number, window)
+        for number, member in enumerate(members)
+        for window in window_grid(
+            shape_zyx,
+            member.window_voxels,
+            options.augmentations,
+            overlap=options.overlap,
+            blending=options.blending,
+            layout=options.layout,
+        )
+    ]
+    return tuple(sorted(jobs, key=lambda job: (job.first_plane, job.member)))
+
+
+def held_planes(jobs: Sequence[Job]) -> int:
+    """Return how many planes of logits are held at most while the jobs run in their order.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        As :func:`planned_jobs` returns them.
+    """
+    held, stop = 0, 0
+    for job in jobs:
+        stop = max(stop, job.stop_plane)
+        held = max(held, stop - job.first_plane)
+    return held
+
+
+def passes(members: Sequence[Member], options: EngineOptions) -> int:
+    """Return the sum of the weights over each voxel.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        The ensemble.
+    options : EngineOptions
+        How its members are run.
+    """
+    views = 1 if options.layout == "interleaved" else len(options.augmentations)
+    return views * len(members)
+
+
+def _check(members: Sequence[Member], options: EngineOptions) -> None:
+    counts = sorted({member.n_channels for member in members})
+    if len(counts) != 1 or not 1 <= counts[0] <= _MOST_CHANNELS:
+        msg = f"the models have {choices_text(counts)} channels; expected one number up to 256"
+        raise SettingsError(msg)
+    wrong = [member.padding for member in members if member.padding not in PADDINGS]
+    if wrong:
+        msg = f"no padding '{wrong[0]}'; known: {choices_text(PADDINGS)}"
+        raise SettingsError(msg)
+    sides = [side for member in members for side in member.window_voxels]
+    if min(sides) < 1 or not options.augmentations or options.window_batch < 1:
+        msg = "window, augmentations and window batch must be at least 1"
+        raise SettingsError(msg)
+    if not 0 <= options.overlap < 1:
+        msg = f"overlap is {options.overlap}; expected a fraction from 0 to below 1"
+        raise SettingsError(msg)
