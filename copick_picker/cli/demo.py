@@ -36,9 +36,7 @@ def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | Non
 
     start_log("demo", None, 0)
     try:
-        code = workflow(
-            output, part, overwrite=overwrite, threads=threads, reporter=Console()
-        )
+        code = workflow(output, part, overwrite=overwrite, threads=threads, reporter=Console())
     except CopickPickerError as error:
         raise Stop(str(error)) from error
     raise SystemExit(code)

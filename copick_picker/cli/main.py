@@ -74,6 +74,6 @@ picker = _group("picker")
 console = click.version_option(__version__, prog_name="copick-picker")(_group("copick-picker"))
 
 
-def main(**extra: Any) -> None:  # noqa: ANN401 (handed to click)
+def main(**extra: Any) -> None:
     """Run the console script."""
     console(prog_name="copick-picker", **extra)

@@ -12,7 +12,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 JOB_OPTIONS = ("settings_file", "log", "verbose")
 
 
-def hidden(*names: str, **extra: Any) -> Callable[[Command], Command]:  # noqa: ANN401 (for click)
+def hidden(*names: str, **extra: Any) -> Callable[[Command], Command]:
     """Return an option that works and is not shown in help: another program's name for ours."""
     return click.option(*names, hidden=True, **extra)
 

@@ -1,6 +1,5 @@
 """``copick-picker segment`` and ``copick inference segment``."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +17,8 @@ from copick_picker.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from copick_picker.settings.segment import SegmentSettings
     from copick_picker.workflows.runs import Summary
 
@@ -110,7 +111,7 @@ if TYPE_CHECKING:
 @hidden("--seg-info", "-seginfo", "seg_info")
 @hidden("--ntta", "-ntta", "ntta", type=int)
 @hidden("--sliding-window-batch-size", "-swbs", "--tomo-batch-size", "sw_batch", type=int)
-def segment(**flags: Any) -> None:  # noqa: ANN401 (values of click)
+def segment(**flags: Any) -> None:
     """Find objects in tomograms and write multilabel segmentations.
 
     Each run's tomogram goes through one or more networks with test-time augmentation; the labels

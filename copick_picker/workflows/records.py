@@ -12,7 +12,7 @@ PRODUCER = "copick-picker"
 _COMPARED = ("command", "input", "settings", "models", "labels")
 
 
-def new_record(command: str, **content: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON values)
+def new_record(command: str, **content: Any) -> dict[str, Any]:
     """Return a provenance record; no clock times, so that the same input gives the same bytes.
 
     Parameters

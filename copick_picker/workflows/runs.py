@@ -132,7 +132,8 @@ def select_runs(
     UnknownNameError
         If a pattern fits no run; the nearest name and the runs are listed.
     """
-    wanted, unwanted = [], []
+    wanted: list[str] = []
+    unwanted: list[str] = []
     for pattern in _expanded(patterns):
         (unwanted if pattern.startswith("!") else wanted).append(pattern.removeprefix("!"))
     chosen = set(names) if not wanted else set()

@@ -8,14 +8,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
+from copick_picker.core.segment.augmentations import augmentation_set
+from copick_picker.core.segment.engine import EngineOptions, SegmentedVolume, segment_volume
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.resampling import resample
 from copick_picker.errors import ConflictError, ProjectError, SettingsError, choices_text
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import parse_output
-from copick_picker.records import FeatureKey, ObjectSpec, RunOutcome, SegmentationKey
+from copick_picker.records import (
+    FeatureKey,
+    ObjectSpec,
+    RunOutcome,
+    SegmentationKey,
+    TomogramKey,
+)
 from copick_picker.settings.segment import (
     CONTRAST_SMOOTHING_VOXELS,
     SPACING_SILENT,
@@ -153,31 +160,28 @@ class _Job:
         """Segment one run."""
         if check.absent:
             return RunOutcome(check.run_name, "absent", f"no tomogram '{self.settings.input}'")
-        if check.failure or check.key is None:
-            return RunOutcome(check.run_name, "failed", check.failure)
-        key = self._segmentation_key(check)
-        feature = self._feature_key(check) if self.settings.probabilities else None
-        record = self._record(check, feature)
-        if not self.settings.overwrite and self._complete(check.run_name, key, feature, record):
-            return RunOutcome(check.run_name, "skipped", f"{key} is complete")
+        run_name, tomogram = check.run_name, check.key
+        if check.failure or tomogram is None:
+            return RunOutcome(run_name, "failed", check.failure)
+        key = self._segmentation_key(run_name, tomogram)
+        feature = self._feature_key(tomogram) if self.settings.probabilities else None
+        record = self._record(tomogram, feature)
+        if not self.settings.overwrite and self._complete(run_name, key, feature, record):
+            return RunOutcome(run_name, "skipped", f"{key} is complete")
         if self.settings.dry_run:
-            return RunOutcome(check.run_name, "planned", f"{check.key} -> {key}")
-        result = self._segmented(check)
-        self._write(check.run_name, key, feature, record, result)
+            return RunOutcome(run_name, "planned", f"{tomogram} -> {key}")
+        result = self._segmented(run_name, tomogram)
+        self._write(run_name, key, feature, record, result)
         shares = self._shares(result.labels)
-        return RunOutcome(
-            check.run_name,
-            "done",
-            f"{key}: " + ", ".join(f"{name} {share:.2%}" for name, share in shares.items()),
-            {"output": str(key), "volume_share": shares, "windows": result.n_windows},
-        )
+        text = ", ".join(f"{name} {share:.2%}" for name, share in shares.items())
+        details = {"input": str(tomogram), "output": str(key), "volume_share": shares}
+        return RunOutcome(run_name, "done", f"{key}: {text}", details)
 
-    def _segmentation_key(self, check: Preflight) -> SegmentationKey:
-        assert check.key is not None  # noqa: S101 (the caller has seen to it)
-        spacing, given = check.key.voxel_spacing, self.output["voxel_spacing"]
+    def _segmentation_key(self, run_name: str, tomogram: TomogramKey) -> SegmentationKey:
+        spacing, given = tomogram.voxel_spacing, self.output["voxel_spacing"]
         if given != "*" and round(float(given), 3) != round(spacing, 3):
             msg = (
-                f"run {check.run_name}: the output's spacing is {given}, the tomogram's "
+                f"run {run_name}: the output's spacing is {given}, the tomogram's "
                 f"{spacing:g}; leave it out"
             )
             raise SettingsError(msg)
@@ -185,27 +189,49 @@ class _Job:
             self.output["name"], self.output["user_id"], self.output["session_id"], spacing
         )
 
-    def _feature_key(self, check: Preflight) -> FeatureKey:
-        assert check.key is not None  # noqa: S101 (the caller has seen to it)
+    def _feature_key(self, tomogram: TomogramKey) -> FeatureKey:
         parts = (self.output["name"], self.output["user_id"], self.output["session_id"])
         return FeatureKey(
-            check.key.tomogram_type,
-            check.key.voxel_spacing,
+            tomogram.tomogram_type,
+            tomogram.voxel_spacing,
             "-".join((*parts, "probabilities")),
         )
 
-    def _record(self, check: Preflight, feature: FeatureKey | None) -> dict[str, Any]:
+    def _record(self, tomogram: TomogramKey, feature: FeatureKey | None) -> dict[str, Any]:
         probabilities = None
         if feature is not None:
             probabilities = {"uri": str(feature), "channels": self._channel_names()}
         return new_record(
             "segment",
-            input=str(check.key),
+            input=str(tomogram),
             models=self.models.records,
-            settings=self.settings.recorded() | self.models.choices,
+            settings=self.settings.recorded() | self._choices(),
             labels=dict(self.labels),
             flipped=self._flip(),
             probabilities=probabilities,
+        )
+
+    def _choices(self) -> dict[str, Any]:
+        """Return what the model's card decides where the user does not."""
+        card, settings = self.models.card, self.settings
+        return {
+            "tta": settings.tta or card.augmentation_count,
+            "tta_set": settings.tta_set or card.augmentation_set,
+            "overlap": card.overlap if settings.overlap is None else settings.overlap,
+            "blending": settings.blending or card.blending,
+        }
+
+    def _engine_options(self) -> EngineOptions:
+        choices = self._choices()
+        return EngineOptions(
+            augmentations=augmentation_set(choices["tta_set"], choices["tta"]),
+            overlap=choices["overlap"],
+            blending=choices["blending"],
+            layout="aligned",
+            precision="float32" if self.settings.mode == "exact" else "bf16",
+            device=self.settings.device,
+            window_batch=self.settings.window_batch,
+            inverted=self._flip(),
         )
 
     def _channel_names(self) -> list[str]:
@@ -250,26 +276,18 @@ class _Job:
         stated = self.settings.contrast
         return stated not in ("auto", self.models.contrast)
 
-    def _segmented(self, check: Preflight) -> SegmentedVolume:
-        assert check.key is not None  # noqa: S101 (the caller has seen to it)
-        volume = self.store.open_tomogram(check.run_name, check.key).read()
+    def _segmented(self, run_name: str, tomogram: TomogramKey) -> SegmentedVolume:
+        volume = self.store.open_tomogram(run_name, tomogram).read()
         facts = inspect_volume(volume, smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
-        check_voxels(facts, run_name=check.run_name, key=check.key)
-        values = np.asarray(volume, dtype=np.float32)
-        if self._flip():
-            values = -values
-        factor = self._factor(check.key.voxel_spacing)
-        shape = values.shape
-        if factor != 1.0:
-            values = resample(values, factor=factor)
+        check_voxels(facts, run_name=run_name, key=tomogram)
+        factor = self._factor(tomogram.voxel_spacing)
         result = segment_volume(
-            values,
+            volume if factor == 1.0 else resample(volume, factor=factor),
             self.models.members,
-            plan=self.models.plan,
-            device=self.models.device,
-            keep_probabilities=self.settings.probabilities or factor != 1.0,
+            self._engine_options(),
+            probabilities=self.settings.probabilities or factor != 1.0,
         )
-        return result if factor == 1.0 else _at_shape(result, 1 / factor, shape)
+        return result if factor == 1.0 else _at_shape(result, 1 / factor, volume.shape)
 
     def _factor(self, spacing: float) -> float:
         wanted = self.models.voxel_spacing
@@ -328,10 +346,10 @@ def _at_shape(
     result: SegmentedVolume, factor: float, shape_zyx: tuple[int, ...]
 ) -> SegmentedVolume:
     """Return probabilities resampled to another grid, and the labels that follow from them."""
-    assert result.probabilities is not None  # noqa: S101 (asked for when resampling)
     z, y, x = shape_zyx
+    channels = () if result.probabilities is None else result.probabilities
     probabilities = np.stack(
-        [resample(channel, factor=factor, shape_zyx=(z, y, x)) for channel in result.probabilities]
+        [resample(channel, factor=factor, shape_zyx=(z, y, x)) for channel in channels]
     )
-    labels = probabilities.argmax(axis=0).astype(result.labels.dtype)
-    return replace(result, labels=labels, probabilities=probabilities.astype(np.float16))
+    labels = probabilities.argmax(axis=0).astype(np.uint8)
+    return SegmentedVolume(labels, probabilities.astype(np.float16))

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-
 from copick_picker.cli.main import COMMANDS
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import read_yaml

@@ -26,7 +26,10 @@ def test_shipped_models_stay_under_8_megabytes():
 def test_every_link_of_the_docs_leads_somewhere():
     missing = []
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
-            if not target.startswith("http") and not (page.parent / target).exists():
-                missing.append(f"{page.relative_to(ROOT)}: {target}")
+        targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text())
+        missing += [
+            f"{page.relative_to(ROOT)}: {target}"
+            for target in targets
+            if not target.startswith("http") and not (page.parent / target).exists()
+        ]
     assert not missing

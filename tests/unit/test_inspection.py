@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.resampling import resample, resampled_shape
 

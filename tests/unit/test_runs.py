@@ -1,7 +1,6 @@
 import json
 
 import pytest
-
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
 from copick_picker.records import RunOutcome
 from copick_picker.workflows.runs import Summary, named_runs, process_runs, select_runs
@@ -28,6 +27,7 @@ class Silent:
         self.total = total
 
     def outcome(self, outcome, *, done, total, seconds):
+        assert seconds >= 0
         self.outcomes.append((outcome.run_name, done, total))
 
 

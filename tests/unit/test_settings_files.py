@@ -1,5 +1,4 @@
 import pytest
-
 from copick_picker.errors import SettingsError
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.segment import SegmentSettings

@@ -1,0 +1,84 @@
+"""Every command line that the docs show runs, in the order of its page, on a small project."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from copick_picker.cli.main import console
+from copick_picker.records import ObjectSpec, PicksKey, TomogramKey
+
+from projects import project_of
+
+ROOT = Path(__file__).parents[2]
+OCTOPI = ROOT / "tests" / "fixtures" / "octopi"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OBJECTS = (
+    ObjectSpec("apo-ferritin", 1, 60.0),
+    ObjectSpec("beta-galactosidase", 2, 90.0),
+    ObjectSpec("ribosome", 5, 150.0),
+)
+RUNS = ("TS_01", "TS_02")
+
+
+def commands(page):
+    """Return the command lines in the bash blocks of a page, continued lines joined."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith(("#", "make ", "pip ", "git "))]
+
+
+@pytest.fixture(scope="session")
+def docs_folder(tmp_path_factory):
+    """Return a folder with all that the docs speak of: a project, models, ready settings."""
+    folder = tmp_path_factory.mktemp("docs")
+    with np.load(OCTOPI / "input.npz") as stored:
+        volume = stored["volume"][:40, :52, :60]
+    points = np.array([[100.0, 200.0, 150.0], [400.0, 300.0, 200.0], [250.0, 420.0, 300.0]])
+    picks = {
+        (run_name, PicksKey(spec.name, "curator", "1")): points + 10 * spec.label
+        for run_name in RUNS
+        for spec in OBJECTS
+    }
+    tomograms = {name: volume + 0.01 * number for number, name in enumerate(RUNS)}
+    project_of(folder, tomograms, picks, objects=OBJECTS, tomogram=TomogramKey("wbp", 10.0))
+    shutil.copy(OCTOPI / "Unet" / "best_model.pth", folder / "best_model.pth")
+    shutil.copy(OCTOPI / "Unet" / "model_config.yaml", folder / "best_model_config.yaml")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    return folder
+
+
+@pytest.fixture
+def workplace(docs_folder, tmp_path, monkeypatch):
+    """Go to a fresh copy of the docs' folder, with paths of the project that lead into it."""
+    place = tmp_path / "place"
+    shutil.copytree(docs_folder, place)
+    config = place / "config.json"
+    config.write_text(config.read_text().replace(str(docs_folder), str(place)))
+    monkeypatch.chdir(place)
+    arguments = ["model", "convert", "best_model_config.yaml", "best_model.pth", "model_dir"]
+    result = CliRunner().invoke(console, arguments)
+    assert result.exit_code == 0, result.output
+    return place
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.usefixtures("workplace")
+def test_the_commands_of_a_page_run(page):
+    for line in commands(page):
+        program, *arguments = shlex.split(line)
+        if program == "copick-picker":
+            result = CliRunner().invoke(console, arguments)
+            assert result.exit_code == 0, f"{line}\n{result.output}"
+        elif program == "copick":
+            copick = Path(sys.executable).parent / "copick"
+            run = subprocess.run([copick, *arguments], capture_output=True, text=True)
+            assert run.returncode == 0, f"{line}\n{run.stdout}\n{run.stderr}"
+        else:
+            pytest.fail(f"{page.name} shows '{line}': which program is that?")
