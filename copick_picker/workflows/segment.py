@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.segment.augmentations import augmentation_set
-from copick_picker.core.segment.engine import EngineOptions, SegmentedVolume, segment_volume
+from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.resampling import resample
 from copick_picker.errors import ConflictError, ProjectError, SettingsError, choices_text
@@ -205,33 +204,10 @@ class _Job:
             "segment",
             input=str(tomogram),
             models=self.models.records,
-            settings=self.settings.recorded() | self._choices(),
+            settings=self.settings.recorded() | self.models.choices,
             labels=dict(self.labels),
             flipped=self._flip(),
             probabilities=probabilities,
-        )
-
-    def _choices(self) -> dict[str, Any]:
-        """Return what the model's card decides where the user does not."""
-        card, settings = self.models.card, self.settings
-        return {
-            "tta": settings.tta or card.augmentation_count,
-            "tta_set": settings.tta_set or card.augmentation_set,
-            "overlap": card.overlap if settings.overlap is None else settings.overlap,
-            "blending": settings.blending or card.blending,
-        }
-
-    def _engine_options(self) -> EngineOptions:
-        choices = self._choices()
-        return EngineOptions(
-            augmentations=augmentation_set(choices["tta_set"], choices["tta"]),
-            overlap=choices["overlap"],
-            blending=choices["blending"],
-            layout="aligned",
-            precision="float32" if self.settings.mode == "exact" else "bf16",
-            device=self.settings.device,
-            window_batch=self.settings.window_batch,
-            inverted=self._flip(),
         )
 
     def _channel_names(self) -> list[str]:
@@ -284,7 +260,7 @@ class _Job:
         result = segment_volume(
             volume if factor == 1.0 else resample(volume, factor=factor),
             self.models.members,
-            self._engine_options(),
+            replace(self.models.options, inverted=self._flip()),
             probabilities=self.settings.probabilities or factor != 1.0,
         )
         return result if factor == 1.0 else _at_shape(result, 1 / factor, volume.shape)
