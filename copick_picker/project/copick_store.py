@@ -1,6 +1,7 @@
 """A copick project behind the Protocol of ``store.py``."""
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,11 +75,13 @@ def open_project(config_path: Path | str) -> "CopickStore":
     config.setdefault("config_type", "filesystem")
     _make_folders_on_write(config)
     try:
-        with root_logging_kept():
+        with root_logging_kept(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*contains invalid characters")
             root = from_string(json.dumps(config))
     except (ValueError, TypeError, OSError, ImportError, LookupError, AttributeError) as error:
         msg = f"cannot open the project of {path}: {_config_reason(error)}"
         raise ProjectError(msg) from error
+    _check_folders(config, path)
     return CopickStore(root, str(path))
 
 
@@ -300,9 +303,27 @@ _KINDS: tuple[tuple[type, Callable[[Any], dict[Any, Any]], Callable[[Any], bool]
 
 def _make_folders_on_write(config: dict[str, Any]) -> None:
     """Let copick make the folders of chunks on a local file system; without it it cannot write."""
-    place = str(config.get("overlay_root", ""))
-    if "://" not in place or place.startswith(("file://", "local://")):
+    if _local_path(config.get("overlay_root")) is not None:
         config["overlay_fs_args"] = {"auto_mkdir": True, **(config.get("overlay_fs_args") or {})}
+
+
+def _check_folders(config: dict[str, Any], path: Path) -> None:
+    """Raise where a project on this machine has no folder: copick would find no runs in it."""
+    places = [config.get(name) for name in ("overlay_root", "static_root") if config.get(name)]
+    folders = [_local_path(place) for place in places]
+    if config["config_type"] == "filesystem" and not any(
+        folder is None or folder.is_dir() for folder in folders
+    ):
+        msg = f"the project of {path} has no folder {choices_text(places)}"
+        raise ProjectError(msg)
+
+
+def _local_path(place: object) -> Path | None:
+    """Return the path of a root on this machine; None where it is elsewhere."""
+    bare = str(place or "")
+    for prefix in ("file://", "local://"):
+        bare = bare.removeprefix(prefix)
+    return None if not bare or "://" in bare else Path(bare).expanduser()
 
 
 def _config_reason(error: Exception) -> str:

@@ -41,20 +41,23 @@ def guarded(action: str) -> Iterator[None]:
     except CopickPickerError:
         raise
     except BROKEN as error:
-        msg = f"{action}: {reason(error)}"
+        msg = f"{action}: {reason(error, known=action)}"
         raise ProjectError(msg) from error
 
 
-def reason(error: BaseException) -> str:
+def reason(error: BaseException, *, known: str = "") -> str:
     """Return why, in one line: the system's words, or the error's own.
 
     Parameters
     ----------
     error : BaseException
         What was raised.
+    known : str
+        What the message says already; a file that it names is not named again.
     """
     if isinstance(error, OSError) and error.strerror:
-        where = f" ({error.filename})" if error.filename else ""
+        named = error.filename is None or str(error.filename) in known
+        where = "" if named else f" ({error.filename})"
         return f"{error.strerror}{where}"
     if isinstance(error, json.JSONDecodeError):
         return f"not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})"

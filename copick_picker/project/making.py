@@ -13,6 +13,7 @@ from copick_picker.project.files import write_text
 from copick_picker.project.guards import guarded
 from copick_picker.project.listing import spacing_of
 from copick_picker.project.pick_files import check_finite
+from copick_picker.project.volumes import same_bytes
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 
 CONFIG_FILE = "config.json"
@@ -96,7 +97,7 @@ def add_tomogram(
     if volume.ndim != 3:
         msg = f"run {run_name}: {key} has shape {volume.shape}; expected (z, y, x)"
         raise DataError(msg)
-    with guarded(f"cannot add {key} to run {run_name}"):
+    with guarded(f"cannot add {key} to run {run_name}"), same_bytes():
         run = _root(config_path).new_run(run_name, exist_ok=True)
         spacing = run.new_voxel_spacing(spacing_of(key.voxel_spacing), exist_ok=True)
         spacing.new_tomogram(key.tomogram_type).from_numpy(volume)

@@ -6,9 +6,11 @@ that fails as zeros. Here everything is opened with mode "r" and a failing chunk
 
 import logging
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numcodecs.blosc
 import numpy as np
 import numpy.typing as npt
 import zarr
@@ -123,6 +125,17 @@ def open_volume(item: Volume, where: str, *, dimensions: int) -> ZarrVolume:
     return volume
 
 
+@contextmanager
+def same_bytes() -> Iterator[None]:
+    """Let Blosc compress with one thread: with more, the order of blocks in a chunk is chance."""
+    before = numcodecs.blosc.use_threads
+    numcodecs.blosc.use_threads = False
+    try:
+        yield
+    finally:
+        numcodecs.blosc.use_threads = before
+
+
 def open_group(item: Volume) -> zarr.Group:
     """Return the zarr group of a copick object, read-only.
 
@@ -184,7 +197,7 @@ def write_volume(item: Volume, stream: Stream, stored: dict[str, Any], where: st
         group.attrs.update({**ome, ATTRIBUTE: UNFINISHED})
     array: Any = None
     for z_start, block in _whole_chunks(stream, chunks, where):
-        with guarded(f"cannot write {where}"):
+        with guarded(f"cannot write {where}"), same_bytes():
             if array is None:
                 array = group.create_dataset("0", shape=shape, chunks=chunks, dtype=block.dtype)
             array[..., z_start : z_start + block.shape[-3], :, :] = block
