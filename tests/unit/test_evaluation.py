@@ -2,8 +2,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pick_sets import pick_set
-
 from copick_picker.core.evaluate import (
     Picks,
     ScoredObject,
@@ -15,6 +13,8 @@ from copick_picker.core.evaluate import (
 from copick_picker.core.evaluate.run_match import near_border
 from copick_picker.errors import DataError, UnknownNameError
 from copick_picker.records import Evaluation, MatchCounts, ObjectScore, PickSet
+
+from pick_sets import pick_set
 
 SPOTS = np.array([[100.0, 900, 50], [700, 200, 80], [300, 300, 60], [800, 800, 20]])
 OBJECTS = (ScoredObject("big", 60.0, 120.0, 1.0), ScoredObject("small", 25.0, 50.0, 3.0))
@@ -115,7 +115,7 @@ def test_macro_weighs_objects_and_micro_sums_counts() -> None:
 
 
 def test_duplicates_are_false_one_to_one_and_hits_with_octopi() -> None:
-    thrice = np.repeat(SPOTS[:1], 3, axis=0) + [[0, 0, 0], [5.0, 0, 0], [0, 9.0, 0]]
+    thrice = SPOTS[0] + np.array([[0, 0, 0], [5.0, 0, 0], [0, 9.0, 0]])
     sides = ({"a": sets(big=SPOTS[:1])}, {"a": sets(big=thrice)})
     ours = scored(*sides)
     assert object_score(ours, "big").counts == MatchCounts(1, 2, 0, 1, 3, 2)
@@ -126,7 +126,9 @@ def test_duplicates_are_false_one_to_one_and_hits_with_octopi() -> None:
 
 def test_confusion_names_the_object_whose_reference_is_nearest() -> None:
     reference = {"a": sets(big=SPOTS[:2], small=SPOTS[2:])}
-    candidate = {"a": sets(big=[SPOTS[2] + [20.0, 0, 0], [500.0, 500, 50]], small=SPOTS[:1])}
+    candidate = {
+        "a": sets(big=[SPOTS[2] + np.array([20.0, 0, 0]), [500.0, 500, 50]], small=SPOTS[:1])
+    }
     result = scored(reference, candidate)
     match = {entry.object_name: entry for entry in result.matches}
     assert match["big"].candidate_status.tolist() == ["confused", "false"]
@@ -143,7 +145,7 @@ def test_confusion_names_the_object_whose_reference_is_nearest() -> None:
 
 def test_confusion_uses_the_tolerance_of_the_reference() -> None:
     reference = {"a": sets(big=SPOTS[:1], small=SPOTS[2:3])}
-    beyond = SPOTS[2] + [26.0, 0, 0]  # within the tolerance of big, not of small
+    beyond = SPOTS[2] + np.array([26.0, 0, 0])  # within the tolerance of big, not of small
     result = scored(reference, {"a": sets(big=[beyond])})
     assert result.confusion[("", "big")] == 1
 
@@ -154,7 +156,7 @@ def test_swapped_axes_show_as_misses() -> None:
 
 
 def test_localization_error_and_its_direction() -> None:
-    result = scored({"a": sets(big=SPOTS)}, {"a": sets(big=SPOTS + [0, 0, 10.0])})
+    result = scored({"a": sets(big=SPOTS)}, {"a": sets(big=SPOTS + np.array([0, 0, 10.0]))})
     error = object_score(result, "big").localization
     assert error.mean_angstrom == pytest.approx(10.0)
     assert error.mean_offset_xyz == pytest.approx((0, 0, 10.0))
@@ -172,7 +174,7 @@ def test_recall_at_fractions_of_the_radius() -> None:
 def test_recall_fractions_of_the_tolerance_where_there_is_no_radius() -> None:
     result = scored(
         {"a": sets(big=SPOTS)},
-        {"a": sets(big=SPOTS + [0, 15.0, 0])},
+        {"a": sets(big=SPOTS + np.array([0, 15.0, 0]))},
         objects=[ScoredObject("big", 40.0, None, 1.0)],
     )
     entries = object_score(result, "big").recall_at

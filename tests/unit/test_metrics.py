@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from copick_picker.core.evaluate.matching import HitScores
 from copick_picker.core.evaluate.metrics import (
     bootstrap_weights,
@@ -79,7 +78,8 @@ def test_suggested_threshold_is_the_highest_of_the_best() -> None:
 
 def test_localization_error_in_angstrom() -> None:
     reference = np.array([[100.0, 20, 3], [0, 0, 0], [7, 7, 7]])
-    error = localization_error(reference, reference + [[3.0, 4, 0], [0, 0, 12], [0, 0, 0]])
+    offset = np.array([[3.0, 4, 0], [0, 0, 12], [0, 0, 0]])
+    error = localization_error(reference, reference + offset)
     assert error.n_pairs == 3
     assert error.mean_angstrom == pytest.approx(17 / 3)
     assert error.median_angstrom == pytest.approx(5.0)
