@@ -172,12 +172,14 @@ class ImagingConditions:
     tilt_step_degrees : float
         Step between tilts; 0 stands for tilts without gaps.
     noise_std : float
-        Standard deviation of the noise, in the unit of the image (contrast of one voxel).
+        Standard deviation of the noise before the reconstruction filter, in the unit of the image
+        (contrast of one voxel).
     noise_exponent : float
         Noise amplitude grows with this power of the frequency perpendicular to the tilt axis; 0.5
         is weighted back-projection.
     filter_exponent : float
-        Power of the frequency by which the reconstruction filter departs from the ideal one;
+        Power of the frequency by which the reconstruction filter departs from the ideal one, on
+        signal and noise alike;
         below 0 favours low frequencies.
     """
 
@@ -492,3 +494,157 @@ class Evaluation:
     localization: LocalizationError
     confusion: Mapping[tuple[str, str], int]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MoleculeSceneSpec:
+    """What a simulated scene of molecules holds; every pair is a range to draw from.
+
+    Attributes
+    ----------
+    objects : mapping of str to tuple of int
+        How many particles of each object to try to place, listed in the truth.
+    distractors : mapping of str to tuple of int
+        The same for molecules that are not objects.
+    vesicle_count : tuple of int
+        Lipid vesicles.
+    vesicle_radius_angstrom : tuple of float
+        Radius of a vesicle's mid-plane.
+    leaflet_distance_angstrom : tuple of float
+        Distance of the two leaflets.
+    leaflet_volt_angstrom : tuple of float
+        Integrated potential across one leaflet.
+    gold_count : tuple of int
+        Fiducial beads.
+    gold_radius_angstrom : tuple of float
+        Radius of a bead.
+    gap_voxels : int
+        Voxels that stay free around a molecule.
+    footprint_volts : float
+        A molecule covers the voxels where its potential is above this.
+    """
+
+    objects: Mapping[str, tuple[int, int]]
+    distractors: Mapping[str, tuple[int, int]]
+    vesicle_count: tuple[int, int]
+    vesicle_radius_angstrom: tuple[float, float]
+    leaflet_distance_angstrom: tuple[float, float]
+    leaflet_volt_angstrom: tuple[float, float]
+    gold_count: tuple[int, int]
+    gold_radius_angstrom: tuple[float, float]
+    gap_voxels: int
+    footprint_volts: float
+
+
+@dataclass(frozen=True)
+class ImagingRanges:
+    """Ranges that :class:`ImagingConditions` are drawn from.
+
+    The fields are those of the conditions; ``phase_flipped_share`` and ``tilt_limit_degrees`` (both
+    sides are drawn) stand for theirs, and ``noise_std`` is drawn evenly in its logarithm.
+    """
+
+    voltage_kilovolt: float
+    spherical_aberration_angstrom: float
+    amplitude_contrast: float
+    defocus_angstrom: tuple[float, float]
+    phase_flipped_share: float
+    tilt_limit_degrees: tuple[float, float]
+    tilt_steps_degrees: tuple[float, ...]
+    noise_std: tuple[float, float]
+    noise_exponent: tuple[float, float]
+    filter_exponent: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class LocalizeTarget:
+    """One object that localization looks for.
+
+    Attributes
+    ----------
+    object_name : str
+        Name of the object.
+    label : int
+        Its value in the segmentation, 1 or more.
+    radius_angstrom : float or None
+        Radius of the particle; None is refused by localization, which names the object.
+    score_threshold : float or None
+        Lowest score of a pick that is kept; None keeps all.
+    target_fraction : float or None
+        Radius that the model was taught to paint, as a fraction of the particle's radius; None
+        where the model does not say.
+    channel : int or None
+        Channel of the probability volume; None where there are labels only.
+    """
+
+    object_name: str
+    label: int
+    radius_angstrom: float | None
+    score_threshold: float | None = None
+    target_fraction: float | None = None
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
+class LocalizeRules:
+    """How localization decides; the defaults stand in the settings.
+
+    Attributes
+    ----------
+    method : str
+        ``watershed``, ``peaks`` or ``components``.
+    radius_min_scale : float
+        A region smaller than a ball of this scale times the target's radius is dropped. The
+        target's radius is the particle's, times the target fraction where that is known.
+    radius_max_scale : float
+        A region larger than a ball of this scale times the particle's radius is dropped, where
+        the target fraction is unknown.
+    target_max_scale : float
+        The same for targets of known fraction, times the target's radius.
+    min_distance_radii : float
+        Of two picks of one object nearer than this many radii the one of lower score is dropped.
+    border_margin_angstrom : float
+        Picks nearer to a face of the volume are dropped.
+    smoothing_radii : float
+        Standard deviation, in radii, of the smoothing of masks and distance maps before markers
+        are sought.
+    neck_ratio : float
+        Two markers stand for one particle where the thinnest cross-section between them has at
+        least this fraction of the area of the thinner of the two.
+    peak_floor : float
+        Lowest smoothed probability of a peak.
+    peak_smoothing_radii : float
+        Standard deviation, in radii, of the smoothing before peaks are sought.
+    """
+
+    method: str
+    radius_min_scale: float
+    radius_max_scale: float
+    target_max_scale: float
+    min_distance_radii: float
+    border_margin_angstrom: float
+    smoothing_radii: float
+    neck_ratio: float
+    peak_floor: float
+    peak_smoothing_radii: float
+
+
+@dataclass(frozen=True, eq=False)
+class Localized:
+    """Picks of one object and what was dropped on the way.
+
+    Attributes
+    ----------
+    picks : PickSet
+        Picks by falling score, then z, y, x.
+    dropped : mapping of str to int
+        Number of regions or peaks dropped for each reason: ``too small``, ``too large``,
+        ``too close``, ``near border``, ``low score``.
+    score_kind : str
+        ``probability`` (mean over the region) or ``fill`` (voxels over voxels expected, at
+        most 1).
+    """
+
+    picks: PickSet
+    dropped: Mapping[str, int]
+    score_kind: str
