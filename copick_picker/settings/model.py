@@ -1,5 +1,7 @@
 """The card of a model: what ``model.yaml`` says about the weights beside it."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -139,6 +141,12 @@ class ModelCard(_Frozen):
         return self.model_dump(mode="json", exclude_none=True) | {
             "voxel_spacing_angstrom": self.voxel_spacing_angstrom
         }
+
+    def digest(self) -> str:
+        """Return a short hash of all that changes a prediction: the card without its remarks."""
+        remarks = {"name", "provenance", "fingerprint", "weights_file", "weights_sha256"}
+        text = json.dumps(self.model_dump(mode="json", exclude=remarks), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def model_card(raw: Mapping[str, Any], source: str) -> ModelCard:

@@ -27,7 +27,7 @@ from copick_picker.settings.segment import (
     SPACING_SILENT,
     SegmentSettings,
 )
-from copick_picker.workflows.model import LoadedModels, load_models
+from copick_picker.workflows.loading import LoadedModels, load_models
 from copick_picker.workflows.preflight import (
     Preflight,
     Wanted,

@@ -1,0 +1,161 @@
+"""Show a model, convert one of octopi's, check one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from copick_picker.core.models.fingerprint import fingerprint, same_fingerprint
+from copick_picker.errors import CheckpointError, DataError, choices_text
+from copick_picker.project.checkpoints import read_model_folder, write_model_folder
+from copick_picker.settings.model import model_card
+from copick_picker.workflows.loading import (
+    LoadedModel,
+    find_folder,
+    load_folder,
+    load_octopi_pair,
+)
+from copick_picker.workflows.runs import Reporter
+
+
+def show_model(name: str, *, reporter: Reporter) -> None:
+    """Show the card of a model folder.
+
+    Parameters
+    ----------
+    name : str
+        Folder, or name of a shipped model.
+    reporter : Reporter
+        Where the tables go.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder is no whole model.
+    """
+    state, raw = read_model_folder(find_folder(name))
+    card = model_card(raw, name)
+    size = sum(tensor.numel() for tensor in state.values())
+    z, y, x = card.window_voxels
+    spacing = card.voxel_spacing_angstrom
+    rows = [
+        ("architecture", card.architecture),
+        *((f"  {key}", str(value)) for key, value in card.parameters.items()),
+        ("numbers", f"{size:,}"),
+        ("window z y x", f"{z} {y} {x} voxels"),
+        ("voxel spacing", "not recorded" if spacing is None else f"{spacing:g} Angstrom"),
+        ("contrast", f"{card.contrast} protein"),
+        ("normalization", card.normalization),
+        ("arithmetic of", card.home),
+        ("augmentations", f"{card.augmentation_count} of the set {card.augmentation_set}"),
+        ("windows", f"overlap {card.overlap:g}, {card.blending} blending"),
+        ("weights SHA-256", str(card.weights_sha256)),
+    ]
+    reporter.table(f"Model {card.name}", ("what", "value"), rows)
+    reporter.table(
+        "Objects",
+        ("object", "channel", "radius (A)", "target fraction", "score threshold"),
+        [
+            (
+                entry.name,
+                str(entry.channel),
+                _number(entry.radius_angstrom),
+                _number(entry.target_fraction),
+                _number(entry.score_threshold),
+            )
+            for entry in card.objects
+        ],
+    )
+    if card.provenance:
+        reporter.table("Provenance", ("what", "value"), _flat(card.provenance))
+
+
+def convert_model(
+    config: str, weights: str, output: str, *, trust: bool, overwrite: bool, reporter: Reporter
+) -> None:
+    """Write octopi's pair of files as a model folder.
+
+    Parameters
+    ----------
+    config, weights : str
+        ``model_config.yaml`` and ``best_model.pth``.
+    output : str
+        Folder to make.
+    trust : bool
+        Whether weights that hold more than numbers are unpickled.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+    reporter : Reporter
+        Where the line goes.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, broken or unsafe, the weights do not fit, or the folder exists.
+    """
+    model = load_octopi_pair(Path(config), Path(weights), trust=trust)
+    provenance = dict(model.card.provenance) | {"octopi_weights_sha256": model.card.weights_sha256}
+    card = model.card.model_copy(
+        update={
+            "name": Path(output).name,
+            "fingerprint": _fingerprint(model, config),
+            "provenance": provenance,
+        }
+    )
+    state = model.member.network.state_dict()
+    write_model_folder(Path(output), state, card.to_mapping(), overwrite=overwrite)
+    reporter.note(f"{output}: {card.architecture}, objects {choices_text(card.channel_names)}")
+
+
+def check_model(name: str, *, reporter: Reporter) -> None:
+    """Read, build, load and run a model, and compare its output with its fingerprint.
+
+    Parameters
+    ----------
+    name : str
+        Folder, or name of a shipped model.
+    reporter : Reporter
+        Where the lines go.
+
+    Raises
+    ------
+    CheckpointError
+        If anything of it fails.
+    """
+    folder = find_folder(name)
+    model = load_folder(folder)
+    reporter.note(f"checksum and weights: good ({model.card.architecture})")
+    found = _fingerprint(model, str(folder))
+    if model.card.fingerprint is None:
+        reporter.note("one window runs; the card has no fingerprint to compare with")
+        return
+    if not same_fingerprint(found, model.card.fingerprint):
+        msg = (
+            f"model {folder}: a fixed input gives {found[:3]}..., its card says "
+            f"{model.card.fingerprint[:3]}...: the card does not describe these weights"
+        )
+        raise CheckpointError(msg)
+    reporter.note("one window runs; its output is that of the card's fingerprint")
+
+
+def _fingerprint(model: LoadedModel, source: str) -> tuple[float, ...]:
+    try:
+        return fingerprint(model.member.network, model.member.window_voxels)
+    except DataError as error:
+        msg = f"model {source}: {error}"
+        raise CheckpointError(msg) from error
+
+
+def _flat(content: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Return nested entries as rows (path of keys, value), those without a value left out."""
+    rows: list[tuple[str, str]] = []
+    for key, value in content.items():
+        path = f"{above} {key}".strip()
+        if isinstance(value, Mapping):
+            rows += _flat(value, path)
+        elif value is not None:
+            rows.append((path, str(value)))
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"
