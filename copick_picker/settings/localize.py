@@ -5,14 +5,40 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from copick_picker.records import LocalizeRules
+from copick_picker.settings.job import JobSettings, NumberByName
+
+RADIUS_MAX_SCALE = 1.0
+"""Octopi's upper bound: a region is at most as large as a ball of the particle's radius."""
 
 
-class LocalizeSettings(BaseModel):
+class LocalizeParameters(BaseModel):
     """Scientific settings of localization; lengths in radii are fractions of each object's radius.
 
-    ``radius_max_scale`` is None by default: then regions are compared with 1.0 times the radius
-    (octopi's bound), or with ``target_max_scale`` times the painted radius where the model says
-    which fraction of the radius it was taught to paint. A given value holds for both.
+    Attributes
+    ----------
+    method : str
+        ``watershed`` separates touching particles, ``peaks`` takes maxima of probability volumes,
+        ``components`` takes centres of mass.
+    radius_min_scale : float
+        Regions smaller than a ball of this scale times the target's radius are dropped.
+    radius_max_scale : float or None
+        Regions larger than a ball of this scale times the radius are dropped. None: 1.0 times the
+        particle's radius (octopi's bound), or ``target_max_scale`` times the painted radius where
+        the model says which fraction of the radius it was taught to paint.
+    target_max_scale : float
+        See there. Above 1, since half of all perfect balls are a voxel larger than expected.
+    min_distance_radii : float
+        Of two picks nearer than this the one of lower score is dropped.
+    border_margin_angstrom : float
+        Picks nearer to a face of the volume are dropped.
+    smoothing_radii : float
+        Standard deviation of the smoothing before markers are sought.
+    neck_ratio : float
+        Two markers are one particle where the cross-section between them keeps this fraction.
+    peak_floor : float
+        Lowest smoothed probability of a peak.
+    peak_smoothing_radii : float
+        Standard deviation of the smoothing before peaks are sought.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -42,7 +68,7 @@ class LocalizeSettings(BaseModel):
         return LocalizeRules(
             method=self.method,
             radius_min_scale=self.radius_min_scale,
-            radius_max_scale=1.0 if given is None else given,
+            radius_max_scale=RADIUS_MAX_SCALE if given is None else given,
             target_max_scale=self.target_max_scale if given is None else given,
             min_distance_radii=self.min_distance_radii,
             border_margin_angstrom=self.border_margin_angstrom,
@@ -51,3 +77,24 @@ class LocalizeSettings(BaseModel):
             peak_floor=self.peak_floor,
             peak_smoothing_radii=self.peak_smoothing_radii,
         )
+
+
+class LocalizeSettings(LocalizeParameters, JobSettings):
+    """Settings of ``localize``.
+
+    Attributes
+    ----------
+    input : str
+        Segmentation URI ``name:user/session@spacing``.
+    output : str
+        Picks URI ``object:user/session``; ``*`` stands for every object of the input.
+    radius : dict
+        Object name -> radius in Angstrom, over the project's own.
+    threshold : dict
+        Object name -> lowest score of a pick that is kept, over the project's own.
+    """
+
+    input: str
+    output: str = "*:picker/1"
+    radius: NumberByName = {}
+    threshold: NumberByName = {}
