@@ -48,11 +48,13 @@ def read_mrc(path: Path) -> tuple[npt.NDArray[Any], float]:
             stored = None if file.data is None else np.array(file.data)
             header = file.header
             axes_xyz = (int(header.mapc), int(header.mapr), int(header.maps))
-            sizes = tuple(float(file.voxel_size[name]) for name in "xyz")
+            with np.errstate(invalid="ignore", divide="ignore"):
+                voxel_size = file.voxel_size
+            sizes = tuple(float(voxel_size[name]) for name in "xyz")
     for fault in faults:
         logger.warning("%s: %s", path, fault.message)
-    if stored is None or stored.ndim != 3 or stored.dtype.kind not in "iuf":
-        what = "nothing" if stored is None else f"{stored.ndim} axes of {stored.dtype}"
+    if stored is None or stored.ndim != 3 or stored.size == 0 or stored.dtype.kind not in "iuf":
+        what = "nothing" if stored is None else f"{stored.dtype} of shape {stored.shape}"
         msg = f"{path} holds {what}; expected one real volume (z, y, x)"
         raise DataError(msg)
     return np.ascontiguousarray(_to_zyx(stored, axes_xyz)), _cube_edge(sizes, path)
