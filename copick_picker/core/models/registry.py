@@ -13,6 +13,7 @@ from copick_picker.core.models.monai_networks import (
     build_swin_unetr,
     build_unet,
 )
+from copick_picker.core.models.residual_unet import build_residual_unet
 from copick_picker.errors import CheckpointError, UnknownNameError, choices_text, nearest_name
 
 Builder = Callable[[Mapping[str, Any], int], nn.Module]
@@ -20,6 +21,7 @@ Builder = Callable[[Mapping[str, Any], int], nn.Module]
 NETWORKS: dict[str, Builder] = {
     "AttentionUnet": build_attention_unet,
     "DynUNet": build_dynunet,
+    "ResidualUNet": build_residual_unet,
     "SegResNet": build_segresnet,
     "SwinUNETR": build_swin_unetr,
     "Unet": build_unet,

@@ -7,12 +7,30 @@ fixed statistics (batch norm), so that the output of a voxel does not depend on 
 seen in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from copick_picker.core.models.parameters import checked_parameters
+
 FOLD = 2
+
+
+def build_residual_unet(parameters: Mapping[str, Any], n_channels: int) -> nn.Module:
+    """Return a :class:`ResidualUNet` for tomograms.
+
+    Parameters
+    ----------
+    parameters : mapping
+        ``channels`` and ``dropout``.
+    n_channels : int
+        Channels of the output, background included.
+    """
+    settings = checked_parameters("ResidualUNet", parameters, required=("channels", "dropout"))
+    return ResidualUNet(in_channels=1, out_channels=n_channels, **settings)
 
 
 class ResidualBlock(nn.Module):
@@ -85,13 +103,13 @@ class ResidualUNet(nn.Module):
         self.stem = nn.Conv3d(in_channels * FOLD**3, widths[0], 3, padding=1, bias=False)
         self.stem_norm = nn.BatchNorm3d(widths[0])
         self.encoder = nn.ModuleList([ResidualBlock(widths[0], widths[0], 1)])
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in pairwise(widths):
             self.encoder.append(ResidualBlock(narrow, wide, 2))
         self.bottom = ResidualBlock(widths[-1], widths[-1], 1)
         self.dropout = nn.Dropout3d(dropout)
         self.reducers = nn.ModuleList()
         self.decoder = nn.ModuleList()
-        for narrow, wide in reversed(list(zip(widths, widths[1:], strict=False))):
+        for narrow, wide in reversed(list(pairwise(widths))):
             self.reducers.append(nn.Conv3d(wide, narrow, 1, bias=False))
             self.decoder.append(ResidualBlock(2 * narrow, narrow, 1))
         self.head = nn.Conv3d(widths[0], out_channels, 1)

@@ -1,0 +1,193 @@
+"""What the two demo models are trained on: every number of the simulated specimens."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import copick_picker
+import numpy as np
+from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
+from copick_picker.core.simulate.molecules import Molecule, prepared_molecule
+from copick_picker.core.simulate.particle_scenes import LayerRange, ShellSceneSpec, shell_scene
+from copick_picker.project.mrc import read_mrc
+from copick_picker.records import ImagingConditions, Scene
+from copick_picker.settings.simulate import (
+    DEMO_IMAGING,
+    DEMO_SCENE,
+    DEMO_VOXEL_SPACING,
+    MOLECULE_FILES,
+    OBJECT_RADII_ANGSTROM,
+)
+
+VLP_NAME = "virus-like-particle"
+VLP_SPACING = 40.0
+VLP_OUTER_RADIUS = 560.0
+VLP_TARGET_FRACTION = 0.4
+VLP_SHAPE = (96, 128, 128)
+
+_MEMBRANE = LayerRange((0.0, 0.0), (15.0, 24.0), (50.0, 120.0), is_patchy=False)
+
+# Immature HIV-1: the capsid domains of Gag are the reference layer; a hexamer of 150 kDa each 80 A
+# makes 27 Da/A^2, at 4.3 V A^3/Da about 115 V A. Matrix domains and the membrane lie outside it,
+# nucleocapsid and RNA inside; about a third of the lattice is missing.
+VLP_SCENE = ShellSceneSpec(
+    name=VLP_NAME,
+    radius_angstrom=(390.0, 540.0),
+    outer_angstrom=105.0,
+    roughness=(0.005, 0.05),
+    coverage=(0.5, 0.95),
+    layers=(
+        LayerRange((0.0, 0.0), (20.0, 35.0), (80.0, 150.0), is_patchy=True),
+        LayerRange((45.0, 60.0), (12.0, 20.0), (30.0, 70.0), is_patchy=True),
+        LayerRange((75.0, 105.0), (15.0, 24.0), (50.0, 120.0), is_patchy=False),
+        LayerRange((-95.0, -65.0), (20.0, 35.0), (20.0, 110.0), is_patchy=True),
+    ),
+    touching_share=(0.1, 0.8),
+    count=(3, 26),
+    ice_thickness_angstrom=(300.0, 2200.0),
+    vesicle_count=(0, 8),
+    vesicle_radius_angstrom=(150.0, 900.0),
+    vesicle_layers=(_MEMBRANE,),
+    fragment_count=(0, 5),
+    fragment_radius_angstrom=(300.0, 2500.0),
+    fragment_coverage=(0.05, 0.4),
+    protein_count=(0, 1500),
+    protein_volt_angstrom3=(1e5, 8e6),
+    gold_count=(0, 14),
+    gold_radius_angstrom=(25.0, 80.0),
+    gold_volts=(10.0, 24.0),
+    ice_count=(0, 4),
+    ice_radius_angstrom=(100.0, 900.0),
+    ice_volts=(-1.5, 3.0),
+    carbon_share=0.35,
+    carbon_thickness_angstrom=(100.0, 300.0),
+    carbon_volts=(1.0, 5.0),
+    texture_volts=(0.0, 0.15),
+    texture_voxels=(0.7, 6.0),
+)
+
+
+def vlp_conditions(rng: np.random.Generator) -> ImagingConditions:
+    """Return imaging conditions as wide as tomograms at 40 A voxels come."""
+    return ImagingConditions(
+        voltage_kilovolt=300.0,
+        spherical_aberration_angstrom=2.7e7,
+        amplitude_contrast=0.07,
+        defocus_angstrom=rng.uniform(1.5e4, 6e4),
+        phase_flipped=bool(rng.random() < 0.5),
+        tilt_limits_degrees=(-rng.uniform(50.0, 65.0), rng.uniform(50.0, 65.0)),
+        tilt_step_degrees=float(rng.choice([0.0, 2.0, 3.0])),
+        noise_std=float(np.exp(rng.uniform(*np.log([0.0015, 0.008])))),
+        noise_exponent=rng.uniform(0.0, 1.0),
+        filter_exponent=rng.uniform(-1.2, 0.2),
+    )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of one model's training."""
+
+    name: str
+    seed: int
+    objects: tuple[str, ...]
+    radius_angstrom: Mapping[str, float]
+    target_fraction: Mapping[str, float]
+    scene: Callable[[np.random.Generator], Scene]
+    conditions: Callable[[np.random.Generator], ImagingConditions]
+    tomograms: Mapping[str, int]
+    views: int
+    channels: tuple[int, ...]
+    dropout: float
+    channel_weights: tuple[float, ...]
+    window_voxels: tuple[int, int, int]
+    batch_size: int
+    particle_share: float
+    steps: int
+    warmup_steps: int
+    learning_rate: float
+
+
+def vlp_scene(rng: np.random.Generator) -> Scene:
+    """Return a random scene of virus-like particles."""
+    return shell_scene(VLP_SCENE, VLP_SHAPE, VLP_SPACING, rng)
+
+
+def vlp_recipe() -> Recipe:
+    """Return the recipe of the model for HIV-1 virus-like particles."""
+    return Recipe(
+        name="hiv-vlp-40A",
+        seed=20261121,
+        objects=(VLP_NAME,),
+        radius_angstrom={VLP_NAME: VLP_OUTER_RADIUS},
+        target_fraction={VLP_NAME: VLP_TARGET_FRACTION},
+        scene=vlp_scene,
+        conditions=vlp_conditions,
+        tomograms={"train": 100, "validation": 12, "test": 16},
+        views=2,
+        channels=(16, 32, 64),
+        dropout=0.1,
+        channel_weights=(1.0, 3.0),
+        window_voxels=(64, 64, 64),
+        batch_size=6,
+        particle_share=0.5,
+        steps=900,
+        warmup_steps=100,
+        learning_rate=2e-3,
+    )
+
+
+MOLECULE_SHAPE = (80, 176, 176)
+
+
+@cache
+def demo_molecules() -> dict[str, Molecule]:
+    """Return the molecules of the simulated demo, made for its voxel spacing."""
+    folder = Path(copick_picker.__file__).parent / "data" / "molecules"
+    molecules = {}
+    for name, file in MOLECULE_FILES.items():
+        potential, spacing = read_mrc(folder / file)
+        molecules[name] = prepared_molecule(
+            name,
+            potential.astype(np.float32),
+            source_spacing=spacing,
+            target_spacing=DEMO_VOXEL_SPACING,
+        )
+    return molecules
+
+
+def demo_scene(rng: np.random.Generator) -> Scene:
+    """Return a random scene of the demo's molecules."""
+    return molecule_scene(demo_molecules(), DEMO_SCENE, MOLECULE_SHAPE, rng)
+
+
+def demo_conditions(rng: np.random.Generator) -> ImagingConditions:
+    """Return random imaging conditions of the demo."""
+    return drawn_conditions(DEMO_IMAGING, rng)
+
+
+def molecule_recipe() -> Recipe:
+    """Return the recipe of the model for the simulated demo."""
+    return Recipe(
+        name="simulated-five-10A",
+        seed=20261122,
+        objects=tuple(OBJECT_RADII_ANGSTROM),
+        radius_angstrom=OBJECT_RADII_ANGSTROM,
+        target_fraction=dict.fromkeys(OBJECT_RADII_ANGSTROM, 0.5),
+        scene=demo_scene,
+        conditions=demo_conditions,
+        tomograms={"train": 110, "validation": 8, "test": 12},
+        views=2,
+        channels=(16, 32, 64, 64),
+        dropout=0.1,
+        channel_weights=(1.0, 2.0, 2.0, 2.0, 3.0, 6.0),
+        window_voxels=(64, 64, 64),
+        batch_size=6,
+        particle_share=0.7,
+        steps=1800,
+        warmup_steps=100,
+        learning_rate=2e-3,
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"molecules": molecule_recipe, "vlp": vlp_recipe}
