@@ -1,11 +1,11 @@
 """Settings of ``localize``."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from copick_picker.records import LocalizeRules
-from copick_picker.settings.job import JobSettings, NumberByName
+from copick_picker.settings.job import JobSettings, NameByName, NumberByName
 
 RADIUS_MAX_SCALE = 1.0
 """Octopi's upper bound: a region is at most as large as a ball of the particle's radius."""
@@ -55,7 +55,7 @@ class LocalizeParameters(BaseModel):
     peak_smoothing_radii: float = Field(default=0.3, gt=0)
 
     @model_validator(mode="after")
-    def _scales_in_order(self) -> "LocalizeSettings":
+    def _scales_in_order(self) -> Self:
         largest = self.target_max_scale if self.radius_max_scale is None else self.radius_max_scale
         if self.radius_min_scale >= largest:
             msg = f"radius_min_scale is {self.radius_min_scale}; expected less than {largest}"
@@ -91,10 +91,21 @@ class LocalizeSettings(LocalizeParameters, JobSettings):
     radius : dict
         Object name -> radius in Angstrom, over the project's own.
     threshold : dict
-        Object name -> lowest score of a pick that is kept, over the project's own.
+        Object name -> lowest score of a pick that is kept, over the project's and the model's.
+    object_map : dict
+        Object name as the segmentation's maker recorded it -> project's object name.
+    label : int or None
+        Value in the segmentation that stands for every object, over all records.
     """
 
-    input: str
+    input: str = "predict:picker/1"
     output: str = "*:picker/1"
     radius: NumberByName = {}
     threshold: NumberByName = {}
+    object_map: NameByName = {}
+    label: int | None = Field(default=None, ge=1)
+
+    @classmethod
+    def unrecorded(cls) -> set[str]:
+        """Return the fields that are recorded in another form."""
+        return {"input", "output", "radius", "threshold", "object_map", "label"}

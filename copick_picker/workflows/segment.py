@@ -206,9 +206,22 @@ class _Job:
             models=self.models.records,
             settings=self.settings.recorded() | self.models.choices,
             labels=dict(self.labels),
+            objects=self._objects(),
             flipped=self._flip(),
             probabilities=probabilities,
         )
+
+    def _objects(self) -> dict[str, dict[str, Any]]:
+        """Return what the models know of each object, for whoever makes picks of it."""
+        known = {entry.channel: entry for entry in self.models.cards[0].objects}
+        return {
+            name: {
+                "channel": channel,
+                "target_fraction": known[channel].target_fraction,
+                "score_threshold": known[channel].score_threshold,
+            }
+            for name, channel in self._kept_channels().items()
+        }
 
     def _channel_names(self) -> list[str]:
         names = ["background"] * self.models.n_channels
