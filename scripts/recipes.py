@@ -184,7 +184,7 @@ def molecule_recipe() -> Recipe:
         window_voxels=(64, 64, 64),
         batch_size=6,
         particle_share=0.7,
-        steps=1800,
+        steps=1500,
         warmup_steps=100,
         learning_rate=2e-3,
     )
