@@ -47,7 +47,7 @@ class TomogramKey:
 
     def __str__(self) -> str:
         """Return the copick URI."""
-        return f"{self.tomogram_type}@{self.voxel_spacing:.3f}"
+        return f"{self.tomogram_type}@{round(self.voxel_spacing, 3)}"
 
 
 @dataclass(frozen=True, order=True)
@@ -64,7 +64,7 @@ class SegmentationKey:
         """Return the copick URI."""
         query = "?multilabel=true" if self.is_multilabel else ""
         where = f"{self.name}:{self.user_id}/{self.session_id}"
-        return f"{where}@{self.voxel_spacing:.3f}{query}"
+        return f"{where}@{round(self.voxel_spacing, 3)}{query}"
 
 
 @dataclass(frozen=True, order=True)
@@ -90,7 +90,7 @@ class FeatureKey:
 
     def __str__(self) -> str:
         """Return the copick URI."""
-        return f"{self.tomogram_type}@{self.voxel_spacing:.3f}:{self.feature_type}"
+        return f"{self.tomogram_type}@{round(self.voxel_spacing, 3)}:{self.feature_type}"
 
 
 @dataclass(frozen=True, eq=False)

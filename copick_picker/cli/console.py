@@ -1,6 +1,7 @@
 """What a user sees: lines, tables, progress, one line for an error, a log file for the rest."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -151,7 +152,8 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
         path = Path(log)
     else:
         stamp = time.strftime("%Y%m%d-%H%M%S")
-        path = Path(click.get_app_dir("copick-picker")) / "logs" / f"{command}-{stamp}.log"
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        path = cache / "copick-picker" / "logs" / f"{command}-{stamp}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         written = logging.FileHandler(path, encoding="utf-8", delay=log is None)

@@ -67,7 +67,7 @@ def job_options(command: Command) -> Command:
             click.option(
                 "--log",
                 metavar="FILE",
-                help="Log file with tracebacks. Default: one in the user's application folder.",
+                help="Log file with tracebacks. Default: one in the user's cache folder.",
             ),
             click.option("-v", "--verbose", count=True, help="Say more; repeatable."),
         ]

@@ -31,6 +31,7 @@ from copick_picker.workflows.runs import (
     Reporter,
     Summary,
     named_runs,
+    nothing_to_read,
     process_runs,
     select_runs,
 )
@@ -61,6 +62,8 @@ def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
     if not settings.dry_run:
         store.check_writable()
+    if run_names and not named_runs(settings.run_names):
+        _check_any(store, run_names, settings.input)
     job = _Job(settings, store, specs, output, reporter)
     summary = process_runs("localize", run_names, job.run, reporter=reporter)
     totals = _totals(summary)
@@ -328,6 +331,19 @@ def _own_record(record: dict[str, Any], name: str) -> dict[str, Any]:
     own = {part: value for part, value in record.items() if part != "targets"}
     own["settings"] = record["settings"] | {"target": record["targets"][name]}
     return own
+
+
+def _check_any(store: ProjectStore, run_names: Sequence[str], uri: str) -> None:
+    """Raise where no run has the segmentation; a run that cannot be listed fails later by itself."""
+
+    def listing(run_name: str) -> list[SegmentationKey]:
+        try:
+            return store.segmentations(run_name)
+        except CopickPickerError:
+            return []
+
+    if not any(matching(listing(name), uri, "segmentation") for name in run_names):
+        raise nothing_to_read(listing, run_names, uri, "segmentation")
 
 
 def _check_names(

@@ -153,6 +153,27 @@ def named_runs(patterns: Sequence[str]) -> bool:
     return any(not pattern.startswith("!") for pattern in _expanded(patterns))
 
 
+def nothing_to_read(
+    listing: Callable[[str], Sequence[object]], run_names: Sequence[str], uri: str, kind: str
+) -> UnknownNameError:
+    """Return the error for an input that no run has, with what the runs do have.
+
+    Parameters
+    ----------
+    listing : callable
+        Run name -> keys of this kind that the run has.
+    run_names : sequence of str
+        The runs that were meant.
+    uri : str
+        What the user asked for.
+    kind : str
+        ``tomogram`` or ``segmentation``.
+    """
+    found = sorted({str(key) for run_name in run_names for key in listing(run_name)})
+    runs = f"none of the {len(run_names)} runs has"
+    return UnknownNameError(f"{runs} a {kind} '{uri}'; they have: {choices_text(found[:20])}")
+
+
 def process_runs(
     command: str,
     run_names: Sequence[str],
@@ -199,7 +220,7 @@ def guarded(run_name: str, work: Callable[[str], RunOutcome]) -> RunOutcome:
         return work(run_name)
     except CopickPickerError as error:
         logger.exception("run %s failed", run_name)
-        return RunOutcome(run_name, "failed", str(error))
+        return RunOutcome(run_name, "failed", str(error).removeprefix(f"run {run_name}: "))
     except Exception as error:
         logger.exception("run %s failed unexpectedly", run_name)
         text = " ".join(str(error).split()) or "no message"

@@ -40,6 +40,7 @@ from copick_picker.workflows.runs import (
     Reporter,
     Summary,
     named_runs,
+    nothing_to_read,
     process_runs,
     select_runs,
 )
@@ -79,6 +80,8 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     )
     checks = inspect_runs(store, run_names, wanted, n_looked_at=settings.preflight_runs)
     show(checks, reporter)
+    if checks and all(check.absent for check in checks):
+        raise nothing_to_read(store.tomograms, run_names, settings.input, "tomogram")
     if not settings.dry_run:
         store.check_writable()
     job = _Job(settings, store, models, labels, output)

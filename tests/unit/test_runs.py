@@ -90,7 +90,7 @@ def test_a_failing_run_stops_no_other():
     ]
     assert summary.exit_code == 1
     assert "failed: TS_02, TS_03" in summary.text()
-    assert summary.outcomes[1].message == "run TS_02: broken"
+    assert summary.outcomes[1].message == "broken"
     assert summary.outcomes[2].message.startswith("IndexError")
     assert reporter.outcomes[-1] == ("grid_1", 5, 5)
 
