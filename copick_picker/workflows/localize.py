@@ -334,7 +334,7 @@ def _own_record(record: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _check_any(store: ProjectStore, run_names: Sequence[str], uri: str) -> None:
-    """Raise where no run has the segmentation; a run that cannot be listed fails later by itself."""
+    """Raise where no run has the segmentation; a run that cannot be listed fails later."""
 
     def listing(run_name: str) -> list[SegmentationKey]:
         try:
