@@ -5,16 +5,17 @@ moved into place at the end. copick lists no name that ends in ``.tmp``. What a 
 behind is removed by the next write of the same target.
 """
 
+import fnmatch
 import os
 import platform
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from copick_picker.errors import CopickPickerError, ProjectError
+from copick_picker.errors import ConflictError, CopickPickerError, ProjectError
 from copick_picker.project.guards import reason
 
 _HOST = re.sub(r"[^A-Za-z0-9]+", "-", platform.node()).strip("-") or "host"
@@ -91,6 +92,62 @@ def write_text(target: Path, text: str) -> None:
         If it cannot be written; the old file then stays.
     """
     write_bytes(target, text.encode("utf-8"))
+
+
+def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of files, whole; an older folder of that name is replaced.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        Folder to make or to replace.
+    files : mapping of str to bytes
+        File name -> content.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be written; the old folder then stays.
+    """
+    with replacing(target) as temporary:
+        temporary.mkdir()
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+
+
+def check_free_folder(target: Path, own_files: Sequence[str], *, overwrite: bool) -> None:
+    """Raise where a folder of results cannot be written without losing something.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        Folder that will be made or replaced.
+    own_files : sequence of str
+        Names, or globs, of files that such a folder holds: nothing else is ever replaced.
+    overwrite : bool
+        Whether an older folder of results may be replaced.
+
+    Raises
+    ------
+    ConflictError
+        If the folder exists and may not be replaced, or holds anything else, or is a file.
+    """
+    if not target.exists():
+        return
+    if not target.is_dir():
+        msg = f"{target} is a file; expected the name of a folder"
+        raise ConflictError(msg)
+    foreign = sorted(
+        path.name
+        for path in target.iterdir()
+        if path.is_dir() or not any(fnmatch.fnmatch(path.name, own) for own in own_files)
+    )
+    if foreign:
+        msg = f"the folder {target} holds other things ({', '.join(foreign[:5])}); name another"
+        raise ConflictError(msg)
+    if not overwrite:
+        msg = f"the folder {target} exists; use --overwrite or name another"
+        raise ConflictError(msg)
 
 
 def remove(path: Path) -> None:

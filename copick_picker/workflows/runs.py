@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from copick_picker.errors import (
     nearest_name,
 )
 from copick_picker.project.files import write_text
-from copick_picker.records import RunOutcome
+from copick_picker.records import ObjectSpec, RunOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +66,15 @@ class Summary:
         Wall time of the work on the runs.
     figures : dict
         Further figures for ``--json``.
+    missed : tuple of str
+        Scores below what the user asks for, in words.
     """
 
     command: str
     outcomes: tuple[RunOutcome, ...]
     seconds: float
     figures: dict[str, Any] = field(default_factory=dict)
+    missed: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -80,8 +83,10 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """0 where no run failed, else 1."""
-        return 1 if self.counts.get("failed") else 0
+        """1 where a run failed, else 3 where a score was missed, else 0."""
+        if self.counts.get("failed"):
+            return 1
+        return 3 if self.missed else 0
 
     def text(self) -> str:
         """Return the summary as one line."""
@@ -89,7 +94,8 @@ class Summary:
         failed = [outcome.run_name for outcome in self.outcomes if outcome.status == "failed"]
         names = f" (failed: {', '.join(failed)})" if failed else ""
         runs = f"{len(self.outcomes)} run{'' if len(self.outcomes) == 1 else 's'}"
-        return f"{self.command}: {runs}: {', '.join(words) or 'nothing to do'}{names}"
+        missed = "".join(f"\n--fail-under missed: {entry}" for entry in self.missed)
+        return f"{self.command}: {runs}: {', '.join(words) or 'nothing to do'}{names}{missed}"
 
     def write(self, path: Path) -> None:
         """Write the summary as JSON, safely."""
@@ -167,11 +173,37 @@ def nothing_to_read(
     uri : str
         What the user asked for.
     kind : str
-        ``tomogram`` or ``segmentation``.
+        ``tomogram``, ``segmentation``, ``reference pick set`` and so on.
     """
     found = sorted({str(key) for run_name in run_names for key in listing(run_name)})
     runs = f"none of the {len(run_names)} runs has"
     return UnknownNameError(f"{runs} a {kind} '{uri}'; they have: {choices_text(found[:20])}")
+
+
+def check_object_names(names: Iterable[str], specs: Mapping[str, ObjectSpec], option: str) -> None:
+    """Raise where the user names an object that the project has not.
+
+    Parameters
+    ----------
+    names : iterable of str
+        What the user wrote.
+    specs : mapping
+        The project's objects by name.
+    option : str
+        The option, for the message.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest name and the choices.
+    """
+    for name in names:
+        if name not in specs:
+            msg = (
+                f"{option}: no object '{name}'{nearest_name(name, specs)}; "
+                f"the project has: {choices_text(specs)}"
+            )
+            raise UnknownNameError(msg)
 
 
 def process_runs(

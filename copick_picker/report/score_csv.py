@@ -1,0 +1,229 @@
+"""An evaluation as CSV text: scores of runs, objects and totals, and every pick."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.records import (
+    Evaluation,
+    Interval,
+    LocalizationError,
+    MatchCounts,
+    ObjectScore,
+    RunObjectMatch,
+    Score,
+    TotalScore,
+)
+
+_COUNTS = (
+    "n_reference",
+    "n_candidate",
+    "true_positives",
+    "false_positives",
+    "false_negatives",
+    "duplicates",
+)
+_RATES = ("precision", "recall", "f1", "f_beta", "jaccard")
+SCORE_COLUMNS = (
+    "level",
+    "run",
+    "object",
+    "tolerance_angstrom",
+    "weight",
+    "n_runs",
+    *_COUNTS,
+    *_RATES,
+    "f_beta_low",
+    "f_beta_high",
+    "average_precision",
+    "error_mean_angstrom",
+    "error_median_angstrom",
+    "error_p95_angstrom",
+    "suggested_threshold",
+)
+MATCH_COLUMNS = (
+    "run",
+    "object",
+    "kind",
+    "index",
+    "x_angstrom",
+    "y_angstrom",
+    "z_angstrom",
+    "score",
+    "matched",
+    "status",
+    "partner",
+    "distance_angstrom",
+    "confused_with",
+)
+
+
+def scores_csv(evaluation: Evaluation, header: Sequence[str]) -> str:
+    """Return totals, objects, and runs with objects as CSV text, one row each.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What to write.
+    header : sequence of str
+        Lines before the table; each is written behind ``# ``.
+    """
+    rows = [
+        _total_row("micro", evaluation.micro)
+        | _count_cells(evaluation.counts)
+        | _error_cells(evaluation.localization)
+        | {"n_runs": len(evaluation.run_names)},
+        _total_row("macro", evaluation.macro),
+        _total_row("macro_of_objects_with_reference", evaluation.macro_present),
+        *(_object_row(entry) for entry in evaluation.objects),
+        *(
+            {"level": "run", "run": match.run_name, "object": match.object_name}
+            | _count_cells(match.counts)
+            | _rate_cells(match.score)
+            for match in evaluation.matches
+        ),
+    ]
+    return _csv_text(SCORE_COLUMNS, rows, header)
+
+
+def matches_csv(matches: Iterable[RunObjectMatch], header: Sequence[str]) -> str:
+    """Return every pick as a row of CSV text: matched or not, with whom, how far.
+
+    ``partner`` is the index of the other pick in its own set of this run and object; indices count
+    from 0 in the order of the set. ``distance_angstrom`` is empty where there is no partner,
+    ``score`` for reference picks.
+
+    Parameters
+    ----------
+    matches : iterable of RunObjectMatch
+        All runs and objects.
+    header : sequence of str
+        Lines before the table; each is written behind ``# ``.
+    """
+    rows = (row for match in matches for row in (*_reference_rows(match), *_candidate_rows(match)))
+    return _csv_text(MATCH_COLUMNS, rows, header)
+
+
+def _reference_rows(match: RunObjectMatch) -> Iterator[dict[str, Any]]:
+    partner = match.reference_partner
+    distance = _distances(match.reference_xyz, match.candidate_xyz, partner)
+    for index, status in enumerate(match.reference_status.tolist()):
+        yield _pick_row(match, "reference", index, match.reference_xyz[index]) | {
+            "status": status,
+            **_partner_cells(int(partner[index]), float(distance[index])),
+        }
+
+
+def _candidate_rows(match: RunObjectMatch) -> Iterator[dict[str, Any]]:
+    partner = match.candidate_partner
+    distance = _distances(match.candidate_xyz, match.reference_xyz, partner)
+    for index, status in enumerate(match.candidate_status.tolist()):
+        yield _pick_row(match, "candidate", index, match.candidate_xyz[index]) | {
+            "score": f"{match.candidate_scores[index]:.6g}",
+            "status": status,
+            "confused_with": str(match.confused_with[index]),
+            **_partner_cells(int(partner[index]), float(distance[index])),
+        }
+
+
+def _distances(
+    own_xyz: npt.NDArray[np.float64],
+    other_xyz: npt.NDArray[np.float64],
+    partner: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return the distance to each pick's partner; NaN without one."""
+    distance = np.full(len(own_xyz), np.nan)
+    has = partner >= 0
+    distance[has] = np.linalg.norm(own_xyz[has] - other_xyz[partner[has]], axis=1)
+    return distance
+
+
+def _pick_row(
+    match: RunObjectMatch, kind: str, index: int, xyz: npt.NDArray[np.float64]
+) -> dict[str, Any]:
+    x, y, z = (f"{value:.3f}" for value in xyz.tolist())
+    return {
+        "run": match.run_name,
+        "object": match.object_name,
+        "kind": kind,
+        "index": index,
+        "x_angstrom": x,
+        "y_angstrom": y,
+        "z_angstrom": z,
+    }
+
+
+def _partner_cells(partner: int, distance: float) -> dict[str, Any]:
+    if partner < 0:
+        return {"matched": 0}
+    return {"matched": 1, "partner": partner, "distance_angstrom": f"{distance:.3f}"}
+
+
+def _total_row(level: str, total: TotalScore) -> dict[str, Any]:
+    return {
+        "level": level,
+        "average_precision": total.average_precision,
+        **_rate_cells(total.score),
+        **_interval_cells(total.intervals),
+    }
+
+
+def _object_row(entry: ObjectScore) -> dict[str, Any]:
+    return {
+        "level": "object",
+        "object": entry.name,
+        "tolerance_angstrom": entry.tolerance_angstrom,
+        "weight": entry.weight,
+        "n_runs": entry.n_runs,
+        "average_precision": entry.curve.average_precision if entry.curve else None,
+        "suggested_threshold": entry.suggested.threshold if entry.suggested else None,
+        **_count_cells(entry.counts),
+        **_rate_cells(entry.score),
+        **_interval_cells(entry.intervals),
+        **_error_cells(entry.localization),
+    }
+
+
+def _count_cells(counts: MatchCounts) -> dict[str, Any]:
+    return {name: getattr(counts, name) for name in _COUNTS}
+
+
+def _rate_cells(score: Score) -> dict[str, Any]:
+    return {name: getattr(score, name) for name in _RATES}
+
+
+def _interval_cells(intervals: Mapping[str, Interval] | None) -> dict[str, Any]:
+    if not intervals or "f_beta" not in intervals:
+        return {}
+    low, high = intervals["f_beta"]
+    return {"f_beta_low": low, "f_beta_high": high}
+
+
+def _error_cells(error: LocalizationError) -> dict[str, Any]:
+    return {
+        "error_mean_angstrom": error.mean_angstrom,
+        "error_median_angstrom": error.median_angstrom,
+        "error_p95_angstrom": error.p95_angstrom,
+    }
+
+
+def _csv_text(
+    columns: Sequence[str], rows: Iterable[Mapping[str, Any]], header: Sequence[str]
+) -> str:
+    buffer = StringIO()
+    buffer.writelines(f"# {line}\n" for line in header)
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+    return buffer.getvalue()
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return f"{value:.6f}" if isinstance(value, float) else value
