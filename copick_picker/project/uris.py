@@ -91,6 +91,24 @@ def the_one(keys: Sequence[Key], uri: str, kind: str, *, run_name: str) -> Key:
     raise SettingsError(msg)
 
 
+def check_uri(uri: str, kind: str) -> None:
+    """Raise where a URI has not the form of its kind, before any run is looked at.
+
+    Parameters
+    ----------
+    uri : str
+        copick URI, perhaps with patterns.
+    kind : str
+        ``tomogram``, ``segmentation``, ``picks`` or ``feature``.
+
+    Raises
+    ------
+    SettingsError
+        In one line that shows the form.
+    """
+    _parse(uri, kind)
+
+
 def parse_output(uri: str, kind: str) -> dict[str, str]:
     """Return the parts of an output URI, ``*`` where a part is missing.
 

@@ -15,7 +15,7 @@ from copick_picker.errors import (
 )
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.store import ProjectStore, Provenance
-from copick_picker.project.uris import matching, parse_output, the_one
+from copick_picker.project.uris import check_uri, matching, parse_output, the_one
 from copick_picker.records import (
     FeatureKey,
     Localized,
@@ -55,6 +55,7 @@ def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
         If the project or a setting is wrong, before any run is touched.
     """
     store = open_project(settings.config)
+    check_uri(settings.input, "segmentation")
     output = parse_output(settings.output, "picks")
     specs = {spec.name: spec for spec in store.objects()}
     for option in ("objects", "radius", "threshold"):

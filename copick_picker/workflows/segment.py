@@ -14,7 +14,7 @@ from copick_picker.core.segment.resampling import resample
 from copick_picker.errors import ConflictError, ProjectError, SettingsError, choices_text
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import parse_output
+from copick_picker.project.uris import check_uri, parse_output
 from copick_picker.records import (
     FeatureKey,
     ObjectSpec,
@@ -64,6 +64,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
         If the project, a model or a setting is wrong, before any run is touched.
     """
     store = open_project(settings.config)
+    check_uri(settings.input, "tomogram")
     output = _output_parts(settings.output)
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
     models = load_models(settings)

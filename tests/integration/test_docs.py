@@ -24,6 +24,7 @@ OBJECTS = (
     ObjectSpec("ribosome", 5, 150.0),
 )
 RUNS = ("TS_01", "TS_02")
+CONVERT = "model convert -mc best_model_config.yaml -mw best_model.pth -o model_dir"
 
 
 def commands(page):
@@ -62,7 +63,7 @@ def workplace(docs_folder, tmp_path, monkeypatch):
     config = place / "config.json"
     config.write_text(config.read_text().replace(str(docs_folder), str(place)))
     monkeypatch.chdir(place)
-    arguments = ["model", "convert", "best_model_config.yaml", "best_model.pth", "model_dir"]
+    arguments = shlex.split(CONVERT)
     result = CliRunner().invoke(console, arguments)
     assert result.exit_code == 0, result.output
     return place

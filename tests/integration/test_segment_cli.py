@@ -1,0 +1,288 @@
+"""``segment`` through the real command line, on real copick projects on disk."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import copick
+import numpy as np
+import pytest
+import zarr
+from click.testing import CliRunner
+from copick_picker.cli.main import console
+from copick_picker.records import ObjectSpec, TomogramKey
+
+from projects import project_of, run_folder, temporaries, tree
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "octopi"
+UNET = FIXTURES / "Unet"
+OBJECTS = (
+    ObjectSpec("ribosome", 2, 150.0),
+    ObjectSpec("apo-ferritin", 7, 60.0),
+    ObjectSpec("virus-like-particle", 9, 135.0),
+)
+TOMOGRAM = TomogramKey("wbp", 10.0)
+FAST = ["--tta", "1", "--overlap", "0"]
+
+
+def run(*arguments, code=0):
+    """Run the console script and return its output, all in one line."""
+    result = CliRunner().invoke(console, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+def volume():
+    with np.load(FIXTURES / "input.npz") as stored:
+        return stored["volume"]
+
+
+@pytest.fixture
+def crop():
+    return volume()[:20, :44, :60]
+
+
+@pytest.fixture
+def config(tmp_path, crop):
+    tomograms = {name: crop + number for number, name in enumerate(["TS_1", "TS_2", "TS_3"])}
+    return project_of(tmp_path / "p", tomograms, {}, objects=OBJECTS, tomogram=TOMOGRAM)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "unet"
+    pair = ["-mc", UNET / "model_config.yaml", "-mw", UNET / "best_model.pth"]
+    run("model", "convert", *pair, "-o", folder)
+    return folder
+
+
+def segmentation(config, run_name, name="predict", user="picker", session="1"):
+    found = (
+        copick.from_file(str(config))
+        .get_run(run_name)
+        .get_segmentations(name=name, user_id=user, session_id=session)
+    )
+    assert len(found) == 1
+    return found[0]
+
+
+def test_labels_are_the_projects_and_equal_octopis(tmp_path):
+    """Labels on disk are octopi's labels, renamed to those of the project."""
+    config = project_of(tmp_path, {"a": volume()}, {}, objects=OBJECTS, tomogram=TOMOGRAM)
+    run("segment", "-c", config, "-mc", UNET / "model_config.yaml", "-mw", UNET / "best_model.pth")
+    with np.load(UNET / "expected.npz") as expected:
+        labels = expected["labels_ntta4"]
+        tie = np.unpackbits(expected["near_tie_ntta4"])[: labels.size].reshape(labels.shape)
+    stored = segmentation(config, "a")
+    assert stored.is_multilabel
+    renamed = np.array([0, 7, 2, 9], dtype=np.uint8)[labels]
+    assert np.array_equal(stored.numpy()[tie == 0], renamed[tie == 0])
+
+
+def test_a_second_time_everything_is_skipped_and_no_byte_changes(config, model):
+    run("segment", "-c", config, "-m", model, *FAST, "--probabilities")
+    before = tree(config.parent)
+    output = run("segment", "-c", config, "-m", model, *FAST, "--probabilities")
+    assert "3 skipped" in output
+    assert tree(config.parent) == before
+
+
+def test_other_settings_are_refused_with_the_difference_and_overwrite_replaces(config, model):
+    run("segment", "-c", config, "-m", model, *FAST)
+    before = tree(config.parent)
+    output = run("segment", "-c", config, "-m", model, "--tta", "2", "--overlap", "0", code=1)
+    assert "settings.tta: 1 there, 2 now" in output
+    assert "--overwrite" in output
+    assert tree(config.parent) == before
+    run("segment", "-c", config, "-m", model, "--tta", "2", "--overlap", "0", "--overwrite")
+    assert "3 skipped" in run("segment", "-c", config, "-m", model, "--tta", "2", "--overlap", "0")
+
+
+def test_segmentations_of_others_are_kept(config, model, crop):
+    root = copick.from_file(str(config))
+    other = root.get_run("TS_2").new_segmentation(10.0, "predict", "1", True, user_id="picker")
+    other.from_numpy(np.ones(crop.shape, np.uint8))
+    output = run("segment", "-c", config, "-m", model, *FAST, code=1)
+    assert "2 done, 1 failed" in output
+    assert "not made by this tool" in output
+    assert (segmentation(config, "TS_2").numpy() == 1).all()
+
+
+def test_probabilities_are_a_feature_with_the_right_spacing(config, model, crop):
+    run("segment", "-c", config, "-m", model, *FAST, "--probabilities", "-r", "TS_1")
+    tomogram = copick.from_file(str(config)).get_run("TS_1").get_voxel_spacing(10.0).tomograms[0]
+    feature = tomogram.get_features("predict-picker-1-probabilities")
+    values = feature.numpy()
+    assert values.shape == (4, *crop.shape)
+    assert values.dtype == np.float16
+    np.testing.assert_allclose(values.astype(np.float32).sum(0), 1, atol=2e-3)
+    channels = np.array([0, 7, 2, 9])
+    labels = segmentation(config, "TS_1").numpy()
+    agree = channels[values.argmax(0)] == labels
+    assert agree.mean() > 0.99
+
+
+def test_objects_and_object_map(config, model):
+    run("segment", "-c", config, "-m", model, *FAST, "-r", "TS_1", "--objects", "ribosome")
+    assert set(np.unique(segmentation(config, "TS_1").numpy())) == {0, 2}
+    swap = ["--object-map", "ribosome=apo-ferritin", "--object-map", "apo-ferritin=ribosome"]
+    run("segment", "-c", config, "-m", model, *FAST, "-r", "TS_1", "-o", "swap:me/2", *swap)
+    straight = run("segment", "-c", config, "-m", model, *FAST, "-r", "TS_1", "-o", "all:me/2")
+    assert straight
+    swapped = segmentation(config, "TS_1", "swap", "me", "2").numpy()
+    labels = segmentation(config, "TS_1", "all", "me", "2").numpy()
+    assert np.array_equal(swapped == 7, labels == 2)
+    assert np.array_equal(swapped == 2, labels == 7)
+
+
+def test_of_20_runs_with_3_broken_17_are_finished_and_3_named(tmp_path, crop, model):
+    """The broken ones: a NaN voxel, a constant volume, a store without its array."""
+    tomograms = {f"TS_{number:02d}": crop + number for number in range(1, 21)}
+    tomograms["TS_04"] = crop.copy()
+    tomograms["TS_04"][3, 4, 5] = np.nan
+    tomograms["TS_11"] = np.full_like(crop, 2)
+    config = project_of(tmp_path, tomograms, {}, objects=OBJECTS, tomogram=TOMOGRAM)
+    shutil.rmtree(run_folder(config, "TS_17") / "VoxelSpacing10.000" / "wbp.zarr" / "0")
+    summary = tmp_path / "summary.json"
+    output = run("segment", "-c", config, "-m", model, *FAST, "--json", summary, code=1)
+    assert "20 runs: 17 done, 3 failed (failed: TS_04, TS_11, TS_17)" in output
+    content = json.loads(summary.read_text())
+    assert content["counts"] == {"done": 17, "failed": 3}
+    messages = {entry["run"]: entry["message"] for entry in content["runs"]}
+    assert "1 voxels that are NaN" in messages["TS_04"]
+    assert "constant" in messages["TS_11"]
+    assert "wbp@10.0" in messages["TS_17"]
+    done = [name for name in tomograms if name not in ("TS_04", "TS_11", "TS_17")]
+    assert all(segmentation(config, name).numpy().shape == crop.shape for name in done)
+    root = copick.from_file(str(config))
+    assert not root.get_run("TS_04").segmentations
+    output = run("localize", "-c", config, "--json", summary)
+    assert "17 done, 3 absent" in output.replace("3 absent, 17 done", "17 done, 3 absent")
+
+
+def test_runs_without_the_tomogram_are_absent_unless_named(config, model, crop):
+    copick.from_file(str(config)).new_run("TS_4")
+    assert "1 absent, 3 done" in run("segment", "-c", config, "-m", model, *FAST)
+    output = run("segment", "-c", config, "-m", model, *FAST, "-r", "TS_4", code=1)
+    assert "run TS_4 has no tomogram" in output or "has no tomogram '*'; it has: none" in output
+    assert crop.ndim == 3
+
+
+def test_dry_run_writes_nothing(config, model):
+    before = tree(config.parent)
+    output = run("segment", "-c", config, "-m", model, "--dry-run")
+    assert "3 planned" in output
+    assert tree(config.parent) == before
+
+
+def test_contrast_is_flipped_when_it_is_said(tmp_path, model, crop):
+    tomograms = {"dark": crop, "bright": -crop}
+    config = project_of(tmp_path, tomograms, {}, objects=OBJECTS, tomogram=TOMOGRAM)
+    run("segment", "-c", config, "-m", model, *FAST, "-r", "dark")
+    output = run("segment", "-c", config, "-m", model, *FAST, "-r", "bright", "--dry-run")
+    assert "try --contrast bright" in output
+    run("segment", "-c", config, "-m", model, *FAST, "-r", "bright", "--contrast", "bright")
+    dark, bright = (segmentation(config, name).numpy() for name in ("dark", "bright"))
+    assert (dark != bright).mean() < 1e-4
+    group = zarr.open(segmentation(config, "bright").zarr(), mode="r")
+    assert '"flipped": true' in json.dumps(dict(group.attrs))
+
+
+def test_another_spacing_stops_the_run_and_rescale_acts_on_it(tmp_path, model, crop):
+    config = project_of(
+        tmp_path, {"a": crop}, {}, objects=OBJECTS, tomogram=TomogramKey("wbp", 13.0)
+    )
+    output = run("segment", "-c", config, "-m", model, *FAST, code=1)
+    assert "spacing is 13 A, the model's 10 A" in output
+    run("segment", "-c", config, "-m", model, *FAST, "--rescale")
+    assert segmentation(config, "a").numpy().shape == crop.shape
+
+
+def test_a_volume_smaller_than_the_window_is_no_error(tmp_path, model, crop):
+    config = project_of(tmp_path, {"a": crop[:7, :9, :11]}, {}, objects=OBJECTS, tomogram=TOMOGRAM)
+    run("segment", "-c", config, "-m", model, *FAST)
+    assert segmentation(config, "a").numpy().shape == (7, 9, 11)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["-i", "wbp@10.012"], ["none of the 3 runs has a tomogram 'wbp@10.012'", "wbp@10.0"]),
+        (["-i", "denoised"], ["'denoised'", "wbp@10.0"]),
+        (["-i", "wbp@ten"], ["spacing is 'ten'"]),
+        (["-o", "a:b:c"], ["expected name:user/session"]),
+        (["-o", "0.5"], ["use --overlap"]),
+        (["-o", "predict:my_user/1"], ["user is 'my_user'"]),
+        (["-r", "TS_9"], ["no run 'TS_9'", "TS_1, TS_2, TS_3"]),
+        (["--objects", "ribosom"], ["finds no ribosom", "apo-ferritin"]),
+        (["--object-map", "x=ribosome"], ["finds no 'x'", "ribosome"]),
+        (["--object-map", "ribosome=apo-ferritin"], ["two objects of the model mean"]),
+        (["--overlap", "0.95"], ["--overlap: got 0.95"]),
+        (["--tta", "9"], ["--tta: got 9"]),
+        (["--mode", "quick"], ["--mode: got 'quick'"]),
+        (["--device", "cuda:77"], ["cuda:77"]),
+        (["--settings", "none.yaml"], ["none.yaml"]),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_writes_nothing(config, model, arguments, texts):
+    before = tree(config.parent)
+    output = run("segment", "-c", config, "-m", model, *arguments, code=2)
+    for text in texts:
+        assert text in output
+    assert "Traceback" not in output
+    assert tree(config.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["segment", "-c", "none.json", "-m", "x"], "none.json"),
+        (["segment", "-m", "x"], "'--config' is missing"),
+        (["segmnt"], "did you mean 'segment'"),
+    ],
+)
+def test_without_a_project(arguments, text, monkeypatch, tmp_path):
+    monkeypatch.delenv("COPICK_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert text in run(*arguments, code=2)
+
+
+def test_names_that_the_project_lacks_list_both_sides(tmp_path, model, crop):
+    config = project_of(tmp_path, {"a": crop}, {}, objects=OBJECTS[:2], tomogram=TOMOGRAM)
+    output = run("segment", "-c", config, "-m", model, code=2)
+    assert "no object 'virus-like-particle' in the project" in output
+    assert "the model finds: apo-ferritin, ribosome, virus-like-particle" in output
+    assert "the project has: ribosome, apo-ferritin" in output
+
+
+def test_two_tomograms_where_one_is_meant_lists_both(config, model, crop):
+    spacing = copick.from_file(str(config)).get_run("TS_1").get_voxel_spacing(10.0)
+    spacing.new_tomogram("denoised").from_numpy(crop)
+    output = run("segment", "-c", config, "-m", model, *FAST, code=1)
+    assert "means 2 things where one tomogram is meant: denoised@10.0, wbp@10.0" in output
+    assert "2 done, 1 failed" in output
+
+
+def test_an_interrupt_leaves_whole_results_and_the_rest_is_done_later(config, model):
+    arguments = ["segment", "-c", str(config), "-m", str(model), "--tta", "8"]
+    program = [sys.executable, "-m", "copick_picker", *arguments]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "TS_1" not in (line := process.stdout.readline()) or "done" not in line:
+        assert process.poll() is None, process.stderr.read()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "run the same command again" in errors
+    assert not temporaries(config.parent)
+    output = run(*arguments)
+    assert "skipped" in output
+    assert "failed" not in output
+    for name in ("TS_1", "TS_2", "TS_3"):
+        assert segmentation(config, name).numpy().any()
