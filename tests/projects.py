@@ -1,14 +1,22 @@
 """Small copick projects on disk, made with copick itself, for integration tests."""
 
+import atexit
 import ctypes
+import functools
 import resource
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+import yaml
+from copick_picker.core.models.registry import build_network
 from copick_picker.project.making import add_picks, add_tomogram, create_project
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 
@@ -31,9 +39,22 @@ def small_project(
 ) -> Path:
     """Return the configuration of a project whose runs each hold one tomogram of noise."""
     config_path = create_project(folder, objects, name="small")
+    runs = _runs_of_noise(run_names, tomogram, shape_zyx)
+    shutil.copytree(runs, config_path.parent / "project", dirs_exist_ok=True)
+    return config_path
+
+
+@functools.cache
+def _runs_of_noise(
+    run_names: tuple[str, ...], tomogram: TomogramKey, shape_zyx: tuple[int, int, int]
+) -> Path:
+    """Make the runs once a session: copick takes its time over a pyramid of 256 x 256 x 256."""
+    folder = Path(tempfile.mkdtemp(prefix="copick-picker-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    config_path = create_project(folder, OBJECTS, name="noise")
     for seed, run_name in enumerate(run_names):
         add_tomogram(config_path, run_name, tomogram, noise(shape_zyx, seed=seed))
-    return config_path
+    return folder / "project"
 
 
 def project_of(
@@ -105,14 +126,34 @@ def without_root_powers() -> None:
     Drops CAP_DAC_OVERRIDE from the bounding set, so that the program started next lacks it. For
     other users the call fails and changes nothing.
     """
+    if sys.platform != "linux":
+        return
     drop_from_bounding_set, dac_override = 24, 1
     ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override, 0, 0, 0)
 
 
-def small_disk(n_bytes: int) -> Callable[[], None]:
-    """Return a ``preexec_fn`` that lets the program write no file longer than so many bytes."""
+@contextmanager
+def files_of_at_most(n_bytes: int) -> Iterator[None]:
+    """Let no file grow longer, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
 
-    return limit
+def tiny_octopi_model(
+    folder: Path, labels: Mapping[str, int], *, window_voxels: int = 16
+) -> tuple[Path, Path]:
+    """Return octopi's configuration and weights of a small network that was never trained."""
+    n_channels = 1 + max(labels.values())
+    network = {"channels": [4, 4], "strides": [2], "num_res_units": 1, "dropout": 0.0}
+    model = {"architecture": "Unet", "num_classes": n_channels, "dim_in": window_voxels, **network}
+    torch.manual_seed(0)
+    weights = build_network("Unet", network, n_channels).state_dict()
+    folder.mkdir(parents=True, exist_ok=True)
+    config_path, weights_path = folder / "model_config.yaml", folder / "best_model.pth"
+    config_path.write_text(yaml.safe_dump({"model": model, "labels": dict(labels)}))
+    torch.save(weights, weights_path)
+    return config_path, weights_path

@@ -283,7 +283,7 @@ class TestHalfWritten:
 
         assert store.segmentations("TS_1") == [LABELS]
         assert store.existing("TS_1", [LABELS]) == []
-        with pytest.raises(ProjectError, match=r"predict:picker/1@10.000.*TS_1"):
+        with pytest.raises(ProjectError, match=r"predict:picker/1@10.0.*TS_1"):
             store.open_segmentation("TS_1", LABELS)
         write_labels(store, labels())
         np.testing.assert_array_equal(store.open_segmentation("TS_1", LABELS).read(), labels())
@@ -296,7 +296,7 @@ class TestHalfWritten:
 
         assert store.existing("TS_1", [LABELS]) == [LABELS]
         assert store.segmentation_provenance("TS_1", LABELS) is None
-        with pytest.raises(ConflictError, match=r"predict:picker/1@10.000.*TS_1"):
+        with pytest.raises(ConflictError, match=r"predict:picker/1@10.0.*TS_1"):
             write_labels(store, np.zeros_like(labels()))
 
     def test_one_whose_record_was_never_finished(self, config_path: Path) -> None:
@@ -337,7 +337,7 @@ class TestHalfWritten:
         chunk = run_folder(config_path, "TS_1") / "VoxelSpacing10.000/wbp.zarr/0/0/0/0"
         chunk.unlink()
 
-        with pytest.raises(ProjectError, match=r"wbp@10\.000 of run TS_1 holds no data"):
+        with pytest.raises(ProjectError, match=r"wbp@10\.0 of run TS_1 holds no data"):
             open_project(config_path).open_tomogram("TS_1", TOMOGRAM)
 
     def test_a_tomogram_that_lacks_a_chunk_warns(
@@ -349,7 +349,7 @@ class TestHalfWritten:
         with caplog.at_level(logging.WARNING):
             volume = open_project(config_path).open_tomogram("TS_1", TOMOGRAM)
 
-        assert "wbp@10.000 of run TS_1: 1 of 2 chunks are not stored" in caplog.text
+        assert "wbp@10.0 of run TS_1: 1 of 2 chunks are not stored" in caplog.text
         assert not volume.read(256).any()
         assert volume.read(0, 256).all()
 
@@ -362,7 +362,7 @@ class TestBrokenRuns:
         chunk.write_bytes(chunk.read_bytes()[:100])
         store = open_project(config_path)
 
-        with pytest.raises(ProjectError, match=r"cannot read wbp@10\.000 of run TS_1"):
+        with pytest.raises(ProjectError, match=r"cannot read wbp@10\.0 of run TS_1"):
             store.open_tomogram("TS_1", TOMOGRAM).read()
         np.testing.assert_array_equal(
             store.open_tomogram("TS_2", TOMOGRAM).read(), noise(SHAPE_ZYX, seed=1)
@@ -385,7 +385,7 @@ class TestBrokenRuns:
             path.write_text(content)
         store = open_project(config_path)
 
-        with pytest.raises(ProjectError, match=r"cannot open wbp@10\.000 of run TS_1") as caught:
+        with pytest.raises(ProjectError, match=r"cannot open wbp@10\.0 of run TS_1") as caught:
             store.open_tomogram("TS_1", TOMOGRAM)
         assert "\n" not in str(caught.value)
         assert store.open_tomogram("TS_2", TOMOGRAM).shape == SHAPE_ZYX

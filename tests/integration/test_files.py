@@ -1,30 +1,16 @@
 """Files and folders appear whole or not at all."""
 
 import os
-import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.files import remove_stale, replacing, write_bytes, write_text
 
-from projects import temporaries, tree
-
-
-@contextmanager
-def files_of_at_most(n_bytes: int) -> Iterator[None]:
-    """Let no file grow longer, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from projects import files_of_at_most, temporaries, tree
 
 
 def temporary_of_a_dead_process(target: Path) -> Path:

@@ -1,0 +1,212 @@
+"""Faults of the machine, met through the real command line: only whole results are ever seen."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from copick_picker.cli.main import console
+from copick_picker.project.copick_store import open_project
+from copick_picker.records import FeatureKey, SegmentationKey
+
+from projects import (
+    files_of_at_most,
+    noise,
+    project_of,
+    read_only,
+    run_folder,
+    small_project,
+    temporaries,
+    tiny_octopi_model,
+    tree,
+    without_root_powers,
+)
+
+PROGRAM = Path(sys.executable).with_name("copick-picker")
+RUNS = ("TS_1", "TS_2")
+LABELS = SegmentationKey("predict", "picker", "1", 10.0)
+PROBABILITIES = FeatureKey("wbp", 10.0, "predict-picker-1-probabilities")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A project, a model and the command that segments the one with the other."""
+
+    config_path: Path
+    command: tuple[str, ...]
+
+    def run(self, *options: str) -> Result:
+        """Run the command in this process, where torch is imported already."""
+        return CliRunner().invoke(console, [*self.command, *options])
+
+    def run_as_anyone(self) -> subprocess.CompletedProcess[str]:
+        """Run the command in a process for which permissions count, even if it is root's."""
+        return subprocess.run(
+            [str(PROGRAM), *self.command],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=without_root_powers,
+        )
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(PROGRAM), *self.command, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def outputs(self) -> dict[str, bytes]:
+        """Return all that stands in the runs, tomograms left out."""
+        everything = tree(self.config_path.parent / "project")
+        return {name: data for name, data in everything.items() if "wbp.zarr" not in name}
+
+
+def segmentation_job(
+    folder: Path, *, shape_zyx: tuple[int, int, int], runs: Sequence[str] = RUNS
+) -> Job:
+    config_path = small_project(folder / "data", tuple(runs), shape_zyx=shape_zyx)
+    labels = {"ribosome": 1, "apo-ferritin": 2}
+    model_config, weights = tiny_octopi_model(folder / "model", labels, window_voxels=64)
+    command = (
+        *("segment", "-c", str(config_path), "-i", "wbp@10.0"),
+        *("-mc", str(model_config), "-mw", str(weights), "--tta", "1", "--overlap", "0"),
+        *("--threads", "1", "--log", str(folder / "log.txt")),
+    )
+    return Job(config_path, command)
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Return whether the condition came true while the process ran."""
+    while process.poll() is None:
+        if condition():
+            return True
+        time.sleep(0.0005)
+    return False
+
+
+def is_writing(config_path: Path, run_name: str) -> bool:
+    folder = run_folder(config_path, run_name)
+    return any(folder.glob("VoxelSpacing10.000/*.zarr.tmp/0/0/*"))
+
+
+@pytest.fixture
+def big_job(tmp_path: Path) -> Job:
+    """Return a job whose probability volumes take long enough to write to be caught at it."""
+    return segmentation_job(tmp_path, shape_zyx=(64, 192, 192))
+
+
+def test_a_killed_command_is_taken_up_again(big_job: Job) -> None:
+    process = big_job.start("--probabilities")
+    assert wait_for(lambda: is_writing(big_job.config_path, "TS_2"), process)
+    process.kill()
+    process.communicate()
+
+    store = open_project(big_job.config_path)
+    assert process.returncode == -signal.SIGKILL
+    assert store.segmentation_provenance("TS_1", LABELS) is not None
+    assert store.existing("TS_2", [LABELS, PROBABILITIES]) == []
+    assert store.features("TS_2") == []
+    assert len(temporaries(run_folder(big_job.config_path, "TS_2"))) == 1
+
+    again = big_job.run("--probabilities")
+
+    assert again.exit_code == 0, again.output
+    assert "TS_1 skipped" in again.stdout
+    assert "TS_2 done" in again.stdout
+    assert temporaries(big_job.config_path.parent) == []
+    taken_up = big_job.outputs()
+    assert big_job.run("--probabilities", "--overwrite").exit_code == 0
+    assert big_job.outputs() == taken_up
+
+
+def test_an_interrupted_command_leaves_whole_results_only(big_job: Job) -> None:
+    process = big_job.start("--probabilities")
+    assert wait_for(lambda: is_writing(big_job.config_path, "TS_2"), process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate()
+
+    store = open_project(big_job.config_path)
+    assert process.returncode == 130
+    assert "Traceback" not in output
+    assert store.segmentation_provenance("TS_1", LABELS) is not None
+    assert store.segmentations("TS_2") == []
+    assert temporaries(big_job.config_path.parent) == []
+
+
+def test_a_full_disk_fails_the_runs_and_leaves_nothing(tmp_path: Path) -> None:
+    job = segmentation_job(tmp_path, shape_zyx=(48, 80, 72))
+    before = job.outputs()
+
+    with files_of_at_most(40_000):
+        full = job.run()
+
+    assert full.exit_code == 1, full.output
+    for run_name in RUNS:
+        (line,) = [text for text in full.stderr.splitlines() if f"{run_name} failed" in text]
+        assert "cannot write predict:picker/1@10.0" in line
+        assert os.strerror(27) in line
+    assert job.outputs() == before
+    assert temporaries(job.config_path.parent) == []
+
+    assert job.run().exit_code == 0
+
+
+def test_a_read_only_project_is_refused_before_the_work(tmp_path: Path) -> None:
+    job = segmentation_job(tmp_path, shape_zyx=(16, 20, 24), runs=RUNS[:1])
+    before = job.outputs()
+
+    with read_only(job.config_path.parent):
+        refused = job.run_as_anyone()
+
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].startswith("Error: cannot write to ")
+    assert os.strerror(13) in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert job.outputs() == before
+
+
+def test_a_read_only_run_fails_alone(tmp_path: Path) -> None:
+    job = segmentation_job(tmp_path, shape_zyx=(16, 20, 24))
+
+    with read_only(run_folder(job.config_path, "TS_2")):
+        done = job.run_as_anyone()
+
+    assert done.returncode == 1
+    assert "TS_1 done" in done.stdout
+    assert "TS_2 failed" in done.stderr
+    assert os.strerror(13) in done.stderr
+    assert open_project(job.config_path).segmentations("TS_2") == []
+
+
+def test_broken_runs_are_named_and_the_others_finish(tmp_path: Path) -> None:
+    names = [f"run_{number:02d}" for number in range(20)]
+    volumes = {name: noise((9, 12, 10), seed=seed) for seed, name in enumerate(names)}
+    volumes["run_07"][4, 5, 6] = np.nan
+    job = segmentation_job(tmp_path, shape_zyx=(9, 12, 10), runs=RUNS[:1])
+    config_path = project_of(tmp_path / "twenty", volumes, {})
+    tomogram = "VoxelSpacing10.000/wbp.zarr"
+    chunk = run_folder(config_path, "run_03") / tomogram / "0/0/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:50])
+    (run_folder(config_path, "run_15") / tomogram / "0/.zarray").unlink()
+    job = Job(config_path, (*job.command, "-c", str(config_path)))
+
+    done = job.run()
+
+    assert done.exit_code == 1
+    assert sum(" done: " in line for line in done.stdout.splitlines()) == 17
+    failed = [line for line in done.stderr.splitlines() if " failed: " in line]
+    assert len(failed) == 3
+    for name in ("run_03", "run_07", "run_15"):
+        assert any(name in line for line in failed)
+    store = open_project(config_path)
+    with_labels = [name for name in names if store.segmentations(name)]
+    assert with_labels == [name for name in names if name not in ("run_03", "run_07", "run_15")]
