@@ -1,6 +1,5 @@
 """The two projects of the demo, made from what ships with the package."""
 
-import csv
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,6 +12,7 @@ from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecu
 from copick_picker.core.simulate.molecules import Molecule, prepared_molecule
 from copick_picker.project.making import add_picks, add_tomogram, create_project
 from copick_picker.project.mrc import read_mrc
+from copick_picker.project.tables import read_csv
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,
@@ -63,17 +63,15 @@ def vlp_centres() -> list[tuple[float, float, float, bool]]:
     Nine are sphere fits to lattice points of the data's source (annotated); two more were found by
     eye and are good to a voxel.
     """
-    path = package_data() / "hiv_vlp" / "hiv_vlp_centres.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            (
-                float(row["x_angstrom"]),
-                float(row["y_angstrom"]),
-                float(row["z_angstrom"]),
-                row["annotated"] == "1",
-            )
-            for row in csv.DictReader(file)
-        ]
+    return [
+        (
+            float(row["x_angstrom"]),
+            float(row["y_angstrom"]),
+            float(row["z_angstrom"]),
+            row["annotated"] == "1",
+        )
+        for row in read_csv(package_data() / "hiv_vlp" / "hiv_vlp_centres.csv")
+    ]
 
 
 def make_simulated_project(folder: Path) -> Path:

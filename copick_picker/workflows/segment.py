@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.core.segment.device import use_threads
 from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.resampling import resample
@@ -67,6 +68,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     check_uri(settings.input, "tomogram")
     output = _output_parts(settings.output)
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
+    use_threads(settings.threads)
     models = load_models(settings)
     labels = project_labels(
         models.channels, store.objects(), settings.object_map, objects=settings.objects

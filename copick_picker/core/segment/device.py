@@ -57,6 +57,18 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def use_threads(n_threads: int | None) -> None:
+    """Set the number of CPU threads of one operation; None leaves torch's choice.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        Number of threads, 1 or more.
+    """
+    if n_threads is not None:
+        torch.set_num_threads(n_threads)
+
+
 def fast_precision(device: torch.device) -> str:
     """Return the arithmetic that the device computes faster than float32, else ``float32``.
 
