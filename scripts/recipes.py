@@ -2,27 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-import copick_picker
 import numpy as np
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
-from copick_picker.core.simulate.molecules import Molecule, prepared_molecule
 from copick_picker.core.simulate.particle_scenes import LayerRange, ShellSceneSpec, shell_scene
-from copick_picker.project.mrc import read_mrc
 from copick_picker.records import ImagingConditions, Scene
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,
     DEMO_SCENE,
     DEMO_VOXEL_SPACING,
-    MOLECULE_FILES,
     OBJECT_RADII_ANGSTROM,
 )
+from copick_picker.workflows.demo_projects import (
+    VLP_NAME,
+    VLP_RADIUS_ANGSTROM,
+    VLP_SPACING,
+    demo_molecules,
+)
 
-VLP_NAME = "virus-like-particle"
-VLP_SPACING = 40.0
-VLP_OUTER_RADIUS = 560.0
+VLP_TOLERANCE = 540.0
 VLP_TARGET_FRACTION = 0.4
 VLP_SHAPE = (96, 128, 128)
 
@@ -91,6 +89,8 @@ class Recipe:
     name: str
     seed: int
     objects: tuple[str, ...]
+    voxel_spacing: float
+    tolerance_angstrom: Mapping[str, float]
     radius_angstrom: Mapping[str, float]
     target_fraction: Mapping[str, float]
     scene: Callable[[np.random.Generator], Scene]
@@ -119,7 +119,9 @@ def vlp_recipe() -> Recipe:
         name="hiv-vlp-40A",
         seed=20261121,
         objects=(VLP_NAME,),
-        radius_angstrom={VLP_NAME: VLP_OUTER_RADIUS},
+        voxel_spacing=VLP_SPACING,
+        tolerance_angstrom={VLP_NAME: VLP_TOLERANCE},
+        radius_angstrom={VLP_NAME: VLP_RADIUS_ANGSTROM},
         target_fraction={VLP_NAME: VLP_TARGET_FRACTION},
         scene=vlp_scene,
         conditions=vlp_conditions,
@@ -131,29 +133,13 @@ def vlp_recipe() -> Recipe:
         window_voxels=(64, 64, 64),
         batch_size=6,
         particle_share=0.5,
-        steps=900,
+        steps=650,
         warmup_steps=100,
         learning_rate=2e-3,
     )
 
 
 MOLECULE_SHAPE = (80, 176, 176)
-
-
-@cache
-def demo_molecules() -> dict[str, Molecule]:
-    """Return the molecules of the simulated demo, made for its voxel spacing."""
-    folder = Path(copick_picker.__file__).parent / "data" / "molecules"
-    molecules = {}
-    for name, file in MOLECULE_FILES.items():
-        potential, spacing = read_mrc(folder / file)
-        molecules[name] = prepared_molecule(
-            name,
-            potential.astype(np.float32),
-            source_spacing=spacing,
-            target_spacing=DEMO_VOXEL_SPACING,
-        )
-    return molecules
 
 
 def demo_scene(rng: np.random.Generator) -> Scene:
@@ -172,6 +158,8 @@ def molecule_recipe() -> Recipe:
         name="simulated-five-10A",
         seed=20261122,
         objects=tuple(OBJECT_RADII_ANGSTROM),
+        voxel_spacing=DEMO_VOXEL_SPACING,
+        tolerance_angstrom={name: 0.5 * r for name, r in OBJECT_RADII_ANGSTROM.items()},
         radius_angstrom=OBJECT_RADII_ANGSTROM,
         target_fraction=dict.fromkeys(OBJECT_RADII_ANGSTROM, 0.5),
         scene=demo_scene,

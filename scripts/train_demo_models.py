@@ -19,13 +19,29 @@ import torch
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.models.residual_unet import ResidualUNet
-from copick_picker.core.simulate.imaging import simulated_tomogram
+from copick_picker.core.simulate.imaging import (
+    simulated_tomogram,
+    tomogram_noise,
+    tomogram_signal,
+)
 from copick_picker.core.train.losses import TverskyCrossEntropy
 from copick_picker.core.train.sampling import TrainingVolume, patch_batch, with_random_contrast
 from copick_picker.core.train.trainer import Trainer, TrainingPlan
+from copick_picker.project.mrc import read_mrc
+from copick_picker.workflows.demo_projects import package_data
+from held_out import (
+    figures,
+    held_out,
+    provenance_of,
+    real_test,
+    suggested_thresholds,
+    write_model,
+)
+from model_readmes import card_text, real_text, score_table
 from recipes import RECIPES, Recipe
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
+FOLDERS = {"vlp": "hiv-vlp-40a", "molecules": "simulated-10a"}
 
 
 def main() -> None:
@@ -36,13 +52,18 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=["simulate"])
+    parser.add_argument(
+        "--output", type=Path, help="model folder (default: the one in the package)"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe = RECIPES[arguments.model]()
     arguments.work.mkdir(parents=True, exist_ok=True)
     simulate_pool(arguments.model, arguments.work, arguments.processes)
-    if arguments.only is None:
-        train(recipe, arguments.work)
+    if arguments.only == "simulate":
+        return
+    network = train(recipe, arguments.work)
+    finish(arguments.model, recipe, network, arguments)
 
 
 def simulate_pool(model: str, work: Path, processes: int) -> None:
@@ -108,7 +129,7 @@ def new_network(recipe: Recipe) -> ResidualUNet:
     return ResidualUNet(1, len(recipe.objects) + 1, recipe.channels, recipe.dropout)
 
 
-def train(recipe: Recipe, work: Path) -> None:
+def train(recipe: Recipe, work: Path) -> torch.nn.Module:
     """Train to the recipe's number of steps, from the last saved state on."""
     plan = TrainingPlan(
         steps=recipe.steps,
@@ -149,6 +170,74 @@ def train(recipe: Recipe, work: Path) -> None:
             temporary = state_file.with_suffix(".part")
             torch.save(trainer.state(), temporary)
             temporary.rename(state_file)
+    return trainer.averaged_network()
+
+
+def finish(
+    model: str, recipe: Recipe, network: torch.nn.Module, arguments: argparse.Namespace
+) -> None:
+    """Choose thresholds, score the held-out tomograms and write the model folder."""
+    validation = held_out(network, recipe, load_pool(recipe, arguments.work, "validation"), {})
+    thresholds = suggested_thresholds(validation)
+    test = held_out(network, recipe, load_pool(recipe, arguments.work, "test"), thresholds)
+    scores = figures(test)
+    facts = provenance_of(recipe, recipe.steps) | {"held_out_simulated": scores}
+    fields = text_fields(recipe, network) | {
+        "table": score_table(scores, thresholds),
+        "macro": float(np.mean([entry["f1"] for entry in scores.values()])),
+    }
+    if model == "vlp":
+        volume, _ = read_mrc(package_data() / "hiv_vlp" / "hiv_vlp.mrc")
+        real = real_test(network, recipe, thresholds, volume)
+        facts["held_out_real"] = real
+        fields["real"] = real_text(real)
+    else:
+        signal_to_noise, contrast_to_noise = noise_levels(recipe)
+        fields |= {"snr": signal_to_noise, "cnr": contrast_to_noise}
+    folder = arguments.output or package_data().parent / "models" / FOLDERS[model]
+    text = card_text(model, fields)
+    write_model(network, recipe, folder, thresholds=thresholds, provenance=facts, read_me=text)
+    print(json.dumps(facts, indent=1), flush=True)
+
+
+def text_fields(recipe: Recipe, network: torch.nn.Module) -> dict[str, object]:
+    """Return what the texts of the model cards have in common."""
+    first = recipe.objects[0]
+    named = [f"`{name}` ({recipe.radius_angstrom[name]:g} A)" for name in recipe.objects]
+    return {
+        "name": recipe.name,
+        "objects": ", ".join(named),
+        "radius": recipe.radius_angstrom[first],
+        "fraction": recipe.target_fraction[first],
+        "tolerance": recipe.tolerance_angstrom[first],
+        "parameters": sum(value.numel() for value in network.parameters()),
+        "window": " x ".join(str(side) for side in recipe.window_voxels),
+        "seed": recipe.seed,
+        "views": recipe.views,
+        "steps": recipe.steps,
+        "batch": recipe.batch_size,
+        **recipe.tomograms,
+    }
+
+
+def noise_levels(recipe: Recipe) -> tuple[str, str]:
+    """Return the ranges of signal-to-noise and contrast-to-noise over twelve random tomograms.
+
+    Contrast is the mean inside protein (above 1 V) less the mean of empty ice (within 0.05 V).
+    """
+    ratios, contrasts = [], []
+    for index in range(12):
+        rng = np.random.default_rng([recipe.seed, 7, index])
+        scene, conditions = recipe.scene(rng), recipe.conditions(rng)
+        signal = tomogram_signal(scene.potential, scene.voxel_spacing, conditions)
+        noise = tomogram_noise(scene.potential.shape, conditions, rng)
+        ratios.append(float(signal.var() / noise.var()))
+        protein, ice = scene.potential > 1.0, np.abs(scene.potential) < 0.05
+        contrasts.append(float((signal[ice].mean() - signal[protein].mean()) / noise.std()))
+    return (
+        f"{min(ratios):.3f} to {max(ratios):.3f}",
+        f"{min(contrasts):.2f} to {max(contrasts):.2f}",
+    )
 
 
 if __name__ == "__main__":
