@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from monai.inferers.utils import sliding_window_inference
-from networks import LittleMemory, Pointwise, edge_sensitive
-from torch import nn
-
 from copick_picker.core.segment.augmentations import AUGMENTATION_SETS, augmentation_set
 from copick_picker.core.segment.device import (
     arithmetic,
@@ -31,8 +28,13 @@ from copick_picker.errors import (
     SettingsError,
     UnknownNameError,
 )
+from monai.inferers.utils import sliding_window_inference
+from torch import nn
+
+from networks import LittleMemory, Pointwise, edge_sensitive
 
 SHAPE = (19, 13, 22)
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 OPTIONS = EngineOptions(
     augmentations=augmentation_set("octopi", 1),
     overlap=0.5,
@@ -79,14 +81,23 @@ def logits_of(
     return whole
 
 
+def gaussian_ball(window: tuple[int, int, int]) -> torch.Tensor:
+    """Weights with a standard deviation of an eighth of the window along each axis."""
+    axes = [torch.linspace(-4, 4, 2 * side + 1)[1::2] for side in window]
+    z, y, x = torch.meshgrid(*axes, indexing="ij")
+    return torch.exp(-(z**2 + y**2 + x**2) / 2)
+
+
 def monai_logits(
     volume: npt.NDArray[np.float32], members: Sequence[Member], options: EngineOptions
 ) -> npt.NDArray[np.float32]:
     """Octopi's way: every augmentation of the whole volume through MONAI's sliding windows."""
     values = torch.from_numpy((volume - volume.mean()) / volume.std())[None, None]
-    mode = options.blending
     total = torch.zeros(())
     for member in members:
+        weights = torch.ones(member.window_voxels)
+        if options.blending == "gaussian":
+            weights = gaussian_ball(member.window_voxels)
         for augmentation in options.augmentations:
             logits = sliding_window_inference(
                 augmentation.apply(values),
@@ -94,18 +105,15 @@ def monai_logits(
                 sw_batch_size=3,
                 predictor=member.network,
                 overlap=options.overlap,
-                mode=mode,
-                sigma_scale=0.125,
+                roi_weight_map=weights,
             )
             total = total + augmentation.undo(logits)[0]
-    mean: npt.NDArray[np.float32] = (
-        total / (len(members) * len(options.augmentations))
-    ).numpy()
+    mean: npt.NDArray[np.float32] = (total / (len(members) * len(options.augmentations))).numpy()
     return mean
 
 
 @pytest.mark.parametrize("window", [(8, 8, 8), (6, 8, 10), (8, 30, 8), (40, 16, 30)])
-@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.8])
+@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.7])
 def test_logits_are_those_of_monai(window: tuple[int, int, int], overlap: float) -> None:
     options = replace(OPTIONS, overlap=overlap, augmentations=augmentation_set("octopi", 8))
     members = [thin(window_voxels=window)]
@@ -113,13 +121,11 @@ def test_logits_are_those_of_monai(window: tuple[int, int, int], overlap: float)
     np.testing.assert_allclose(logits_of(noise(), members, options), expected, atol=2e-5)
 
 
-def test_gaussian_blending_is_that_of_monai_but_for_its_floor() -> None:
+def test_gaussian_blending_is_that_of_monai_with_its_weights() -> None:
     options = replace(OPTIONS, blending="gaussian", augmentations=augmentation_set("octopi", 6))
-    expected = monai_logits(noise(), [thin()], options)
-    found = logits_of(noise(), [thin()], options)
-    np.testing.assert_allclose(found, expected, atol=0.05)
-    constant = logits_of(noise(), [thin()], replace(options, blending="constant"))
-    assert np.abs(found - constant).max() > 0.1
+    members = [thin(window_voxels=(6, 8, 10))]
+    expected = monai_logits(noise(), members, options)
+    np.testing.assert_allclose(logits_of(noise(), members, options), expected, atol=2e-5)
 
 
 def test_ensemble_of_unlike_windows_is_the_mean_of_its_members() -> None:
@@ -142,10 +148,16 @@ def test_quarter_turns_make_the_result_follow_a_turn() -> None:
 @pytest.mark.parametrize("padding", ["zero", "reflect"])
 def test_every_layout_gives_back_what_no_window_changes(layout: str, padding: str) -> None:
     options = replace(OPTIONS, layout=layout, augmentations=augmentation_set("octopi", 8))
-    member = Member(Pointwise(2), (8, 30, 8), 2, padding)
+    member = Member(Pointwise(2), (8, 30, 30), 2, padding)
     values = (noise() - noise().mean()) / noise().std()
     found = logits_of(noise(), [member], options)
     np.testing.assert_allclose(found, np.stack([values, values + 1]), atol=2e-6)
+
+
+def test_interleaved_quarter_turns_need_a_square_window() -> None:
+    options = replace(OPTIONS, layout="interleaved", augmentations=augmentation_set("octopi", 6))
+    with pytest.raises(SettingsError, match="as long in y as in x"):
+        planned_jobs(SHAPE, [thin(window_voxels=(8, 6, 8))], options)
 
 
 def test_shifted_grids_see_a_voxel_at_several_places() -> None:
@@ -205,7 +217,9 @@ def test_any_real_type_is_taken(kind: Any) -> None:
 
 def test_a_scaled_and_shifted_volume_gives_the_same() -> None:
     shifted = noise().astype(np.float64) * 1e-3 + 1e4
-    np.testing.assert_allclose(logits_of(shifted, [thin()]), logits_of(noise(), [thin()]), atol=0.02)
+    np.testing.assert_allclose(
+        logits_of(shifted, [thin()]), logits_of(noise(), [thin()]), atol=1e-4
+    )
 
 
 def test_reading_by_planes_gives_the_same_and_reads_twice_in_order() -> None:
@@ -217,7 +231,7 @@ def test_reading_by_planes_gives_the_same_and_reads_twice_in_order() -> None:
     assert first == (0, 61)
     assert second[0][0] == 0
     assert second[-1][1] == 61
-    assert all(stop == start for (_, stop), (start, _) in zip(second, second[1:], strict=False))
+    assert all(stop == start for (_, stop), (start, _) in pairwise(second))
 
 
 def test_known_statistics_save_a_pass() -> None:
@@ -246,8 +260,9 @@ def test_held_planes_do_not_grow_with_depth() -> None:
     assert held == [12, 12, 12]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_depth() -> None:
-    """Peak memory of a process, for 64 and then for 512 planes of 8 channels."""
+    """Peak memory of a process, for 128 and then for 768 planes of 8 channels."""
     code = """
 import resource
 import numpy as np
@@ -255,32 +270,37 @@ from networks import Pointwise
 from test_engine import OPTIONS
 from copick_picker.core.segment.engine import segment_slabs
 from copick_picker.core.segment.plan import Member
+from copick_picker.core.segment.volume import VolumeStatistics
 
 class Endless:
     def __init__(self, depth):
-        self.shape = (depth, 256, 256)
+        self.shape = (depth, 96, 96)
     def read(self, z_start=0, z_stop=None):
-        shape = (z_stop - z_start, 256, 256)
+        shape = (z_stop - z_start, 96, 96)
         return np.random.default_rng(z_start).normal(size=shape).astype(np.float32)
 
 def peak(depth):
-    member = Member(Pointwise(8), (32, 128, 128), 8, "zero")
-    for slab in segment_slabs(Endless(depth), [member], OPTIONS, probabilities=True):
-        pass
+    member = Member(Pointwise(8), (32, 96, 96), 8, "zero")
+    for slab in segment_slabs(
+        Endless(depth),
+        [member],
+        OPTIONS,
+        probabilities=True,
+        statistics=VolumeStatistics(0.0, 1.0),
+    ):
+        assert slab.probabilities.shape[0] == 8
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-peak(64), peak(64)
+peak(128)
 print(peak(128), peak(768))
 """
     roots = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
     code = f"import sys; sys.path[:0] = {roots!r}\n{code}"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     shallow, deep = map(float, done.stdout.split())
-    whole_volume_mib = 8 * (768 - 128) * 256 * 256 * 4 / 2**20
-    assert deep - shallow < 0.1 * whole_volume_mib
+    whole_volume_mib = 8 * (768 - 128) * 96 * 96 * 4 / 2**20
+    assert deep - shallow < 0.15 * whole_volume_mib
 
 
 def test_progress_ends_at_the_number_of_windows() -> None:
@@ -441,6 +461,7 @@ def test_autocast_stays_near_float32(precision: str) -> None:
     assert 0 < np.abs(found - expected).max() < 0.05
 
 
+@needs_cuda
 @pytest.mark.gpu
 def test_cuda_float32_equals_cpu() -> None:
     options = replace(OPTIONS, augmentations=augmentation_set("octopi", 8))
@@ -450,6 +471,7 @@ def test_cuda_float32_equals_cpu() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@needs_cuda
 @pytest.mark.gpu
 def test_tf32_is_off_within_float32_alone() -> None:
     before = torch.backends.cudnn.allow_tf32

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from copick_picker.errors import CheckpointError
 from copick_picker.settings.model import model_card
 from copick_picker.settings.octopi_model import octopi_card

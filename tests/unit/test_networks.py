@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from torch import nn
-
 from copick_picker.core.models.fingerprint import fingerprint, same_fingerprint
 from copick_picker.core.models.registry import NETWORKS, build_network, load_state
 from copick_picker.errors import CheckpointError, DataError, UnknownNameError
+from torch import nn
 
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 UNET: dict[str, Any] = {"channels": [4, 8], "strides": [2], "num_res_units": 1, "dropout": 0.1}
@@ -105,7 +104,8 @@ def test_fingerprint_notices_a_changed_weight_and_a_changed_setting() -> None:
 
 
 def test_fingerprint_refuses_a_window_that_does_not_fit() -> None:
+    segresnet = build_network("SegResNet", octopi_parameters("SegResNet"), 2)
     with pytest.raises(DataError, match="window of"):
-        fingerprint(build_network("Unet", UNET, 2), (7, 8, 8))
+        fingerprint(segresnet, (7, 8, 8))
     with pytest.raises(DataError, match="returns shape"):
         fingerprint(nn.AvgPool3d(2), (8, 8, 8))

@@ -152,9 +152,10 @@ def normalised(
     scale = np.float32(
         -statistics.standard_deviation if inverted else statistics.standard_deviation
     )
+    exact = np.result_type(_real(planes).dtype, np.float32)
+    centred = planes.astype(exact) - exact.type(statistics.mean)
     with np.errstate(over="ignore"):
-        values = _real(planes).astype(np.float32)
-    values -= np.float32(statistics.mean)
+        values: npt.NDArray[np.float32] = centred.astype(np.float32, copy=False)
     values /= scale
     return values
 
