@@ -1,13 +1,9 @@
 """A copick project behind the Protocol of ``store.py``."""
 
-import json
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-
-from pydantic import ValidationError
 
 from copick_picker.errors import (
     ConflictError,
@@ -18,9 +14,9 @@ from copick_picker.errors import (
     nearest_name,
 )
 from copick_picker.project import listing, pick_files, places, provenance, volumes
+from copick_picker.project.configuration import object_spec, open_root
 from copick_picker.project.copick_api import (
     CopickFeatures,
-    CopickObject,
     CopickPicks,
     CopickPicksFile,
     CopickRoot,
@@ -28,10 +24,9 @@ from copick_picker.project.copick_api import (
     CopickSegmentation,
     CopickTomogram,
     Volume,
-    from_string,
     sanitize_name,
 )
-from copick_picker.project.guards import guarded, reason, root_logging_kept
+from copick_picker.project.guards import guarded
 from copick_picker.project.provenance import to_stored
 from copick_picker.project.store import OutputKey, Provenance, Slabs
 from copick_picker.records import (
@@ -67,22 +62,7 @@ def open_project(config_path: Path | str) -> "CopickStore":
         If the file is missing, malformed or names what cannot be opened.
     """
     path = Path(config_path)
-    with guarded(f"cannot read the configuration {path}"):
-        config = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(config, dict):
-        msg = f"the configuration {path} holds a {type(config).__name__}; expected a JSON object"
-        raise ProjectError(msg)
-    config.setdefault("config_type", "filesystem")
-    _make_folders_on_write(config)
-    try:
-        with root_logging_kept(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*contains invalid characters")
-            root = from_string(json.dumps(config))
-    except (ValueError, TypeError, OSError, ImportError, LookupError, AttributeError) as error:
-        msg = f"cannot open the project of {path}: {_config_reason(error)}"
-        raise ProjectError(msg) from error
-    _check_folders(config, path)
-    return CopickStore(root, str(path))
+    return CopickStore(open_root(path), str(path))
 
 
 class CopickStore:
@@ -113,7 +93,7 @@ class CopickStore:
 
     def objects(self) -> list[ObjectSpec]:
         """Return the pickable objects, by label."""
-        found = [_object_spec(item, self._location) for item in self._root.pickable_objects]
+        found = [object_spec(item, self._location) for item in self._root.pickable_objects]
         return sorted(found, key=lambda spec: (spec.label, spec.name))
 
     def tomograms(self, run_name: str) -> list[TomogramKey]:
@@ -299,59 +279,6 @@ _KINDS: tuple[tuple[type, Callable[[Any], dict[Any, Any]], Callable[[Any], bool]
     (FeatureKey, listing.feature_items, volumes.is_occupied),
     (PicksKey, listing.picks_items, pick_files.is_occupied),
 )
-
-
-def _make_folders_on_write(config: dict[str, Any]) -> None:
-    """Let copick make the folders of chunks on a local file system; without it it cannot write."""
-    if _local_path(config.get("overlay_root")) is not None:
-        config["overlay_fs_args"] = {"auto_mkdir": True, **(config.get("overlay_fs_args") or {})}
-
-
-def _check_folders(config: dict[str, Any], path: Path) -> None:
-    """Raise where a project on this machine has no folder: copick would find no runs in it."""
-    places = [config.get(name) for name in ("overlay_root", "static_root") if config.get(name)]
-    folders = [_local_path(place) for place in places]
-    if config["config_type"] == "filesystem" and not any(
-        folder is None or folder.is_dir() for folder in folders
-    ):
-        msg = f"the project of {path} has no folder {choices_text(places)}"
-        raise ProjectError(msg)
-
-
-def _local_path(place: object) -> Path | None:
-    """Return the path of a root on this machine; None where it is elsewhere."""
-    bare = str(place or "")
-    for prefix in ("file://", "local://"):
-        bare = bare.removeprefix(prefix)
-    return None if not bare or "://" in bare else Path(bare).expanduser()
-
-
-def _config_reason(error: Exception) -> str:
-    """Return what is wrong with a configuration, one clause a field."""
-    if not isinstance(error, ValidationError):
-        return reason(error)
-    return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-        for fault in error.errors()
-    )
-
-
-def _object_spec(item: CopickObject, location: str) -> ObjectSpec:
-    metadata = item.metadata or {}
-    if item.label is None:
-        msg = f"object {item.name} of {location} has no label"
-        raise ProjectError(msg)
-    weight = metadata.get("score_weight", metadata.get("weight", 1.0))
-    threshold = metadata.get("score_threshold")
-    with guarded(f"object {item.name} of {location}: score_threshold and score_weight are numbers"):
-        return ObjectSpec(
-            name=str(item.name),
-            label=int(item.label),
-            radius_angstrom=None if item.radius is None else float(item.radius),
-            score_threshold=None if threshold is None else float(threshold),
-            score_weight=float(weight),
-            is_particle=bool(item.is_particle),
-        )
 
 
 def _where(run_name: str, key: object) -> str:

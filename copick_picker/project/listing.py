@@ -4,7 +4,8 @@ copick concatenates static and overlay items; of two with one key the overlay's 
 where we write.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from copick_picker.project.copick_api import CopickRun
@@ -31,8 +32,10 @@ def tomogram_items(run: CopickRun) -> dict[TomogramKey, Any]:
     run : copick run
         Where to look.
     """
-    with guarded(f"cannot list the tomograms of run {run.name}"):
-        _name_the_malformed(run, "", "VoxelSpacing", _is_spacing_folder)
+    with (
+        guarded(f"cannot list the tomograms of run {run.name}"),
+        _malformed_named(run, "VoxelSpacing*", _is_spacing_folder),
+    ):
         run.refresh_voxel_spacings()
         found = {
             TomogramKey(str(item.tomo_type), spacing_of(spacing.voxel_size)): item
@@ -93,8 +96,10 @@ def picks_items(run: CopickRun) -> dict[PicksKey, Any]:
     run : copick run
         Where to look.
     """
-    with guarded(f"cannot list the picks of run {run.name}"):
-        _name_the_malformed(run, "Picks/", "", _is_picks_file)
+    with (
+        guarded(f"cannot list the picks of run {run.name}"),
+        _malformed_named(run, "Picks/*.json", _is_picks_file),
+    ):
         run.refresh_picks()
         found = {
             PicksKey(str(item.pickable_object_name), str(item.user_id), str(item.session_id)): item
@@ -103,24 +108,24 @@ def picks_items(run: CopickRun) -> dict[PicksKey, Any]:
     return dict(sorted(found.items()))
 
 
-def _name_the_malformed(
-    run: CopickRun, folder: str, prefix: str, is_valid: Callable[[str], bool]
-) -> None:
-    """Say which file breaks copick's listing: copick itself raises a bare IndexError."""
-    for filesystem, base in _folders(run):
-        for path in filesystem.glob(f"{base}/{folder}{prefix}*"):
-            name = path.rstrip("/").rsplit("/", 1)[-1]
-            if not is_valid(name):
-                msg = f"copick cannot read the name {folder}{name}; rename or remove it"
-                raise ValueError(msg)
-
-
-def _folders(run: CopickRun) -> list[tuple[Any, str]]:
-    places = [(run, side) for side in ("overlay", "static") if hasattr(run, f"{side}_path")]
-    found = [
-        (getattr(run, f"fs_{side}", None), getattr(run, f"{side}_path")) for run, side in places
-    ]
-    return [(filesystem, str(path)) for filesystem, path in found if filesystem is not None]
+@contextmanager
+def _malformed_named(
+    run: CopickRun, pattern: str, is_valid: Callable[[str], bool]
+) -> Iterator[None]:
+    """Say which name breaks copick's listing: copick itself raises a bare IndexError."""
+    try:
+        yield
+    except (IndexError, ValueError) as error:
+        for side in ("overlay", "static"):
+            filesystem = getattr(run, f"fs_{side}", None)
+            paths = (
+                filesystem.glob(f"{getattr(run, f'{side}_path')}/{pattern}") if filesystem else []
+            )
+            for path in paths:
+                if not is_valid(path.rstrip("/").rsplit("/", 1)[-1]):
+                    msg = f"copick cannot read the name {path}; rename or remove it"
+                    raise ValueError(msg) from error
+        raise
 
 
 def _is_spacing_folder(name: str) -> bool:
@@ -131,4 +136,4 @@ def _is_spacing_folder(name: str) -> bool:
 
 
 def _is_picks_file(name: str) -> bool:
-    return name.startswith(".") or not name.endswith(".json") or name.count("_") >= 2
+    return name.startswith(".") or name.count("_") >= 2

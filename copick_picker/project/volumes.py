@@ -240,25 +240,26 @@ def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _whole_chunks(
     stream: Stream, chunks: tuple[int, ...], where: str
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield the slabs again, cut at the borders of the chunks."""
+    """Yield the slabs again, cut at the borders of the chunks and of the type to store."""
     shape, planes, depth = stream.shape, stream.shape[-3], chunks[-3]
     buffer: npt.NDArray[Any] | None = None
     done = 0
-    for z_start, slab in stream.slabs:
-        block = _checked(slab, stream, None if buffer is None else buffer.dtype, where)
+    for z_start, block in stream.slabs:
+        _check_frame(block, shape, where)
         if z_start != done or done + block.shape[-3] > planes:
             msg = (
                 f"{where}: got planes {z_start} to {z_start + block.shape[-3]}; expected them to "
                 f"start at {done} and to end by {planes}"
             )
             raise DataError(msg)
+        dtype = _stored_type(block, stream.dtype, buffer, where)
         if buffer is None:
-            buffer = np.empty((*shape[:-3], depth, *shape[-2:]), dtype=block.dtype)
+            buffer = np.empty((*shape[:-3], depth, *shape[-2:]), dtype=dtype)
         used = 0
         while used < block.shape[-3]:
             at = done % depth
             taken = min(depth - at, block.shape[-3] - used)
-            buffer[..., at : at + taken, :, :] = block[..., used : used + taken, :, :]
+            _fill(buffer[..., at : at + taken, :, :], block[..., used : used + taken, :, :], where)
             used += taken
             done += taken
             if done % depth == 0 or done == planes:
@@ -268,29 +269,32 @@ def _whole_chunks(
         raise DataError(msg)
 
 
-def _checked(
-    slab: npt.NDArray[Any], stream: Stream, first_dtype: np.dtype[Any] | None, where: str
-) -> npt.NDArray[Any]:
-    shape, dtype = stream.shape, stream.dtype
-    same_frame = slab.ndim == len(shape) and (*slab.shape[:-3], *slab.shape[-2:]) == (
-        *shape[:-3],
-        *shape[-2:],
-    )
-    if not same_frame:
-        msg = f"{where}: a block has shape {slab.shape}; the volume has {shape}"
+def _check_frame(block: npt.NDArray[Any], shape: tuple[int, ...], where: str) -> None:
+    frame = (*shape[:-3], *shape[-2:])
+    if block.ndim != len(shape) or (*block.shape[:-3], *block.shape[-2:]) != frame:
+        msg = f"{where}: a block has shape {block.shape}; the volume has {shape}"
         raise DataError(msg)
-    if dtype is not None:
-        with np.errstate(over="ignore"):
-            block = slab.astype(dtype)
-        if not np.isfinite(block).all():
-            msg = f"{where}: values are not finite as {np.dtype(dtype)}"
-            raise DataError(msg)
-        return block
-    allowed = ("uint8", "uint16") if first_dtype is None else (first_dtype.name,)
-    if slab.dtype.name not in allowed:
-        msg = f"{where}: labels have type {slab.dtype}; expected {' or '.join(allowed)}"
+
+
+def _stored_type(
+    block: npt.NDArray[Any], wanted: str | None, buffer: npt.NDArray[Any] | None, where: str
+) -> np.dtype[Any]:
+    """Return the type to store; labels keep theirs, which stays the same for all blocks."""
+    if wanted is not None:
+        return np.dtype(wanted)
+    allowed = ("uint8", "uint16") if buffer is None else (buffer.dtype.name,)
+    if block.dtype.name not in allowed:
+        msg = f"{where}: labels have type {block.dtype}; expected {' or '.join(allowed)}"
         raise DataError(msg)
-    return slab
+    return block.dtype
+
+
+def _fill(target: npt.NDArray[Any], block: npt.NDArray[Any], where: str) -> None:
+    with np.errstate(over="ignore"):
+        target[...] = block
+    if target.dtype.kind == "f" and not np.isfinite(target).all():
+        msg = f"{where}: values are not finite as {target.dtype}"
+        raise DataError(msg)
 
 
 def stored_record(item: Volume) -> object:

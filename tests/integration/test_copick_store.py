@@ -535,6 +535,12 @@ class TestConfiguration:
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
 
+    def test_a_path_that_copick_cannot_list_is_refused(self, tmp_path: Path) -> None:
+        config_path = small_project(tmp_path / "data [copy]")
+
+        with pytest.raises(ProjectError, match=r"data \[copy\]/project: copick cannot list"):
+            open_project(config_path)
+
     def test_a_weight_that_is_no_number(self, config_path: Path) -> None:
         config = read_json(config_path)
         config["pickable_objects"][0]["metadata"] = {"score_weight": "high"}
