@@ -77,7 +77,7 @@ SCENES: Mapping[str, Recipe] = {
     "lattice": Recipe(placement="lattice", distance=(1.5, 1.5)),
     "rough": ROUGH,
     "rough lattice": replace(ROUGH, placement="lattice", distance=(1.5, 1.5)),
-    "rough lattice, 0.8 R": replace(ROUGH, ball=0.8, placement="lattice", distance=(1.5, 1.5)),
+    "rough lattice at 0.8 R": replace(ROUGH, ball=0.8, placement="lattice", distance=(1.5, 1.5)),
     "stretched": Recipe(ball=0.65, stretch_z=1.5),
     "cut": Recipe(placement="border"),
 }

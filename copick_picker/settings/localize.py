@@ -49,8 +49,8 @@ class LocalizeParameters(BaseModel):
     target_max_scale: float = Field(default=1.5, gt=0)
     min_distance_radii: float = Field(default=0.6, ge=0)
     border_margin_angstrom: float = Field(default=0.0, ge=0)
-    smoothing_radii: float = Field(default=0.15, gt=0)
-    neck_ratio: float = Field(default=0.8, gt=0, le=1)
+    smoothing_radii: float = Field(default=0.1, gt=0)
+    neck_ratio: float = Field(default=0.85, gt=0, le=1)
     peak_floor: float = Field(default=0.2, gt=0, lt=1)
     peak_smoothing_radii: float = Field(default=0.3, gt=0)
 

@@ -1,0 +1,165 @@
+"""Segmentations and probability volumes to picks: the one entry, its checks and its filters."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from copick_picker.core.geometry import length_to_voxels, voxels_to_points
+from copick_picker.core.localize.candidates import Candidates, Search, filtered
+from copick_picker.core.localize.checks import (
+    FloatVolume,
+    IntVolume,
+    check_labels,
+    check_method,
+    check_probabilities,
+    check_targets,
+)
+from copick_picker.core.localize.components import find_components
+from copick_picker.core.localize.peaks import peak_candidates
+from copick_picker.core.localize.regions import component_candidates, watershed_candidates
+from copick_picker.errors import DataError
+from copick_picker.records import Localized, LocalizeRules, LocalizeTarget, PickSet
+
+METHODS: Mapping[str, str] = {
+    "watershed": "touching particles separated, centres of cut ones completed",
+    "peaks": "maxima of the probability volumes",
+    "components": "centres of mass of connected components",
+}
+
+
+def localize(
+    labels: IntVolume | None,
+    probabilities: FloatVolume | None,
+    targets: Sequence[LocalizeTarget],
+    *,
+    voxel_spacing: float,
+    rules: LocalizeRules,
+) -> dict[str, Localized]:
+    """Return the picks of every target, with a score on each.
+
+    ``watershed`` and ``components`` read the segmentation (where there is none, the most probable
+    channel of each voxel); ``peaks`` reads the probability volumes. A score is the mean
+    probability over the pick's region, or, from labels alone, the number of its voxels over the
+    number expected of a ball of the painted radius, at most 1.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (z, y, x), integer, or None
+        Segmentation; 0 is background.
+    probabilities : numpy.ndarray, shape (c, z, y, x), floating, or None
+        Class probabilities in [0, 1]; each target names its channel.
+    targets : sequence of LocalizeTarget
+        What to look for.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    rules : LocalizeRules
+        Method and limits.
+
+    Returns
+    -------
+    dict of str to Localized
+        For each target in the order given: picks by falling score, then z, y, x. Points are
+        (n, 3) float64 (x, y, z) in Angstrom; an object that is not there has (0, 3).
+
+    Raises
+    ------
+    UnknownNameError
+        If the method does not exist.
+    SettingsError
+        If an object has no positive radius, no label, or no channel where one is needed, or
+        stands twice.
+    DataError
+        If a volume is missing, has a wrong shape or type, or holds values that are not finite.
+
+    Examples
+    --------
+    >>> from copick_picker.core.labels import paint_spheres
+    >>> from copick_picker.settings.localize import LocalizeParameters
+    >>> truth = [[150.0, 120.0, 100.0], [250.0, 120.0, 100.0]]
+    >>> labels = paint_spheres((21, 24, 40), {1: truth}, {1: 64.0}, voxel_spacing=10.0)
+    >>> target = LocalizeTarget("ribosome", label=1, radius_angstrom=80.0)
+    >>> rules = LocalizeParameters().rules()
+    >>> found = localize(labels, None, [target], voxel_spacing=10.0, rules=rules)
+    >>> found["ribosome"].picks.points_xyz.round().tolist()
+    [[150.0, 120.0, 100.0], [250.0, 120.0, 100.0]]
+    """
+    check_method(rules.method, METHODS)
+    check_targets(targets)
+    shape = _checked_shape(labels, probabilities, targets, method=rules.method)
+    searches = [
+        Search(target, rules, length_to_voxels(target.radius_angstrom or 0.0, voxel_spacing))
+        for target in targets
+    ]
+    if rules.method == "peaks" and probabilities is not None:
+        found = [peak_candidates(probabilities[s.target.channel], s) for s in searches]
+    else:
+        found = _regions(labels, probabilities, searches)
+    margin = length_to_voxels(rules.border_margin_angstrom, voxel_spacing)
+    kind = "fill" if probabilities is None else "probability"
+    results = {}
+    for search, candidates in zip(searches, found, strict=True):
+        centres_zyx, scores, dropped = filtered(
+            candidates, search, shape_zyx=shape, margin_voxels=margin
+        )
+        name = search.target.object_name
+        picks = PickSet(name, voxels_to_points(centres_zyx, voxel_spacing), scores)
+        results[name] = Localized(picks, dropped, kind)
+    return results
+
+
+def _checked_shape(
+    labels: IntVolume | None,
+    probabilities: FloatVolume | None,
+    targets: Sequence[LocalizeTarget],
+    *,
+    method: str,
+) -> tuple[int, ...]:
+    """Return the shape (z, y, x) of the volumes that were given."""
+    if labels is None and probabilities is None:
+        msg = "got neither a segmentation nor probabilities; expected at least one"
+        raise DataError(msg)
+    if method == "peaks" and probabilities is None:
+        msg = "method 'peaks' needs probabilities; segment with --probabilities, or use 'watershed'"
+        raise DataError(msg)
+    if probabilities is not None:
+        check_probabilities(probabilities, targets)
+    if labels is None:
+        return probabilities.shape[1:] if probabilities is not None else ()
+    check_labels(labels)
+    if probabilities is not None and probabilities.shape[1:] != labels.shape:
+        msg = (
+            f"segmentation has shape {labels.shape} but probabilities {probabilities.shape}; "
+            "expected the same (z, y, x)"
+        )
+        raise DataError(msg)
+    return labels.shape
+
+
+def _regions(
+    labels: IntVolume | None, probabilities: FloatVolume | None, searches: Sequence[Search]
+) -> list[Candidates]:
+    """Return the candidates of the methods that start from connected components."""
+    if labels is None and probabilities is not None:
+        labels = _most_probable(probabilities, searches)
+    if labels is None:
+        return [Candidates() for _ in searches]
+    components = find_components(labels, [search.target.label for search in searches])
+    found = []
+    for search in searches:
+        channel = None if probabilities is None else probabilities[search.target.channel]
+        if search.rules.method == "components":
+            found.append(component_candidates(components, search, channel))
+        else:
+            found.append(watershed_candidates(components, search, channel))
+    return found
+
+
+def _most_probable(probabilities: FloatVolume, searches: Sequence[Search]) -> IntVolume:
+    """Return the target's label where its channel is the most probable of all, else 0."""
+    label_of_channel = np.zeros(len(probabilities), dtype=np.int64)
+    for search in searches:
+        label_of_channel[search.target.channel] = search.target.label
+    labels = np.zeros(probabilities.shape[1:], dtype=np.int64)
+    for z, plane in enumerate(labels):
+        plane[...] = label_of_channel[probabilities[:, z].argmax(axis=0)]
+    return labels
