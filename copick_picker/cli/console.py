@@ -120,7 +120,7 @@ def execute(
         )
         raise SystemExit(130) from interrupt
     click.echo(summary.text())
-    if summary.exit_code and log_file is not None:
+    if summary.exit_code == 1 and log_file is not None:
         click.echo(f"Tracebacks are in {log_file}", err=True)
     raise SystemExit(summary.exit_code)
 

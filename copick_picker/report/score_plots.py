@@ -124,10 +124,10 @@ def _draw_recall(axes: Axes, objects: Sequence[ObjectScore]) -> None:
     axes.set_title("Recall against the distance that counts as a hit", fontsize=9)
     axes.set_xlim(left=0.0)
     base = "radius" if by_radius else "radius (or of the tolerance, without one)"
-    _finish(axes, f"distance as a fraction of the {base}", "recall")
+    _finish(axes, f"distance as a fraction of the {base}", "recall", legend="lower right")
 
 
-def _finish(axes: Axes, x_label: str, y_label: str) -> None:
+def _finish(axes: Axes, x_label: str, y_label: str, *, legend: str = "lower left") -> None:
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.set_ylim(0.0, max(1.08, 1.02 * axes.dataLim.ymax))
@@ -135,4 +135,4 @@ def _finish(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=7, loc="lower left", framealpha=0.9)
+        axes.legend(fontsize=7, loc=legend, framealpha=0.9)

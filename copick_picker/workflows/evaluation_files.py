@@ -26,6 +26,7 @@ from copick_picker.workflows.runs import Reporter
 
 OWN_FILES = ("scores.json", "scores.csv", "matches.csv", "scores.png", "slices_*.png")
 _LIBRARIES = ("copick", "numpy", "scipy")
+_MOST_RUN_ROWS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,9 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
         Where to.
     """
     settings, evaluation = scored.settings, scored.evaluation
-    if len(evaluation.run_names) > 1:
+    if len(evaluation.matches) > _MOST_RUN_ROWS:
+        reporter.note(f"{len(evaluation.matches)} rows of runs and objects are in scores.csv")
+    elif len(evaluation.run_names) > 1:
         reporter.table("Runs", *run_table(evaluation))
     title = f"Scores (matcher {settings.matcher}, tolerance {settings.tolerance})"
     reporter.table(title, *object_table(evaluation))
@@ -152,8 +155,8 @@ def _show_confusion(evaluation: Evaluation, reporter: Reporter) -> None:
         if reference and candidate and reference != candidate
     ]
     if rows:
-        columns = ("reference of", "candidate of", "picks")
-        reporter.table("Candidates at another object's reference", columns, rows)
+        columns = ("at a reference of", "candidates of", "picks")
+        reporter.table("Confusion", columns, rows)
 
 
 def _png_text(lines: list[str]) -> dict[str, str]:
