@@ -1,5 +1,6 @@
 """Faults of the machine, met through the real command line: only whole results are ever seen."""
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from copick_picker.cli.main import console
 from copick_picker.project.copick_store import open_project
-from copick_picker.records import FeatureKey, SegmentationKey
+from copick_picker.records import FeatureKey, PicksKey, SegmentationKey
 
 from projects import (
     files_of_at_most,
@@ -31,6 +32,7 @@ from projects import (
 
 PROGRAM = Path(sys.executable).with_name("copick-picker")
 RUNS = ("TS_1", "TS_2")
+FERRITIN = PicksKey("apo-ferritin", "picker", "1")
 LABELS = SegmentationKey("predict", "picker", "1", 10.0)
 PROBABILITIES = FeatureKey("wbp", 10.0, "predict-picker-1-probabilities")
 
@@ -210,3 +212,72 @@ def test_broken_runs_are_named_and_the_others_finish(tmp_path: Path) -> None:
     store = open_project(config_path)
     with_labels = [name for name in names if store.segmentations(name)]
     assert with_labels == [name for name in names if name not in ("run_03", "run_07", "run_15")]
+
+
+def balls_job(folder: Path, runs: Sequence[str] = RUNS) -> Job:
+    """Return a job that localizes 180 balls of one object in each run."""
+    config_path = small_project(folder, tuple(runs), shape_zyx=(30, 50, 120))
+    z, y, x = np.ogrid[:10, :10, :10]
+    ball = (z - 5) ** 2 + (y - 5) ** 2 + (x - 5) ** 2 <= 16
+    labels = np.tile(ball, (3, 5, 12)).astype(np.uint8) * 3
+    store = open_project(config_path)
+    for run_name in runs:
+        store.write_segmentation(
+            run_name,
+            LABELS,
+            [(0, labels)],
+            shape_zyx=labels.shape,
+            provenance={"command": "segment", "labels": {"apo-ferritin": 3}},
+            overwrite=False,
+        )
+    command = ("localize", "-c", str(config_path), "-i", "predict:picker/1@10.0")
+    return Job(config_path, (*command, "--log", str(folder / "log.txt")))
+
+
+def n_picks(job: Job, run_name: str) -> int:
+    return len(open_project(job.config_path).read_picks(run_name, FERRITIN))
+
+
+def test_a_full_disk_keeps_the_old_picks(tmp_path: Path) -> None:
+    job = balls_job(tmp_path)
+    assert job.run().exit_code == 0
+    assert n_picks(job, "TS_1") == 180
+    before = job.outputs()
+
+    with files_of_at_most(20_000):
+        full = job.run("--overwrite", "--border-margin-angstrom", "25")
+
+    assert full.exit_code == 1, full.output
+    assert "cannot write apo-ferritin:picker/1 of run TS_1" in full.stderr
+    assert os.strerror(27) in full.stderr
+    assert job.outputs() == before
+
+
+def test_a_foreign_file_among_the_picks_fails_that_run(tmp_path: Path) -> None:
+    job = balls_job(tmp_path)
+    folder = run_folder(job.config_path, "TS_1") / "Picks"
+    folder.mkdir()
+    (folder / "notes.json").write_text("{}")
+
+    done = job.run()
+
+    assert done.exit_code == 1
+    assert "TS_2 done" in done.stdout
+    assert "TS_1 failed" in done.stderr
+    assert "Picks/notes.json" in done.stderr
+
+
+def test_a_half_written_segmentation_is_no_input(tmp_path: Path) -> None:
+    job = balls_job(tmp_path)
+    store = run_folder(job.config_path, "TS_2") / "Segmentations"
+    attributes = store / "10.000_picker_1_predict-multilabel.zarr" / ".zattrs"
+    content = json.loads(attributes.read_text())
+    attributes.write_text(json.dumps(content | {"copick_picker": {"state": "unfinished"}}))
+
+    done = job.run()
+
+    assert done.exit_code == 1
+    assert "TS_1 done" in done.stdout
+    (line,) = [text for text in done.stderr.splitlines() if "TS_2 failed" in text]
+    assert "half-written" in line
+    assert open_project(job.config_path).picks("TS_2") == []
