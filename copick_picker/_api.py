@@ -24,9 +24,9 @@ from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.localize import LocalizeParameters
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.evaluate import scoring_rules
+from copick_picker.workflows.evaluate import scoring_rules, with_min_score
 from copick_picker.workflows.evaluation_objects import scored_objects
-from copick_picker.workflows.model import load_models
+from copick_picker.workflows.loading import load_models
 
 Volume = npt.NDArray[Any]
 PicksByRun = Mapping[str, Mapping[str, PickSet]]
@@ -151,7 +151,7 @@ def evaluate(
     scored, _ = scored_objects(checked, specs, reference)
     return evaluate_picks(
         reference,
-        candidate,
+        with_min_score(candidate, checked.min_score),
         scored,
         rules=scoring_rules(checked),
         rng=np.random.default_rng(checked.seed),

@@ -63,7 +63,7 @@ PARTS = (
         title="Real: a tomogram of immature HIV-1 virus-like particles (EMPIAR-10164), 11 "
         "reference picks; the model has seen simulated tomograms only",
         make=make_real_project,
-        segment={"model": "hiv-vlp-40A", "input": "wbp@40.0", "contrast": "bright"},
+        segment={"model": "hiv-vlp-40a", "input": "wbp@40.0", "contrast": "bright"},
         localize={},
         evaluate={
             "tolerance": "540A",
