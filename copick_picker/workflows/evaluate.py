@@ -95,6 +95,31 @@ def scoring_rules(settings: EvaluateSettings) -> ScoringRules:
     )
 
 
+def with_min_score(
+    picks: Mapping[str, Mapping[str, PickSet]], least: Mapping[str, float]
+) -> dict[str, dict[str, PickSet]]:
+    """Return pick sets without the picks of too low a score.
+
+    Parameters
+    ----------
+    picks : mapping
+        Run -> object -> picks.
+    least : mapping of str to float
+        Object -> lowest score that is kept; other objects stay as they are.
+    """
+
+    def kept(name: str, found: PickSet) -> PickSet:
+        if name not in least:
+            return found
+        keep = found.scores >= least[name]
+        return PickSet(found.object_name, found.points_xyz[keep], found.scores[keep])
+
+    return {
+        run: {name: kept(name, found) for name, found in entries.items()}
+        for run, entries in picks.items()
+    }
+
+
 def _check(settings: EvaluateSettings, specs: Mapping[str, ObjectSpec]) -> None:
     """Raise for what is wrong before any run is read."""
     if settings.matcher not in MATCHERS:
@@ -214,10 +239,7 @@ def _score(
     reading: _Reading,
     summary: Summary,
 ) -> Scored:
-    candidate = {
-        run: {name: _above(picks, settings.min_score.get(name)) for name, picks in entries.items()}
-        for run, entries in reading.candidate.items()
-    }
+    candidate = with_min_score(reading.candidate, settings.min_score)
     if settings.matcher != "one-to-one":
         specs = {name: spec for name, spec in specs.items() if reading.covers(name)}
     objects, notes = scored_objects(settings, specs, reading.reference)
@@ -247,13 +269,6 @@ def _unlisted(listed: set[str], candidate: Mapping[str, Mapping[str, PickSet]]) 
     for entries in candidate.values():
         numbers.update({name: len(picks) for name, picks in entries.items() if name not in listed})
     return tuple(f"{name}: {number} candidates, not counted" for name, number in numbers.items())
-
-
-def _above(picks: PickSet, least: float | None) -> PickSet:
-    if least is None:
-        return picks
-    keep = picks.scores >= least
-    return PickSet(picks.object_name, picks.points_xyz[keep], picks.scores[keep])
 
 
 def _with_figures(summary: Summary, scored: Scored) -> Summary:
