@@ -89,10 +89,10 @@ def write(item: CopickPicks, picks: PickSet, stored: dict[str, Any], where: str)
         If the store cannot be written.
     """
     record = to_yaml(stored)
+    if is_local(item.fs):
+        _write_local(item, picks, record, where)
+        return
     with guarded(f"cannot write {where}"):
-        if is_local(item.fs):
-            _write_local(item, picks, record)
-            return
         item.fs.pipe_file(record_path(item), to_yaml(UNFINISHED))
         item.from_numpy(picks.points_xyz, scores=picks.scores)
         item.fs.pipe_file(record_path(item), record)
@@ -136,9 +136,13 @@ def record_path(item: CopickPicks) -> str:
     return f"{str(item.path).removesuffix('.json')}.provenance.yaml"
 
 
-def _write_local(item: CopickPicks, picks: PickSet, record: bytes) -> None:
+def _write_local(item: CopickPicks, picks: PickSet, record: bytes, where: str) -> None:
     """Prepare both files, then move the record and last the picks: no record, no picks."""
-    with replacing_item(item) as beside, replacing(Path(record_path(item))) as record_file:
+    with (
+        replacing_item(item) as beside,
+        replacing(Path(record_path(item))) as record_file,
+        guarded(f"cannot write {where}"),
+    ):
         beside.from_numpy(picks.points_xyz, scores=picks.scores)
         record_file.write_bytes(record)
         remove(Path(item.path))
