@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zarr.errors import MetadataError
+import zarr.errors
 
 from copick_picker.errors import CopickPickerError, ProjectError
 
@@ -17,7 +17,7 @@ BROKEN = (
     RuntimeError,
     AttributeError,
     AssertionError,
-    MetadataError,
+    getattr(zarr.errors, "MetadataError", ValueError),  # gone in zarr 3
 )
 """What copick, zarr, the codecs and fsspec raise on missing, malformed or unreadable data."""
 

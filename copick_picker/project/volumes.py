@@ -193,20 +193,22 @@ def write_volume(item: Volume, stream: Stream, stored: dict[str, Any], where: st
     shape, chunks = stream.shape, _chunks(stream.shape)
     with guarded(f"cannot write {where}"):
         group = zarr.open_group(_strict(item.zarr()), mode="w")
-        ome = ome_attributes(stream.voxel_spacing, dimensions=len(shape))
+        zarr_format = getattr(getattr(group, "metadata", None), "zarr_format", 2)
+        ome = ome_attributes(stream.voxel_spacing, dimensions=len(shape), zarr_format=zarr_format)
         group.attrs.update({**ome, ATTRIBUTE: UNFINISHED})
+    make_array = getattr(group, "create_array", None) or group.create_dataset  # zarr 3, zarr 2
     array: Any = None
     for z_start, block in _whole_chunks(stream, chunks, where):
         with guarded(f"cannot write {where}"), same_bytes():
             if array is None:
-                array = group.create_dataset("0", shape=shape, chunks=chunks, dtype=block.dtype)
+                array = make_array("0", shape=shape, chunks=chunks, dtype=block.dtype)
             array[..., z_start : z_start + block.shape[-3], :, :] = block
     with guarded(f"cannot write {where}"):
         group.attrs[ATTRIBUTE] = stored
 
 
-def ome_attributes(voxel_spacing: float, *, dimensions: int) -> dict[str, Any]:
-    """Return OME-Zarr 0.4 attributes of a volume of one resolution level, as copick writes them.
+def ome_attributes(voxel_spacing: float, *, dimensions: int, zarr_format: int) -> dict[str, Any]:
+    """Return OME-Zarr attributes of a volume of one resolution level, as copick writes them.
 
     Parameters
     ----------
@@ -214,6 +216,8 @@ def ome_attributes(voxel_spacing: float, *, dimensions: int) -> dict[str, Any]:
         Edge of a voxel in Angstrom.
     dimensions : int
         3 for (z, y, x), 4 for (c, z, y, x).
+    zarr_format : int
+        2 for OME-Zarr 0.4 (copick 1), 3 for OME-Zarr 0.5 (copick 2).
     """
     axes = [{"name": name, "type": "space", "unit": "angstrom"} for name in "zyx"]
     scale = [voxel_spacing] * 3
@@ -221,8 +225,10 @@ def ome_attributes(voxel_spacing: float, *, dimensions: int) -> dict[str, Any]:
         axes = [{"name": "c", "type": "channel"}, *axes]
         scale = [1.0, *scale]
     level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    image = {"version": "0.4", "name": "/", "axes": axes, "datasets": [level], "metadata": {}}
-    return {"multiscales": [image]}
+    image = {"name": "/", "axes": axes, "datasets": [level], "metadata": {}}
+    if zarr_format == 2:
+        return {"multiscales": [{"version": "0.4", **image}]}
+    return {"ome": {"version": "0.5", "multiscales": [image]}}
 
 
 def _strict(store: MutableMapping[str, bytes]) -> MutableMapping[str, bytes]:
