@@ -1,6 +1,7 @@
 """Thresholds from the validation tomograms, scores on the test tomograms, and the model folder."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,14 @@ RULES = ScoringRules("one-to-one", 1.0, (0.5, 1.0), 1000, 5, 0.95, (0.0, 0.0, 0.
 
 
 def segmentation(
-    network: torch.nn.Module, recipe: Recipe, volume: npt.NDArray[Any], *, inverted: bool
+    network: torch.nn.Module,
+    recipe: Recipe,
+    volume: npt.NDArray[Any],
+    window_voxels: tuple[int, int, int],
+    *,
+    inverted: bool,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
-    """Return labels and probabilities with the defaults that the model card states."""
+    """Return labels and probabilities, with the augmentation that the model card states."""
     options = EngineOptions(
         augmentations=augmentation_set("octopi", 4),
         overlap=0.5,
@@ -40,10 +46,10 @@ def segmentation(
         layout="aligned",
         precision="float32",
         device="cpu",
-        window_batch=2,
+        window_batch=1,
         inverted=inverted,
     )
-    member = Member(network, recipe.window_voxels, len(recipe.objects) + 1, "reflect")
+    member = Member(network, window_voxels, len(recipe.objects) + 1, "reflect")
     result = segment_volume(volume, [member], options, probabilities=True)
     if result.probabilities is None:
         msg = "the engine kept no probabilities"
@@ -57,10 +63,11 @@ def picks_of(
     volume: npt.NDArray[Any],
     thresholds: Mapping[str, float],
     *,
+    window_voxels: tuple[int, int, int],
     inverted: bool = False,
 ) -> dict[str, PickSet]:
     """Return the picks of each object, with localize's default settings."""
-    labels, probabilities = segmentation(network, recipe, volume, inverted=inverted)
+    labels, probabilities = segmentation(network, recipe, volume, window_voxels, inverted=inverted)
     targets = [
         LocalizeTarget(
             name,
@@ -79,7 +86,7 @@ def picks_of(
         voxel_spacing=recipe.voxel_spacing,
         rules=LocalizeParameters().rules(),
     )
-    return {entry.picks.object_name: entry.picks for entry in found}
+    return {name: entry.picks for name, entry in found.items()}
 
 
 def held_out(
@@ -88,7 +95,7 @@ def held_out(
     volumes: Sequence[TrainingVolume],
     thresholds: Mapping[str, float],
 ) -> Evaluation:
-    """Return the scores over simulated tomograms."""
+    """Return the scores over simulated tomograms, each seen in one window."""
     reference: Picks = {}
     candidate: Picks = {}
     for index, entry in enumerate(volumes):
@@ -98,7 +105,7 @@ def held_out(
             points_xyz = voxels_to_points(entry.centres_zyx[channel], recipe.voxel_spacing)
             reference[run][name] = PickSet(name, points_xyz, np.ones(len(points_xyz)))
         volume = entry.volume.astype(np.float32)
-        candidate[run] = picks_of(network, recipe, volume, thresholds)
+        candidate[run] = picks_of(network, recipe, volume, thresholds, window_voxels=volume.shape)
         print(f"run {run} done", flush=True)
     scored = [
         ScoredObject(name, recipe.tolerance_angstrom[name], recipe.radius_angstrom[name], 1.0)
@@ -109,13 +116,20 @@ def held_out(
     )
 
 
-def suggested_thresholds(evaluation: Evaluation) -> dict[str, float]:
-    """Return the score threshold of each object with the highest F1."""
-    return {
-        entry.name: round(float(entry.suggested.threshold), 3)
-        for entry in evaluation.objects
-        if entry.suggested is not None
-    }
+def chosen_thresholds(evaluation: Evaluation) -> dict[str, float]:
+    """Return the lowest score threshold of each object whose F1 is within 0.005 of the best.
+
+    The lowest, since scores on other data than the simulated ones tend to be lower.
+    """
+    thresholds = {}
+    for entry in evaluation.objects:
+        if entry.curve is None:
+            msg = f"{entry.name} has no score curve on the validation tomograms"
+            raise RuntimeError(msg)
+        good = entry.curve.f_beta >= entry.curve.f_beta.max() - 0.005
+        lowest = float(entry.curve.thresholds[good].min())
+        thresholds[entry.name] = math.floor(lowest * 1e3) / 1e3
+    return thresholds
 
 
 def figures(evaluation: Evaluation) -> dict[str, dict[str, float]]:
@@ -123,13 +137,17 @@ def figures(evaluation: Evaluation) -> dict[str, dict[str, float]]:
     return {
         entry.name: {
             "reference": entry.counts.n_reference,
-            "precision": round(entry.score.precision, 3),
-            "recall": round(entry.score.recall, 3),
-            "f1": round(entry.score.f1, 3),
+            "precision": _rounded(entry.score.precision),
+            "recall": _rounded(entry.score.recall),
+            "f1": _rounded(entry.score.f1),
             "mean_error_angstrom": round(entry.localization.mean_angstrom or 0.0, 1),
         }
         for entry in evaluation.objects
     }
+
+
+def _rounded(value: float | None) -> float:
+    return round(0.0 if value is None else value, 3)
 
 
 def real_test(
@@ -140,7 +158,9 @@ def real_test(
 ) -> dict[str, Any]:
     """Return what the model finds in the real tomogram; nothing is tuned on it."""
     name = recipe.objects[0]
-    picks = picks_of(network, recipe, volume, thresholds, inverted=True)[name]
+    picks = picks_of(
+        network, recipe, volume, thresholds, window_voxels=recipe.window_voxels, inverted=True
+    )[name]
     truth = np.array([centre[:3] for centre in vlp_centres()])
     annotated = np.array([centre[3] for centre in vlp_centres()])
     distance = np.linalg.norm(truth[:, None] - picks.points_xyz[None], axis=2)

@@ -100,6 +100,7 @@ class Recipe:
     channels: tuple[int, ...]
     dropout: float
     channel_weights: tuple[float, ...]
+    patch_voxels: tuple[int, int, int]
     window_voxels: tuple[int, int, int]
     batch_size: int
     particle_share: float
@@ -125,11 +126,12 @@ def vlp_recipe() -> Recipe:
         target_fraction={VLP_NAME: VLP_TARGET_FRACTION},
         scene=vlp_scene,
         conditions=vlp_conditions,
-        tomograms={"train": 100, "validation": 12, "test": 16},
+        tomograms={"train": 100, "validation": 12, "test": 12},
         views=2,
         channels=(16, 32, 64),
         dropout=0.1,
         channel_weights=(1.0, 3.0),
+        patch_voxels=(64, 64, 64),
         window_voxels=(64, 64, 64),
         batch_size=6,
         particle_share=0.5,
@@ -164,17 +166,18 @@ def molecule_recipe() -> Recipe:
         target_fraction=dict.fromkeys(OBJECT_RADII_ANGSTROM, 0.5),
         scene=demo_scene,
         conditions=demo_conditions,
-        tomograms={"train": 110, "validation": 8, "test": 12},
+        tomograms={"train": 110, "validation": 8, "test": 10},
         views=2,
-        channels=(16, 32, 64, 64),
+        channels=(12, 32, 64, 64),
         dropout=0.1,
         channel_weights=(1.0, 2.0, 2.0, 2.0, 3.0, 6.0),
+        patch_voxels=(48, 48, 48),
         window_voxels=(64, 64, 64),
-        batch_size=6,
+        batch_size=8,
         particle_share=0.7,
-        steps=1500,
+        steps=2000,
         warmup_steps=100,
-        learning_rate=2e-3,
+        learning_rate=3e-3,
     )
 
 

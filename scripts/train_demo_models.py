@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,11 +31,11 @@ from copick_picker.core.train.trainer import Trainer, TrainingPlan
 from copick_picker.project.mrc import read_mrc
 from copick_picker.workflows.demo_projects import package_data
 from held_out import (
+    chosen_thresholds,
     figures,
     held_out,
     provenance_of,
     real_test,
-    suggested_thresholds,
     write_model,
 )
 from model_readmes import card_text, real_text, score_table
@@ -93,7 +94,7 @@ def _simulate_one(job: tuple[str, Path, str, int]) -> None:
     points = {c: scene.points_xyz[name] for c, name in enumerate(recipe.objects, start=1)}
     shape = scene.potential.shape
     target = paint_spheres(shape, points, radii, voxel_spacing=scene.voxel_spacing)
-    arrays = {"target": target}
+    arrays: dict[str, Any] = {"target": target}
     for channel, points_xyz in points.items():
         arrays[f"centres_{channel}"] = points_to_voxels(points_xyz, scene.voxel_spacing)
     for view in range(recipe.views if split == "train" else 1):
@@ -154,7 +155,7 @@ def train(recipe: Recipe, work: Path) -> torch.nn.Module:
             volumes,
             rng,
             batch_size=recipe.batch_size,
-            window_voxels=recipe.window_voxels,
+            window_voxels=recipe.patch_voxels,
             particle_share=recipe.particle_share,
         )
         patches = with_random_contrast(patches, rng, scale_sigma=0.2, shift_sigma=0.1)
@@ -178,7 +179,7 @@ def finish(
 ) -> None:
     """Choose thresholds, score the held-out tomograms and write the model folder."""
     validation = held_out(network, recipe, load_pool(recipe, arguments.work, "validation"), {})
-    thresholds = suggested_thresholds(validation)
+    thresholds = chosen_thresholds(validation)
     test = held_out(network, recipe, load_pool(recipe, arguments.work, "test"), thresholds)
     scores = figures(test)
     facts = provenance_of(recipe, recipe.steps) | {"held_out_simulated": scores}
