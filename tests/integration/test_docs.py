@@ -22,6 +22,7 @@ OBJECTS = (
     ObjectSpec("apo-ferritin", 1, 60.0),
     ObjectSpec("beta-galactosidase", 2, 90.0),
     ObjectSpec("ribosome", 5, 150.0),
+    ObjectSpec("virus-like-particle", 6, 135.0),
 )
 RUNS = ("TS_01", "TS_02")
 CONVERT = "model convert -mc best_model_config.yaml -mw best_model.pth -o model_dir"
@@ -40,7 +41,7 @@ def docs_folder(tmp_path_factory):
     """Return a folder with all that the docs speak of: a project, models, ready settings."""
     folder = tmp_path_factory.mktemp("docs")
     with np.load(OCTOPI / "input.npz") as stored:
-        volume = stored["volume"][:40, :52, :60]
+        volume = stored["volume"][:24, :44, :48]
     points = np.array([[100.0, 200.0, 150.0], [400.0, 300.0, 200.0], [250.0, 420.0, 300.0]])
     picks = {
         (run_name, PicksKey(spec.name, "curator", "1")): points + 10 * spec.label
