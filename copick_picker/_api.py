@@ -13,13 +13,8 @@ import numpy.typing as npt
 from copick_picker.core.evaluate import evaluate_picks
 from copick_picker.core.localize import localize as localize_volume
 from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
-from copick_picker.records import (
-    Evaluation,
-    Localized,
-    LocalizeTarget,
-    ObjectSpec,
-    PickSet,
-)
+from copick_picker.records import Localized, LocalizeTarget, ObjectSpec, PickSet
+from copick_picker.scores import Evaluation
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.localize import LocalizeParameters

@@ -20,7 +20,8 @@ from copick_picker.core.segment.engine import segment_volume
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.train.sampling import TrainingVolume
 from copick_picker.project.checkpoints import write_model_folder
-from copick_picker.records import Evaluation, LocalizeTarget, PickSet
+from copick_picker.records import LocalizeTarget, PickSet
+from copick_picker.scores import Evaluation
 from copick_picker.settings.localize import LocalizeParameters
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.workflows.demo_projects import package_data, vlp_centres

@@ -12,7 +12,7 @@ from copick_picker.core.evaluate import (
 )
 from copick_picker.core.evaluate.matching import counts_of, hits_by_score
 from copick_picker.core.evaluate.metrics import rates, score_curve
-from copick_picker.records import Evaluation, MatchCounts
+from copick_picker.scores import Evaluation, MatchCounts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

@@ -12,7 +12,8 @@ from copick_picker.core.evaluate import (
 )
 from copick_picker.core.evaluate.run_match import near_border
 from copick_picker.errors import DataError, UnknownNameError
-from copick_picker.records import Evaluation, MatchCounts, ObjectScore, PickSet
+from copick_picker.records import PickSet
+from copick_picker.scores import Evaluation, MatchCounts, ObjectScore
 
 from pick_sets import pick_set
 

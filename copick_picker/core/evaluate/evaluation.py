@@ -20,7 +20,7 @@ from copick_picker.core.evaluate.metrics import (
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.core.evaluate.plan import Picks, ScoredObject, ScoringRules, find_coverage
 from copick_picker.core.evaluate.run_match import ScoredMatch, match_run
-from copick_picker.records import (
+from copick_picker.scores import (
     Evaluation,
     Interval,
     LocalizationError,

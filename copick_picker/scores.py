@@ -1,0 +1,266 @@
+"""Frozen records of matches and scores: what scoring picks gives, and tables and figures take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class MatchCounts:
+    """What matching reference picks with candidate picks gave, as whole numbers.
+
+    Attributes
+    ----------
+    true_positives : int
+        Hits as the matcher counts them: reference picks, but candidate picks with ``octopi``.
+    false_positives : int
+        Candidates less hits; with ``czii`` it can be negative.
+    false_negatives : int
+        Reference picks without a hit.
+    n_reference, n_candidate : int
+        Picks that were counted.
+    duplicates : int
+        Candidates within the tolerance of a reference pick that another candidate took.
+    """
+
+    true_positives: int = 0
+    false_positives: int = 0
+    false_negatives: int = 0
+    n_reference: int = 0
+    n_candidate: int = 0
+    duplicates: int = 0
+
+    def __add__(self, other: "MatchCounts") -> "MatchCounts":
+        """Return the counts of two disjoint sets of picks taken together."""
+        return MatchCounts(
+            self.true_positives + other.true_positives,
+            self.false_positives + other.false_positives,
+            self.false_negatives + other.false_negatives,
+            self.n_reference + other.n_reference,
+            self.n_candidate + other.n_candidate,
+            self.duplicates + other.duplicates,
+        )
+
+
+@dataclass(frozen=True)
+class Score:
+    """Rates in [0, 1] (above 1 only for raw ``czii``); None where there is nothing to score.
+
+    Attributes
+    ----------
+    precision, recall, f1, f_beta : float or None
+        As ``docs/metrics.md`` defines them.
+    jaccard : float or None
+        Hits over hits, false and missed picks; octopi calls it accuracy.
+    """
+
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    f_beta: float | None = None
+    jaccard: float | None = None
+
+
+@dataclass(frozen=True)
+class LocalizationError:
+    """Distance of matched candidates from their reference picks, in Angstrom.
+
+    Attributes
+    ----------
+    n_pairs : int
+        Matched pairs; the figures are None where there are none.
+    mean_angstrom, median_angstrom, p95_angstrom : float or None
+        Mean, median and 95th percentile of the distance.
+    mean_offset_xyz : tuple of float or None
+        Mean of candidate minus reference (x, y, z): not near zero where one of them is shifted.
+    """
+
+    n_pairs: int = 0
+    mean_angstrom: float | None = None
+    median_angstrom: float | None = None
+    p95_angstrom: float | None = None
+    mean_offset_xyz: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreCurve:
+    """Precision and recall when only candidates of at least a score are kept.
+
+    Attributes
+    ----------
+    thresholds : numpy.ndarray, shape (k,), float64
+        The distinct scores, falling.
+    precision, recall, f_beta : numpy.ndarray, shape (k,), float64
+        Rates at each threshold.
+    average_precision : float
+        Sum over the thresholds of precision times the gain in recall.
+    """
+
+    thresholds: npt.NDArray[np.float64]
+    precision: npt.NDArray[np.float64]
+    recall: npt.NDArray[np.float64]
+    f_beta: npt.NDArray[np.float64]
+    average_precision: float
+
+
+@dataclass(frozen=True)
+class SuggestedThreshold:
+    """The score threshold with the highest F-beta, and the rates there."""
+
+    threshold: float
+    precision: float
+    recall: float
+    f_beta: float
+    how: str
+
+
+@dataclass(frozen=True)
+class RecallAtDistance:
+    """Recall at another tolerance."""
+
+    fraction: float
+    tolerance_angstrom: float
+    recall: float | None
+
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class RunObjectMatch:
+    """Every pick of one object in one run, and what became of it.
+
+    Attributes
+    ----------
+    run_name, object_name : str
+        Which picks.
+    reference_xyz, candidate_xyz : numpy.ndarray, shape (n, 3) and (m, 3), float64
+        Centres (x, y, z) in Angstrom.
+    candidate_scores : numpy.ndarray, shape (m,), float64
+        Scores as stored.
+    reference_status : numpy.ndarray, shape (n,), str
+        ``matched``, ``missed`` or ``border`` (listed, not counted).
+    candidate_status : numpy.ndarray, shape (m,), str
+        ``matched``, ``duplicate``, ``confused`` (at a reference of another object), ``false`` or
+        ``border`` (listed, not counted).
+    reference_partner, candidate_partner : numpy.ndarray, shape (n,) and (m,), int64
+        Index of the other pick; -1 where there is none.
+    confused_with : numpy.ndarray, shape (m,), str
+        Object at whose reference a ``confused`` candidate lies, else empty.
+    counts : MatchCounts
+        Counts of this run and object.
+    score : Score
+        Rates of this run and object.
+    """
+
+    run_name: str
+    object_name: str
+    reference_xyz: npt.NDArray[np.float64]
+    candidate_xyz: npt.NDArray[np.float64]
+    candidate_scores: npt.NDArray[np.float64]
+    reference_status: npt.NDArray[np.str_]
+    candidate_status: npt.NDArray[np.str_]
+    reference_partner: npt.NDArray[np.int64]
+    candidate_partner: npt.NDArray[np.int64]
+    confused_with: npt.NDArray[np.str_]
+    counts: MatchCounts
+    score: Score
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectScore:
+    """The score of one object over all its runs.
+
+    Attributes
+    ----------
+    name : str
+        The object.
+    tolerance_angstrom, radius_angstrom : float or None
+        Greatest distance of a match, and the radius that it came from.
+    weight : float
+        Weight in the macro average.
+    n_runs : int
+        Runs that count for this object.
+    counts, score
+        Summed counts and their rates.
+    intervals : mapping or None
+        Bootstrap interval over runs of each rate; None where the runs are too few.
+    spread : mapping
+        Mean and standard deviation over runs of each rate.
+    localization : LocalizationError
+        Of the matched pairs.
+    recall_at : tuple of RecallAtDistance
+        Recall against tolerance.
+    curve : ScoreCurve or None
+        None where the scores do not tell candidates apart; ``curve_note`` says why.
+    suggested : SuggestedThreshold or None
+        From the curve.
+    """
+
+    name: str
+    tolerance_angstrom: float | None
+    radius_angstrom: float | None
+    weight: float
+    n_runs: int
+    counts: MatchCounts
+    score: Score
+    intervals: Mapping[str, Interval] | None
+    spread: Mapping[str, tuple[float, float]]
+    localization: LocalizationError
+    recall_at: tuple[RecallAtDistance, ...]
+    curve: ScoreCurve | None
+    curve_note: str
+    suggested: SuggestedThreshold | None
+
+
+@dataclass(frozen=True, eq=False)
+class TotalScore:
+    """A score over several objects: ``micro`` sums counts, ``macro`` averages rates by weight."""
+
+    score: Score
+    intervals: Mapping[str, Interval] | None
+    object_names: tuple[str, ...]
+    average_precision: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Everything that scoring candidate picks against reference picks gave.
+
+    Attributes
+    ----------
+    matcher : str
+        ``one-to-one``, ``czii`` or ``octopi``.
+    beta : float
+        Weight of recall in F-beta.
+    run_names : tuple of str
+        Runs that count.
+    objects : tuple of ObjectScore
+        In the order of the request.
+    matches : tuple of RunObjectMatch
+        Every run and object.
+    micro, macro, macro_present : TotalScore
+        Totals; ``macro_present`` leaves out objects without any reference pick set.
+    counts, localization
+        Over all objects.
+    confusion : mapping of (str, str) to int
+        (object of the reference, object of the candidate) -> picks; an empty name stands for
+        missed references and for candidates at no reference.
+    notes : tuple of str
+        What was left out, and why.
+    """
+
+    matcher: str
+    beta: float
+    run_names: tuple[str, ...]
+    objects: tuple[ObjectScore, ...]
+    matches: tuple[RunObjectMatch, ...]
+    micro: TotalScore
+    macro: TotalScore
+    macro_present: TotalScore
+    counts: MatchCounts
+    localization: LocalizationError
+    confusion: Mapping[tuple[str, str], int]
+    notes: tuple[str, ...]
