@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import copick_picker
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from copick_picker.cli.main import console
+from copick_picker.errors import SettingsError
 from copick_picker.project.making import add_picks, create_project
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
 from matplotlib import image
@@ -18,6 +20,7 @@ from pick_sets import czii_score
 from projects import (
     OBJECTS,
     SHAPE_ZYX,
+    files_of_at_most,
     read_only,
     run_folder,
     small_project,
@@ -483,3 +486,33 @@ def test_the_command_inside_copick(config):
     )
     assert done.returncode == 0, done.stderr
     assert scores()["objects"][0]["recall"] == 0.75
+
+
+def test_a_full_disk_leaves_the_old_scores(config):
+    well("-c", config, *REFERENCE, "-o", "scores")
+    before = tree(Path("scores"))
+    with files_of_at_most(5_000):
+        result = run("-c", config, *REFERENCE, "-o", "scores", "--overwrite", "--beta", "2")
+    assert result.exit_code == 2
+    assert "Error: cannot write scores: " in result.stderr
+    assert tree(Path("scores")) == before
+    assert not temporaries(Path())
+
+
+def test_the_python_function_gives_the_scores_of_the_command(config):
+    well("-c", config, *REFERENCE, "-o", "scores", "--min-score", "ribosome=0.65", "--beta", "2")
+    truth = {run_name: {"ribosome": PickSet("ribosome", SPOTS, np.ones(4))} for run_name in "ab"}
+    truth["a"]["apo-ferritin"] = PickSet("apo-ferritin", SPOTS[:0], np.ones(0))
+    values = np.array([0.9, 0.8, 0.7, 0.6])
+    found = {
+        run_name: {"ribosome": PickSet("ribosome", SPOTS[:n] + 2, values[-n:])}
+        for run_name, n in (("a", 4), ("b", 2))
+    }
+    result = copick_picker.evaluate(
+        truth, found, OBJECTS, min_score={"ribosome": 0.65}, beta=2.0, tolerance="0.5r"
+    )
+    ribosome = scores()["objects"][0]
+    assert result.objects[0].score.recall == ribosome["recall"] == 0.5
+    assert result.objects[0].tolerance_angstrom == ribosome["tolerance_angstrom"]
+    with pytest.raises(SettingsError, match="--tolerance: got '60'"):
+        copick_picker.evaluate(truth, found, OBJECTS, tolerance="60")
