@@ -17,6 +17,7 @@ from copick_picker.core.segment.device import (
     arithmetic,
     available_devices,
     fast_precision,
+    prefers_channels_last,
     resolve_device,
 )
 from copick_picker.core.segment.engine import logit_slabs, segment_slabs, segment_volume
@@ -448,6 +449,8 @@ def test_augmentations_are_octopis() -> None:
 def test_devices() -> None:
     assert available_devices()[-1] == "cpu"
     assert resolve_device("auto").type == available_devices()[0]
+    assert prefers_channels_last(torch.device("cuda"))
+    assert not prefers_channels_last(torch.device("mps"))
     assert fast_precision(torch.device("cpu")) in ("float32", "bf16")
     with pytest.raises(SettingsError, match="available: auto"):
         resolve_device("cpu:1")

@@ -20,7 +20,7 @@ import torch
 from torch.nn.utils import convert_conv3d_weight_memory_format
 
 from copick_picker.core.segment.accumulator import Accumulator
-from copick_picker.core.segment.device import check_precision, resolve_device
+from copick_picker.core.segment.device import check_precision, prefers_channels_last, resolve_device
 from copick_picker.core.segment.forward import forward, memory_guard, release_memory
 from copick_picker.core.segment.plan import (
     EngineOptions,
@@ -317,5 +317,5 @@ def _labelled(z_start: int, logits: torch.Tensor, *, probabilities: bool) -> Sla
 
 def _prepare(member: Member, device: torch.device) -> None:
     network = member.network.eval().to(device)
-    if device.type != "mps":
+    if prefers_channels_last(device):
         convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
