@@ -102,11 +102,14 @@ def _draw_bars(axes: Axes, evaluation: Evaluation) -> None:
     )
     place = np.arange(len(evaluation.objects), dtype=np.float64)
     for index, (name, label) in enumerate(rates):
-        values = [getattr(entry.score, name) or 0.0 for entry in evaluation.objects]
+        rates_of = [getattr(entry.score, name) for entry in evaluation.objects]
+        values = [rate or 0.0 for rate in rates_of]
+        texts = ["n/a" if rate is None else f"{rate:.2f}" for rate in rates_of]
         shift = (index - 1) * 0.27
         axes.bar(place + shift, values, width=0.25, color=PALETTE[index], label=label)
-        for x, value, entry in zip(place + shift, values, evaluation.objects, strict=True):
-            axes.text(x, value + 0.01, f"{value:.2f}", fontsize=6, ha="center", va="bottom")
+        shown = zip(place + shift, values, texts, evaluation.objects, strict=True)
+        for x, value, text, entry in shown:
+            axes.text(x, value + 0.01, text, fontsize=6, ha="center", va="bottom")
             if entry.intervals and name in entry.intervals:
                 axes.vlines(x, *entry.intervals[name], color="0.2", linewidth=1.0)
     axes.set_title("No scores that tell candidates apart, so no curve", fontsize=9)
@@ -130,7 +133,8 @@ def _draw_recall(axes: Axes, objects: Sequence[ObjectScore]) -> None:
 def _finish(axes: Axes, x_label: str, y_label: str, *, legend: str = "lower left") -> None:
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    axes.set_ylim(0.0, max(1.08, 1.02 * axes.dataLim.ymax))
+    highest = axes.dataLim.ymax  # not finite where there is nothing to draw
+    axes.set_ylim(0.0, max(1.08, 1.02 * highest) if np.isfinite(highest) else 1.08)
     axes.grid(visible=True, color="0.93")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
