@@ -55,39 +55,6 @@ def replacing_item(item: Written) -> Iterator[Written]:
         yield _kept_at(item, str(temporary))
 
 
-def write_file(filesystem: AbstractFileSystem, path: str, data: bytes) -> None:
-    """Write a whole file beside copick's own.
-
-    Parameters
-    ----------
-    filesystem : fsspec.AbstractFileSystem
-        Where.
-    path : str
-        Its path there.
-    data : bytes
-        Content.
-    """
-    if is_local(filesystem):
-        with replacing(Path(path)) as temporary:
-            temporary.write_bytes(data)
-    else:
-        filesystem.pipe_file(path, data)
-
-
-def remove_file(filesystem: AbstractFileSystem, path: str) -> None:
-    """Remove a file; missing is fine.
-
-    Parameters
-    ----------
-    filesystem : fsspec.AbstractFileSystem
-        Where.
-    path : str
-        Its path there.
-    """
-    if filesystem.exists(path):
-        filesystem.rm_file(path)
-
-
 def _kept_at(item: Written, path: str) -> Written:
     """Return the same copick object, kept at another path: copick asks its ``path`` for all IO."""
     kind = type(item)
