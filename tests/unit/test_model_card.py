@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from copick_picker.core.models.registry import build_network
 from copick_picker.errors import CheckpointError
 from copick_picker.settings.model import model_card
 from copick_picker.settings.octopi_model import octopi_card
 
+NEEDS_NO_ROW = ("format_version", "name", "objects", "normalization")
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 RAW: dict[str, Any] = {
     "name": "thin",
@@ -31,6 +33,14 @@ def octopi_raw(name: str) -> dict[str, Any]:
 
 def read_octopi(raw: dict[str, Any]) -> Any:
     return octopi_card(raw, name="m", source="config.yaml", weights_file="best_model.pth")
+
+
+def test_the_card_in_the_docs_is_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands" / "model.md").read_text("utf-8")
+    example = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    card = model_card(example | {"weights_sha256": 64 * "0"}, "docs")
+    build_network(card.architecture, card.parameters, card.channel_count)
+    assert all(f"`{key}`" in page for key in type(card).model_fields if key not in NEEDS_NO_ROW)
 
 
 def test_card_survives_its_file() -> None:
