@@ -15,10 +15,17 @@ from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from copick_picker.records import LocalizeTarget
+
 FloatArray = npt.NDArray[np.float64]
 
 VOXEL_SPACING = 10.0
-RADIUS_VOXELS: Mapping[str, float] = {"ferritin": 6.0, "lyase": 9.0, "shell": 12.0, "ribosome": 15.0}
+RADIUS_VOXELS: Mapping[str, float] = {
+    "ferritin": 6.0,
+    "lyase": 9.0,
+    "shell": 12.0,
+    "ribosome": 15.0,
+}
 LABEL_OF: Mapping[str, int] = {"ferritin": 1, "lyase": 2, "shell": 4, "ribosome": 7}
 BLOCK_SHAPE = np.array([1.0, 1.7, 2.3])  # aspect of every volume: three unequal sizes
 NOISE_TILE = 96
@@ -80,6 +87,8 @@ SCENES: Mapping[str, Recipe] = {
     "rough lattice at 0.8 R": replace(ROUGH, ball=0.8, placement="lattice", distance=(1.5, 1.5)),
     "stretched": Recipe(ball=0.65, stretch_z=1.5),
     "cut": Recipe(placement="border"),
+    "rough and cut": replace(ROUGH, placement="border"),
+    "rough pairs": replace(ROUGH, placement="pairs", distance=(1.2, 1.6)),
 }
 
 
@@ -101,6 +110,13 @@ class Scene:
     def points_xyz(self, name: str) -> FloatArray:
         """Return the true centres (x, y, z) of an object in Angstrom."""
         return self.centres_zyx[name][:, ::-1] * VOXEL_SPACING
+
+    def targets(self) -> list[LocalizeTarget]:
+        """Return what localization is to look for."""
+        return [
+            LocalizeTarget(name, LABEL_OF[name], self.radius_angstrom(name))
+            for name in self.centres_zyx
+        ]
 
     def radius_angstrom(self, name: str) -> float:
         """Return the radius of an object."""
@@ -148,7 +164,9 @@ class Agreement:
 NOTHING = Agreement(0, 0, 0, np.zeros(0))
 
 
-def agreement(points_xyz: FloatArray, reference_xyz: FloatArray, radius_angstrom: float) -> Agreement:
+def agreement(
+    points_xyz: FloatArray, reference_xyz: FloatArray, radius_angstrom: float
+) -> Agreement:
     """Match one to one within half a radius: the most pairs, then the least distance."""
     distance = cdist(points_xyz, reference_xyz)
     near = distance <= 0.5 * radius_angstrom
@@ -334,9 +352,7 @@ def _anywhere(
         yield rng.uniform(radius, np.array(shape) - 1 - radius)
 
 
-def _pack(
-    reach: list[float], candidates: Callable[[float], Iterator[FloatArray]]
-) -> FloatArray:
+def _pack(reach: list[float], candidates: Callable[[float], Iterator[FloatArray]]) -> FloatArray:
     """Place bodies one by one where none overlaps another."""
     centres = np.zeros((len(reach), 3))
     radii = np.array(reach)

@@ -62,8 +62,12 @@ def _maxima(
         )
         top = smooth == ndimage.maximum_filter(smooth, size=3, mode="nearest")
         top &= (smooth >= floor) & (components[box] == number)
-        for index in np.argwhere(top):
-            places.append((refined_peak(smooth, index) + low)[None])
+        plateaus, count = ndimage.label(top, structure=np.ones((3, 3, 3)))
+        numbers = np.arange(1, count + 1)
+        for middle in ndimage.center_of_mass(top, plateaus, numbers):
+            index = np.round(middle).astype(int)
+            place = refined_peak(smooth, index) if (index == middle).all() else np.array(middle)
+            places.append(place[None] + low)
             heights.append(smooth[tuple(index)][None].astype(np.float64))
     return np.concatenate(places), np.concatenate(heights)
 

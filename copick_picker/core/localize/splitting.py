@@ -1,5 +1,6 @@
 """Touching particles of one object: one connected mask to one cell for each particle."""
 
+import heapq
 from dataclasses import dataclass
 
 import edt
@@ -8,15 +9,20 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-FloatArray = npt.NDArray[np.float64]
+from copick_picker.core.localize.candidates import first_of_neighbours
+from copick_picker.core.localize.centres import FloatArray, squared_distance
+
 BoolArray = npt.NDArray[np.bool_]
 CellArray = npt.NDArray[np.int32]
 
 # Geometry of the search, in units of the object's radius; none of it is a matter of taste.
 MARKER_DEPTH = 0.2  # a marker lies at least this deep inside the mask
+MARKER_WINDOW = 0.25  # a marker is the deepest place within this distance along each axis
 MARKER_DISTANCE = 0.45  # two markers are at least this far apart
 SETTLE_REACH = 0.75  # a marker moves to the centre of the voxels within this distance
 SETTLE_STEPS = 6
+SETTLED = 0.01  # voxels
+RETIRED = 10**9  # age of a cell that went into another
 ONE_PARTICLE_REACH = 1.5  # markers farther apart than this are never one particle
 # A ball has equal second moments of 3/5 a^2; two balls of 0.8 R at 0.9 R have a ratio of 2.4.
 BALL_MOMENT_RATIO = 1.35
@@ -96,7 +102,7 @@ def split_cells(mask: BoolArray, rule: SplitRule) -> CellArray:
     """
     cells = np.zeros(mask.shape, dtype=np.int32)
     voxels = np.argwhere(mask)
-    markers = _settled(voxels, _markers(mask, rule), rule)
+    markers = _settled(mask, _markers(mask, rule), rule)
     if len(markers) <= 1:
         cells[mask] = 1
         return cells
@@ -112,78 +118,129 @@ def _markers(mask: BoolArray, rule: SplitRule) -> FloatArray:
     """Return maxima of the smoothed distance map, the deepest first, order (z, y, x)."""
     smooth = ndimage.gaussian_filter(mask.astype(np.float32), rule.smoothing, mode="nearest")
     depth = edt.edt(np.ascontiguousarray(smooth > 0.5), black_border=False)
+    np.minimum(depth, max(mask.shape), out=depth)  # no background at all is infinitely deep
     depth = ndimage.gaussian_filter(depth, rule.smoothing, mode="nearest")
-    window = 2 * max(1, round(0.25 * rule.radius)) + 1
+    window = 2 * max(1, round(MARKER_WINDOW * rule.radius)) + 1
     peaks = depth == ndimage.maximum_filter(depth, size=window, mode="nearest")
     peaks &= depth >= MARKER_DEPTH * rule.radius
-    found = np.argwhere(peaks)
-    order = np.lexsort((found[:, 2], found[:, 1], found[:, 0], -depth[peaks]))
-    return _spaced(found[order].astype(np.float64), MARKER_DISTANCE * rule.radius)
+    plateaus, count = ndimage.label(peaks, structure=np.ones((3, 3, 3)))
+    numbers = np.arange(1, count + 1)
+    places = ndimage.center_of_mass(peaks, plateaus, numbers)
+    found = np.array(places, dtype=np.float64).reshape(-1, 3)
+    height = np.asarray(ndimage.maximum(depth, plateaus, numbers))
+    order = np.lexsort((found[:, 2], found[:, 1], found[:, 0], -height))
+    return _spaced(found[order], MARKER_DISTANCE * rule.radius)
 
 
-def _settled(voxels: npt.NDArray[np.integer], markers: FloatArray, rule: SplitRule) -> FloatArray:
+def _settled(mask: BoolArray, markers: FloatArray, rule: SplitRule) -> FloatArray:
     """Return markers moved to the middle of the mask around them, without those that meet."""
-    tree = cKDTree(voxels)
+    reach = SETTLE_REACH * rule.radius
+    places = [_settled_place(mask, marker, reach) for marker in markers]
+    settled = np.array(places, dtype=np.float64).reshape(-1, 3)
+    return _spaced(settled, MARKER_DISTANCE * rule.radius)
+
+
+def _settled_place(mask: BoolArray, place: FloatArray, reach: float) -> FloatArray:
+    """Return where a place ends up when it goes to the centre of the mask around it."""
     for _ in range(SETTLE_STEPS):
-        near = tree.query_ball_point(markers, SETTLE_REACH * rule.radius)
-        markers = np.array([voxels[index].mean(axis=0) for index in near]).reshape(-1, 3)
-    return _spaced(markers, MARKER_DISTANCE * rule.radius)
+        low = np.maximum(np.floor(place - reach), 0).astype(int)
+        high = np.minimum(np.ceil(place + reach) + 1, mask.shape).astype(int)
+        near = mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        inside = near & (squared_distance(near.shape, place - low) <= reach**2)
+        count = np.count_nonzero(inside)
+        if count == 0:
+            break
+        rows = [inside.sum(axis=others) for others in ((1, 2), (0, 2), (0, 1))]
+        middle = np.array([row @ np.arange(len(row)) for row in rows]) / count + low
+        moved = np.abs(middle - place).max()
+        place = middle
+        if moved < SETTLED:
+            break
+    return place
 
 
 def _spaced(points: FloatArray, distance: float) -> FloatArray:
     """Return the points that keep a distance from all kept points before them."""
-    kept = np.ones(len(points), dtype=bool)
-    for first, second in sorted(cKDTree(points).query_pairs(distance)) if len(points) else ():
-        if kept[first]:
-            kept[second] = False
-    return points[kept]
+    return points[first_of_neighbours(points, distance)]
 
 
 def _merged_owners(
     voxels: npt.NDArray[np.integer], markers: FloatArray, rule: SplitRule
 ) -> npt.NDArray[np.intp]:
     """Return the cell (from 0) of each voxel after joining cells without a neck between them."""
-    owner = cKDTree(markers).query(voxels)[1]
-    parts = {index: voxels[owner == index] for index in range(len(markers))}
-    centres = dict(enumerate(markers))
-    joined = {index: [index] for index in parts}
-    pairs = cKDTree(markers).query_pairs(ONE_PARTICLE_REACH * rule.radius)
-    ratio = {pair: _neck_ratio(parts, centres, pair, rule) for pair in sorted(pairs)}
-    while ratio:
-        pair = max(ratio, key=lambda key: (ratio[key], (-key[0], -key[1])))
-        if ratio[pair] < rule.neck_ratio:
-            break
-        first, second = pair
-        weights = len(parts[first]), len(parts[second])
-        parts[first] = np.concatenate([parts[first], parts.pop(second)])
-        centres[first] = np.average([centres[first], centres.pop(second)], axis=0, weights=weights)
-        joined[first] += joined.pop(second)
-        ratio = {key: value for key, value in ratio.items() if not set(key) & {first, second}}
-        for other in parts:
-            key = (min(first, other), max(first, other))
-            apart = np.linalg.norm(centres[first] - centres[other])
-            if other != first and apart <= ONE_PARTICLE_REACH * rule.radius:
-                ratio[key] = _neck_ratio(parts, centres, key, rule)
-    number = np.zeros(len(markers), dtype=np.intp)
-    for new, old in enumerate(joined.values()):
-        number[old] = new
-    merged: npt.NDArray[np.intp] = number[owner]
+    owner: npt.NDArray[np.intp] = cKDTree(markers).query(voxels)[1]
+    joining = _Joining(voxels, owner, markers, rule)
+    while joining.queue:
+        _, first, second, when = heapq.heappop(joining.queue)
+        if when == joining.age[first] + joining.age[second]:
+            joining.join(first, second)
+    merged: npt.NDArray[np.intp] = np.unique(joining.joined_into[owner], return_inverse=True)[1]
     return merged
 
 
+class _Joining:
+    """Cells on their way to particles, and the queue of pairs without a neck.
+
+    A pair's entry in the queue holds the sum of both ages; a join makes the cell that grew older
+    and retires the other, so that entries made before it no longer agree and are passed over.
+    """
+
+    def __init__(
+        self,
+        voxels: npt.NDArray[np.integer],
+        owner: npt.NDArray[np.intp],
+        markers: FloatArray,
+        rule: SplitRule,
+    ) -> None:
+        ends = np.cumsum(np.bincount(owner, minlength=len(markers)))
+        self.rule = rule
+        self.parts = np.split(voxels[np.argsort(owner, kind="stable")], ends[:-1])
+        self.centres = list(markers)
+        self.age = [0] * len(markers)
+        self.joined_into = np.arange(len(markers))
+        self.neighbours: list[set[int]] = [set() for _ in markers]
+        self.queue: list[tuple[float, int, int, int]] = []
+        pairs = cKDTree(markers).query_pairs(ONE_PARTICLE_REACH * rule.radius)
+        for first, second in sorted(pairs):
+            self.neighbours[first].add(second)
+            self.neighbours[second].add(first)
+            self.consider(first, second)
+
+    def consider(self, first: int, second: int) -> None:
+        parts = self.parts[first], self.parts[second]
+        ratio = _neck_ratio(parts, (self.centres[first], self.centres[second]), self.rule)
+        if ratio >= self.rule.neck_ratio:
+            entry = (-ratio, first, second, self.age[first] + self.age[second])
+            heapq.heappush(self.queue, entry)
+
+    def join(self, first: int, second: int) -> None:
+        parts = self.parts[first], self.parts[second]
+        self.parts[first], self.parts[second] = np.concatenate(parts), parts[1][:0]
+        if len(self.parts[first]):
+            self.centres[first] = self.parts[first].mean(axis=0)
+        self.joined_into[self.joined_into == second] = first
+        self.age[first] += 1
+        self.age[second] += RETIRED
+        beside = (self.neighbours[first] | self.neighbours[second]) - {first, second}
+        self.neighbours[first], self.neighbours[second] = beside, set()
+        for other in sorted(beside):
+            self.neighbours[other] = (self.neighbours[other] - {second}) | {first}
+            self.consider(min(first, other), max(first, other))
+
+
 def _neck_ratio(
-    parts: dict[int, npt.NDArray[np.integer]],
-    centres: dict[int, FloatArray],
-    pair: tuple[int, int],
+    parts: tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]],
+    centres: tuple[FloatArray, FloatArray],
     rule: SplitRule,
 ) -> float:
     """Return the least cross-section between two centres over that of the thinner part."""
-    first, second = pair
-    if len(parts[first]) + len(parts[second]) > rule.largest_volume:
+    if min(len(parts[0]), len(parts[1])) == 0:
+        return 1.0
+    if len(parts[0]) + len(parts[1]) > rule.largest_volume:
         return 0.0
-    axis = centres[second] - centres[first]
+    axis = centres[1] - centres[0]
     length = float(np.linalg.norm(axis))
-    along = np.concatenate([parts[first], parts[second]]) - centres[first]
+    along = np.concatenate(parts) - centres[0]
     position = along @ (axis / length)
     edges = np.arange(position.min() - 2.0, position.max() + 2.0, PROFILE_STEP)
     area = np.histogram(position, edges)[0].astype(np.float64)
