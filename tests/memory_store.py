@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
 from copick_picker.errors import (
     ConflictError,
     DataError,

@@ -9,6 +9,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 import numpy.typing as npt
+
 from copick_picker.records import PickSet
 
 Points = npt.NDArray[np.float64]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import yaml
+
 from copick_picker.core.models.registry import build_network
 from copick_picker.project.making import add_picks, add_tomogram, create_project
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey

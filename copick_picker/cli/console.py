@@ -143,11 +143,12 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
-    if verbose:
-        shown = logging.StreamHandler(sys.stderr)
-        shown.setLevel(logging.INFO if verbose == 1 else logging.DEBUG)
-        shown.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-        logger.addHandler(shown)
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
+    shown.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    if verbose == 0:  # a failed run has its own line; its traceback is for the log file
+        shown.addFilter(lambda record: record.exc_info is None)
+    logger.addHandler(shown)
     if log:
         path = Path(log)
     else:

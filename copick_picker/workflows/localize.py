@@ -11,7 +11,6 @@ from copick_picker.errors import (
     SettingsError,
     UnknownNameError,
     choices_text,
-    nearest_name,
 )
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.store import ProjectStore, Provenance
@@ -30,6 +29,8 @@ from copick_picker.workflows.records import digest, new_record, refuse, same_job
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
+    check_labels_differ,
+    check_object_names,
     named_runs,
     nothing_to_read,
     process_runs,
@@ -59,7 +60,7 @@ def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
     output = parse_output(settings.output, "picks")
     specs = {spec.name: spec for spec in store.objects()}
     for option in ("objects", "radius", "threshold"):
-        _check_names(getattr(settings, option), specs, "--" + option)
+        check_object_names(getattr(settings, option), specs, "--" + option)
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
     if not settings.dry_run:
         store.check_writable()
@@ -120,6 +121,7 @@ def object_labels(
             raise SettingsError(msg)
         if objects or specs[target].is_particle:
             labels[target] = label
+    check_labels_differ(labels)
     missing = [name for name in objects if name not in labels]
     if missing:
         msg = f"--objects: no {choices_text(missing)} in the segmentation; {both}"
@@ -281,24 +283,12 @@ class _Job:
             if not self.store.existing(run_name, [key]):
                 continue
             stored = self.store.picks_provenance(run_name, key)
-            if stored is None:
-                if self._unreadable(run_name, key):
-                    continue
-                refuse(run_name, key, None, "")
             own = _own_record(record, key.object_name)
             difference = same_job(stored or {}, own)
             if difference:
                 refuse(run_name, key, stored, difference)
             complete += 1
         return complete == len(keys)
-
-    def _unreadable(self, run_name: str, key: PicksKey) -> bool:
-        try:
-            self.store.read_picks(run_name, key)
-        except CopickPickerError:
-            logger.info("run %s: %s is half-written: done again", run_name, key)
-            return True
-        return False
 
     def _localized(self, run_name: str, given: _Input) -> dict[str, Localized]:
         labels = self.store.open_segmentation(run_name, given.key).read()
@@ -345,18 +335,6 @@ def _check_any(store: ProjectStore, run_names: Sequence[str], uri: str) -> None:
 
     if not any(matching(listing(name), uri, "segmentation") for name in run_names):
         raise nothing_to_read(listing, run_names, uri, "segmentation")
-
-
-def _check_names(
-    names: Sequence[str] | Mapping[str, float], specs: Mapping[str, ObjectSpec], option: str
-) -> None:
-    for name in names:
-        if name not in specs:
-            msg = (
-                f"{option}: no object '{name}'{nearest_name(name, specs)}; "
-                f"the project has: {choices_text(specs)}"
-            )
-            raise UnknownNameError(msg)
 
 
 def _outcome(run_name: str, key: SegmentationKey, results: Mapping[str, Localized]) -> RunOutcome:

@@ -180,6 +180,30 @@ def nothing_to_read(
     return UnknownNameError(f"{runs} a {kind} '{uri}'; they have: {choices_text(found[:20])}")
 
 
+def check_labels_differ(labels: Mapping[str, int]) -> None:
+    """Raise where two objects of a segmentation would have one label.
+
+    Parameters
+    ----------
+    labels : mapping
+        Object name -> label.
+
+    Raises
+    ------
+    SettingsError
+        Naming both objects. copick gives an object without a label the label 1.
+    """
+    first: dict[int, str] = {}
+    for name, label in labels.items():
+        if label in first:
+            msg = (
+                f"objects '{first[label]}' and '{name}' both have label {label}: give each its own "
+                "in the project's configuration, or choose one with --objects"
+            )
+            raise SettingsError(msg)
+        first[label] = name
+
+
 def check_object_names(names: Iterable[str], specs: Mapping[str, ObjectSpec], option: str) -> None:
     """Raise where the user names an object that the project has not.
 

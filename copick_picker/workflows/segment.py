@@ -12,9 +12,9 @@ from copick_picker.core.segment.device import use_threads
 from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.resampling import resample
-from copick_picker.errors import ConflictError, ProjectError, SettingsError, choices_text
+from copick_picker.errors import SettingsError, choices_text
 from copick_picker.project.copick_store import open_project
-from copick_picker.project.store import ProjectStore
+from copick_picker.project.store import OutputKey, ProjectStore, Provenance
 from copick_picker.project.uris import check_uri, parse_output
 from copick_picker.records import (
     FeatureKey,
@@ -40,6 +40,7 @@ from copick_picker.workflows.records import new_record, refuse, same_job
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
+    check_labels_differ,
     named_runs,
     nothing_to_read,
     process_runs,
@@ -144,6 +145,7 @@ def project_labels(
             msg = f"two objects of the model mean '{target}'; {both}"
             raise SettingsError(msg)
         labels[target] = label_of[target]
+    check_labels_differ(labels)
     missing = [name for name in objects if name not in labels]
     if missing:
         msg = f"--objects: the model finds no {choices_text(missing)}; {both}"
@@ -250,22 +252,28 @@ class _Job:
         feature: FeatureKey | None,
         record: dict[str, Any],
     ) -> bool:
-        """Return whether the output stands; raise where something else stands in its place."""
+        """Return whether every output stands; raise where something else stands in its place."""
+        stored = self.store.segmentation_provenance(run_name, key)
+        complete = self._stands(run_name, key, record, stored)
+        if feature is None:
+            return complete
+        stored = self.store.feature_provenance(run_name, feature)
+        return self._stands(run_name, feature, record, stored) and complete
+
+    def _stands(
+        self,
+        run_name: str,
+        key: OutputKey,
+        record: dict[str, Any],
+        stored: Provenance | None,
+    ) -> bool:
+        """Return whether one output stands; raise where it was made otherwise."""
         if not self.store.existing(run_name, [key]):
             return False
-        stored = self.store.segmentation_provenance(run_name, key)
-        if stored is None:
-            try:
-                self.store.open_segmentation(run_name, key)
-            except ProjectError:
-                logger.info("run %s: %s is half-written: done again", run_name, key)
-                return False
-            refuse(run_name, key, None, "")
-            raise ConflictError(str(key))
-        difference = same_job(stored, record)
+        difference = same_job(stored or {}, record)
         if difference:
             refuse(run_name, key, stored, difference)
-        return feature is None or self.store.feature_provenance(run_name, feature) is not None
+        return True
 
     def _flip(self) -> bool:
         stated = self.settings.contrast
@@ -304,7 +312,7 @@ class _Job:
         if table.max(initial=0) < 256:
             table = table.astype(np.uint8)
         labels = table[result.labels]
-        exists = bool(self.store.existing(run_name, [key]))
+        replace_own = self.settings.overwrite or bool(self.store.existing(run_name, [key]))
         if feature is not None and result.probabilities is not None:
             self.store.write_feature(
                 run_name,
@@ -312,7 +320,7 @@ class _Job:
                 [(0, result.probabilities)],
                 shape_czyx=result.probabilities.shape,
                 provenance=record,
-                overwrite=True,
+                overwrite=True,  # ours, or the user said so: _complete has refused all others
             )
         self.store.write_segmentation(
             run_name,
@@ -320,7 +328,7 @@ class _Job:
             [(0, labels)],
             shape_zyx=labels.shape,
             provenance=record,
-            overwrite=self.settings.overwrite or exists,
+            overwrite=replace_own,
         )
 
     def _shares(self, labels: npt.NDArray[Any]) -> dict[str, float]:

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from scipy.spatial import cKDTree
+
 from copick_picker.core.evaluate import (
     Picks,
     ScoredObject,
@@ -18,9 +21,6 @@ from copick_picker.core.evaluate import (
     match_picks,
 )
 from copick_picker.records import PickSet
-from pytest_benchmark.fixture import BenchmarkFixture
-from scipy.spatial import cKDTree
-
 from pick_sets import pick_set
 
 N_RUNS = 20

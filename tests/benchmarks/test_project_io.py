@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
 from copick_picker.project.copick_store import CopickStore, open_project
 from copick_picker.project.making import add_tomogram, create_project
 from copick_picker.records import FeatureKey, PickSet, PicksKey, SegmentationKey
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from projects import OBJECTS, TOMOGRAM, noise, slabs_of
 
 SHAPE_ZYX = (200, 400, 400)

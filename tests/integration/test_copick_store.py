@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import zarr
+
 from copick_picker.errors import ConflictError, DataError, ProjectError
 from copick_picker.project.copick_store import CopickStore, open_project
 from copick_picker.records import FeatureKey, PickSet, PicksKey, SegmentationKey
-
 from projects import (
     OBJECTS,
     SHAPE_ZYX,

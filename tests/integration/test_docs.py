@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
 from copick_picker.cli.main import console
 from copick_picker.records import ObjectSpec, PicksKey, TomogramKey
-
 from projects import project_of
 
 ROOT = Path(__file__).parents[2]

@@ -5,17 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import copick_picker
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from matplotlib import image
+
+import copick_picker
 from copick_picker.cli.main import console
 from copick_picker.errors import SettingsError
 from copick_picker.project.making import add_picks, create_project
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
-from matplotlib import image
-
 from pick_sets import czii_score
 from projects import (
     OBJECTS,

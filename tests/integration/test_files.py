@@ -7,9 +7,9 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.files import remove_stale, replacing, write_bytes, write_text
-
 from projects import files_of_at_most, temporaries, tree
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
+
 from copick_picker.cli.main import console
 from copick_picker.core.segment.engine import segment_volume
 from copick_picker.errors import CheckpointError, SettingsError

@@ -7,6 +7,7 @@ import mrcfile
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.mrc import read_mrc, write_mrc
 

@@ -7,11 +7,11 @@ import copick
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
 from copick_picker.cli.main import console
 from copick_picker.project.mrc import read_mrc
 from copick_picker.records import ObjectSpec, PicksKey, TomogramKey
 from copick_picker.settings.simulate import OBJECT_RADII_ANGSTROM
-
 from projects import project_of
 
 CROPS = Path(__file__).parents[1] / "fixtures" / "crops"

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import zarr
 from click.testing import CliRunner
+
 from copick_picker.cli.main import console
 from copick_picker.records import ObjectSpec, TomogramKey
-
 from projects import project_of, run_folder, temporaries, tree
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "octopi"

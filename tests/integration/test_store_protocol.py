@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from copick_picker.errors import ConflictError, DataError, SettingsError, UnknownNameError
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.store import ProjectStore
@@ -17,7 +18,6 @@ from copick_picker.records import (
     SegmentationKey,
     TomogramKey,
 )
-
 from memory_store import MemoryStore
 from projects import OBJECTS, SHAPE_ZYX, TOMOGRAM, noise, slabs_of, small_project
 

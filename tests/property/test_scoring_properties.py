@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
 from copick_picker.core.evaluate import (
     MATCHERS,
     ScoredObject,
@@ -13,10 +17,6 @@ from copick_picker.core.evaluate import (
 from copick_picker.core.evaluate.matching import counts_of, hits_by_score
 from copick_picker.core.evaluate.metrics import rates, score_curve
 from copick_picker.scores import Evaluation, MatchCounts
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-
 from pick_sets import Points, pick_set
 
 TOLERANCE = 6.0

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from copick_picker.core.segment.augmentations import AUGMENTATION_SETS, augmentation_set
 from copick_picker.core.segment.engine import segment_volume
 from copick_picker.core.segment.grid import BLENDINGS, LAYOUTS, axis_starts, window_grid
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.volume import ArrayReader, padded, volume_statistics
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from networks import Pointwise
 
 lengths = st.integers(1, 40)

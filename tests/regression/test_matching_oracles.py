@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from copick_picker.core.evaluate import (
     ScoredObject,
     ScoringRules,
@@ -14,7 +15,6 @@ from copick_picker.core.evaluate import (
 from copick_picker.core.evaluate.assignment import assign_one_to_one, largest_assignment_sizes
 from copick_picker.core.evaluate.matching import counts_of
 from copick_picker.scores import Evaluation
-
 from pick_sets import (
     CZII_RADII,
     CZII_WEIGHTS,

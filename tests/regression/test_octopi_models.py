@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+
 from copick_picker.core.segment.engine import logit_slabs
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.loading import LoadedModels, load_models

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+
 from copick_picker.errors import CheckpointError
 from copick_picker.project.checkpoints import (
     CARD_FILE,

@@ -4,8 +4,9 @@ import doctest
 import importlib
 import pkgutil
 
-import copick_picker
 import pytest
+
+import copick_picker
 
 
 def modules() -> list[str]:

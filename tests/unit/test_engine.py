@@ -12,6 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from monai.inferers.utils import sliding_window_inference
+from torch import nn
+
 from copick_picker.core.segment.augmentations import AUGMENTATION_SETS, augmentation_set
 from copick_picker.core.segment.device import (
     arithmetic,
@@ -29,9 +32,6 @@ from copick_picker.errors import (
     SettingsError,
     UnknownNameError,
 )
-from monai.inferers.utils import sliding_window_inference
-from torch import nn
-
 from networks import LittleMemory, Pointwise, edge_sensitive
 
 SHAPE = (19, 13, 22)

@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from copick_picker.core.evaluate import (
     Picks,
     ScoredObject,
@@ -14,7 +15,6 @@ from copick_picker.core.evaluate.run_match import near_border
 from copick_picker.errors import DataError, UnknownNameError
 from copick_picker.records import PickSet
 from copick_picker.scores import Evaluation, MatchCounts, ObjectScore
-
 from pick_sets import pick_set
 
 SPOTS = np.array([[100.0, 900, 50], [700, 200, 80], [300, 300, 60], [800, 800, 20]])

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from copick_picker.core.geometry import box_angstrom, points_to_voxels, voxels_to_points
-from copick_picker.errors import DataError
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+from copick_picker.core.geometry import box_angstrom, points_to_voxels, voxels_to_points
+from copick_picker.errors import DataError
 
 positions = arrays(
     np.float64, st.tuples(st.integers(0, 5), st.just(3)), elements=st.floats(-1e4, 1e4)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.resampling import resample, resampled_shape
 

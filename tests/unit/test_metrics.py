@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from copick_picker.core.evaluate.matching import HitScores
 from copick_picker.core.evaluate.metrics import (
     bootstrap_weights,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from copick_picker.core.models.registry import build_network
 from copick_picker.errors import CheckpointError
 from copick_picker.settings.model import model_card

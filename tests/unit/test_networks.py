@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from torch import nn
+
 from copick_picker.core.models.fingerprint import fingerprint, same_fingerprint
 from copick_picker.core.models.registry import NETWORKS, build_network, load_state
 from copick_picker.errors import CheckpointError, DataError, UnknownNameError
-from torch import nn
 
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 UNET: dict[str, Any] = {"channels": [4, 8], "strides": [2], "num_res_units": 1, "dropout": 0.1}

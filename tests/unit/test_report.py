@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import image
+from matplotlib.patches import Circle, Rectangle
+
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
 from copick_picker.records import PickSet
 from copick_picker.report.figures import png_bytes
@@ -14,8 +17,6 @@ from copick_picker.report.score_tables import object_table, run_table
 from copick_picker.report.score_values import evaluation_values
 from copick_picker.report.slices import slice_figure
 from copick_picker.scores import Evaluation
-from matplotlib import image
-from matplotlib.patches import Circle, Rectangle
 
 SPACING = 10.0
 SHAPE_ZYX = (30, 50, 80)  # 300 x 500 x 800 A

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from copick_picker.core.models.registry import build_network
 from copick_picker.core.models.residual_unet import ResidualUNet, doubled, folded
 from copick_picker.errors import CheckpointError

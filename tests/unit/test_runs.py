@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
 from copick_picker.records import RunOutcome
 from copick_picker.workflows.runs import Summary, named_runs, process_runs, select_runs

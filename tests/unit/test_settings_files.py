@@ -1,4 +1,5 @@
 import pytest
+
 from copick_picker.errors import SettingsError
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.segment import SegmentSettings

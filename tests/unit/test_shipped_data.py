@@ -3,9 +3,10 @@
 import csv
 from pathlib import Path
 
-import copick_picker
 import numpy as np
 import pytest
+
+import copick_picker
 from copick_picker.core.models.fingerprint import RELATIVE_TOLERANCE, fingerprint
 from copick_picker.core.models.registry import build_network, load_state
 from copick_picker.core.simulate.imaging import simulated_tomogram

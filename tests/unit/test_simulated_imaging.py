@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import fft
+
 from copick_picker.core.simulate.imaging import (
     noise_std_for_snr,
     simulated_tomogram,
@@ -18,7 +20,6 @@ from copick_picker.core.simulate.optics import (
 from copick_picker.core.simulate.wedge import frequencies, tilt_weights, wedge_mask
 from copick_picker.errors import DataError
 from copick_picker.records import ImagingConditions
-from scipy import fft
 
 CONDITIONS = ImagingConditions(
     voltage_kilovolt=300.0,

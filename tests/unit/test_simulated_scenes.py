@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.core.simulate.molecules import drawn_molecule, prepared_molecule
 from copick_picker.core.simulate.orientations import random_rotations
@@ -17,7 +19,6 @@ from copick_picker.core.simulate.placement import (
 from copick_picker.core.simulate.shells import draw_ball, draw_shell
 from copick_picker.errors import DataError, UnknownNameError
 from copick_picker.records import ImagingRanges, MoleculeSceneSpec, ShellLayer
-from scipy import stats
 
 
 def lopsided_potential(side: int = 24) -> np.ndarray:

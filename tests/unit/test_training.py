@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from copick_picker.core.models.residual_unet import ResidualUNet
 from copick_picker.core.train.losses import TverskyCrossEntropy
 from copick_picker.core.train.sampling import TrainingVolume, patch_batch, with_random_contrast

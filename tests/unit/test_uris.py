@@ -1,4 +1,5 @@
 import pytest
+
 from copick_picker.errors import SettingsError, UnknownNameError
 from copick_picker.project.uris import matching, parse_output, the_one
 from copick_picker.records import PicksKey, SegmentationKey, TomogramKey
