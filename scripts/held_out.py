@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from recipes import Recipe
+
 from copick_picker import __version__
 from copick_picker.core.evaluate.evaluation import evaluate_picks
 from copick_picker.core.evaluate.plan import ScoredObject, ScoringRules
@@ -25,7 +27,6 @@ from copick_picker.scores import Evaluation
 from copick_picker.settings.localize import LocalizeParameters
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.workflows.demo_projects import package_data, vlp_centres
-from recipes import Recipe
 
 Picks = dict[str, dict[str, PickSet]]
 RULES = ScoringRules("one-to-one", 1.0, (0.5, 1.0), 1000, 5, 0.95, (0.0, 0.0, 0.0))

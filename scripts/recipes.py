@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.core.simulate.particle_scenes import LayerRange, ShellSceneSpec, shell_scene
 from copick_picker.records import ImagingConditions, Scene

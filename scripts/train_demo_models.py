@@ -17,6 +17,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from held_out import (
+    chosen_thresholds,
+    figures,
+    held_out,
+    provenance_of,
+    real_test,
+    write_model,
+)
+from model_readmes import card_text, real_text, score_table
+from recipes import RECIPES, Recipe
+
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.models.residual_unet import ResidualUNet
@@ -30,16 +41,6 @@ from copick_picker.core.train.sampling import TrainingVolume, patch_batch, with_
 from copick_picker.core.train.trainer import Trainer, TrainingPlan
 from copick_picker.project.mrc import read_mrc
 from copick_picker.workflows.demo_projects import package_data
-from held_out import (
-    chosen_thresholds,
-    figures,
-    held_out,
-    provenance_of,
-    real_test,
-    write_model,
-)
-from model_readmes import card_text, real_text, score_table
-from recipes import RECIPES, Recipe
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 FOLDERS = {"vlp": "hiv-vlp-40a", "molecules": "simulated-10a"}
