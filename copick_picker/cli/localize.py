@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 @click.option(
     "--smoothing-radii",
     type=float,
-    show_default="0.15",
+    show_default="0.1",
     help="Smoothing before markers are sought, in radii.",
 )
 @click.option(

@@ -17,7 +17,12 @@ def model() -> None:
     A model is a folder: model.yaml says what the network is and what it was trained on,
     weights.safetensors holds its numbers. A name that is no folder means a model that ships with
     the package.
-    """
+
+    \b
+    Examples:
+      copick-picker model show model_dir
+      copick-picker model check model_dir
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 
 @model.command(short_help="Show the card of a model.", context_settings=_CONTEXT)

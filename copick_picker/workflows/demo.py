@@ -76,7 +76,7 @@ PARTS = (
         name="simulated",
         title="Simulated: three tomograms of five objects, from seeds that no training used",
         make=make_simulated_project,
-        segment={"model": "simulated-five-10A", "input": "wbp@10.0"},
+        segment={"model": "simulated-10a", "input": "wbp@10.0"},
         localize={},
         evaluate={"tolerance": "0.5r", "slices": 3, "contrast": "dark"},
     ),

@@ -71,7 +71,7 @@ def test_microtubules_give_few_picks_of_molecules(tmp_path):
         names,
         spacing=10.52,
         contrast="bright",
-        model="simulated-five-10a",
+        model="simulated-10a",
         objects=MOLECULES,
     )
 
