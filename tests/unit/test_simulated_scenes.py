@@ -12,7 +12,6 @@ from copick_picker.core.simulate.orientations import random_rotations
 from copick_picker.core.simulate.particle_scenes import LayerRange, ShellSceneSpec, shell_scene
 from copick_picker.core.simulate.placement import (
     free_corner,
-    nearest_gap,
     overlap,
     separated_points,
 )
@@ -26,6 +25,11 @@ def lopsided_potential(side: int = 24) -> np.ndarray:
     grid = np.stack(np.meshgrid(*[np.arange(side)] * 3, indexing="ij"), axis=-1) - side // 2
     places = np.array([[3.0, 1.0, -2.0], [-1.0, -3.0, 1.0], [-2.0, 2.0, 1.0]])
     return sum(np.exp(-((grid - place) ** 2).sum(axis=-1) / 8.0) for place in places)
+
+
+def nearest_gap(points_xyz: np.ndarray) -> float:
+    distances = np.linalg.norm(points_xyz[:, None] - points_xyz[None], axis=2)
+    return float(distances[np.triu_indices(len(points_xyz), 1)].min())
 
 
 def centre_of_mass(volume: np.ndarray) -> np.ndarray:
@@ -170,12 +174,10 @@ def test_nothing_to_place_and_no_room() -> None:
     assert np.all(corner <= [4, 5, 6])
 
 
-def test_overlap_outside_is_empty_and_nearest_gap_of_one_point_is_infinite() -> None:
+def test_overlap_outside_is_empty() -> None:
     inside, within = overlap((10, 10, 10), (4, 4, 4), (20, 0, -9))
     assert np.zeros((10, 10, 10))[inside].size == 0
     assert np.zeros((4, 4, 4))[within].size == 0
-    assert nearest_gap(np.zeros((1, 3))) == float("inf")
-    assert nearest_gap(np.array([[0.0, 0, 0], [3.0, 4.0, 0], [50.0, 0, 0]])) == pytest.approx(5.0)
 
 
 SPEC = MoleculeSceneSpec(

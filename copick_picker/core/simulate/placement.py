@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -123,17 +122,3 @@ def overlap(
         inside.append(slice(start, stop))
         within.append(slice(start - corner, stop - corner))
     return tuple(inside), tuple(within)
-
-
-def nearest_gap(points_xyz: FloatArray) -> float:
-    """Return the least distance between two points, infinity for fewer than two.
-
-    Parameters
-    ----------
-    points_xyz : numpy.ndarray, shape (n, 3)
-        Points in Angstrom.
-    """
-    if len(points_xyz) < 2:
-        return float("inf")
-    distances, _ = cKDTree(points_xyz).query(points_xyz, k=2)
-    return float(distances[:, 1].min())
