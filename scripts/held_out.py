@@ -1,6 +1,5 @@
 """Thresholds from the validation tomograms, scores on the test tomograms, and the model folder."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -226,11 +225,8 @@ def write_model(
 
 def provenance_of(recipe: Recipe, trained_steps: int) -> dict[str, Any]:
     """Return how the model was made."""
-    sources = sorted(package_data().parent.glob("core/simulate/*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     return {
         "package_version": __version__,
-        "simulator_sha256": digest,
         "script": "scripts/train_demo_models.py",
         "seed": recipe.seed,
         "training_data": "simulated tomograms only",

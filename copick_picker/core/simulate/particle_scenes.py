@@ -152,6 +152,7 @@ def _draw_shells(
     """Draw particles, vesicles and fragments; return the particles' centres."""
     n_particles = int(rng.integers(*spec.count, endpoint=True))
     n_vesicles = int(rng.integers(*spec.vesicle_count, endpoint=True))
+    n_fragments = int(rng.integers(*spec.fragment_count, endpoint=True))
     radii = np.concatenate(
         [
             rng.uniform(*spec.radius_angstrom, n_particles) + spec.outer_angstrom,
@@ -179,12 +180,13 @@ def _draw_shells(
             roughness=rng.uniform(*spec.roughness),
             voxel_spacing=voxel_spacing,
         )
-    _draw_fragments(potential, spec, low_xyz, high_xyz, voxel_spacing, rng)
+    for _ in range(n_fragments):
+        _draw_fragment(potential, spec, low_xyz, high_xyz, voxel_spacing, rng)
     points_xyz: npt.NDArray[np.float64] = placed[is_particle]
     return points_xyz
 
 
-def _draw_fragments(
+def _draw_fragment(
     potential: Volume,
     spec: ShellSceneSpec,
     low_xyz: npt.NDArray[np.float64],
@@ -192,19 +194,18 @@ def _draw_fragments(
     voxel_spacing: float,
     rng: np.random.Generator,
 ) -> None:
-    """Draw open pieces of membrane."""
-    for _ in range(int(rng.integers(*spec.fragment_count, endpoint=True))):
-        layers = _drawn_layers(spec.vesicle_layers, 1.0, rng)
-        coverage = rng.uniform(*spec.fragment_coverage)
-        draw_shell(
-            potential,
-            rng.uniform(low_xyz, high_xyz),
-            [replace(layer, coverage=coverage) for layer in layers],
-            rng,
-            radius_angstrom=rng.uniform(*spec.fragment_radius_angstrom),
-            roughness=rng.uniform(*spec.roughness),
-            voxel_spacing=voxel_spacing,
-        )
+    """Draw an open piece of membrane."""
+    layers = _drawn_layers(spec.vesicle_layers, 1.0, rng)
+    coverage = rng.uniform(*spec.fragment_coverage)
+    draw_shell(
+        potential,
+        rng.uniform(low_xyz, high_xyz),
+        [replace(layer, coverage=coverage) for layer in layers],
+        rng,
+        radius_angstrom=rng.uniform(*spec.fragment_radius_angstrom),
+        roughness=rng.uniform(*spec.roughness),
+        voxel_spacing=voxel_spacing,
+    )
 
 
 def _drawn_layers(
