@@ -25,7 +25,7 @@ from copick_picker.records import LocalizeTarget, PickSet
 from copick_picker.scores import Evaluation
 from copick_picker.settings.localize import LocalizeParameters
 from copick_picker.settings.model import ModelCard, ModelObject
-from copick_picker.workflows.demo_projects import package_data, vlp_centres
+from copick_picker.workflows.demo_projects import vlp_centres
 
 Picks = dict[str, dict[str, PickSet]]
 RULES = ScoringRules("one-to-one", 1.0, (0.5, 1.0), 1000, 5, 0.95, (0.0, 0.0, 0.0))
