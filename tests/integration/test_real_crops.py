@@ -30,7 +30,7 @@ def run(*arguments):
     return result.output
 
 
-def whole_path(folder, names, *, spacing, contrast, model, objects):
+def check_whole_path(folder, names, *, spacing, contrast, model, objects):
     """Segment, localize and evaluate crops of which it is known that no object is in them."""
     tomograms = {name.replace("_", "-"): read_mrc(CROPS / f"{name}.mrc")[0] for name in names}
     empty = {
@@ -66,7 +66,7 @@ def whole_path(folder, names, *, spacing, contrast, model, objects):
 @pytest.mark.slow
 def test_microtubules_give_few_picks_of_molecules(tmp_path):
     names = ["microtubule_13pf", "microtubule_14pf"]
-    whole_path(
+    check_whole_path(
         tmp_path,
         names,
         spacing=10.52,
@@ -78,4 +78,6 @@ def test_microtubules_give_few_picks_of_molecules(tmp_path):
 
 def test_plastic_sections_give_few_virus_like_particles(tmp_path):
     names = ["tardis_mt_0", "tardis_mt_3", "tardis_mt_4", "tardis_mt_5", "tardis_tf30_raw_header"]
-    whole_path(tmp_path, names, spacing=25.0, contrast="dark", model="hiv-vlp-40a", objects=VLP)
+    check_whole_path(
+        tmp_path, names, spacing=25.0, contrast="dark", model="hiv-vlp-40a", objects=VLP
+    )
