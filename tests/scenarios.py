@@ -185,6 +185,11 @@ def scene_agreement(scene: Scene, points_xyz: Mapping[str, FloatArray]) -> Agree
     return sum(parts, NOTHING)
 
 
+def with_channels(targets: list[LocalizeTarget]) -> list[LocalizeTarget]:
+    """Return targets that read channels 1, 2, ... of a probability volume."""
+    return [replace(target, channel=number) for number, target in enumerate(targets, start=1)]
+
+
 def make_scene(name: str, *, seed: int, particles: int = 320) -> Scene:
     """Return a named scene with about the given number of particles.
 

@@ -52,7 +52,7 @@ class LocalizeParameters(BaseModel):
     smoothing_radii: float = Field(default=0.1, gt=0)
     neck_ratio: float = Field(default=0.85, gt=0, le=1)
     peak_floor: float = Field(default=0.2, gt=0, lt=1)
-    peak_smoothing_radii: float = Field(default=0.3, gt=0)
+    peak_smoothing_radii: float = Field(default=0.25, gt=0)
 
     @model_validator(mode="after")
     def _scales_in_order(self) -> Self:
