@@ -96,7 +96,7 @@ if TYPE_CHECKING:
 @click.option(
     "--neck-ratio",
     type=float,
-    show_default="0.8",
+    show_default="0.85",
     help="Two markers are one particle where the neck between them is at least so wide.",
 )
 @click.option(
@@ -105,7 +105,7 @@ if TYPE_CHECKING:
 @click.option(
     "--peak-smoothing-radii",
     type=float,
-    show_default="0.3",
+    show_default="0.25",
     help="Smoothing before peaks are sought, in radii.",
 )
 @click.option(
