@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from copick_picker.settings.simulate import (
     DEMO_SCENE,
     DEMO_VOXEL_SPACING,
     OBJECT_RADII_ANGSTROM,
+    TRAINING_IMAGING,
 )
 from copick_picker.workflows.demo_projects import (
     VLP_NAME,
@@ -95,7 +97,8 @@ class Recipe:
     radius_angstrom: Mapping[str, float]
     target_fraction: Mapping[str, float]
     scene: Callable[[np.random.Generator], Scene]
-    conditions: Callable[[np.random.Generator], ImagingConditions]
+    training_conditions: Callable[[np.random.Generator], ImagingConditions]
+    held_out_conditions: Callable[[np.random.Generator], ImagingConditions]
     tomograms: Mapping[str, int]
     views: int
     channels: tuple[int, ...]
@@ -126,7 +129,8 @@ def vlp_recipe() -> Recipe:
         radius_angstrom={VLP_NAME: VLP_RADIUS_ANGSTROM},
         target_fraction={VLP_NAME: VLP_TARGET_FRACTION},
         scene=vlp_scene,
-        conditions=vlp_conditions,
+        training_conditions=vlp_conditions,
+        held_out_conditions=vlp_conditions,
         tomograms={"train": 100, "validation": 12, "test": 12},
         views=2,
         channels=(16, 32, 64),
@@ -150,11 +154,6 @@ def demo_scene(rng: np.random.Generator) -> Scene:
     return molecule_scene(demo_molecules(), DEMO_SCENE, MOLECULE_SHAPE, rng)
 
 
-def demo_conditions(rng: np.random.Generator) -> ImagingConditions:
-    """Return random imaging conditions of the demo."""
-    return drawn_conditions(DEMO_IMAGING, rng)
-
-
 def molecule_recipe() -> Recipe:
     """Return the recipe of the model for the simulated demo."""
     return Recipe(
@@ -166,7 +165,8 @@ def molecule_recipe() -> Recipe:
         radius_angstrom=OBJECT_RADII_ANGSTROM,
         target_fraction=dict.fromkeys(OBJECT_RADII_ANGSTROM, 0.5),
         scene=demo_scene,
-        conditions=demo_conditions,
+        training_conditions=partial(drawn_conditions, TRAINING_IMAGING),
+        held_out_conditions=partial(drawn_conditions, DEMO_IMAGING),
         tomograms={"train": 110, "validation": 8, "test": 10},
         views=2,
         channels=(12, 32, 64, 64),

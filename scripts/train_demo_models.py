@@ -98,8 +98,10 @@ def _simulate_one(job: tuple[str, Path, str, int]) -> None:
     arrays: dict[str, Any] = {"target": target}
     for channel, points_xyz in points.items():
         arrays[f"centres_{channel}"] = points_to_voxels(points_xyz, scene.voxel_spacing)
-    for view in range(recipe.views if split == "train" else 1):
-        conditions = recipe.conditions(rng)
+    is_training = split == "train"
+    draw = recipe.training_conditions if is_training else recipe.held_out_conditions
+    for view in range(recipe.views if is_training else 1):
+        conditions = draw(rng)
         volume = simulated_tomogram(scene.potential, scene.voxel_spacing, conditions, rng)
         arrays[f"volume_{view}"] = ((volume - volume.mean()) / volume.std()).astype(np.float16)
     temporary = _pool_file(work, split, index).with_suffix(".part.npz")
@@ -230,7 +232,7 @@ def noise_levels(recipe: Recipe) -> tuple[str, str]:
     ratios, contrasts = [], []
     for index in range(12):
         rng = np.random.default_rng([recipe.seed, 7, index])
-        scene, conditions = recipe.scene(rng), recipe.conditions(rng)
+        scene, conditions = recipe.scene(rng), recipe.held_out_conditions(rng)
         signal = tomogram_signal(scene.potential, scene.voxel_spacing, conditions)
         noise = tomogram_noise(scene.potential.shape, conditions, rng)
         ratios.append(float(signal.var() / noise.var()))
