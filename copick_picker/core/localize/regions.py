@@ -21,7 +21,7 @@ from copick_picker.core.localize.components import Box, Components
 from copick_picker.core.localize.splitting import CellArray, SplitRule, is_one_ball, split_cells
 
 LEAST_VISIBLE = 0.1  # a particle centred inside the volume shows at least an eighth of itself
-CONTACT_LIMIT = 0.1  # a cell with a larger part of its surface on other cells counts as cut
+CONTACT_LIMIT = 0.05  # a cell with a larger part of its surface on other cells counts as cut
 LEAST_SURFACE_POINTS = 12
 LEAST_WHOLE = 5  # whole particles from which the usual radius of an object is taken
 FIT_LIMIT = 0.6  # a fit that leaves the centre of mass by more than this many radii is dropped
