@@ -117,8 +117,8 @@ def held_out(
     )
 
 
-def chosen_thresholds(evaluation: Evaluation) -> dict[str, float]:
-    """Return the lowest score threshold of each object whose F1 is within 0.005 of the best.
+def chosen_thresholds(evaluation: Evaluation, margin: float) -> dict[str, float]:
+    """Return the lowest score threshold of each object whose F1 is within a margin of the best.
 
     The lowest, since scores on other data than the simulated ones tend to be lower.
     """
@@ -127,7 +127,7 @@ def chosen_thresholds(evaluation: Evaluation) -> dict[str, float]:
         if entry.curve is None:
             msg = f"{entry.name} has no score curve on the validation tomograms"
             raise RuntimeError(msg)
-        good = entry.curve.f_beta >= entry.curve.f_beta.max() - 0.005
+        good = entry.curve.f_beta >= entry.curve.f_beta.max() - margin
         lowest = float(entry.curve.thresholds[good].min())
         thresholds[entry.name] = math.floor(lowest * 1e3) / 1e3
     return thresholds

@@ -12,6 +12,7 @@ from copick_picker.records import ImagingConditions, Scene
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,
     DEMO_SCENE,
+    DEMO_SHAPE_ZYX,
     DEMO_VOXEL_SPACING,
     OBJECT_RADII_ANGSTROM,
     TRAINING_IMAGING,
@@ -96,11 +97,13 @@ class Recipe:
     tolerance_angstrom: Mapping[str, float]
     radius_angstrom: Mapping[str, float]
     target_fraction: Mapping[str, float]
-    scene: Callable[[np.random.Generator], Scene]
+    training_scene: Callable[[np.random.Generator], Scene]
+    held_out_scene: Callable[[np.random.Generator], Scene]
     training_conditions: Callable[[np.random.Generator], ImagingConditions]
     held_out_conditions: Callable[[np.random.Generator], ImagingConditions]
     tomograms: Mapping[str, int]
     views: int
+    threshold_margin: float
     channels: tuple[int, ...]
     dropout: float
     channel_weights: tuple[float, ...]
@@ -128,11 +131,13 @@ def vlp_recipe() -> Recipe:
         tolerance_angstrom={VLP_NAME: VLP_TOLERANCE},
         radius_angstrom={VLP_NAME: VLP_RADIUS_ANGSTROM},
         target_fraction={VLP_NAME: VLP_TARGET_FRACTION},
-        scene=vlp_scene,
+        training_scene=vlp_scene,
+        held_out_scene=vlp_scene,
         training_conditions=vlp_conditions,
         held_out_conditions=vlp_conditions,
         tomograms={"train": 100, "validation": 12, "test": 12},
         views=2,
+        threshold_margin=0.005,
         channels=(16, 32, 64),
         dropout=0.1,
         channel_weights=(1.0, 3.0),
@@ -149,9 +154,9 @@ def vlp_recipe() -> Recipe:
 MOLECULE_SHAPE = (80, 176, 176)
 
 
-def demo_scene(rng: np.random.Generator) -> Scene:
+def demo_scene(shape_zyx: tuple[int, int, int], rng: np.random.Generator) -> Scene:
     """Return a random scene of the demo's molecules."""
-    return molecule_scene(demo_molecules(), DEMO_SCENE, MOLECULE_SHAPE, rng)
+    return molecule_scene(demo_molecules(), DEMO_SCENE, shape_zyx, rng)
 
 
 def molecule_recipe() -> Recipe:
@@ -164,11 +169,13 @@ def molecule_recipe() -> Recipe:
         tolerance_angstrom={name: 0.5 * r for name, r in OBJECT_RADII_ANGSTROM.items()},
         radius_angstrom=OBJECT_RADII_ANGSTROM,
         target_fraction=dict.fromkeys(OBJECT_RADII_ANGSTROM, 0.5),
-        scene=demo_scene,
+        training_scene=partial(demo_scene, MOLECULE_SHAPE),
+        held_out_scene=partial(demo_scene, DEMO_SHAPE_ZYX),
         training_conditions=partial(drawn_conditions, TRAINING_IMAGING),
         held_out_conditions=partial(drawn_conditions, DEMO_IMAGING),
-        tomograms={"train": 110, "validation": 8, "test": 10},
+        tomograms={"train": 110, "validation": 24, "test": 16},
         views=2,
+        threshold_margin=0.01,
         channels=(12, 32, 64, 64),
         dropout=0.1,
         channel_weights=(1.0, 2.0, 2.0, 2.0, 3.0, 6.0),

@@ -87,7 +87,8 @@ def _simulate_one(job: tuple[str, Path, str, int]) -> None:
     recipe = RECIPES[model]()
     torch.set_num_threads(1)
     rng = np.random.default_rng([recipe.seed, SPLITS[split], index])
-    scene = recipe.scene(rng)
+    is_training = split == "train"
+    scene = recipe.training_scene(rng) if is_training else recipe.held_out_scene(rng)
     radii = {
         channel: recipe.target_fraction[name] * recipe.radius_angstrom[name]
         for channel, name in enumerate(recipe.objects, start=1)
@@ -98,7 +99,6 @@ def _simulate_one(job: tuple[str, Path, str, int]) -> None:
     arrays: dict[str, Any] = {"target": target}
     for channel, points_xyz in points.items():
         arrays[f"centres_{channel}"] = points_to_voxels(points_xyz, scene.voxel_spacing)
-    is_training = split == "train"
     draw = recipe.training_conditions if is_training else recipe.held_out_conditions
     for view in range(recipe.views if is_training else 1):
         conditions = draw(rng)
@@ -182,7 +182,7 @@ def finish(
 ) -> None:
     """Choose thresholds, score the held-out tomograms and write the model folder."""
     validation = held_out(network, recipe, load_pool(recipe, arguments.work, "validation"), {})
-    thresholds = chosen_thresholds(validation)
+    thresholds = chosen_thresholds(validation, recipe.threshold_margin)
     test = held_out(network, recipe, load_pool(recipe, arguments.work, "test"), thresholds)
     scores = figures(test)
     facts = provenance_of(recipe, recipe.steps) | {"held_out_simulated": scores}
@@ -217,6 +217,7 @@ def text_fields(recipe: Recipe, network: torch.nn.Module) -> dict[str, object]:
         "parameters": sum(value.numel() for value in network.parameters()),
         "window": " x ".join(str(side) for side in recipe.window_voxels),
         "seed": recipe.seed,
+        "margin": recipe.threshold_margin,
         "views": recipe.views,
         "steps": recipe.steps,
         "batch": recipe.batch_size,
@@ -232,7 +233,7 @@ def noise_levels(recipe: Recipe) -> tuple[str, str]:
     ratios, contrasts = [], []
     for index in range(12):
         rng = np.random.default_rng([recipe.seed, 7, index])
-        scene, conditions = recipe.scene(rng), recipe.held_out_conditions(rng)
+        scene, conditions = recipe.held_out_scene(rng), recipe.held_out_conditions(rng)
         signal = tomogram_signal(scene.potential, scene.voxel_spacing, conditions)
         noise = tomogram_noise(scene.potential.shape, conditions, rng)
         ratios.append(float(signal.var() / noise.var()))
