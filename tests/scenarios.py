@@ -7,7 +7,6 @@ sizes. The parameters of a scene stand beside its name in :data:`SCENES`.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -393,9 +392,3 @@ def _lattice_points(
     extent = np.abs(points / [1.0, 1.3, 0.8]).max(axis=1)
     nearest: FloatArray = points[np.argsort(extent, kind="stable")[:count]]
     return nearest
-
-
-def describe(scene: Scene) -> dict[str, Any]:
-    """Return shape and particle counts for a table."""
-    counts = {name: len(points) for name, points in scene.centres_zyx.items()}
-    return {"shape_zyx": scene.labels.shape, "particles": sum(counts.values())}

@@ -202,6 +202,21 @@ def test_a_volume_thinner_than_the_particle_is_valid() -> None:
     assert found["ribosome"].picks.points_xyz.shape[1] == 3
 
 
+def test_a_blob_that_fills_the_volume_is_one_region_and_too_large() -> None:
+    labels = np.full((60, 70, 80), 3, dtype=np.uint8)
+    found = localize(labels, None, [TARGET], voxel_spacing=10.0, rules=rules())
+    assert len(found["ribosome"].picks) == 0
+    assert found["ribosome"].dropped["too large"] == 1
+
+
+def test_noise_gives_no_picks_but_a_count() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(SHAPE) < 0.05, 3, 0).astype(np.uint8)
+    found = localize(labels, None, [TARGET], voxel_spacing=10.0, rules=rules())
+    assert len(found["ribosome"].picks) == 0
+    assert found["ribosome"].dropped["too small"] > 1000
+
+
 def test_an_unknown_method_names_the_choices() -> None:
     with pytest.raises(UnknownNameError, match="'watershd'.*did you mean 'watershed'.*components"):
         localize(

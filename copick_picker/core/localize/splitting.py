@@ -169,7 +169,8 @@ def _with_halves(
     """Return markers, two in place of one where the voxels nearest to it have a neck.
 
     A cavity can hide the maximum of one particle of a touching pair, but not its share of the
-    voxels: the two means of an elongated cell lie in the two particles.
+    voxels: the two means of an elongated cell lie in the two particles. What is larger than two
+    particles is no pair.
     """
     if len(markers) == 0:
         markers = voxels.mean(axis=0, keepdims=True)
@@ -177,7 +178,7 @@ def _with_halves(
     kept = []
     for number, marker in enumerate(markers):
         cell = voxels[owner == number]
-        halves = _two_means(cell)
+        halves = _two_means(cell) if len(cell) <= 2.5 * rule.largest_volume else None
         kept += [marker] if halves is None or not _has_neck(cell, halves, rule) else list(halves)
     return np.array(kept)
 
@@ -256,6 +257,8 @@ class _Joining:
 
     def consider(self, first: int, second: int) -> None:
         parts = self.parts[first], self.parts[second]
+        if len(parts[0]) + len(parts[1]) > self.rule.largest_volume:
+            return
         ratio = _neck_ratio(parts, (self.centres[first], self.centres[second]), self.rule)
         if ratio >= self.rule.neck_ratio:
             entry = (-ratio, first, second, self.age[first] + self.age[second])
@@ -284,8 +287,6 @@ def _neck_ratio(
     """Return the least cross-section between two centres over that of the thinner part."""
     if min(len(parts[0]), len(parts[1])) == 0:
         return 1.0
-    if len(parts[0]) + len(parts[1]) > rule.largest_volume:
-        return 0.0
     axis = centres[1] - centres[0]
     length = float(np.linalg.norm(axis))
     along = np.concatenate(parts) - centres[0]
