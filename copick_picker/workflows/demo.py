@@ -189,9 +189,9 @@ def command_line(command: str, settings: JobSettings) -> str:
     """
     words = ["copick-picker", command]
     fields = type(settings).model_fields
-    for name in settings.model_fields_set:
+    for name, field in fields.items():
         value = getattr(settings, name)
-        if value == fields[name].default:
+        if name not in settings.model_fields_set or value == field.default:
             continue
         values = value if isinstance(value, tuple) else (value,)
         for one in values:
