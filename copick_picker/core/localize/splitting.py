@@ -15,7 +15,7 @@ from copick_picker.core.localize.centres import FloatArray, squared_distance
 BoolArray = npt.NDArray[np.bool_]
 CellArray = npt.NDArray[np.int32]
 
-# Geometry of the search, in units of the object's radius; none of it is a matter of taste.
+# Fixed geometry of the search, in units of the object's radius where nothing else is said.
 MARKER_DEPTH = 0.2  # a marker lies at least this deep inside the mask
 MARKER_WINDOW = 0.25  # a marker is the deepest place within this distance along each axis
 MARKER_DISTANCE = 0.45  # two markers are at least this far apart
@@ -24,11 +24,13 @@ SETTLE_STEPS = 6
 SETTLED = 0.01  # voxels
 RETIRED = 10**9  # age of a cell that went into another
 ONE_PARTICLE_REACH = 1.5  # markers farther apart than this are never one particle
-# A ball has equal second moments of 3/5 a^2; two balls of 0.8 R at 0.9 R have a ratio of 2.4.
+# A ball has a variance of a^2 / 5 along each axis; for two balls of 0.8 R, 0.9 R apart, the ratio of
+# the largest variance to the smallest is about 2.8.
 BALL_MOMENT_RATIO = 1.35
 BALL_MOMENT_EXCESS = 1.15
 ELONGATED_MOMENT_RATIO = 1.6
 TWO_MEANS_STEPS = 4
+PAIR_VOLUME = 2.5  # a cell of more than this many largest particles is no pair
 LEAST_VOXELS = 8
 # The cross-section along an axis is sampled finely and smoothed just enough to hide the grid.
 PROFILE_STEP = 0.25
@@ -178,7 +180,7 @@ def _with_halves(
     kept = []
     for number, marker in enumerate(markers):
         cell = voxels[owner == number]
-        halves = _two_means(cell) if len(cell) <= 2.5 * rule.largest_volume else None
+        halves = _two_means(cell) if len(cell) <= PAIR_VOLUME * rule.largest_volume else None
         kept += [marker] if halves is None or not _has_neck(cell, halves, rule) else list(halves)
     return np.array(kept)
 
