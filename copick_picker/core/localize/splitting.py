@@ -24,8 +24,8 @@ SETTLE_STEPS = 6
 SETTLED = 0.01  # voxels
 RETIRED = 10**9  # age of a cell that went into another
 ONE_PARTICLE_REACH = 1.5  # markers farther apart than this are never one particle
-# A ball has a variance of a^2 / 5 along each axis; for two balls of 0.8 R, 0.9 R apart, the ratio of
-# the largest variance to the smallest is about 2.8.
+# A ball has a variance of a^2 / 5 along each axis; for two balls of 0.8 R, 0.9 R apart, the ratio
+# of the largest variance to the smallest is about 2.8.
 BALL_MOMENT_RATIO = 1.35
 BALL_MOMENT_EXCESS = 1.15
 ELONGATED_MOMENT_RATIO = 1.6
