@@ -115,6 +115,18 @@ if TYPE_CHECKING:
     help="Name of a segmentation's object in the project; repeatable.",
 )
 @click.option("--label", "-lbl", type=int, help="The value that stands for every chosen object.")
+@click.option(
+    "--mask",
+    metavar="URI|FILE",
+    help="Segmentation name:user/session, or an MRC file ({run} in its name stands for the run): "
+    "picks outside are dropped.",
+)
+@click.option(
+    "--mask-margin",
+    type=float,
+    show_default="0.0",
+    help="How far inside the mask picks must lie, in Angstrom; below 0: may lie outside.",
+)
 @job_options
 @hidden("--seg-uri", "-suri", "seg_uri")
 @hidden("--seg-info", "-seginfo", "seg_info")
@@ -141,9 +153,10 @@ def localize(**flags: Any) -> None:
       copick-picker localize -c config.json -i predict:picker/1@10.0 -o "*:picker/1"
       copick-picker localize -c config.json -i predict:picker/1 --objects ribosome --method peaks
       copick-picker localize -c config.json --radius ribosome=140 --threshold ribosome=0.4
+      copick-picker localize -c config.json --mask lamella:picker/1 --mask-margin 150
 
     \b
-    See also: copick-picker segment, copick-picker evaluate
+    See also: copick-picker segment, copick-picker mask, copick-picker evaluate
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     from copick_picker.cli.console import execute
 
