@@ -1,6 +1,6 @@
 """The mask that a run gets: a segmentation of the project, or a file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -209,6 +209,34 @@ def finite_or_none(distances: npt.NDArray[np.float64]) -> list[float | None]:
     [1.23, None]
     """
     return [round(float(value), 2) if np.isfinite(value) else None for value in distances.tolist()]
+
+
+def recorded_distances(
+    record: Mapping[str, Any] | None, points_xyz: npt.NDArray[np.float64]
+) -> dict[tuple[float, ...], float]:
+    """Return point (x, y, z) -> distance to the mask's surface, as the picks' record says.
+
+    Parameters
+    ----------
+    record : mapping or None
+        Record of the picks; without distances, or of another number of picks, it says nothing.
+    points_xyz : numpy.ndarray, shape (n, 3), float64
+        The picks in their order, Angstrom.
+
+    Examples
+    --------
+    >>> recorded_distances({MASK_DISTANCES: [12.5]}, np.array([[1.0, 2.0, 3.0]]))
+    {(1.0, 2.0, 3.0): 12.5}
+    """
+    distances = (record or {}).get(MASK_DISTANCES)
+    if not isinstance(distances, list) or len(distances) != len(points_xyz):
+        return {}
+    points = (tuple(point) for point in points_xyz.tolist())
+    return {
+        point: float(distance)
+        for point, distance in zip(points, distances, strict=True)
+        if distance is not None
+    }
 
 
 def _read(
