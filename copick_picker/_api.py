@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from copick_picker.core.evaluate import evaluate_picks
 from copick_picker.core.localize import localize as localize_volume
-from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
+from copick_picker.core.segment.engine import SegmentedVolume
 from copick_picker.records import Localized, LocalizeTarget, ObjectSpec, PickSet
 from copick_picker.scores import Evaluation
 from copick_picker.settings.evaluate import EvaluateSettings
@@ -22,6 +22,7 @@ from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.evaluate import scoring_rules, with_min_score
 from copick_picker.workflows.evaluation_objects import scored_objects
 from copick_picker.workflows.loading import load_models
+from copick_picker.workflows.running import run_models
 
 Volume = npt.NDArray[Any]
 PicksByRun = Mapping[str, Mapping[str, PickSet]]
@@ -66,7 +67,7 @@ def segment(
     folders = [model] if isinstance(model, str | Path) else list(model)
     flags = {"config": "", "model": tuple(str(folder) for folder in folders), **settings}
     models = load_models(join_settings(SegmentSettings, flags=flags))
-    return segment_volume(volume, models.members, models.options, probabilities=probabilities)
+    return run_models(volume, models, inverted=False, probabilities=probabilities)
 
 
 def localize(
