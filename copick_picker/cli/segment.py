@@ -86,6 +86,12 @@ if TYPE_CHECKING:
     help="Resample tomograms of another spacing to the model's, and the result back.",
 )
 @click.option(
+    "--mask",
+    metavar="URI|FILE",
+    help="Segmentation name:user/session, or an MRC file ({run} in its name stands for the run): "
+    "outside is background; windows wholly outside are not computed.",
+)
+@click.option(
     "--object-map",
     multiple=True,
     metavar="MODEL=PROJECT",
@@ -128,10 +134,11 @@ def segment(**flags: Any) -> None:
     Examples:
       copick-picker segment -c config.json -m model_dir -i wbp@10.0 -o predict:picker/1
       copick-picker segment -c config.json -m model_dir -i wbp -r "TS_*" --probabilities
+      copick-picker segment -c config.json -m model_dir -i wbp@10.0 --mask lamella:picker/1
       copick-picker segment -c config.json -mc model_config.yaml -mw best_model.pth --ntta 4
 
     \b
-    See also: copick-picker localize, copick-picker model show
+    See also: copick-picker localize, copick-picker mask, copick-picker model show
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     from copick_picker.cli.console import execute
 
