@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "copick_picker.cli.export",
         "Write picks and segmentations for other programs.",
     ),
+    "mask": ("copick_picker.cli.mask", "Make masks that segment and localize take."),
     "model": ("copick_picker.cli.model", "Show, convert and check models."),
     "demo": ("copick_picker.cli.demo", "Run the whole path on a real and a simulated project."),
     "info": ("copick_picker.cli.info", "Show versions, devices and the health of a project."),

@@ -13,6 +13,7 @@ from copick_picker.core.masks.distances import distances_at, signed_distances
 from copick_picker.core.masks.grids import BoolVolume, box_text, inside_of, on_grid, same_box
 from copick_picker.errors import DataError, SettingsError
 from copick_picker.project.checkpoints import file_sha256
+from copick_picker.project.cryosiam_files import read_labels
 from copick_picker.project.mrc import read_mrc
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, the_one
@@ -28,7 +29,10 @@ _SPACING_STEP = 1e-3
 
 Volume = npt.NDArray[Any]
 _Reader = Callable[[Path], tuple[Volume, float]]
-READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = ((_MRC_ENDINGS, read_mrc),)
+READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
+    (_MRC_ENDINGS, read_mrc),
+    ((".h5",), lambda path: (read_labels(path), 0.0)),
+)
 """Endings of files that hold a mask -> what reads the volume and its spacing, 0.0 if unknown."""
 
 
