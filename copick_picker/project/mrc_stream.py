@@ -9,11 +9,10 @@ import gzip
 import shutil
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -89,9 +88,8 @@ def unpacked(path: Path) -> Iterator[Path]:
     ProjectError
         If it cannot be read, or is damaged.
     """
-    openers: dict[str, Callable[[Path], IO[bytes]]] = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
-    opener = openers.get(path.suffix.lower())
-    if opener is None:
+    kind = path.suffix.lower()
+    if kind not in (".gz", ".bz2"):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +97,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         try:
             with (
                 guarded(f"cannot read {path}"),
-                opener(path) as packed,
+                gzip.GzipFile(path) if kind == ".gz" else bz2.BZ2File(path) as packed,
                 plain.open("wb") as out,
             ):
                 shutil.copyfileobj(packed, out, 1 << 20)

@@ -59,7 +59,7 @@ class TomogramWriter:
         """
         run = self._root.get_run(run_name)
         item = None if run is None else listing.tomogram_items(run).get(key)
-        if item is None or not volumes.is_occupied(item):
+        if item is None or not _has_array(item):
             return False, None
         return True, provenance.from_stored(volumes.stored_record(item))
 
@@ -108,8 +108,8 @@ class TomogramWriter:
         try:
             _write_item(item, shape_zyx, read_block, key.voxel_spacing, stored)
         finally:
-            remove_empty(Path(item.path).parent)
-            remove_empty(Path(item.path).parent.parent)
+            remove_empty(Path(item.overlay_path).parent)
+            remove_empty(Path(item.overlay_path).parent.parent)
             self._root.refresh()
 
     def _item(self, run_name: str, key: TomogramKey) -> CopickTomogram:
@@ -120,7 +120,7 @@ class TomogramWriter:
             run = kind(self._root, meta=meta(name=run_name))
         else:
             found = listing.tomogram_items(run).get(key)
-            if found is not None and getattr(found, "read_only", False):
+            if found is not None and not found.fs_overlay.exists(found.overlay_path):
                 msg = f"{key} of run {run_name} stands in the read-only part of the project"
                 raise ConflictError(msg)
         kind, meta = run._voxel_spacing_factory()
@@ -156,10 +156,11 @@ def _write_item(
     voxel_spacing: float,
     stored: dict[str, Any],
 ) -> None:
-    if not is_local(item.fs):
-        msg = f"{item.path} is not on this machine: tomograms are imported into local projects only"
+    path = item.overlay_path
+    if not is_local(item.fs_overlay):
+        msg = f"{path} is not on this machine: tomograms are imported into local projects only"
         raise ProjectError(msg)
-    with replacing(Path(item.path)) as temporary, guarded(f"cannot write {item.path}"):
+    with replacing(Path(path)) as temporary, guarded(f"cannot write {path}"):
         group = zarr.open_group(str(temporary), mode="w")
         group.attrs.update(_ome_attributes(voxel_spacing))
         shapes = [tuple(-(-size // 2**level) for size in shape_zyx) for level in range(LEVELS)]
@@ -230,3 +231,15 @@ def remove_empty(folder: Path) -> None:
     """
     with contextlib.suppress(OSError):
         folder.rmdir()
+
+
+def _has_array(item: CopickTomogram) -> bool:
+    """Return whether a tomogram's finest level stands; another program may have been cut off."""
+    return any(
+        filesystem.exists(f"{path}/0/.zarray")
+        for filesystem, path in (
+            (item.fs_overlay, item.overlay_path),
+            (item.fs_static, item.static_path),
+        )
+        if filesystem is not None
+    )

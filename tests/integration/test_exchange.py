@@ -295,7 +295,7 @@ def test_points_outside_are_counted_listed_and_kept_only_on_demand(config, tmp_p
     assert len(read(config, "TS_1", PicksKey("ribosome", "back", "1"))) == 3
 
 
-def test_an_import_is_skipped_the_second_time_and_never_replaces(config, tmp_path):
+def test_an_import_is_skipped_the_second_time_and_never_replaces(config):
     back(config, PARTICLES / "particles.csv")
     before = tree(config.parent)
     assert "1 skipped" in back(config, PARTICLES / "particles.csv")
