@@ -103,3 +103,47 @@ def _workflow() -> "Callable[..., Summary]":
     from copick_picker.workflows.exporting import export_picks
 
     return export_picks
+
+
+@export.command(short_help="Write segmentations as MRC or TIFF files.", context_settings=_CONTEXT)
+@click.option(
+    "-i",
+    "--input",
+    type=CopickURI("segmentation", "input"),
+    help="Segmentation URI, name:user/session@spacing.",
+)
+@click.option("--to", metavar="mrc|tiff", show_default="mrc", help="Format of the files.")
+@click.option("-o", "--output", metavar="FOLDER", help="Folder for the files, one a run.")
+@job_options
+def segmentation(**flags: Any) -> None:
+    """Write the labels of every run as a volume with its voxel spacing in the header.
+
+    MRC files hold 8-bit numbers where the labels allow it, else 16-bit ones; their origin is 0.
+    TIFF stacks carry the spacing where ImageJ looks for it.
+
+    \b
+    Examples:
+      copick-picker export segmentation -c config.json -i predict:picker/1 --to mrc -o out
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
+    from copick_picker.cli.console import execute
+
+    flags, job = job_flags(flags)
+    execute(
+        "export-segmentation",
+        workflow=_segmentation_workflow,
+        settings=_segmentation_settings,
+        flags=flags,
+        job=job,
+    )
+
+
+def _segmentation_settings() -> "type[BaseModel]":
+    from copick_picker.settings.export import ExportSegmentationSettings
+
+    return ExportSegmentationSettings
+
+
+def _segmentation_workflow() -> "Callable[..., Summary]":
+    from copick_picker.workflows.exporting_segmentations import export_segmentation
+
+    return export_segmentation

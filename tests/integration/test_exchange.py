@@ -4,9 +4,12 @@ import json
 import struct
 from pathlib import Path
 
+import copick
+import mrcfile
 import numpy as np
 import pytest
 import starfile
+import tifffile
 import yaml
 from click.testing import CliRunner
 from scipy.spatial.transform import Rotation
@@ -419,3 +422,48 @@ def test_filter_never_writes_over_its_input_or_another_set(config):
     assert {
         name: data for name, data in tree(config.parent).items() if "me_1" not in name
     } == before
+
+
+def labels_project(tmp_path, largest):
+    config = small_project(tmp_path / "p")
+    labels = np.zeros((20, 30, 40), np.uint16)
+    labels[3, 7, 11] = largest
+    root = copick.from_file(str(config))
+    for run_name in ("TS_1", "TS_2"):
+        item = root.get_run(run_name).new_segmentation(10.0, "predict", "1", True, user_id="me")
+        item.from_numpy(labels, dtype=np.uint16)
+    return config, labels
+
+
+@pytest.mark.parametrize(("largest", "mode"), [(9, 0), (300, 1), (40000, 6)])
+def test_segmentations_go_to_mrc_with_right_headers(tmp_path, largest, mode):
+    config, labels = labels_project(tmp_path, largest)
+    run("export", "segmentation", "-c", config, "-i", "predict:me/1", "-o", tmp_path / "out")
+    for run_name in ("TS_1", "TS_2"):
+        with mrcfile.open(tmp_path / "out" / f"{run_name}_predict.mrc") as file:
+            assert np.array_equal(file.data, labels)
+            assert int(file.header.mode) == mode
+            assert float(file.voxel_size.x) == 10.0
+            assert file.header.origin.tolist() == (0.0, 0.0, 0.0)
+            assert int(file.header.ispg) == 1
+    output = run(
+        *("export", "segmentation", "-c", config, "-i", "predict:me/1", "-o", tmp_path / "out"),
+        code=1,
+    )
+    assert "exists; use --overwrite" in output
+
+
+def test_segmentations_go_to_tiff_with_their_spacing(tmp_path):
+    config, labels = labels_project(tmp_path, 9)
+    arguments = ("-i", "predict:me/1", "--to", "tiff", "-o", tmp_path / "out")
+    run("export", "segmentation", "-c", config, *arguments)
+    with tifffile.TiffFile(tmp_path / "out" / "TS_1_predict.tif") as file:
+        assert np.array_equal(file.asarray(), labels)
+        assert file.imagej_metadata["spacing"] == 10.0
+        assert file.imagej_metadata["unit"] == "angstrom"
+
+
+def test_a_segmentation_that_is_not_there_is_named(config, tmp_path):
+    arguments = ("-c", config, "-i", "predict:me/1", "-o", tmp_path / "out")
+    assert "they have: none" in run("export", "segmentation", *arguments, code=2)
+    assert not (tmp_path / "out").exists()
