@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from copick.cli.types import CopickURI
 
+from copick_picker.cli.cryosiam import run_cryosiam
 from copick_picker.cli.options import (
     hidden,
     job_flags,
@@ -127,6 +128,11 @@ if TYPE_CHECKING:
     show_default="0.0",
     help="How far inside the mask picks must lie, in Angstrom; below 0: may lie outside.",
 )
+@click.option(
+    "--cryosiam-config",
+    metavar="YAML",
+    help="CryoSiam's file in place of project and model: _preds.h5 in, CSV and STAR out.",
+)
 @job_options
 @hidden("--seg-uri", "-suri", "seg_uri")
 @hidden("--seg-info", "-seginfo", "seg_info")
@@ -154,6 +160,7 @@ def localize(**flags: Any) -> None:
       copick-picker localize -c config.json -i predict:picker/1 --objects ribosome --method peaks
       copick-picker localize -c config.json --radius ribosome=140 --threshold ribosome=0.4
       copick-picker localize -c config.json --mask lamella:picker/1 --mask-margin 150
+      copick-picker localize --cryosiam-config semantic.yaml
 
     \b
     See also: copick-picker segment, copick-picker mask, copick-picker evaluate
@@ -161,6 +168,9 @@ def localize(**flags: Any) -> None:
     from copick_picker.cli.console import execute
 
     flags, job = job_flags(flags)
+    if flags["cryosiam_config"] is not None:
+        run_cryosiam("localize", flags, job)
+    del flags["cryosiam_config"]
     _octopi(flags)
     execute("localize", workflow=_workflow, settings=_settings, flags=flags, job=job)
 

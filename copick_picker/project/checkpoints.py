@@ -264,7 +264,12 @@ def file_sha256(path: Path) -> str:
     CheckpointError
         If the file cannot be read.
     """
-    return hashlib.sha256(_read_bytes(path)).hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{path} cannot be read: {_one_line(error)}"
+        raise CheckpointError(msg) from None
 
 
 def _load(path: Path, *, trust: bool) -> object:

@@ -114,6 +114,36 @@ def write_predictions(
         file.attrs[RECORD] = json.dumps(record, sort_keys=True)
 
 
+def replace_labels(path: Path, labels: npt.NDArray[Any], record: Mapping[str, Any]) -> None:
+    """Write other labels into a ``_preds.h5`` file; all else in it stays.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; it stays as it was where anything fails.
+    labels : numpy.ndarray, shape (z, y, x), integer
+        Dataset ``labels``.
+    record : mapping
+        Our provenance record.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be read or written.
+    """
+    with (
+        replacing(path) as temporary,
+        guarded(f"cannot write {path}"),
+        h5py.File(path, "r") as old,
+        h5py.File(temporary, "w") as new,
+    ):
+        for name in old:
+            if name != "labels":
+                old.copy(name, new)
+        new.create_dataset("labels", data=labels, compression="gzip", compression_opts=1)
+        new.attrs[RECORD] = json.dumps(record, sort_keys=True)
+
+
 def csv_text(rows: Sequence[Row]) -> str:
     """Return ``labels_k.csv``; without rows the header alone.
 
@@ -144,7 +174,7 @@ def star_text(rows: Sequence[Row]) -> str:
 
     Examples
     --------
-    >>> print(star_text([(4, 40, 0.825, 31.275, 20.95, "TS_02")]).splitlines()[-1])
+    >>> print(star_text([(4, 40, 0.825, 31.275, 20.95, "TS_02")]).splitlines()[-2])
     4 40.000000 0.825000 31.275000 20.950000 TS_02
     """
     head = ["", "data_", "", "loop_"]

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from copick_picker.errors import SettingsError, nearest_name
 from copick_picker.settings.files import read_yaml
+from copick_picker.settings.job import Names
 from copick_picker.settings.model import Scaling
 
 DEFAULT_MIN_VOXELS = 100
@@ -16,6 +17,9 @@ HULL_SMOOTHING_VOXELS = (10.0, 5.0, 5.0)
 """Standard deviation (z, y, x) of the smoothing before a lamella is cut out; CryoSiam's own."""
 SMOOTHING_CUT = 4.0
 """Standard deviations at which that smoothing is cut off."""
+
+CLIPPED_DOUBT = 0.5
+"""Share of clipped voxels from which on the limits, or the tomogram, are doubtful."""
 
 Side = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -139,6 +143,52 @@ class CryosiamConfig(_Block):
     def stem(self, file_name: str) -> str:
         """Return a file's name up to the first ``file_extension``."""
         return file_name.split(self.file_extension)[0]
+
+
+class CryosiamJob(BaseModel):
+    """Settings of ``segment`` and ``localize`` with ``--cryosiam-config``.
+
+    Attributes
+    ----------
+    cryosiam_config : pathlib.Path
+        CryoSiam's YAML file.
+    run_names : tuple of str
+        Names of tomograms without their ending, globs, ``!name``; empty means all.
+    shard : str or None
+        ``i/n``: the i-th of n parts of the tomograms.
+    overwrite : bool
+        Replace outputs that exist.
+    dry_run : bool
+        Say what would be done, write nothing.
+    json_file : pathlib.Path or None
+        Where to write a machine-readable summary.
+    device : str
+        Where the network runs.
+    threads : int or None
+        CPU threads.
+    window_batch : int or None
+        Windows at once; None takes ``hyper_parameters.batch_size``.
+    trust_checkpoint : bool
+        Load a checkpoint that needs unpickling of arbitrary objects.
+    postprocess_only : bool
+        Only drop small components of ``{stem}_preds.h5`` that exist.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+    cryosiam_config: Path
+    run_names: Names = ()
+    shard: Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$")] | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+    json_file: Path | None = None
+    device: str = "auto"
+    threads: Annotated[int, Field(ge=1)] | None = None
+    window_batch: Annotated[int, Field(ge=1)] | None = None
+    trust_checkpoint: bool = False
+    postprocess_only: bool = False
 
 
 def read_cryosiam_config(path: Path) -> tuple[CryosiamConfig, list[str]]:

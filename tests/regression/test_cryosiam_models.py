@@ -16,7 +16,7 @@ from copick_picker.workflows.loading import load_cryosiam_checkpoint
 from copick_picker.workflows.model import check_model, convert_checkpoint
 
 CRYOSIAM = Path(__file__).parents[1] / "fixtures" / "cryosiam"
-STEMS = ("TS_01_6.80Apx", "TS_02_6.80Apx")
+STEM = "TS_02_6.80Apx"
 NAMES = {"multiclass": ["a", "b", "c"], "lamella_raw": ["lamella"]}
 
 
@@ -47,14 +47,13 @@ def model(request, tmp_path_factory) -> Path:
     return converted(tmp_path_factory.mktemp("models"), request.param)
 
 
-def tomogram(stem: str):
-    return mrcfile.read(CRYOSIAM / "tomograms" / f"{stem}.mrc")
+def tomogram():
+    return mrcfile.read(CRYOSIAM / "tomograms" / f"{STEM}.mrc")
 
 
-@pytest.mark.parametrize("stem", STEMS)
-def test_exact_labels_and_probabilities_are_cryosiams(model, stem):
-    result = segment(tomogram(stem), model, device="cpu", probabilities=True)
-    with h5py.File(CRYOSIAM / "expected" / model.name / f"{stem}_preds.h5") as file:
+def test_exact_labels_and_probabilities_are_cryosiams(model):
+    result = segment(tomogram(), model, device="cpu", probabilities=True)
+    with h5py.File(CRYOSIAM / "expected" / model.name / f"{STEM}_preds.h5") as file:
         labels = file["labels"][()]
         wanted = file["probs"][()] if "probs" in file else None
     assert result.labels.dtype == np.uint8
@@ -70,13 +69,15 @@ def test_a_converted_model_passes_its_check(model):
     check_model(str(model), reporter=Silent())
 
 
-def test_the_engine_finds_the_same_but_for_the_borders_of_windows(tmp_path):
+def test_the_engine_computes_the_same_within_one_window(tmp_path):
     folder = converted(tmp_path, "multiclass")
-    volume = tomogram(STEMS[0])
-    exact = segment(volume, folder, device="cpu").labels
-    ours = segment(volume, folder, device="cpu", mode="balanced").labels
-    assert ours.shape == volume.shape
-    assert 0.3 < (exact == ours).mean() < 1.0
+    volume = mrcfile.read(CRYOSIAM / "tomograms" / "TS_01_6.80Apx.mrc")[:32, 20:52, 10:42]
+    exact = segment(volume, folder, device="cpu", probabilities=True).probabilities
+    ours = segment(volume, folder, device="cpu", mode="balanced", probabilities=True).probabilities
+    near = (slice(None), *3 * (slice(0, 24),))  # from CryoSiam's window that starts at 0
+    difference = np.abs(exact.astype(float) - ours.astype(float))
+    assert difference[near].mean() <= 0.01  # bfloat16 where the machine has it, else 0
+    assert difference.mean() > 0.02  # the other windows wrap
 
 
 @pytest.mark.parametrize("size", [32, 33, 40, 56, 72, 96, 100])
