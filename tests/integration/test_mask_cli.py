@@ -4,6 +4,7 @@ import csv
 import json
 
 import copick
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -117,6 +118,23 @@ def test_masks_of_another_spacing_and_from_files_give_the_same(config, tmp_path,
     run("localize", "-c", config, *INPUT, "-o", "*:file/1", "--mask", pattern)
     assert np.array_equal(stored(config, "binned"), expected)
     assert np.array_equal(stored(config, "file"), expected)
+
+
+def test_a_cryosiam_prediction_is_a_mask(config, tmp_path, slab):
+    run("localize", "-c", config, *INPUT, "--mask", "lamella:me/1")
+    for name in RUNS:
+        with h5py.File(tmp_path / f"{name}_preds.h5", "w") as file:
+            file["labels"] = slab
+    run("localize", "-c", config, *INPUT, "-o", "*:h5/1", "--mask", tmp_path / "{run}_preds.h5")
+    assert np.array_equal(stored(config, "h5"), stored(config))
+    with h5py.File(tmp_path / "TS_1_preds.h5", "w") as file:
+        file["probs"] = slab
+    with h5py.File(tmp_path / "TS_2_preds.h5", "w") as file:
+        file["labels"] = slab[:, :, ::2]
+    broken = ("-o", "*:h5/2", "--mask", tmp_path / "{run}_preds.h5")
+    output = run("localize", "-c", config, *INPUT, *broken, code=1)
+    assert "TS_1_preds.h5 has no dataset 'labels'; it has: probs" in output
+    assert "TS_2_preds.h5 has another box: 24 x 44 x 30 voxels" in output
 
 
 def test_another_mask_is_another_job(config):

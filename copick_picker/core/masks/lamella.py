@@ -19,6 +19,10 @@ from copick_picker.errors import DataError
 FloatVolume = npt.NDArray[np.float32]
 _BINS = 256
 _TINY = 1e-12
+_MAD_TO_SIGMA = 1.4826
+_CLIP = 4.0
+"""Values farther from the median, in robust standard deviations, are cut off: gold and bad pixels
+would otherwise be all the texture there is."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def lamella_mask(
     (True, False)
     """
     block = max(int(rules.detail_angstrom / voxel_spacing + 1e-6), 1)
-    binned = block_means(volume_zyx, block)
+    binned = _without_extremes(block_means(volume_zyx, block))
     spacing = block * voxel_spacing
     power = texture_power(binned, scale_voxels=rules.texture_angstrom / spacing)
     level = _level(power, rules.least_ratio)
@@ -151,6 +155,13 @@ def block_means(volume_zyx: npt.NDArray[Any], block: int) -> FloatVolume:
         cubes = slab.reshape(block, y, block, x, block)
         means[plane] = cubes.mean(axis=(0, 2, 4), dtype=np.float64)
     return means
+
+
+def _without_extremes(volume_zyx: FloatVolume) -> FloatVolume:
+    median = np.median(volume_zyx)
+    reach = _CLIP * _MAD_TO_SIGMA * np.median(np.abs(volume_zyx - median))
+    clipped: FloatVolume = np.clip(volume_zyx, median - reach, median + reach)
+    return clipped
 
 
 def _level(power: FloatVolume, least_ratio: float) -> float:
