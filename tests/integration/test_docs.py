@@ -43,7 +43,8 @@ def docs_folder(tmp_path_factory):
     """Return a folder with all that the docs speak of: a project, models, ready settings."""
     folder = tmp_path_factory.mktemp("docs")
     with np.load(OCTOPI / "input.npz") as stored:
-        volume = stored["volume"][:24, :44, :48]
+        large = stored["volume"]
+    volume = large[:24, :44, :48]
     points = np.array([[100.0, 200.0, 150.0], [400.0, 300.0, 200.0], [250.0, 420.0, 300.0]])
     picks = {
         (run_name, PicksKey(spec.name, "curator", "1")): points + 10 * spec.label
@@ -56,7 +57,7 @@ def docs_folder(tmp_path_factory):
     shutil.copy(OCTOPI / "Unet" / "model_config.yaml", folder / "best_model_config.yaml")
     shutil.copytree(ROOT / "configs", folder / "configs")
     cryosiam_files(folder)
-    put_exchange_files(folder, tomograms)
+    put_exchange_files(folder, {RUNS[0]: large, RUNS[1]: volume})
     return folder
 
 
