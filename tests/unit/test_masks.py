@@ -189,3 +189,15 @@ def test_a_full_mask_changes_nothing():
 def test_an_empty_mask_or_one_of_another_shape_stops_the_engine(mask):
     with pytest.raises(DataError, match="mask"):
         segment_volume(VOLUME, [member()], OPTIONS, probabilities=False, mask_zyx=mask)
+
+
+@pytest.mark.parametrize(("side", "percent"), [(64, 44), (96, 33), (128, 0)])
+def test_what_the_docs_say_of_windows_that_are_skipped(side, percent):
+    shape = (300, 630, 630)
+    mask = np.zeros(shape, dtype=bool)
+    mask[100:200] = True
+    options = replace(OPTIONS, augmentations=augmentation_set("octopi", 1))
+    member_of_side = Member(edge_sensitive(), (side, side, side), 3, "zero")
+    n_all = len(planned_jobs(shape, [member_of_side], options))
+    computed = len(planned_jobs(shape, [member_of_side], options, mask_zyx=mask))
+    assert round(100 * (1 - computed / n_all)) == percent

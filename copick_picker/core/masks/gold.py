@@ -44,7 +44,8 @@ def gold_beads(
     """Return the voxels of gold beads and how many beads, or clumps of them, there are.
 
     The tomogram is smoothed by half a radius; what stands out from the median by so many times
-    the median absolute deviation (times 1.4826) is gold, where it is as large as a bead.
+    the median absolute deviation (times 1.4826) is gold, where it is as large as a bead. A bead's
+    surface is where it has half of its greatest contrast.
 
     Parameters
     ----------
@@ -75,13 +76,16 @@ def gold_beads(
     smooth = ndimage.gaussian_filter(np.asarray(volume_zyx, dtype=np.float32), radius / 2)
     if rules.dark:
         smooth = -smooth
-    sample = smooth.ravel()[:: max(smooth.size // _SAMPLES, 1)]
-    median = float(np.median(sample))
-    deviation = _MAD_TO_SIGMA * float(np.median(np.abs(sample - median)))
-    parts = cc3d.connected_components(smooth > median + rules.least_score * deviation)
+    step = max(smooth.size // _SAMPLES, 1)
+    smooth -= np.median(smooth.ravel()[::step])
+    deviation = _MAD_TO_SIGMA * float(np.median(np.abs(smooth.ravel()[::step])))
+    parts = cc3d.connected_components(smooth > rules.least_score * deviation)
     sizes = np.bincount(parts.ravel())
     ball = 4 / 3 * np.pi * radius**3
     kept = (sizes >= rules.least_volume * ball) & (sizes <= rules.largest_volume * ball)
     kept[0] = False
-    beads: BoolVolume = kept[parts]
-    return beads, int(kept.sum())
+    numbers = np.flatnonzero(kept)
+    level = np.full(len(kept), np.inf, dtype=np.float32)
+    level[numbers] = np.asarray(ndimage.maximum(smooth, parts, numbers)) / 2
+    beads: BoolVolume = smooth > level[parts]
+    return beads, len(numbers)

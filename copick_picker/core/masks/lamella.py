@@ -85,7 +85,15 @@ def lamella_mask(
     block = max(int(rules.detail_angstrom / voxel_spacing + 1e-6), 1)
     binned = _without_extremes(block_means(volume_zyx, block))
     spacing = block * voxel_spacing
-    power = texture_power(binned, scale_voxels=rules.texture_angstrom / spacing)
+    scale = rules.texture_angstrom / spacing
+    if min(binned.shape) < 2 * scale:
+        msg = (
+            f"the tomogram is too small to tell a lamella by its texture: {volume_zyx.shape} "
+            f"voxels of {voxel_spacing:g} A; expected {2 * rules.texture_angstrom:g} A along "
+            "every axis"
+        )
+        raise DataError(msg)
+    power = texture_power(binned, scale_voxels=scale)
     level = _level(power, rules.least_ratio)
     component = cc3d.largest_k(power > level, k=1, connectivity=26).astype(bool)
     sigma = rules.surface_angstrom / spacing
