@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.segment.engine import SegmentedVolume, masked_volume, segment_volume
+from copick_picker.core.segment.plan import check_mask
 from copick_picker.core.segment.volume import VolumeStatistics
 from copick_picker.core.segment.wrapped import LabelRule, scaled, segment_wrapped
 from copick_picker.settings.model import ModelCard
@@ -41,6 +42,7 @@ def run_models(
     DataError, DeviceMemoryError
         As :func:`copick_picker.core.segment.engine.segment_volume`.
     """
+    check_mask(mask_zyx, volume.shape)
     options = replace(models.options, inverted=inverted)
     card = models.cards[0]
     if card.scaling is None:

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import copick_picker
 from copick_picker.cli.main import console
 from copick_picker.core.labels import paint_spheres
+from copick_picker.errors import DataError
 from copick_picker.project.mrc import write_mrc
 from copick_picker.records import ObjectSpec, PicksKey, TomogramKey
 from projects import noise, project_of, run_folder, tiny_octopi_model, tree
@@ -199,6 +201,18 @@ def test_a_rescaled_tomogram_is_masked_on_its_own_grid(config, model, slab, tmp_
     inside = slab.astype(bool)
     assert not masked[~inside].any()
     assert (whole[inside] == masked[inside]).mean() > 0.999
+
+
+def test_the_python_function_takes_a_mask(model, slab, tmp_path):
+    folder = tmp_path / "model"
+    run("model", "convert", "-mc", model[0], "-mw", model[1], "-o", folder)
+    volume = noise(SHAPE, seed=3)
+    whole = copick_picker.segment(volume, folder, tta=1)
+    masked = copick_picker.segment(volume, folder, mask=slab, tta=1)
+    assert not masked.labels[slab == 0].any()
+    assert (whole.labels[slab > 0] == masked.labels[slab > 0]).mean() > 0.999
+    with pytest.raises(DataError, match="the mask is empty"):
+        copick_picker.segment(volume, folder, mask=0 * slab)
 
 
 @pytest.mark.parametrize(
