@@ -4,6 +4,7 @@ import json
 import struct
 from pathlib import Path
 
+import click
 import copick
 import mrcfile
 import numpy as np
@@ -18,6 +19,9 @@ from copick_picker.cli.main import console
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.making import add_picks, add_tomogram
 from copick_picker.records import PickSet, PicksKey, TomogramKey
+from copick_picker.settings.export import ExportPicksSettings, ExportSegmentationSettings
+from copick_picker.settings.filter import FilterSettings
+from copick_picker.settings.import_ import ImportMrcSettings, ImportPicksSettings
 from projects import noise, run_folder, small_project, tree
 
 PARTICLES = Path(__file__).parents[1] / "fixtures" / "particles"
@@ -467,3 +471,25 @@ def test_a_segmentation_that_is_not_there_is_named(config, tmp_path):
     arguments = ("-c", config, "-i", "predict:me/1", "-o", tmp_path / "out")
     assert "they have: none" in run("export", "segmentation", *arguments, code=2)
     assert not (tmp_path / "out").exists()
+
+
+PARTS = {
+    ("export", "picks"): ExportPicksSettings,
+    ("export", "segmentation"): ExportSegmentationSettings,
+    ("import", "mrc"): ImportMrcSettings,
+    ("import", "picks"): ImportPicksSettings,
+    ("filter",): FilterSettings,
+}
+
+
+@pytest.mark.parametrize("names", PARTS, ids=" ".join)
+def test_every_setting_is_an_option_with_the_default_that_help_shows(names):
+    command = console
+    for name in names:
+        command = command.get_command(click.Context(command), name)
+    fields = PARTS[names].model_fields
+    assert set(fields) - {"json_file"} <= {option.name for option in command.params}
+    for option in command.params:
+        shown = getattr(option, "show_default", None)
+        if isinstance(shown, str):
+            assert shown == f"{fields[option.name].default}", option.name
