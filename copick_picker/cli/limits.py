@@ -42,6 +42,19 @@ def limit_options(command: Command) -> Command:
                 show_default="0.0",
                 help="Picks nearer to a face of the tomogram are dropped.",
             ),
+            click.option(
+                "--mask",
+                metavar="MASK",
+                help="Drop picks outside of this: a segmentation URI, or an MRC or HDF5 file, with "
+                "{run} where the run's name stands.",
+            ),
+            click.option(
+                "--mask-margin",
+                type=float,
+                show_default="0.0",
+                help="How far inside the mask picks must lie, in Angstrom; below 0: may lie "
+                "outside.",
+            ),
         ]
     ):
         command = option(command)

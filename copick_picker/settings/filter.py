@@ -35,4 +35,5 @@ class FilterSettings(LimitSettings, JobSettings):
     @classmethod
     def unrecorded(cls) -> set[str]:
         """Return the fields that are recorded in another form."""
-        return {"input", "output", "merge", "min_score", "top", "min_distance"}
+        compared_by_object = {"min_score", "top", "min_distance"}
+        return {"input", "output", "merge", "mask", "mask_margin"} | compared_by_object

@@ -1,9 +1,9 @@
 """Limits on stored picks: the same for ``filter`` and ``export picks``."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from copick_picker.records import PickLimits
 from copick_picker.settings.job import NumberByName
@@ -28,6 +28,11 @@ class LimitSettings(BaseModel):
         Of two picks of different objects nearer than this the better stays.
     border_margin_angstrom : float
         Picks nearer to a face of the tomogram are dropped.
+    mask : str or None
+        Segmentation URI or file: picks outside of the mask are dropped.
+    mask_margin : float
+        How far inside the mask's surface a pick must lie at least, in Angstrom; below 0 it may lie
+        so far outside.
     """
 
     min_score: NumberByName = {}
@@ -35,6 +40,20 @@ class LimitSettings(BaseModel):
     min_distance: NumberByName = {}
     between_distance_angstrom: Annotated[float, Field(ge=0)] = 0.0
     border_margin_angstrom: Annotated[float, Field(ge=0)] = 0.0
+    mask: str | None = None
+    mask_margin: float = 0.0
+
+    @model_validator(mode="after")
+    def _margin_of_a_mask(self) -> Self:
+        if self.mask is None and self.mask_margin:
+            msg = "mask_margin is given without a mask; use --mask too"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def needs_box(self) -> bool:
+        """Whether the limits depend on the size of the tomogram."""
+        return self.border_margin_angstrom > 0 or self.mask is not None
 
     @field_validator("top")
     @classmethod

@@ -20,12 +20,14 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching
 from copick_picker.records import ExportedRun, PickSet, RunOutcome
 from copick_picker.settings.export import ExportPicksSettings
+from copick_picker.workflows.masks import check_mask
 from copick_picker.workflows.pick_sets import (
     TomogramBox,
     box_of_run,
     check_limit_names,
     dropped_text,
     limited_sets,
+    mask_of_run,
     sets_of_run,
 )
 from copick_picker.workflows.records import new_record
@@ -65,6 +67,7 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
     specs = {spec.name: spec for spec in store.objects()}
     check_object_names(settings.objects, specs, "--objects")
     check_limit_names(settings, specs)
+    check_mask(settings.mask)
     _check_pixels(settings)
     all_runs = store.run_names()
     run_names = select_runs(all_runs, settings.run_names, shard=settings.shard)
@@ -73,7 +76,7 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
     ):
         raise nothing_to_read(store.picks, run_names, settings.input, "pick set")
     names = read_names(settings.names, settings.pattern(), all_runs)
-    job = _Job(settings, store, names)
+    job = _Job(settings, store, names, reporter)
     summary = process_runs("export picks", run_names, job.run, reporter=reporter)
     if not summary.counts.get("failed"):
         summary = replace(summary, figures=_write(job, reporter))
@@ -91,6 +94,7 @@ class _Job:
     settings: ExportPicksSettings
     store: ProjectStore
     names: TomogramNames
+    reporter: Reporter
     read: dict[str, list[ExportedRun]] = field(default_factory=dict)
 
     def run(self, run_name: str) -> RunOutcome:
@@ -102,7 +106,8 @@ class _Job:
             return RunOutcome(run_name, status, f"no picks '{settings.input}'")
         box = self._box(run_name)
         sets = {name: self.store.read_picks(run_name, key) for name, key in keys.items()}
-        kept, dropped = limited_sets(sets, settings, box)
+        mask = mask_of_run(self.store, run_name, settings, box, self.reporter.warn)
+        kept, dropped = limited_sets(sets, settings, box, mask)
         for name, picks in kept.items():
             if len(picks):
                 self.read.setdefault(name, []).append(self._exported(run_name, picks, box))
@@ -118,7 +123,7 @@ class _Job:
         settings = self.settings
         centred = settings.to == "relion5" and settings.tomograms is None
         pixels = settings.to in _IN_PIXELS and settings.pixel_size is None
-        if centred or pixels or settings.border_margin_angstrom > 0:
+        if centred or pixels or settings.needs_box:
             return box_of_run(self.store, run_name, settings.tomogram)
         return None
 

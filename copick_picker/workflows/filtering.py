@@ -11,11 +11,18 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, RunOutcome
 from copick_picker.settings.filter import FilterSettings
+from copick_picker.workflows.masks import (
+    MASK_DISTANCES,
+    check_mask,
+    finite_or_none,
+    mask_record,
+)
 from copick_picker.workflows.pick_sets import (
     box_of_run,
     check_limit_names,
     dropped_text,
     limited_sets,
+    mask_of_run,
     sets_of_run,
     stands_already,
 )
@@ -56,6 +63,7 @@ def filter_picks(settings: FilterSettings, *, reporter: Reporter) -> Summary:
     specs = {spec.name: spec for spec in store.objects()}
     check_object_names(settings.objects, specs, "--objects")
     check_limit_names(settings, specs)
+    check_mask(settings.mask)
     output = parse_output(settings.output, "picks")
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
     for uri in (settings.input, settings.merge):
@@ -67,7 +75,7 @@ def filter_picks(settings: FilterSettings, *, reporter: Reporter) -> Summary:
             raise nothing_to_read(store.picks, run_names, uri, "pick set")
     if not settings.dry_run:
         store.check_writable()
-    job = _Job(settings, store, specs, output)
+    job = _Job(settings, store, specs, output, reporter)
     summary = process_runs("filter", run_names, job.run, reporter=reporter)
     if settings.json_file is not None:
         summary.write(settings.json_file)
@@ -82,6 +90,7 @@ class _Job:
     store: ProjectStore
     specs: Mapping[str, ObjectSpec]
     output: Mapping[str, str]
+    reporter: Reporter
 
     def run(self, run_name: str) -> RunOutcome:
         """Filter the picks of one run."""
@@ -109,16 +118,17 @@ class _Job:
         sets = {
             name: self._picks(run_name, name, first.get(name), second.get(name)) for name in names
         }
-        box = None
-        if settings.border_margin_angstrom > 0:
-            box = box_of_run(store, run_name, settings.tomogram)
-        kept, dropped = limited_sets(sets, settings, box)
+        box = box_of_run(store, run_name, settings.tomogram) if settings.needs_box else None
+        mask = mask_of_run(store, run_name, settings, box, self.reporter.warn)
+        kept, dropped = limited_sets(sets, settings, box, mask)
         text = ", ".join(f"{name} {len(kept[name])}{dropped_text(dropped[name])}" for name in names)
         counts = {name: {"picks": len(kept[name]), "dropped": dropped[name]} for name in names}
         if settings.dry_run:
             return RunOutcome(run_name, "planned", text, {"objects": counts})
         for name in names:
             record = records[name] | {"dropped": dropped[name]}
+            if mask is not None:
+                record[MASK_DISTANCES] = finite_or_none(mask.distances(kept[name]))
             exists = bool(store.existing(run_name, [keys[name]]))
             store.write_picks(run_name, keys[name], kept[name], provenance=record, overwrite=exists)
         return RunOutcome(run_name, "done", text, {"objects": counts})
@@ -183,6 +193,15 @@ class _Job:
                 "min_score": limits.min_score,
                 "top": limits.top,
                 "min_distance": limits.min_distance_angstrom,
+                "mask": self._mask_record(run_name),
                 "merge_distance": self._merge_distance(name) if len(inputs) == 2 else None,
             },
         )
+
+    def _mask_record(self, run_name: str) -> dict[str, Any] | None:
+        settings = self.settings
+        if settings.mask is None:
+            return None
+        spacing = box_of_run(self.store, run_name, settings.tomogram).key.voxel_spacing
+        found = mask_record(self.store, run_name, settings.mask, spacing=spacing)
+        return {**found, "margin_angstrom": settings.mask_margin}

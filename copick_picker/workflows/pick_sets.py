@@ -1,6 +1,6 @@
 """What ``export``, ``import`` and ``filter`` share: a run's pick sets, its box, its limits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching
 from copick_picker.records import PickSet, PicksKey, TomogramKey
 from copick_picker.settings.limits import EVERY, LimitSettings
+from copick_picker.workflows.masks import RunMask, load_mask
 from copick_picker.workflows.records import refuse, same_job
 from copick_picker.workflows.runs import check_object_names
 
@@ -134,10 +135,47 @@ def check_limit_names(settings: LimitSettings, names: Mapping[str, object]) -> N
         check_object_names(given, names, "--" + option.replace("_", "-"))  # type: ignore[arg-type]
 
 
+def mask_of_run(
+    store: ProjectStore,
+    run_name: str,
+    settings: LimitSettings,
+    box: TomogramBox | None,
+    warn: Callable[[str], None],
+) -> RunMask | None:
+    """Return the mask of a run, None where none is asked for.
+
+    Parameters
+    ----------
+    store : ProjectStore
+        The project.
+    run_name : str
+        The run.
+    settings : LimitSettings
+        Which mask.
+    box : TomogramBox or None
+        Size of the tomogram, with which the mask's must agree.
+    warn : callable
+        Where it is said that the mask is on another grid.
+    """
+    if settings.mask is None or box is None:
+        return None
+    return load_mask(
+        store,
+        run_name,
+        settings.mask,
+        shape_zyx=box.shape_zyx,
+        spacing=box.key.voxel_spacing,
+        warn=warn,
+    )
+
+
 def limited_sets(
-    sets: Mapping[str, PickSet], settings: LimitSettings, box: TomogramBox | None
+    sets: Mapping[str, PickSet],
+    settings: LimitSettings,
+    box: TomogramBox | None,
+    mask: RunMask | None,
 ) -> tuple[dict[str, PickSet], dict[str, dict[str, int]]]:
-    """Return what passes the limits of the settings, and what was dropped.
+    """Return what passes the limits of the settings, and what was dropped; the mask comes first.
 
     Parameters
     ----------
@@ -147,14 +185,25 @@ def limited_sets(
         The limits.
     box : TomogramBox or None
         Size of the tomogram; needed with a border.
+    mask : RunMask or None
+        Picks outside of it are dropped.
     """
-    return limited(
-        sets,
+    masked, outside = dict(sets), dict.fromkeys(sets, 0)
+    if mask is not None:
+        for name, picks in sets.items():
+            good = mask.distances(picks) >= settings.mask_margin
+            masked[name], outside[name] = picks.chosen(good), int((~good).sum())
+    kept, dropped = limited(
+        masked,
         settings.limits(sets),
         between_angstrom=settings.between_distance_angstrom,
         border_angstrom=settings.border_margin_angstrom,
         last_xyz=None if box is None else box.last_xyz,
     )
+    if mask is not None:
+        for name, count in outside.items():
+            dropped[name]["outside mask"] = count
+    return kept, dropped
 
 
 def dropped_text(dropped: Mapping[str, int]) -> str:

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from copick_picker.cli.main import console
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.making import add_picks, add_tomogram
+from copick_picker.project.mrc import write_mrc
 from copick_picker.records import PickSet, PicksKey, TomogramKey
 from copick_picker.settings.export import ExportPicksSettings, ExportSegmentationSettings
 from copick_picker.settings.filter import FilterSettings
@@ -426,6 +427,23 @@ def test_filter_never_writes_over_its_input_or_another_set(config):
     assert {
         name: data for name, data in tree(config.parent).items() if "me_1" not in name
     } == before
+
+
+def test_picks_outside_a_mask_fall_at_filter_and_export(config, tmp_path):
+    mask = np.zeros((20, 30, 40), np.int8)
+    mask[:, :, :20] = 1
+    write_mrc(tmp_path / "TS_1.mrc", mask, 10.0)
+    arguments = ("-c", config, "-i", "ribosome:picker/1", "-r", "TS_1")
+    given = ("--mask", tmp_path / "{run}.mrc")
+    assert "1 outside mask" in run("filter", *arguments, *given)
+    found = read(config, "TS_1", PicksKey("ribosome", "picker", "filtered"))
+    assert found.points_xyz.tolist() == POINTS["TS_1"][:2].tolist()
+    assert "1 skipped" in run("filter", *arguments, *given)
+    assert "settings.mask" in run("filter", *arguments, *given, "--mask-margin", "50", code=1)
+    output = run("export", "picks", *arguments, *given, "--to", "csv", "-o", tmp_path / "out")
+    assert "ribosome 2 (dropped: 1 outside mask)" in output
+    write_mrc(tmp_path / "TS_1.mrc", mask[6:], 10.0)
+    assert "has another box" in run("filter", *arguments, *given, "--overwrite", code=1)
 
 
 def labels_project(tmp_path, largest):
