@@ -108,6 +108,11 @@ def lamella(**flags: Any) -> None:
 @click.option(
     "--largest", is_flag=True, default=None, help="Keep the largest connected part alone."
 )
+@click.option(
+    "--hull",
+    metavar="planes|volume",
+    help="Fill to the convex hull of each plane along z, or of the whole.",
+)
 @click.option("--invert", is_flag=True, default=None, help="The mask is where the labels are not.")
 def from_labels(**flags: Any) -> None:
     """Make masks of labels of segmentations, such as a membrane's or an organelle's.
@@ -116,6 +121,7 @@ def from_labels(**flags: Any) -> None:
     Examples:
       copick-picker mask from-labels -c config.json -i organelles:me/1 --labels 2 -o inner:picker/1
       copick-picker mask from-labels -c config.json -i membrane:me/1 --grow 100 --invert
+      copick-picker mask from-labels -c config.json -i lamella:me/1 --largest --hull planes
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     _execute("from-labels", "FromLabelsSettings", "make_from_labels", flags)
 

@@ -77,6 +77,8 @@ class FromLabelsSettings(MaskSettings):
         How far the surface is moved outwards; below 0 inwards.
     largest : bool
         Keep the largest connected part alone.
+    hull : str or None
+        Fill to the convex hull of each plane along z (``planes``) or of the whole (``volume``).
     invert : bool
         The mask is where the labels are not.
     """
@@ -85,6 +87,7 @@ class FromLabelsSettings(MaskSettings):
     labels: Names = ()
     grow: float = 0.0
     largest: bool = False
+    hull: Literal["planes", "volume"] | None = None
     invert: bool = False
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +11,11 @@ from copick_picker.core.masks.distances import grown
 from copick_picker.core.masks.gold import GoldRules, gold_beads
 from copick_picker.core.masks.grids import BoolVolume, within_edges
 from copick_picker.core.masks.lamella import LamellaRules, lamella_mask
+from copick_picker.core.segment.cleaning import (
+    hull_of_volume,
+    hulls_of_planes,
+    largest_component,
+)
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import CopickPickerError, DataError, SettingsError, choices_text
 from copick_picker.project.copick_store import open_project
@@ -43,6 +47,7 @@ from copick_picker.workflows.runs import (
 Source = TomogramKey | SegmentationKey
 Maker = Callable[[ProjectStore, str, Source], tuple[BoolVolume, str]]
 """Store, run and input -> the mask and a remark for the summary, perhaps empty."""
+_HULLS = {"planes": hulls_of_planes, "volume": hull_of_volume}
 
 
 def make_lamella(settings: LamellaSettings, *, reporter: Reporter) -> Summary:
@@ -97,8 +102,10 @@ def make_from_labels(settings: FromLabelsSettings, *, reporter: Reporter) -> Sum
         values = store.open_segmentation(run_name, key).read()
         chosen = _values(settings.labels, store.segmentation_labels(run_name, key))
         inside = np.isin(values, chosen) if settings.labels else values != 0
-        if settings.largest and inside.any():
-            inside = cc3d.largest_k(inside, k=1, connectivity=26).astype(bool)
+        if settings.largest:
+            inside = largest_component(inside)
+        if settings.hull is not None and inside.any():
+            inside = _HULLS[settings.hull](inside)
         inside = grown(inside, voxel_spacing=key.voxel_spacing, by_angstrom=settings.grow)
         return ~inside if settings.invert else inside, ""
 

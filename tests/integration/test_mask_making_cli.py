@@ -108,6 +108,18 @@ def test_labels_become_masks_by_value_and_by_name(config):
     assert "the mask would be empty" in run(*labels, "--labels", "9", code=1)
 
 
+def test_hulls_fill_what_lies_between(config):
+    labels = ("mask", "from-labels", "-c", config, "-i", "organelles:me/1", "--labels", "2")
+    run(*labels, "--hull", "planes", "-o", "planes:picker/1")
+    assert mask_of(config, "planes").sum() == 2000 + 18
+    run(*labels, "--hull", "volume", "-o", "volume:picker/1")
+    whole = mask_of(config, "volume")
+    assert whole[25, 11, 40]
+    assert whole.sum() > 2018
+    output = run(*labels, "--hull", "sphere", code=2)
+    assert "--hull: got 'sphere'" in output
+
+
 def test_edges_are_left_out_and_masks_are_combined(config):
     edges = ("mask", "exclude-edges", "-c", config, "-i", "wbp@10.0")
     run(*edges, "--margin-xy", "100", "--margin-z", "50")
