@@ -133,6 +133,23 @@ def test_a_checkpoint_that_does_not_fit_is_refused_in_one_line(tmp_path, change,
     assert "\n" not in str(caught.value)
 
 
+def test_the_last_convolution_of_the_pyramid_is_loaded_where_there_is_one(tmp_path):
+    def add_later(content) -> None:
+        settings = content["hyper_parameters"]["backbone_config"]["parameters"]["network"]
+        settings["add_fpn_later_conv"] = True
+        for number in range(1, 5):
+            name = f"_model_backbone.decoder.later_conv{number}"
+            content["state_dict"][f"{name}.weight"] = torch.full((16, 16, 3, 3, 3), 0.5)
+            content["state_dict"][f"{name}.bias"] = torch.zeros(16)
+
+    model = load_cryosiam_checkpoint(changed(tmp_path, add_later), objects=None)
+    state = model.member.network.state_dict()
+    later = [name for name in state if "later_conv" in name]
+    assert later == ["decoder.later_conv4.weight", "decoder.later_conv4.bias"]
+    assert (state["decoder.later_conv4.weight"] == 0.5).all()
+    assert list(model.card.channel_names) == ["class_1", "class_2", "class_3"]
+
+
 def test_a_head_of_other_sizes_is_built_from_the_hyper_parameters(tmp_path):
     def widen(content) -> None:
         head = content["hyper_parameters"]["config"]["parameters"]["network"]
