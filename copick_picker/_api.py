@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from copick_picker.core.evaluate import evaluate_picks
 from copick_picker.core.localize import localize as localize_volume
-from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
+from copick_picker.core.masks.grids import inside_of
+from copick_picker.core.segment.engine import SegmentedVolume
 from copick_picker.records import Localized, LocalizeTarget, ObjectSpec, PickSet
 from copick_picker.scores import Evaluation
 from copick_picker.settings.evaluate import EvaluateSettings
@@ -22,6 +23,7 @@ from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.evaluate import scoring_rules, with_min_score
 from copick_picker.workflows.evaluation_objects import scored_objects
 from copick_picker.workflows.loading import load_models
+from copick_picker.workflows.running import run_models
 
 Volume = npt.NDArray[Any]
 PicksByRun = Mapping[str, Mapping[str, PickSet]]
@@ -31,6 +33,7 @@ def segment(
     volume: Volume,
     model: str | Path | Sequence[str | Path],
     *,
+    mask: Volume | None = None,
     probabilities: bool = False,
     **settings: Any,
 ) -> SegmentedVolume:
@@ -42,6 +45,9 @@ def segment(
         Tomogram at the model's voxel spacing; normalised here.
     model : str, path or sequence of those
         Model folder, or name of a model that ships with the package; several make an ensemble.
+    mask : numpy.ndarray, shape (z, y, x), optional
+        Bool or integer: where it is 0 the result is background, and windows wholly outside are not
+        computed. Floats are inside from 0.5 on.
     probabilities : bool
         Whether the class probabilities are returned too.
     **settings
@@ -61,12 +67,19 @@ def segment(
     CheckpointError
         If the model cannot be loaded.
     DataError
-        If the volume is not (z, y, x), is constant or has voxels that are not finite.
+        If the volume is not (z, y, x), is constant or has voxels that are not finite, or if the
+        mask is empty or of another shape.
     """
     folders = [model] if isinstance(model, str | Path) else list(model)
     flags = {"config": "", "model": tuple(str(folder) for folder in folders), **settings}
     models = load_models(join_settings(SegmentSettings, flags=flags))
-    return segment_volume(volume, models.members, models.options, probabilities=probabilities)
+    return run_models(
+        volume,
+        models,
+        inverted=False,
+        probabilities=probabilities,
+        mask_zyx=None if mask is None else inside_of(mask),
+    )
 
 
 def localize(

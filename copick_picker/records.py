@@ -104,12 +104,18 @@ class PickSet:
     points_xyz : numpy.ndarray, shape (n, 3), float64
         Centres (x, y, z) in Angstrom; (0, 3) where there are none.
     scores : numpy.ndarray, shape (n,), float64
-        Score of each pick in [0, 1].
+        Score of each pick, in [0, 1] where this package made it.
+    rotations : numpy.ndarray, shape (n, 3, 3), float64, or None
+        Rotation of the particle's axes to the tomogram's (x, y, z); None where none is known.
+    instance_ids : numpy.ndarray, shape (n,), int64, or None
+        Filament of each pick, from 1; None where there are none.
     """
 
     object_name: str
     points_xyz: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
+    rotations: npt.NDArray[np.float64] | None = None
+    instance_ids: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, so that a swapped axis never travels far."""
@@ -122,10 +128,32 @@ class PickSet:
                 f"but scores of shape {self.scores.shape}"
             )
             raise DataError(msg)
+        if self.rotations is not None and self.rotations.shape != (len(self.points_xyz), 3, 3):
+            msg = (
+                f"picks of {self.object_name}: {len(self.points_xyz)} points "
+                f"but rotations of shape {self.rotations.shape}"
+            )
+            raise DataError(msg)
 
     def __len__(self) -> int:
         """Return the number of picks."""
         return len(self.points_xyz)
+
+    def chosen(self, which: npt.NDArray[Any]) -> "PickSet":
+        """Return some of the picks, with all that is known of them.
+
+        Parameters
+        ----------
+        which : numpy.ndarray
+            Mask or indices.
+        """
+        return PickSet(
+            self.object_name,
+            self.points_xyz[which],
+            self.scores[which],
+            None if self.rotations is None else self.rotations[which],
+            None if self.instance_ids is None else self.instance_ids[which],
+        )
 
 
 @dataclass(frozen=True)
@@ -389,3 +417,107 @@ class Localized:
     picks: PickSet
     dropped: Mapping[str, int]
     score_kind: str
+
+
+@dataclass(frozen=True)
+class InputScaling:
+    """How a network that is not fed z-scores wants its input.
+
+    Voxels are clipped to [minimum, maximum], brought to [0, 1], then
+    ``(v - mean) / standard_deviation``.
+
+    Attributes
+    ----------
+    minimum, maximum : float
+        Limits, in the unit of the tomogram.
+    mean, standard_deviation : float
+        In the unit of the clipped values.
+    """
+
+    minimum: float
+    maximum: float
+    mean: float
+    standard_deviation: float
+
+
+@dataclass(frozen=True)
+class PickLimits:
+    """Which picks of one object are kept; None and 0 keep all.
+
+    Attributes
+    ----------
+    min_score : float or None
+        Lowest score.
+    top : int or None
+        Most picks, the best of them.
+    min_distance_angstrom : float
+        Of two picks of the object nearer than this the better stays.
+    """
+
+    min_score: float | None = None
+    top: int | None = None
+    min_distance_angstrom: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedRun:
+    """Picks of one tomogram on their way into another program's file.
+
+    Attributes
+    ----------
+    run_name : str
+        The run.
+    tomogram_name : str
+        Name of the tomogram in that program.
+    picks : PickSet
+        Picks, points (x, y, z) in Angstrom from the first voxel.
+    centre_xyz : tuple of float or None
+        Centre of the tomogram (x, y, z) in Angstrom, half its size; None where not needed.
+    pixel_size : float or None
+        Pixels that coordinates count, in Angstrom; None where not needed.
+    """
+
+    run_name: str
+    tomogram_name: str
+    picks: PickSet
+    centre_xyz: tuple[float, float, float] | None = None
+    pixel_size: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleTable:
+    """Particles as a file of another program holds them.
+
+    Attributes
+    ----------
+    convention : str
+        Which convention was recognised, in words.
+    unit : str
+        Of the coordinates: ``angstrom``, ``pixels`` (of the volume), ``tilt-series pixels``,
+        ``fractions`` (of the volume's size), and from the volume's centre ``centred angstrom`` and
+        ``centred pixels``.
+    coordinates : numpy.ndarray, shape (n, 3), float64
+        x, y, z.
+    names : tuple of str
+        Tomogram of each particle as the file calls it; empty where the file does not say.
+    pixel_size : numpy.ndarray, shape (n,), float64, or None
+        Pixel size in Angstrom that the file states.
+    offsets_xyz : numpy.ndarray, shape (n, 3), float64
+        Shift in Angstrom to be added.
+    scores : numpy.ndarray, shape (n,), float64, or None
+        Scores; None where the file has none.
+    rotations : numpy.ndarray, shape (n, 3, 3), float64, or None
+        Rotations; None where the file has none.
+    unread : tuple of str
+        Columns that were not read.
+    """
+
+    convention: str
+    unit: str
+    coordinates: npt.NDArray[np.float64]
+    names: tuple[str, ...]
+    pixel_size: npt.NDArray[np.float64] | None
+    offsets_xyz: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64] | None
+    rotations: npt.NDArray[np.float64] | None
+    unread: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from copick.cli.types import CopickURI
 
+from copick_picker.cli.cryosiam import run_cryosiam
 from copick_picker.cli.options import (
     hidden,
     job_flags,
@@ -115,6 +116,23 @@ if TYPE_CHECKING:
     help="Name of a segmentation's object in the project; repeatable.",
 )
 @click.option("--label", "-lbl", type=int, help="The value that stands for every chosen object.")
+@click.option(
+    "--mask",
+    metavar="URI|FILE",
+    help="Segmentation name:user/session, or an MRC file ({run} in its name stands for the run): "
+    "picks outside are dropped.",
+)
+@click.option(
+    "--mask-margin",
+    type=float,
+    show_default="0.0",
+    help="How far inside the mask picks must lie, in Angstrom; below 0: may lie outside.",
+)
+@click.option(
+    "--cryosiam-config",
+    metavar="YAML",
+    help="CryoSiam's file in place of project and model: _preds.h5 in, CSV and STAR out.",
+)
 @job_options
 @hidden("--seg-uri", "-suri", "seg_uri")
 @hidden("--seg-info", "-seginfo", "seg_info")
@@ -141,13 +159,18 @@ def localize(**flags: Any) -> None:
       copick-picker localize -c config.json -i predict:picker/1@10.0 -o "*:picker/1"
       copick-picker localize -c config.json -i predict:picker/1 --objects ribosome --method peaks
       copick-picker localize -c config.json --radius ribosome=140 --threshold ribosome=0.4
+      copick-picker localize -c config.json --mask lamella:picker/1 --mask-margin 150
+      copick-picker localize --cryosiam-config semantic.yaml
 
     \b
-    See also: copick-picker segment, copick-picker evaluate
+    See also: copick-picker segment, copick-picker mask, copick-picker evaluate
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     from copick_picker.cli.console import execute
 
     flags, job = job_flags(flags)
+    if flags["cryosiam_config"] is not None:
+        run_cryosiam("localize", flags, job)
+    del flags["cryosiam_config"]
     _octopi(flags)
     execute("localize", workflow=_workflow, settings=_settings, flags=flags, job=job)
 

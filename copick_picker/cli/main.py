@@ -11,14 +11,25 @@ import click
 from copick_picker._version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "import": ("copick_picker.cli.import_", "Bring in tomograms of MRC files, and picks."),
     "segment": ("copick_picker.cli.segment", "Find objects in tomograms: write segmentations."),
     "localize": ("copick_picker.cli.localize", "Turn segmentations into scored picks."),
     "evaluate": ("copick_picker.cli.evaluate", "Score candidate picks against reference picks."),
+    "filter": (
+        "copick_picker.cli.filter",
+        "Filter stored picks, and merge those of two models.",
+    ),
+    "export": (
+        "copick_picker.cli.export",
+        "Write picks and segmentations for other programs.",
+    ),
+    "mask": ("copick_picker.cli.mask", "Make masks that segment and localize take."),
     "model": ("copick_picker.cli.model", "Show, convert and check models."),
     "demo": ("copick_picker.cli.demo", "Run the whole path on a real and a simulated project."),
     "info": ("copick_picker.cli.info", "Show versions, devices and the health of a project."),
 }
-"""Command name -> (module, short help). The command has the name of the module's attribute."""
+"""Command name -> (module, short help). The command is the module's attribute of that name, with an
+underscore behind it where Python keeps the name for itself."""
 
 
 class LazyGroup(click.Group):
@@ -33,7 +44,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
         return command
 
     def resolve_command(

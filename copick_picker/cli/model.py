@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
@@ -41,12 +42,28 @@ def show(folder: str) -> None:
         show_model(folder, reporter=Console())
 
 
-@model.command(short_help="Write octopi's files as a model folder.", context_settings=_CONTEXT)
+@model.command(
+    short_help="Write octopi's or CryoSiam's files as a model folder.", context_settings=_CONTEXT
+)
+@click.option("-mc", "--model-config", metavar="YAML", help="octopi's model_config.yaml.")
+@click.option("-mw", "--model-weights", metavar="PTH", help="octopi's best_model.pth.")
+@click.option("--checkpoint", metavar="CKPT", help="CryoSiam's checkpoint.")
 @click.option(
-    "-mc", "--model-config", required=True, metavar="YAML", help="octopi's model_config.yaml."
+    "--label",
+    multiple=True,
+    metavar="NAME=CHANNEL",
+    help="Object name of a channel of CryoSiam's checkpoint, from 1; repeatable.",
 )
 @click.option(
-    "-mw", "--model-weights", required=True, metavar="PTH", help="octopi's best_model.pth."
+    "--cryosiam-config",
+    metavar="YAML",
+    help="CryoSiam's prediction file: scaling and threshold are taken from it.",
+)
+@click.option(
+    "--voxel-spacing",
+    type=float,
+    metavar="A",
+    help="Voxel spacing that CryoSiam's checkpoint was trained at.",
 )
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Model folder to make.")
 @click.option(
@@ -56,21 +73,49 @@ def show(folder: str) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing model folder.")
 def convert(
-    model_config: str, model_weights: str, output: str, trust_checkpoint: bool, overwrite: bool
+    model_config: str | None,
+    model_weights: str | None,
+    checkpoint: str | None,
+    label: tuple[str, ...],
+    cryosiam_config: str | None,
+    voxel_spacing: float | None,
+    output: str,
+    trust_checkpoint: bool,
+    overwrite: bool,
 ) -> None:
-    """Write a model that octopi trained as a model folder.
+    """Write a model that octopi or CryoSiam trained as a model folder.
 
-    The folder gives the same segmentations as octopi's own files, needs no unpickling, and carries
-    a checksum and a fingerprint of its output.
+    The folder gives the same segmentations as the original files, needs no unpickling, and carries
+    a checksum and a fingerprint of its output. octopi's files come as a pair; CryoSiam's checkpoint
+    stores no names, so that --label gives them.
 
     \b
     Examples:
       copick-picker model convert -mc model_config.yaml -mw best_model.pth -o model_dir
+      copick-picker model convert --checkpoint model.ckpt --label ribosome=1 -o model_dir
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     with _one_line_errors():
         from copick_picker.cli.console import Console
-        from copick_picker.workflows.model import convert_model
+        from copick_picker.workflows.model import convert_checkpoint, convert_model
 
+        if checkpoint is not None:
+            if model_config or model_weights:
+                _usage("--checkpoint stands alone, without --model-config and --model-weights")
+            convert_checkpoint(
+                checkpoint,
+                output,
+                objects=_channels(label),
+                config=cryosiam_config,
+                voxel_spacing=voxel_spacing,
+                trust=trust_checkpoint,
+                overwrite=overwrite,
+                reporter=Console(),
+            )
+            return
+        if label or cryosiam_config or voxel_spacing is not None:
+            _usage("--label, --cryosiam-config and --voxel-spacing belong to --checkpoint")
+        if not model_config or not model_weights:
+            _usage("give --model-config and --model-weights (octopi), or --checkpoint (CryoSiam)")
         convert_model(
             model_config,
             model_weights,
@@ -95,6 +140,23 @@ def check(folder: str) -> None:
         from copick_picker.workflows.model import check_model
 
         check_model(folder, reporter=Console())
+
+
+def _channels(pairs: tuple[str, ...]) -> dict[str, int]:
+    """Return object name -> channel of ``name=channel`` pairs."""
+    channels = {}
+    for pair in pairs:
+        name, _, channel = pair.rpartition("=")
+        if not name or not channel.isdigit() or name in channels:
+            _usage(f"--label: got '{pair}'; expected NAME=CHANNEL, each name once")
+        channels[name] = int(channel)
+    if not channels:
+        _usage("--checkpoint needs --label NAME=CHANNEL: CryoSiam stores no names")
+    return channels
+
+
+def _usage(text: str) -> NoReturn:
+    raise click.UsageError(text)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from copick.cli.types import CopickURI
 
+from copick_picker.cli.cryosiam import run_cryosiam
 from copick_picker.cli.options import (
     hidden,
     job_flags,
@@ -86,6 +87,12 @@ if TYPE_CHECKING:
     help="Resample tomograms of another spacing to the model's, and the result back.",
 )
 @click.option(
+    "--mask",
+    metavar="URI|FILE",
+    help="Segmentation name:user/session, or an MRC file ({run} in its name stands for the run): "
+    "outside is background; windows wholly outside are not computed.",
+)
+@click.option(
     "--object-map",
     multiple=True,
     metavar="MODEL=PROJECT",
@@ -102,6 +109,17 @@ if TYPE_CHECKING:
     type=int,
     show_default="50",
     help="Runs whose voxels are checked before the work starts; others when they are read.",
+)
+@click.option(
+    "--cryosiam-config",
+    metavar="YAML",
+    help="CryoSiam's file in place of project and model: MRC folder in, _preds.h5 out.",
+)
+@click.option(
+    "--postprocess-only",
+    is_flag=True,
+    default=None,
+    help="With --cryosiam-config: only drop small components of the predictions that exist.",
 )
 @job_options
 @hidden("--tomo-uri", "-uri", "-turi", "tomo_uri")
@@ -128,14 +146,22 @@ def segment(**flags: Any) -> None:
     Examples:
       copick-picker segment -c config.json -m model_dir -i wbp@10.0 -o predict:picker/1
       copick-picker segment -c config.json -m model_dir -i wbp -r "TS_*" --probabilities
+      copick-picker segment -c config.json -m model_dir -i wbp@10.0 --mask lamella:picker/1
+      copick-picker segment --cryosiam-config semantic.yaml
       copick-picker segment -c config.json -mc model_config.yaml -mw best_model.pth --ntta 4
 
     \b
-    See also: copick-picker localize, copick-picker model show
+    See also: copick-picker localize, copick-picker mask, copick-picker model show
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     from copick_picker.cli.console import execute
 
     flags, job = job_flags(flags)
+    if flags["cryosiam_config"] is not None:
+        run_cryosiam("segment", flags, job)
+    if flags.pop("postprocess_only"):
+        text = "--postprocess-only belongs to --cryosiam-config"
+        raise click.UsageError(text)
+    del flags["cryosiam_config"]
     _octopi(flags)
     execute("segment", workflow=_workflow, settings=_settings, flags=flags, job=job)
 

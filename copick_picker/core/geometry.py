@@ -111,6 +111,26 @@ def box_angstrom(shape_zyx: tuple[int, int, int], voxel_spacing: float) -> Float
     return box
 
 
+def middle_angstrom(shape_zyx: tuple[int, ...], voxel_spacing: float) -> FloatArray:
+    """Return the middle (x, y, z) of a volume in Angstrom: half its size, as RELION counts it.
+
+    Parameters
+    ----------
+    shape_zyx : tuple of int
+        Shape of the volume, order (z, y, x).
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+
+    Examples
+    --------
+    >>> middle_angstrom((10, 20, 31), 10.0)
+    array([155., 100.,  50.])
+    """
+    half_zyx = np.asarray(shape_zyx, dtype=np.float64)[None] / 2.0
+    middle: FloatArray = voxels_to_points(half_zyx, voxel_spacing)[0]
+    return middle
+
+
 def _as_triples(values: npt.ArrayLike) -> FloatArray:
     triples = np.asarray(values, dtype=np.float64)
     if triples.size == 0:

@@ -1,4 +1,4 @@
-"""Model files: our folder (``model.yaml`` and ``weights.safetensors``) and octopi's pair of files.
+"""Model files: our folder, octopi's pair of files, CryoSiam's checkpoint.
 
 Readers return a state dict (name -> tensor) and the raw mapping of the YAML; workflows turn the
 mapping into settings and the state into a network. Nothing is unpickled unless the caller says
@@ -173,19 +173,7 @@ def read_torch_weights(path: Path, *, trust: bool = False) -> StateDict:
     CheckpointError
         In one line, if the file is missing, broken, unsafe or no state dict.
     """
-    if not path.is_file():
-        msg = f"weights {path} do not exist"
-        raise CheckpointError(msg)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            state = torch.load(path, map_location="cpu", weights_only=not trust)
-    except pickle.UnpicklingError as error:
-        msg = _unpickling_message(path, str(error))
-        raise CheckpointError(msg) from None
-    except _BROKEN as error:
-        msg = f"weights {path} are broken or cut short: {_one_line(error)}"
-        raise CheckpointError(msg) from None
+    state = _load(path, trust=trust)
     if not isinstance(state, Mapping) or not state:
         msg = f"weights {path} hold a {type(state).__name__}, not a state dict (name -> tensor)"
         raise CheckpointError(msg)
@@ -194,6 +182,48 @@ def read_torch_weights(path: Path, *, trust: bool = False) -> StateDict:
         msg = f"weights {path} are no plain state dict: not tensors are {', '.join(wrong[:5])}"
         raise CheckpointError(msg)
     return {str(name): tensor for name, tensor in state.items()}
+
+
+def read_cryosiam_checkpoint(
+    path: Path, *, trust: bool = False
+) -> tuple[StateDict, dict[str, Any]]:
+    """Return the weights and the hyper-parameters of a checkpoint that CryoSiam trained.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        ``.ckpt`` as Lightning writes it, with ``state_dict`` and ``hyper_parameters``.
+    trust : bool
+        Whether to unpickle a file that holds more than numbers and settings.
+
+    Returns
+    -------
+    tuple
+        State dict under CryoSiam's names, and ``hyper_parameters``.
+
+    Raises
+    ------
+    CheckpointError
+        In one line, if the file is missing, broken, unsafe or no such checkpoint.
+    """
+    content = _load(path, trust=trust)
+    if not isinstance(content, Mapping):
+        msg = f"checkpoint {path} holds a {type(content).__name__}, not a checkpoint of CryoSiam"
+        raise CheckpointError(msg)
+    parts = ("state_dict", "hyper_parameters")
+    missing = [part for part in parts if not isinstance(content.get(part), Mapping)]
+    if missing:
+        msg = (
+            f"checkpoint {path} is none of CryoSiam's: it has no {' and no '.join(missing)} "
+            f"(it has: {', '.join(str(key) for key in list(content)[:10])})"
+        )
+        raise CheckpointError(msg)
+    state = {str(name): value for name, value in content["state_dict"].items()}
+    wrong = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
+    if wrong:
+        msg = f"checkpoint {path}: not tensors are {', '.join(wrong[:5])}"
+        raise CheckpointError(msg)
+    return state, {str(key): value for key, value in content["hyper_parameters"].items()}
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -234,7 +264,28 @@ def file_sha256(path: Path) -> str:
     CheckpointError
         If the file cannot be read.
     """
-    return hashlib.sha256(_read_bytes(path)).hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{path} cannot be read: {_one_line(error)}"
+        raise CheckpointError(msg) from None
+
+
+def _load(path: Path, *, trust: bool) -> object:
+    if not path.is_file():
+        msg = f"weights {path} do not exist"
+        raise CheckpointError(msg)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=not trust)
+    except pickle.UnpicklingError as error:
+        msg = _unpickling_message(path, str(error))
+        raise CheckpointError(msg) from None
+    except _BROKEN as error:
+        msg = f"weights {path} are broken or cut short: {_one_line(error)}"
+        raise CheckpointError(msg) from None
 
 
 def _read_bytes(path: Path) -> bytes:

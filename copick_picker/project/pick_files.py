@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from copick_picker.errors import DataError
 from copick_picker.project.copick_api import CopickPicks
@@ -39,7 +40,15 @@ def read(item: CopickPicks, where: str) -> PickSet:
         item.refresh()
         points_xyz = np.asarray(item.full_positions(), dtype=np.float64).reshape(-1, 3)
         scores = np.asarray(item.scores(), dtype=np.float64)
-    picks = PickSet(str(item.pickable_object_name), points_xyz, scores)
+        rotations = _rotations(item)
+        instance_ids = np.array([point.instance_id or 0 for point in item.points], dtype=np.int64)
+    picks = PickSet(
+        str(item.pickable_object_name),
+        points_xyz,
+        scores,
+        rotations,
+        instance_ids if instance_ids.any() else None,
+    )
     check_finite(picks, where)
     return picks
 
@@ -94,7 +103,7 @@ def write(item: CopickPicks, picks: PickSet, stored: dict[str, Any], where: str)
         return
     with guarded(f"cannot write {where}"):
         item.fs.pipe_file(record_path(item), to_yaml(UNFINISHED))
-        item.from_numpy(picks.points_xyz, scores=picks.scores)
+        _store(item, picks)
         item.fs.pipe_file(record_path(item), record)
 
 
@@ -143,6 +152,25 @@ def _write_local(item: CopickPicks, picks: PickSet, record: bytes, where: str) -
         replacing(Path(record_path(item))) as record_file,
         guarded(f"cannot write {where}"),
     ):
-        beside.from_numpy(picks.points_xyz, scores=picks.scores)
+        _store(beside, picks)
         record_file.write_bytes(record)
         remove(Path(item.path))
+
+
+def _store(item: CopickPicks, picks: PickSet) -> None:
+    """Let copick write the points; a rotation goes into the transform, which has no shift."""
+    transforms = None
+    if picks.rotations is not None:
+        transforms = np.tile(np.eye(4), (len(picks), 1, 1))
+        transforms[:, :3, :3] = picks.rotations
+    item.from_numpy(
+        picks.points_xyz, transforms, instance_ids=picks.instance_ids, scores=picks.scores
+    )
+
+
+def _rotations(item: CopickPicks) -> npt.NDArray[np.float64] | None:
+    """Return the rotations of copick's transforms, None where all are the identity."""
+    _, transforms = item.numpy()
+    found = np.asarray(transforms, dtype=np.float64).reshape(-1, 4, 4)
+    rotations: npt.NDArray[np.float64] = found[:, :3, :3] / found[:, 3:, 3:]
+    return None if np.array_equal(rotations, np.tile(np.eye(3), (len(found), 1, 1))) else rotations

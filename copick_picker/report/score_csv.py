@@ -59,7 +59,10 @@ MATCH_COLUMNS = (
     "partner",
     "distance_angstrom",
     "confused_with",
+    "mask_distance_angstrom",
 )
+MaskDistances = Mapping[tuple[str, str], Mapping[tuple[float, ...], float]]
+"""(Run, object) -> point (x, y, z) -> distance to the surface of the mask that the picks had."""
 
 
 def scores_csv(evaluation: Evaluation, header: Sequence[str]) -> str:
@@ -90,12 +93,16 @@ def scores_csv(evaluation: Evaluation, header: Sequence[str]) -> str:
     return _csv_text(SCORE_COLUMNS, rows, header)
 
 
-def matches_csv(matches: Iterable[RunObjectMatch], header: Sequence[str]) -> str:
+def matches_csv(
+    matches: Iterable[RunObjectMatch],
+    header: Sequence[str],
+    mask_distances: MaskDistances | None = None,
+) -> str:
     """Return every pick as a row of CSV text: matched or not, with whom, how far.
 
     ``partner`` is the index of the other pick in its own set of this run and object; indices count
     from 0 in the order of the set. ``distance_angstrom`` is empty where there is no partner,
-    ``score`` for reference picks.
+    ``score`` for reference picks, ``mask_distance_angstrom`` where no mask was used.
 
     Parameters
     ----------
@@ -103,8 +110,18 @@ def matches_csv(matches: Iterable[RunObjectMatch], header: Sequence[str]) -> str
         All runs and objects.
     header : sequence of str
         Lines before the table; each is written behind ``# ``.
+    mask_distances : mapping, optional
+        Of the candidates that were picked with a mask, positive inside.
     """
-    rows = (row for match in matches for row in (*_reference_rows(match), *_candidate_rows(match)))
+    known = mask_distances or {}
+    rows = (
+        row
+        for match in matches
+        for row in (
+            *_reference_rows(match),
+            *_candidate_rows(match, known.get((match.run_name, match.object_name), {})),
+        )
+    )
     return _csv_text(MATCH_COLUMNS, rows, header)
 
 
@@ -118,7 +135,9 @@ def _reference_rows(match: RunObjectMatch) -> Iterator[dict[str, Any]]:
         }
 
 
-def _candidate_rows(match: RunObjectMatch) -> Iterator[dict[str, Any]]:
+def _candidate_rows(
+    match: RunObjectMatch, mask_distances: Mapping[tuple[float, ...], float]
+) -> Iterator[dict[str, Any]]:
     partner = match.candidate_partner
     distance = _distances(match.candidate_xyz, match.reference_xyz, partner)
     for index, status in enumerate(match.candidate_status.tolist()):
@@ -126,6 +145,9 @@ def _candidate_rows(match: RunObjectMatch) -> Iterator[dict[str, Any]]:
             "score": f"{match.candidate_scores[index]:.6g}",
             "status": status,
             "confused_with": str(match.confused_with[index]),
+            "mask_distance_angstrom": mask_distances.get(
+                tuple(match.candidate_xyz[index].tolist())
+            ),
             **_partner_cells(int(partner[index]), float(distance[index])),
         }
 

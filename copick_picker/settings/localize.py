@@ -96,6 +96,11 @@ class LocalizeSettings(LocalizeParameters, JobSettings):
         Object name as the segmentation's maker recorded it -> project's object name.
     label : int or None
         Value in the segmentation that stands for every object, over all records.
+    mask : str or None
+        Segmentation URI or file: picks outside of the mask are dropped.
+    mask_margin : float
+        How far inside the mask's surface a pick must lie at least, in Angstrom; below 0 it may lie
+        so far outside.
     """
 
     input: str = "predict:picker/1"
@@ -104,8 +109,26 @@ class LocalizeSettings(LocalizeParameters, JobSettings):
     threshold: NumberByName = {}
     object_map: NameByName = {}
     label: int | None = Field(default=None, ge=1)
+    mask: str | None = None
+    mask_margin: float = 0.0
+
+    @model_validator(mode="after")
+    def _margin_of_a_mask(self) -> Self:
+        if self.mask is None and self.mask_margin:
+            msg = "mask_margin is given without a mask; use --mask too"
+            raise ValueError(msg)
+        return self
 
     @classmethod
     def unrecorded(cls) -> set[str]:
         """Return the fields that are recorded in another form."""
-        return {"input", "output", "radius", "threshold", "object_map", "label"}
+        return {
+            "input",
+            "output",
+            "radius",
+            "threshold",
+            "object_map",
+            "label",
+            "mask",
+            "mask_margin",
+        }

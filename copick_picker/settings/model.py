@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from copick_picker.errors import CheckpointError, nearest_name
+from copick_picker.records import InputScaling
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WindowSide = Annotated[int, Field(ge=1)]
@@ -41,6 +42,26 @@ class ModelObject(_Frozen):
     score_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
+class Scaling(_Frozen):
+    """How a network that is not fed z-scores wants its input; see ``records.InputScaling``."""
+
+    minimum: float = 0.0
+    maximum: float = 1.0
+    mean: float = 0.0
+    standard_deviation: Positive = 1.0
+
+    @model_validator(mode="after")
+    def _limits_differ(self) -> Self:
+        if self.maximum <= self.minimum:
+            msg = f"the maximum {self.maximum:g} is not above the minimum {self.minimum:g}"
+            raise ValueError(msg)
+        return self
+
+    def record(self) -> InputScaling:
+        """Return the scaling as core takes it."""
+        return InputScaling(self.minimum, self.maximum, self.mean, self.standard_deviation)
+
+
 class ModelCard(_Frozen):
     """All that a network's weights need to be used rightly.
 
@@ -65,10 +86,16 @@ class ModelCard(_Frozen):
     contrast : str
         ``dark`` or ``bright``: how protein looked in the training data.
     normalization : str
-        ``zscore``: the whole volume has mean 0 and standard deviation 1.
+        ``zscore``: the whole volume has mean 0 and standard deviation 1. ``scaled``: as
+        ``scaling`` says.
+    scaling : Scaling or None
+        Clipping limits, mean and standard deviation of ``normalization: scaled``.
+    probability_threshold : float or None
+        Probabilities below it count as 0 when ``exact`` of home ``cryosiam`` chooses a label.
     home : str
         Whose arithmetic ``exact`` follows. ``octopi`` pads a volume smaller than the window with
-        zeros on both sides, ``picker`` reflects it.
+        zeros on both sides, ``picker`` reflects it, ``cryosiam`` adds zeros at the end and lets
+        windows wrap.
     augmentation_set : str
         Default set of test-time augmentations, ``octopi`` or ``quarter-turns``.
     augmentation_count : int
@@ -96,8 +123,10 @@ class ModelCard(_Frozen):
     n_channels: Annotated[int, Field(ge=2)] | None = None
     voxel_spacing_angstrom: Positive | None
     contrast: Literal["dark", "bright"] = "dark"
-    normalization: Literal["zscore"] = "zscore"
-    home: Literal["octopi", "picker"] = "picker"
+    normalization: Literal["zscore", "scaled"] = "zscore"
+    scaling: Scaling | None = None
+    probability_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    home: Literal["octopi", "picker", "cryosiam"] = "picker"
     augmentation_set: Literal["octopi", "quarter-turns"] = "octopi"
     augmentation_count: Annotated[int, Field(ge=1, le=8)] = 4
     overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -106,6 +135,16 @@ class ModelCard(_Frozen):
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     fingerprint: tuple[float, ...] | None = None
     provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _scaling_fits(self) -> Self:
+        if (self.scaling is not None) != (self.normalization == "scaled"):
+            msg = "'scaling' belongs to 'normalization: scaled', and that needs it"
+            raise ValueError(msg)
+        if self.home == "cryosiam" and self.scaling is None:
+            msg = "a model of home 'cryosiam' needs 'normalization: scaled' and 'scaling'"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _objects_fit_channels(self) -> Self:
@@ -145,6 +184,8 @@ class ModelCard(_Frozen):
     def digest(self) -> str:
         """Return a short hash of all that changes a prediction: the card without its remarks."""
         remarks = {"name", "provenance", "fingerprint", "weights_file", "weights_sha256"}
+        later = ("scaling", "probability_threshold")
+        remarks |= {name for name in later if getattr(self, name) is None}
         text = json.dumps(self.model_dump(mode="json", exclude=remarks), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -54,6 +54,9 @@ class SegmentSettings(JobSettings):
         training data and warns where the picture says otherwise.
     rescale : bool
         Resample tomograms of another voxel spacing to the model's, and the result back.
+    mask : str or None
+        Segmentation URI or file: what lies outside of the mask is background, and windows wholly
+        outside are not computed.
     object_map : dict
         Model's object name -> project's object name.
     trust_checkpoint : bool
@@ -79,6 +82,7 @@ class SegmentSettings(JobSettings):
     probabilities: bool = False
     contrast: Literal["auto", "dark", "bright"] = "auto"
     rescale: bool = False
+    mask: str | None = None
     object_map: NameByName = Field(default_factory=dict)
     trust_checkpoint: bool = False
     preflight_runs: Annotated[int, Field(ge=0)] = 50
@@ -89,6 +93,7 @@ class SegmentSettings(JobSettings):
         return {
             "input",
             "output",
+            "mask",
             "model",
             "model_config_file",
             "model_weights",

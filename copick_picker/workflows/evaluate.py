@@ -30,6 +30,7 @@ from copick_picker.settings.evaluate import (
 from copick_picker.workflows.evaluation_files import OWN_FILES, Scored, score_files, show_scores
 from copick_picker.workflows.evaluation_limits import check_limits, missed_limits
 from copick_picker.workflows.evaluation_objects import scored_objects
+from copick_picker.workflows.masks import recorded_distances
 from copick_picker.workflows.records import digest
 from copick_picker.workflows.runs import (
     Reporter,
@@ -144,6 +145,9 @@ class _Reading:
     boxes_xyz: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     sets: dict[str, dict[str, dict[str, str | None]]] = field(default_factory=dict)
     reference_keys: set[PicksKey] = field(default_factory=set)
+    mask_distances: dict[tuple[str, str], dict[tuple[float, ...], float]] = field(
+        default_factory=dict
+    )
 
     def run(self, run_name: str) -> RunOutcome:
         """Read the picks of one run."""
@@ -158,10 +162,12 @@ class _Reading:
             text = f"{choices_text(reference)} against {choices_text(candidate)}"
             return RunOutcome(run_name, "planned", text)
         box = self._box(run_name)
-        read_reference = self._read(run_name, reference)
-        read_candidate = self._read(run_name, candidate)
+        read_reference = self._read(run_name, reference, {})
+        distances: dict[str, dict[tuple[float, ...], float]] = {}
+        read_candidate = self._read(run_name, candidate, distances)
         self.reference[run_name], self.candidate[run_name] = read_reference, read_candidate
         self.reference_keys |= set(reference)
+        self.mask_distances |= {(run_name, name): known for name, known in distances.items()}
         if box is not None:
             self.boxes_xyz[run_name] = box
         self.sets[run_name] = {
@@ -205,11 +211,20 @@ class _Reading:
             raise SettingsError(msg)
         return found
 
-    def _read(self, run_name: str, keys: Sequence[PicksKey]) -> dict[str, PickSet]:
+    def _read(
+        self,
+        run_name: str,
+        keys: Sequence[PicksKey],
+        distances: dict[str, dict[tuple[float, ...], float]],
+    ) -> dict[str, PickSet]:
+        """Return the picks by object; put what is known of their distances to a mask aside."""
         read: dict[str, PickSet] = {}
         for key in keys:
             picks = self.store.read_picks(run_name, key)
             name = key.object_name
+            record = self.store.picks_provenance(run_name, key)
+            known = recorded_distances(record, picks.points_xyz)
+            distances[name] = {**distances.get(name, {}), **known}
             if name in read:
                 first = read[name]
                 picks = PickSet(
@@ -260,6 +275,7 @@ def _score(
         evaluation=replace(evaluation, notes=(*evaluation.notes, *notes)),
         sets=reading.sets,
         missed=missed_limits(settings.fail_under, evaluation),
+        mask_distances=reading.mask_distances,
     )
 
 

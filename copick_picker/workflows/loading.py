@@ -1,6 +1,6 @@
 """Models from files, ready to run: one, or an ensemble whose members fit each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from copick_picker.core.models.cryosiam import prediction_state
 from copick_picker.core.models.registry import build_network, load_state
 from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.device import fast_precision, resolve_device
@@ -21,14 +22,16 @@ from copick_picker.errors import (
 from copick_picker.project.checkpoints import (
     file_sha256,
     is_model_folder,
+    read_cryosiam_checkpoint,
     read_model_folder,
     read_octopi_pair,
 )
+from copick_picker.settings.cryosiam_model import cryosiam_card
 from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.settings.octopi_model import octopi_card
 from copick_picker.settings.segment import SegmentSettings
 
-_PADDING_OF_HOME = {"octopi": "zero", "picker": "reflect"}
+_PADDING_OF_HOME = {"octopi": "zero", "picker": "reflect", "cryosiam": "reflect"}
 _SPACING_TOLERANCE = 0.01
 
 
@@ -54,12 +57,15 @@ class LoadedModels:
         For the engine: the user's choices, else those of the first card.
     choices : dict
         The choices that change a result, for provenance records.
+    wraps : bool
+        Whether the windows are CryoSiam's: they wrap, and nothing is blended.
     """
 
     members: tuple[Member, ...]
     cards: tuple[ModelCard, ...]
     options: EngineOptions
     choices: dict[str, Any]
+    wraps: bool = False
 
     @property
     def channels(self) -> dict[str, int]:
@@ -126,6 +132,15 @@ def load_models(settings: SegmentSettings) -> LoadedModels:
     )
     cards = tuple(model.card for model in models)
     options = _engine_options(settings, cards[0])
+    if settings.mode == "exact" and cards[0].home == "cryosiam":
+        _check_plain(settings, cards)
+        return LoadedModels(
+            members=(models[0].member,),
+            cards=cards,
+            options=options,
+            choices={"precision": options.precision, "windows": "cryosiam"},
+            wraps=True,
+        )
     return LoadedModels(
         members=tuple(model.member for model in models),
         cards=cards,
@@ -245,6 +260,32 @@ def load_octopi_pair(config: Path, weights: Path, *, trust: bool = False) -> Loa
     return _loaded(card, state, str(weights))
 
 
+def load_cryosiam_checkpoint(
+    path: Path, *, objects: Mapping[str, int] | None, trust: bool = False
+) -> LoadedModel:
+    """Return the model of a checkpoint that CryoSiam trained.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The ``.ckpt`` file.
+    objects : mapping or None
+        Object name -> channel; the checkpoint stores no names. None numbers them.
+    trust : bool
+        Whether a file that holds more than numbers and settings is unpickled.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, broken or unsafe, its decoder is not known, or its weights do not
+        fit its hyper-parameters.
+    """
+    state, raw = read_cryosiam_checkpoint(path, trust=trust)
+    card = cryosiam_card(raw, objects=objects, name=path.stem, source=str(path))
+    card = card.model_copy(update={"weights_sha256": file_sha256(path)})
+    return _loaded(card, prediction_state(state), str(path))
+
+
 def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> LoadedModel:
     try:
         network = build_network(card.architecture, card.parameters, card.channel_count)
@@ -256,12 +297,32 @@ def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> Loa
     return LoadedModel(card, Member(network, card.window_voxels, card.channel_count, padding))
 
 
+def _check_plain(settings: SegmentSettings, cards: Sequence[ModelCard]) -> None:
+    """Raise where CryoSiam's own arithmetic cannot do what the user asks for."""
+    asked = [
+        option
+        for option in ("tta", "tta_set", "overlap", "blending")
+        if getattr(settings, option) is not None
+    ]
+    asked += ["rescale"] if settings.rescale else []
+    if asked or len(cards) > 1:
+        what = f"no {choices_text('--' + name.replace('_', '-') for name in asked)}"
+        msg = (
+            "--mode exact with a model of CryoSiam has its windows and takes "
+            f"{what if asked else 'one model, no ensemble'}; use --mode balanced"
+        )
+        raise SettingsError(msg)
+
+
 def _check_alike(cards: Sequence[ModelCard]) -> None:
     first = cards[0]
     for card in cards[1:]:
         both = f"models '{first.name}' and '{card.name}' cannot be averaged"
         if card.channel_names != first.channel_names or card.channel_count != first.channel_count:
             msg = f"{both}: their channels are {first.channel_names} and {card.channel_names}"
+            raise SettingsError(msg)
+        if card.scaling != first.scaling:
+            msg = f"{both}: they scale their input differently"
             raise SettingsError(msg)
         if card.contrast != first.contrast:
             msg = f"{both}: trained on {first.contrast} and on {card.contrast} protein"

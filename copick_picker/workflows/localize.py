@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy.typing as npt
+
 from copick_picker.core.localize import localize as localize_volume
 from copick_picker.errors import (
     CopickPickerError,
@@ -25,6 +27,14 @@ from copick_picker.records import (
     SegmentationKey,
 )
 from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.workflows.masks import (
+    MASK_DISTANCES,
+    RunMask,
+    check_mask,
+    finite_or_none,
+    load_mask,
+    mask_record,
+)
 from copick_picker.workflows.records import digest, new_record, refuse, same_job
 from copick_picker.workflows.runs import (
     Reporter,
@@ -57,6 +67,7 @@ def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
     """
     store = open_project(settings.config)
     check_uri(settings.input, "segmentation")
+    check_mask(settings.mask)
     output = parse_output(settings.output, "picks")
     specs = {spec.name: spec for spec in store.objects()}
     for option in ("objects", "radius", "threshold"):
@@ -160,14 +171,29 @@ class _Job:
         key = the_one(found, settings.input, "segmentation", run_name=run_name)
         given = self._input(run_name, key)
         keys = {target.object_name: self._picks_key(target) for target in given.targets}
-        record = self._record(given)
+        record = self._record(run_name, given)
         if not settings.overwrite and self._complete(run_name, list(keys.values()), record):
             return RunOutcome(run_name, "skipped", f"{len(keys)} pick sets are complete")
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{key} -> {choices_text(keys.values())}")
-        results = self._localized(run_name, given)
+        labels = self.store.open_segmentation(run_name, key).read()
+        mask = load_mask(
+            store,
+            run_name,
+            settings.mask,
+            shape_zyx=labels.shape,
+            spacing=key.voxel_spacing,
+            warn=self.reporter.warn,
+        )
+        results = self._localized(run_name, given, labels)
+        if mask is not None:
+            margin = settings.mask_margin
+            results = {
+                name: mask.without_outer(result, margin_angstrom=margin)
+                for name, result in results.items()
+            }
         for name, result in results.items():
-            self._write(run_name, keys[name], result, record)
+            self._write(run_name, keys[name], result, record, mask)
         return _outcome(run_name, key, results)
 
     def _input(self, run_name: str, key: SegmentationKey) -> _Input:
@@ -255,7 +281,7 @@ class _Job:
             "1" if session == "*" else session,
         )
 
-    def _record(self, given: _Input) -> dict[str, Any]:
+    def _record(self, run_name: str, given: _Input) -> dict[str, Any]:
         targets = {
             target.object_name: {
                 "label": target.label,
@@ -265,12 +291,18 @@ class _Job:
             }
             for target in given.targets
         }
+        masked: dict[str, Any] = {}
+        if self.settings.mask is not None:
+            spacing = given.key.voxel_spacing
+            found = mask_record(self.store, run_name, self.settings.mask, spacing=spacing)
+            masked["mask"] = {**found, "margin_angstrom": self.settings.mask_margin}
         return new_record(
             "localize",
             input={
                 "segmentation": str(given.key),
                 "segmentation_record": digest(given.record),
                 "probabilities": None if given.probabilities is None else str(given.probabilities),
+                **masked,
             },
             settings=self.settings.recorded(),
             targets=targets,
@@ -290,8 +322,9 @@ class _Job:
             complete += 1
         return complete == len(keys)
 
-    def _localized(self, run_name: str, given: _Input) -> dict[str, Localized]:
-        labels = self.store.open_segmentation(run_name, given.key).read()
+    def _localized(
+        self, run_name: str, given: _Input, labels: npt.NDArray[Any]
+    ) -> dict[str, Localized]:
         key = given.probabilities
         probabilities = None if key is None else self.store.open_feature(run_name, key).read()
         return localize_volume(
@@ -303,10 +336,17 @@ class _Job:
         )
 
     def _write(
-        self, run_name: str, key: PicksKey, result: Localized, record: dict[str, Any]
+        self,
+        run_name: str,
+        key: PicksKey,
+        result: Localized,
+        record: dict[str, Any],
+        mask: RunMask | None,
     ) -> None:
         own = _own_record(record, key.object_name)
         own |= {"score_kind": result.score_kind, "dropped": dict(result.dropped)}
+        if mask is not None:
+            own[MASK_DISTANCES] = finite_or_none(mask.distances(result.picks))
         exists = bool(self.store.existing(run_name, [key]))
         self.store.write_picks(
             run_name,

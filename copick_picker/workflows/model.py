@@ -7,10 +7,12 @@ from typing import Any
 from copick_picker.core.models.fingerprint import fingerprint, same_fingerprint
 from copick_picker.errors import CheckpointError, DataError, choices_text
 from copick_picker.project.checkpoints import read_model_folder, write_model_folder
+from copick_picker.settings.cryosiam import read_cryosiam_config
 from copick_picker.settings.model import model_card
 from copick_picker.workflows.loading import (
     LoadedModel,
     find_folder,
+    load_cryosiam_checkpoint,
     load_folder,
     load_octopi_pair,
 )
@@ -45,6 +47,7 @@ def show_model(name: str, *, reporter: Reporter) -> None:
         ("voxel spacing", "not recorded" if spacing is None else f"{spacing:g} Angstrom"),
         ("contrast", f"{card.contrast} protein"),
         ("normalization", card.normalization),
+        *((f"  {key}", f"{value:g}") for key, value in (card.scaling or ())),
         ("arithmetic of", card.home),
         ("augmentations", f"{card.augmentation_count} of the set {card.augmentation_set}"),
         ("windows", f"overlap {card.overlap:g}, {card.blending} blending"),
@@ -101,6 +104,66 @@ def convert_model(
             "provenance": provenance,
         }
     )
+    state = model.member.network.state_dict()
+    write_model_folder(Path(output), state, card.to_mapping(), overwrite=overwrite)
+    reporter.note(f"{output}: {card.architecture}, objects {choices_text(card.channel_names)}")
+
+
+def convert_checkpoint(
+    checkpoint: str,
+    output: str,
+    *,
+    objects: Mapping[str, int],
+    config: str | None,
+    voxel_spacing: float | None,
+    trust: bool,
+    overwrite: bool,
+    reporter: Reporter,
+) -> None:
+    """Write CryoSiam's checkpoint as a model folder.
+
+    Parameters
+    ----------
+    checkpoint : str
+        ``.ckpt`` as CryoSiam's training writes it.
+    output : str
+        Folder to make.
+    objects : mapping
+        Object name -> channel, from 1.
+    config : str or None
+        CryoSiam's YAML of a prediction, for scaling and threshold; without it the scaling is that
+        of the training, and there is no threshold.
+    voxel_spacing : float or None
+        Of the training data, in Angstrom.
+    trust : bool
+        Whether a checkpoint that holds more than numbers and settings is unpickled.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+    reporter : Reporter
+        Where the line goes.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, broken or unsafe, the weights do not fit, an object's channel is
+        none of the network's, or the folder exists.
+    """
+    model = load_cryosiam_checkpoint(Path(checkpoint), objects=objects, trust=trust)
+    provenance = dict(model.card.provenance)
+    provenance |= {"cryosiam_checkpoint_sha256": model.card.weights_sha256}
+    raw = model.card.to_mapping() | {
+        "name": Path(output).name,
+        "voxel_spacing_angstrom": voxel_spacing,
+        "fingerprint": _fingerprint(model, checkpoint),
+        "provenance": provenance,
+    }
+    if config is not None:
+        stated, warnings = read_cryosiam_config(Path(config))
+        for text in warnings:
+            reporter.warn(f"{config}: {text}")
+        raw["scaling"] = stated.parameters.data.scaling().model_dump()
+        raw["probability_threshold"] = stated.parameters.network.threshold
+    card = model_card(raw, checkpoint)
     state = model.member.network.state_dict()
     write_model_folder(Path(output), state, card.to_mapping(), overwrite=overwrite)
     reporter.note(f"{output}: {card.architecture}, objects {choices_text(card.channel_names)}")

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.segment.device import use_threads
-from copick_picker.core.segment.engine import SegmentedVolume, segment_volume
+from copick_picker.core.segment.engine import SegmentedVolume, masked_volume
 from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.core.segment.plan import planned_jobs
 from copick_picker.core.segment.resampling import resample
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.project.copick_store import open_project
@@ -29,6 +31,7 @@ from copick_picker.settings.segment import (
     SegmentSettings,
 )
 from copick_picker.workflows.loading import LoadedModels, load_models
+from copick_picker.workflows.masks import check_mask, load_mask, mask_record
 from copick_picker.workflows.preflight import (
     Preflight,
     Wanted,
@@ -37,6 +40,7 @@ from copick_picker.workflows.preflight import (
     show,
 )
 from copick_picker.workflows.records import new_record, refuse, same_job
+from copick_picker.workflows.running import run_models
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
@@ -67,6 +71,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     """
     store = open_project(settings.config)
     check_uri(settings.input, "tomogram")
+    check_mask(settings.mask)
     output = _output_parts(settings.output)
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
     use_threads(settings.threads)
@@ -88,7 +93,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
         raise nothing_to_read(store.tomograms, run_names, settings.input, "tomogram")
     if not settings.dry_run:
         store.check_writable()
-    job = _Job(settings, store, models, labels, output)
+    job = _Job(settings, store, models, labels, output, reporter)
     by_name = {check.run_name: check for check in checks}
     summary = process_runs(
         "segment", run_names, lambda name: job.run(by_name[name]), reporter=reporter
@@ -162,6 +167,7 @@ class _Job:
     models: LoadedModels
     labels: Mapping[str, int]
     output: Mapping[str, str]
+    reporter: Reporter
 
     def run(self, check: Preflight) -> RunOutcome:
         """Segment one run."""
@@ -172,16 +178,19 @@ class _Job:
             return RunOutcome(run_name, "failed", check.failure)
         key = self._segmentation_key(run_name, tomogram)
         feature = self._feature_key(tomogram) if self.settings.probabilities else None
-        record = self._record(tomogram, feature)
+        record = self._record(run_name, tomogram, feature)
         if not self.settings.overwrite and self._complete(run_name, key, feature, record):
             return RunOutcome(run_name, "skipped", f"{key} is complete")
         if self.settings.dry_run:
             return RunOutcome(run_name, "planned", f"{tomogram} -> {key}")
-        result = self._segmented(run_name, tomogram)
+        result, windows = self._segmented(run_name, tomogram)
         self._write(run_name, key, feature, record, result)
         shares = self._shares(result.labels)
         text = ", ".join(f"{name} {share:.2%}" for name, share in shares.items())
         details = {"input": str(tomogram), "output": str(key), "volume_share": shares}
+        if windows:
+            details["windows"] = windows
+            text += f"; {windows['skipped']} of {windows['all']} windows skipped"
         return RunOutcome(run_name, "done", f"{key}: {text}", details)
 
     def _segmentation_key(self, run_name: str, tomogram: TomogramKey) -> SegmentationKey:
@@ -204,15 +213,22 @@ class _Job:
             "-".join((*parts, "probabilities")),
         )
 
-    def _record(self, tomogram: TomogramKey, feature: FeatureKey | None) -> dict[str, Any]:
+    def _record(
+        self, run_name: str, tomogram: TomogramKey, feature: FeatureKey | None
+    ) -> dict[str, Any]:
         probabilities = None
         if feature is not None:
             probabilities = {"uri": str(feature), "channels": self._channel_names()}
+        masked: dict[str, Any] = {}
+        if self.settings.mask is not None:
+            spacing = tomogram.voxel_spacing
+            found = mask_record(self.store, run_name, self.settings.mask, spacing=spacing)
+            masked["mask"] = found
         return new_record(
             "segment",
             input=str(tomogram),
             models=self.models.records,
-            settings=self.settings.recorded() | self.models.choices,
+            settings=self.settings.recorded() | self.models.choices | masked,
             labels=dict(self.labels),
             objects=self._objects(),
             flipped=self._flip(),
@@ -279,18 +295,52 @@ class _Job:
         stated = self.settings.contrast
         return stated not in ("auto", self.models.contrast)
 
-    def _segmented(self, run_name: str, tomogram: TomogramKey) -> SegmentedVolume:
+    def _segmented(
+        self, run_name: str, tomogram: TomogramKey
+    ) -> tuple[SegmentedVolume, dict[str, int]]:
+        """Return the result and, where there is a mask, how many windows were skipped."""
         volume = self.store.open_tomogram(run_name, tomogram).read()
         facts = inspect_volume(volume, smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
         check_voxels(facts, run_name=run_name, key=tomogram)
+        mask = self._mask(run_name, tomogram, volume.shape)
         factor = self._factor(tomogram.voxel_spacing)
-        result = segment_volume(
-            volume if factor == 1.0 else resample(volume, factor=factor),
-            self.models.members,
-            replace(self.models.options, inverted=self._flip()),
+        given = volume if factor == 1.0 else resample(volume, factor=factor)
+        inner = mask
+        if mask is not None and factor != 1.0:
+            inner = covering(mask, factor=factor, shape_zyx=given.shape)
+        result = run_models(
+            given,
+            self.models,
+            inverted=self._flip(),
             probabilities=self.settings.probabilities or factor != 1.0,
+            mask_zyx=inner,
         )
-        return result if factor == 1.0 else _at_shape(result, 1 / factor, volume.shape)
+        if factor != 1.0:
+            result = _at_shape(result, 1 / factor, volume.shape)
+            result = result if mask is None else masked_volume(result, mask)
+        return result, {} if inner is None or self.models.wraps else self._windows(inner)
+
+    def _mask(
+        self, run_name: str, tomogram: TomogramKey, shape_zyx: tuple[int, ...]
+    ) -> BoolVolume | None:
+        """Return the run's mask on the grid of its tomogram."""
+        spacing = tomogram.voxel_spacing
+        mask = load_mask(
+            self.store,
+            run_name,
+            self.settings.mask,
+            shape_zyx=shape_zyx,
+            spacing=spacing,
+            warn=self.reporter.warn,
+        )
+        return None if mask is None else mask.on(shape_zyx, spacing)
+
+    def _windows(self, mask_zyx: BoolVolume) -> dict[str, int]:
+        members, options = self.models.members, self.models.options
+        z, y, x = mask_zyx.shape
+        n_all = len(planned_jobs((z, y, x), members, options))
+        computed = len(planned_jobs((z, y, x), members, options, mask_zyx=mask_zyx))
+        return {"all": n_all, "skipped": n_all - computed}
 
     def _factor(self, spacing: float) -> float:
         wanted = self.models.voxel_spacing

@@ -1,14 +1,14 @@
 import json
 import subprocess
 import sys
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 
 import click
 import pytest
 import yaml
 
-from copick_picker.cli.main import COMMANDS
+from copick_picker.cli.main import COMMANDS, console
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.localize import LocalizeSettings
@@ -31,7 +31,7 @@ def imported(code):
 
 
 def command(name):
-    return getattr(import_module(COMMANDS[name][0]), name)
+    return console.get_command(click.Context(console), name)
 
 
 def test_help_of_the_group_imports_no_command_and_no_copick():

@@ -12,11 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
+from copick_picker.project.mrc import write_mrc
 from copick_picker.records import ObjectSpec, PicksKey, TomogramKey
 from projects import project_of
 
 ROOT = Path(__file__).parents[2]
 OCTOPI = ROOT / "tests" / "fixtures" / "octopi"
+CRYOSIAM = ROOT / "tests" / "fixtures" / "cryosiam"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 OBJECTS = (
     ObjectSpec("apo-ferritin", 1, 60.0),
@@ -41,7 +43,8 @@ def docs_folder(tmp_path_factory):
     """Return a folder with all that the docs speak of: a project, models, ready settings."""
     folder = tmp_path_factory.mktemp("docs")
     with np.load(OCTOPI / "input.npz") as stored:
-        volume = stored["volume"][:24, :44, :48]
+        large = stored["volume"]
+    volume = large[:24, :44, :48]
     points = np.array([[100.0, 200.0, 150.0], [400.0, 300.0, 200.0], [250.0, 420.0, 300.0]])
     picks = {
         (run_name, PicksKey(spec.name, "curator", "1")): points + 10 * spec.label
@@ -53,7 +56,37 @@ def docs_folder(tmp_path_factory):
     shutil.copy(OCTOPI / "Unet" / "best_model.pth", folder / "best_model.pth")
     shutil.copy(OCTOPI / "Unet" / "model_config.yaml", folder / "best_model_config.yaml")
     shutil.copytree(ROOT / "configs", folder / "configs")
+    cryosiam_files(folder)
+    put_exchange_files(folder, {RUNS[0]: large, RUNS[1]: volume})
     return folder
+
+
+def put_exchange_files(folder, tomograms):
+    """Put in files of other programs: MRC volumes, particles, tomograms, an IMOD model."""
+    for name, volume in tomograms.items():
+        write_mrc(folder / "tomograms" / f"{name}.mrc", volume, 10.0)
+    rows = [f"{name}.tomostar 10 20 {z} 0.{z}" for name in RUNS for z in (5, 15)]
+    columns = ["rlnMicrographName", *(f"rlnCoordinate{axis}" for axis in "XYZ")]
+    columns.append("rlnAutopickFigureOfMerit")
+    head = "\n".join(f"_{name} #{number}" for number, name in enumerate(columns, 1))
+    (folder / "particles.star").write_text("data_\n\nloop_\n" + "\n".join([head, *rows]) + "\n")
+    table = ["run_name,x,y,z,score", *(f"{name},100,200,50,0.5" for name in RUNS)]
+    (folder / "centres.csv").write_text("\n".join(table) + "\n")
+    names = ["run_name,tomogram_name", *(f"{name},position_{name}" for name in RUNS)]
+    (folder / "names.csv").write_text("\n".join(names) + "\n")
+
+
+def cryosiam_files(folder):
+    """Put small files of CryoSiam beside the project."""
+    (folder / "tomograms").mkdir(exist_ok=True)
+    shutil.copy(CRYOSIAM / "tomograms" / "TS_02_6.80Apx.mrc", folder / "tomograms")
+    shutil.copy(CRYOSIAM / "multiclass" / "model.ckpt", folder / "model.ckpt")
+    shutil.copy(CRYOSIAM / "lamella" / "model.ckpt", folder / "lamella.ckpt")
+    for name, page_name in (("multiclass_sizes", "semantic"), ("lamella", "lamella")):
+        text = (CRYOSIAM / f"{name}.yaml").read_text()
+        text = text.replace("multiclass/model.ckpt", "model.ckpt")
+        text = text.replace("lamella/model.ckpt", "lamella.ckpt")
+        (folder / f"{page_name}.yaml").write_text(text)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from copick_picker.core.models.cryosiam import build_cryosiam
 from copick_picker.core.models.monai_networks import (
     build_attention_unet,
     build_dynunet,
@@ -20,6 +21,7 @@ Builder = Callable[[Mapping[str, Any], int], nn.Module]
 
 NETWORKS: dict[str, Builder] = {
     "AttentionUnet": build_attention_unet,
+    "CryoSiam": build_cryosiam,
     "DynUNet": build_dynunet,
     "ResidualUNet": build_residual_unet,
     "SegResNet": build_segresnet,

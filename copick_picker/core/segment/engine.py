@@ -25,6 +25,7 @@ from copick_picker.core.segment.forward import forward, memory_guard, release_me
 from copick_picker.core.segment.plan import (
     EngineOptions,
     Job,
+    Mask,
     Member,
     held_planes,
     passes,
@@ -84,6 +85,8 @@ def segment_volume(
     options: EngineOptions,
     *,
     probabilities: bool,
+    mask_zyx: Mask | None = None,
+    statistics: VolumeStatistics | None = None,
     progress: Progress | None = None,
 ) -> SegmentedVolume:
     """Return labels and, where asked for, class probabilities of a whole volume.
@@ -98,6 +101,10 @@ def segment_volume(
         How they are run.
     probabilities : bool
         Whether the probabilities are kept.
+    mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
+        As for :func:`segment_slabs`.
+    statistics : VolumeStatistics, optional
+        Of the whole volume, where known.
     progress : callable, optional
         Called with (windows done, windows in all).
 
@@ -131,7 +138,15 @@ def segment_volume(
     (5, 12, 9)
     """
     slabs = list(
-        segment_slabs(volume, members, options, probabilities=probabilities, progress=progress)
+        segment_slabs(
+            volume,
+            members,
+            options,
+            probabilities=probabilities,
+            mask_zyx=mask_zyx,
+            statistics=statistics,
+            progress=progress,
+        )
     )
     kept = [slab.probabilities for slab in slabs if slab.probabilities is not None]
     return SegmentedVolume(
@@ -140,12 +155,38 @@ def segment_volume(
     )
 
 
+def masked_volume(volume: SegmentedVolume, mask_zyx: Mask) -> SegmentedVolume:
+    """Return a volume that is background with probability 1 outside of a mask.
+
+    Parameters
+    ----------
+    volume : SegmentedVolume
+        Labels (z, y, x) and perhaps probabilities (c, z, y, x).
+    mask_zyx : numpy.ndarray, shape (z, y, x), bool
+        Where the volume stays as it is.
+
+    Examples
+    --------
+    >>> labels = np.array([[[1, 2]]], dtype=np.uint8)
+    >>> volume = SegmentedVolume(labels, None)
+    >>> masked_volume(volume, np.array([[[True, False]]])).labels
+    array([[[1, 0]]], dtype=uint8)
+    """
+    labels = np.where(mask_zyx, volume.labels, np.uint8(0))
+    if volume.probabilities is None:
+        return SegmentedVolume(labels, None)
+    background = np.zeros((len(volume.probabilities), 1, 1, 1), dtype=np.float16)
+    background[0] = 1
+    return SegmentedVolume(labels, np.where(mask_zyx, volume.probabilities, background))
+
+
 def segment_slabs(
     volume: Volume,
     members: Sequence[Member],
     options: EngineOptions,
     *,
     probabilities: bool,
+    mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Slab]:
@@ -164,6 +205,9 @@ def segment_slabs(
         How they are run.
     probabilities : bool
         Whether the slabs carry probabilities.
+    mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
+        Voxels outside are background with probability 1, and windows wholly outside are not
+        computed. Voxels inside are as without a mask.
     statistics : VolumeStatistics, optional
         Of the whole volume, where known.
     progress : callable, optional
@@ -177,15 +221,21 @@ def segment_slabs(
     Raises
     ------
     DataError
-        If the volume is not finite, constant, or not (z, y, x); or if a network fails on its
-        window, returns another shape, or numbers that are not finite.
+        If the volume is not finite, constant, or not (z, y, x); if the mask has another shape or
+        is empty; or if a network fails on its window, returns another shape, or numbers that are
+        not finite.
     SettingsError
         If the members or options do not fit each other, or there is no such device.
     DeviceMemoryError
         If the device's memory is too small for a single window.
     """
-    slabs = logit_slabs(volume, members, options, statistics=statistics, progress=progress)
-    return (_labelled(z_start, logits, probabilities=probabilities) for z_start, logits in slabs)
+    slabs = logit_slabs(
+        volume, members, options, mask_zyx=mask_zyx, statistics=statistics, progress=progress
+    )
+    labelled = (
+        _labelled(z_start, logits, probabilities=probabilities) for z_start, logits in slabs
+    )
+    return labelled if mask_zyx is None else (_masked_slab(slab, mask_zyx) for slab in labelled)
 
 
 def logit_slabs(
@@ -193,14 +243,17 @@ def logit_slabs(
     members: Sequence[Member],
     options: EngineOptions,
     *,
+    mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[int, torch.Tensor]]:
     """Return averaged logits as pairs (first plane, (c, k, y, x) float32), ascending along z.
 
+    Outside of a mask they are those of the windows that reach into it, and 0 where there is none.
+
     Parameters
     ----------
-    volume, members, options, statistics, progress
+    volume, members, options, mask_zyx, statistics, progress
         As for :func:`segment_slabs`.
 
     Raises
@@ -210,7 +263,7 @@ def logit_slabs(
     """
     reader = as_reader(volume)
     depth, height, width = reader.shape
-    jobs = planned_jobs((depth, height, width), members, options)
+    jobs = planned_jobs((depth, height, width), members, options, mask_zyx=mask_zyx)
     device = resolve_device(options.device)
     check_precision(options.precision)
     known = statistics or volume_statistics(reader)
@@ -313,6 +366,12 @@ def _labelled(z_start: int, logits: torch.Tensor, *, probabilities: bool) -> Sla
     labels = shares.argmax(dim=0).to(torch.uint8).cpu().numpy()
     kept = shares.to(torch.float16).cpu().numpy() if probabilities else None
     return Slab(z_start, labels, kept)
+
+
+def _masked_slab(slab: Slab, mask_zyx: Mask) -> Slab:
+    planes = mask_zyx[slab.z_start : slab.z_start + len(slab.labels)]
+    masked = masked_volume(SegmentedVolume(slab.labels, slab.probabilities), planes)
+    return Slab(slab.z_start, masked.labels, masked.probabilities)
 
 
 def _prepare(member: Member, device: torch.device) -> None:

@@ -70,6 +70,12 @@ class Window:
     spans_zyx: tuple[Span, Span, Span]
     augmentation: Augmentation
 
+    @property
+    def inner_zyx(self) -> tuple[slice, slice, slice]:
+        """The voxels of the volume under the window."""
+        z, y, x = (slice(span.inner_start, span.inner_stop) for span in self.spans_zyx)
+        return z, y, x
+
 
 def axis_starts(length: int, window: int, *, overlap: float, shift: float) -> list[int]:
     """Return the first voxel of each window along an axis.

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from torch import nn
 
 from copick_picker.core.segment.augmentations import Augmentation
 from copick_picker.core.segment.grid import Shape, Window, window_grid
-from copick_picker.errors import SettingsError, choices_text
+from copick_picker.errors import DataError, SettingsError, choices_text
 
+Mask = npt.NDArray[np.bool_]
 PADDINGS = ("zero", "reflect")
 _MOST_CHANNELS = 256
 
@@ -89,9 +92,16 @@ class Job:
 
 
 def planned_jobs(
-    shape_zyx: Shape, members: Sequence[Member], options: EngineOptions
+    shape_zyx: Shape,
+    members: Sequence[Member],
+    options: EngineOptions,
+    *,
+    mask_zyx: Mask | None = None,
 ) -> tuple[Job, ...]:
     """Return every forward pass over a volume, sorted by first plane, then by member.
+
+    Windows wholly outside of a mask are left out. All windows over a voxel of the mask stay, so
+    that the weights over it sum to the same as without a mask.
 
     Parameters
     ----------
@@ -101,13 +111,18 @@ def planned_jobs(
         At least one; equal channels.
     options : EngineOptions
         How they are run.
+    mask_zyx : numpy.ndarray, shape ``shape_zyx``, bool, optional
+        Where something is sought.
 
     Raises
     ------
     SettingsError
         If the members or the options do not fit each other.
+    DataError
+        If the mask has another shape than the volume, or is empty.
     """
     _check(members, options)
+    check_mask(mask_zyx, shape_zyx)
     jobs = [
         Job(number, window)
         for number, member in enumerate(members)
@@ -119,6 +134,7 @@ def planned_jobs(
             blending=options.blending,
             layout=options.layout,
         )
+        if mask_zyx is None or mask_zyx[window.inner_zyx].any()
     ]
     return tuple(sorted(jobs, key=lambda job: (job.first_plane, job.member)))
 
@@ -150,6 +166,31 @@ def passes(members: Sequence[Member], options: EngineOptions) -> int:
     """
     views = 1 if options.layout == "interleaved" else len(options.augmentations)
     return views * len(members)
+
+
+def check_mask(mask_zyx: Mask | None, shape_zyx: Sequence[int]) -> None:
+    """Raise where a mask does not fit a volume.
+
+    Parameters
+    ----------
+    mask_zyx : numpy.ndarray or None
+        The mask; None is fine.
+    shape_zyx : sequence of int
+        Shape of the volume.
+
+    Raises
+    ------
+    DataError
+        If its shape is another, or no voxel is inside.
+    """
+    if mask_zyx is None:
+        return
+    if mask_zyx.shape != tuple(shape_zyx):
+        msg = f"the mask has shape {mask_zyx.shape}, the volume {tuple(shape_zyx)}"
+        raise DataError(msg)
+    if not mask_zyx.any():
+        msg = "the mask is empty: no voxel is inside"
+        raise DataError(msg)
 
 
 def _check(members: Sequence[Member], options: EngineOptions) -> None:

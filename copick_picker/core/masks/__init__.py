@@ -1,0 +1,1 @@
+"""Masks: which voxels of a tomogram are worth looking at."""

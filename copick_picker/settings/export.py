@@ -1,0 +1,103 @@
+"""Settings of ``export``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from copick_picker.settings.job import JobSettings
+from copick_picker.settings.limits import LimitSettings
+
+WARP_NAMES = "{run}.tomostar"
+"""What Warp calls a tilt series."""
+PLAIN_NAMES = "{run}"
+
+
+def check_pattern(value: str | None) -> str | None:
+    """Return a pattern of tomogram names with exactly one ``{run}``.
+
+    Parameters
+    ----------
+    value : str or None
+        What the user wrote.
+
+    Raises
+    ------
+    ValueError
+        If it has not the form.
+    """
+    if value is not None and value.count("{run}") != 1:
+        msg = "expected {run} once, such as {run}.tomostar"
+        raise ValueError(msg)
+    return value
+
+
+class ExportPicksSettings(LimitSettings, JobSettings):
+    """Settings of ``export picks``.
+
+    Attributes
+    ----------
+    input : str
+        Picks URI ``object:user/session``; ``*`` stands for every object.
+    to : str
+        Format.
+    output : str
+        Folder for the files.
+    per_run : bool
+        One file a run instead of one for all.
+    tomogram : str
+        Tomogram URI: its size gives centres and borders, its voxel spacing the pixels.
+    pixel_size : float or None
+        Unbinned pixels in Angstrom that coordinates count. None: the tomogram's voxels.
+    binning : float
+        Coordinates count pixels of this many unbinned ones.
+    tomograms : str or None
+        RELION's ``tomograms.star``: centres and optics come from there.
+    names : str or None
+        CSV file with the columns ``run_name`` and ``tomogram_name``.
+    name_pattern : str or None
+        Tomogram name with ``{run}`` in it. None: ``{run}.tomostar`` for Warp, else ``{run}``.
+    random_subset : bool
+        Add random halves, 1 and 2.
+    seed : int
+        Seed of the halves.
+    """
+
+    input: str
+    to: Literal["relion5", "relion4", "warp", "dynamo", "csv", "copick-csv"]
+    output: str
+    per_run: bool = False
+    tomogram: str = "*"
+    pixel_size: Annotated[float, Field(gt=0)] | None = None
+    binning: Annotated[float, Field(gt=0)] = 1.0
+    tomograms: str | None = None
+    names: str | None = None
+    name_pattern: str | None = None
+    random_subset: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("name_pattern")
+    @classmethod
+    def _pattern_has_a_run(cls, value: str | None) -> str | None:
+        return check_pattern(value)
+
+    def pattern(self) -> str:
+        """Return the pattern of tomogram names."""
+        return self.name_pattern or (WARP_NAMES if self.to == "warp" else PLAIN_NAMES)
+
+
+class ExportSegmentationSettings(JobSettings):
+    """Settings of ``export segmentation``.
+
+    Attributes
+    ----------
+    input : str
+        Segmentation URI ``name:user/session@spacing``.
+    to : str
+        Format.
+    output : str
+        Folder for the files, one a run.
+    """
+
+    input: str
+    to: Literal["mrc", "tiff"] = "mrc"
+    output: str

@@ -1,0 +1,92 @@
+"""Limits on stored picks: the same for ``filter`` and ``export picks``."""
+
+from collections.abc import Iterable
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from copick_picker.records import PickLimits
+from copick_picker.settings.job import NumberByName
+
+EVERY = "*"
+"""Stands for every object in ``NAME=VALUE``."""
+
+
+class LimitSettings(BaseModel):
+    """Which stored picks are kept.
+
+    Attributes
+    ----------
+    min_score : dict
+        Object name, or ``*``, -> lowest score.
+    top : dict
+        Object name, or ``*``, -> most picks of a run, the best of them.
+    min_distance : dict
+        Object name, or ``*``, -> Angstrom: of two picks of the object nearer than this the better
+        stays.
+    between_distance_angstrom : float
+        Of two picks of different objects nearer than this the better stays.
+    border_margin_angstrom : float
+        Picks nearer to a face of the tomogram are dropped.
+    mask : str or None
+        Segmentation URI or file: picks outside of the mask are dropped.
+    mask_margin : float
+        How far inside the mask's surface a pick must lie at least, in Angstrom; below 0 it may lie
+        so far outside.
+    """
+
+    min_score: NumberByName = {}
+    top: NumberByName = {}
+    min_distance: NumberByName = {}
+    between_distance_angstrom: Annotated[float, Field(ge=0)] = 0.0
+    border_margin_angstrom: Annotated[float, Field(ge=0)] = 0.0
+    mask: str | None = None
+    mask_margin: float = 0.0
+
+    @model_validator(mode="after")
+    def _margin_of_a_mask(self) -> Self:
+        if self.mask is None and self.mask_margin:
+            msg = "mask_margin is given without a mask; use --mask too"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def needs_box(self) -> bool:
+        """Whether the limits depend on the size of the tomogram."""
+        return self.border_margin_angstrom > 0 or self.mask is not None
+
+    @field_validator("top")
+    @classmethod
+    def _top_is_a_count(cls, value: dict[str, float]) -> dict[str, float]:
+        wrong = [name for name, number in value.items() if number < 1 or number != int(number)]
+        if wrong:
+            msg = f"the number of {', '.join(wrong)} is no whole number from 1"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("min_distance")
+    @classmethod
+    def _distances_are_not_negative(cls, value: dict[str, float]) -> dict[str, float]:
+        wrong = [name for name, number in value.items() if number < 0]
+        if wrong:
+            msg = f"the distance of {', '.join(wrong)} is negative"
+            raise ValueError(msg)
+        return value
+
+    def limits(self, names: Iterable[str]) -> dict[str, PickLimits]:
+        """Return the limits of each object.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The objects.
+        """
+        return {name: self._limits_of(name) for name in names}
+
+    def _limits_of(self, name: str) -> PickLimits:
+        top = self.top.get(name, self.top.get(EVERY))
+        return PickLimits(
+            min_score=self.min_score.get(name, self.min_score.get(EVERY)),
+            top=None if top is None else int(top),
+            min_distance_angstrom=self.min_distance.get(name, self.min_distance.get(EVERY, 0.0)),
+        )

@@ -1,0 +1,292 @@
+"""CryoSiam's YAML files run as they are and give CryoSiam's files (tests/fixtures/cryosiam)."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import mrcfile
+import numpy as np
+import pytest
+import starfile
+from click.testing import CliRunner
+
+from copick_picker.cli.main import console
+from copick_picker.records import ObjectSpec, TomogramKey
+from projects import project_of
+
+CRYOSIAM = Path(__file__).parents[1] / "fixtures" / "cryosiam"
+EXPECTED = CRYOSIAM / "expected"
+ONE, TWO = "TS_01_6.80Apx", "TS_02_6.80Apx"
+
+
+def command(*arguments, code=0):
+    result = CliRunner().invoke(console, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Go to a fresh copy of CryoSiam's folder."""
+    shutil.copytree(CRYOSIAM, tmp_path / "place", ignore=shutil.ignore_patterns("expected"))
+    monkeypatch.chdir(tmp_path / "place")
+    return tmp_path / "place"
+
+
+@pytest.fixture
+def predicted(place):
+    """Put CryoSiam's own predictions where ours would be."""
+    shutil.copytree(EXPECTED, place / "predictions")
+    for path in (place / "predictions").glob("*/labels_*"):
+        path.unlink()
+    return place
+
+
+def dataset(path, name="labels"):
+    with h5py.File(path) as file:
+        return file[name][()]
+
+
+def stem_labels(name, stem):
+    ours = dataset(Path("predictions") / name / f"{stem}_preds.h5")
+    return ours, dataset(EXPECTED / name / f"{stem}_preds.h5")
+
+
+def rows(path):
+    with path.open() as file:
+        header, *lines = list(csv.reader(file))
+    return header, sorted(lines)
+
+
+def edit(path, *changes):
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+
+
+def test_a_prediction_and_its_picks_are_cryosiams(place):
+    output = command("segment", "--cryosiam-config", "multiclass.yaml", "--device", "cpu")
+    assert "[2/2]" in output
+    for stem in (ONE, TWO):
+        ours, wanted = stem_labels("multiclass", stem)
+        assert ours.dtype == np.uint8
+        assert (ours == wanted).mean() >= 0.9995
+        shares = dataset(place / "predictions" / "multiclass" / f"{stem}_preds.h5", "probs")
+        assert shares.dtype == np.float32
+        probabilities = dataset(EXPECTED / "multiclass" / f"{stem}_preds.h5", "probs")
+        assert np.abs(shares - probabilities.astype(np.float32)).max() <= 1e-3
+    command("localize", "--cryosiam-config", "multiclass.yaml")
+    for label in (1, 2, 3):
+        _, ours = rows(place / "predictions" / "multiclass" / f"labels_{label}.csv")
+        _, wanted = rows(EXPECTED / "multiclass" / f"labels_{label}.csv")
+        centres = np.array([row[2:5] for row in ours], float)
+        distances = [
+            np.linalg.norm(centres - np.array(row[2:5], float), axis=1).min() for row in wanted
+        ]
+        assert np.mean(np.array(distances) <= 0.5) >= 0.95
+    again = command("segment", "--cryosiam-config", "multiclass.yaml", "--device", "cpu")
+    assert again.count("skipped") >= 2
+    edit(place / "multiclass.yaml", ("threshold: 0.45", "threshold: 0.4"))
+    refused = command("segment", "--cryosiam-config", "multiclass.yaml", code=1)
+    assert "settings.threshold: 0.45 there, 0.4 now" in refused
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"), [("multiclass", 3), ("multiclass_masked", 3), ("lamella_raw", 1)]
+)
+def test_picks_of_cryosiams_labels_are_cryosiams(predicted, name, classes):
+    command("localize", "--cryosiam-config", f"{name}.yaml")
+    folder = predicted / "predictions" / name
+    assert len(list(folder.glob("labels_*"))) == 2 * classes
+    for label in range(1, classes + 1):
+        header, ours = rows(folder / f"labels_{label}.csv")
+        assert (header, ours) == rows(EXPECTED / name / f"labels_{label}.csv")
+        star = starfile.read(folder / f"labels_{label}_particles.star")
+        wanted = starfile.read(EXPECTED / name / f"labels_{label}_particles.star")
+        assert list(star) == list(wanted)
+        assert len(star) == len(wanted)
+        if len(wanted):
+            order = ["rlnMicrographName", "rlnLabel"]
+            star, wanted = star.sort_values(order), wanted.sort_values(order)
+            numbers = list(star)[:-1]
+            np.testing.assert_allclose(star[numbers], wanted[numbers], atol=1e-3)
+    assert "0 files written" in command("localize", "--cryosiam-config", f"{name}.yaml")
+
+
+def test_picks_that_say_something_else_are_kept(predicted):
+    folder = predicted / "predictions" / "lamella_raw"
+    (folder / "labels_1.csv").write_text("mine\n")
+    output = command("localize", "--cryosiam-config", "lamella_raw.yaml", code=2)
+    assert "labels_1.csv" in output
+    assert sorted(path.name for path in folder.glob("labels_1*")) == ["labels_1.csv"]
+    command("localize", "--cryosiam-config", "lamella_raw.yaml", "--overwrite")
+    assert (folder / "labels_1.csv").read_text().startswith("label,area")
+
+
+@pytest.mark.usefixtures("place")
+def test_masks_cut_labels_of_their_own_and_of_another_grid():
+    for name in ("multiclass_masked", "multiclass_binned_mask"):
+        command("segment", "--cryosiam-config", f"{name}.yaml", "-r", TWO, "--device", "cpu")
+    ours, wanted = stem_labels("multiclass_masked", TWO)
+    assert (ours == wanted).mean() >= 0.9995
+    ours, wanted = stem_labels("multiclass_binned_mask", TWO)
+    assert (ours[wanted > 0] == wanted[wanted > 0]).mean() >= 0.9995
+    assert (ours > 0).sum() > (wanted > 0).sum()  # CryoSiam trims the mask
+
+
+def test_a_lamella_is_the_hull_of_its_component_and_nothing_else(place):
+    command("segment", "--cryosiam-config", "lamella.yaml", "-r", TWO, "--device", "cpu")
+    ours, wanted = stem_labels("lamella", TWO)
+    slices = json.loads((EXPECTED / "lamella" / "component_slices.json").read_text())[TWO]
+    assert (ours[slices] == wanted[slices]).mean() >= 0.9995
+    assert not np.delete(ours, slices, axis=0).any()
+    edit(place / "lamella.yaml", ("threshold: 0.4", "threshold: 1.0"))
+    output = command(
+        "segment", "--cryosiam-config", "lamella.yaml", "-r", TWO, "--overwrite", "--device", "cpu"
+    )
+    assert "no lamella" in output
+    assert not stem_labels("lamella", TWO)[0].any()
+
+
+def test_small_components_of_existing_predictions_are_cryosiams(predicted):
+    folder = predicted / "predictions" / "multiclass_sizes"
+    for stem in (ONE, TWO):
+        shutil.copy(EXPECTED / "multiclass" / f"{stem}_preds.h5", folder)
+    flags = ("--cryosiam-config", "multiclass_sizes.yaml", "--postprocess-only")
+    command("segment", *flags)
+    for stem in (ONE, TWO):
+        ours, wanted = stem_labels("multiclass_sizes", stem)
+        assert (ours == wanted).all()
+        assert dataset(folder / f"{stem}_preds.h5", "probs").any()  # CryoSiam drops them
+    assert command("segment", *flags).count("skipped") >= 2
+
+
+def test_a_prediction_with_sizes_is_cleaned_at_once_and_written_as_mrc_too(place):
+    changes = ("save_internal_files: false", "save_original_file_extension: true")
+    edit(place / "multiclass_sizes.yaml", changes)
+    arguments = ("--cryosiam-config", "multiclass_sizes.yaml", "-r", TWO, "--device", "cpu")
+    command("segment", *arguments)
+    ours, wanted = stem_labels("multiclass_sizes", TWO)
+    assert (ours == wanted).mean() >= 0.9995
+    with mrcfile.open(place / "predictions" / "multiclass_sizes" / f"{TWO}_preds.mrc") as file:
+        assert (file.data == ours).all()
+        assert float(file.voxel_size.x) == pytest.approx(6.8)
+
+
+def test_unknown_keys_warn(predicted):
+    edit(
+        predicted / "lamella_raw.yaml",
+        ("file_extension", "colour: red\nfile_extension"),
+        ("threshold", "treshold: 0.1\n    threshold"),
+    )
+    output = command("localize", "--cryosiam-config", "lamella_raw.yaml")
+    assert "unknown key 'colour' has no effect" in output
+    assert "'parameters.network.treshold' has no effect; did you mean 'threshold'?" in output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("threshold: 0.45", "threshold: high", "parameters.network.threshold"),
+        ("threshold: 0.45", "", "'parameters.network.threshold' is missing"),
+        ("std: 0.2", "std: 0", "parameters.data.std"),
+        ("test_files: null", "", "'test_files' is missing"),
+        ("min_voxels: 13", "min_voxels: [1, 2]", "2 entries for 3 classes"),
+        ("data_folder: tomograms", "data_folder: nowhere", "nowhere is no folder"),
+        ("file_extension: .mrc", "file_extension: .rec", "no file that ends with .rec"),
+        ("model.ckpt", "none.ckpt", "none.ckpt do not exist"),
+        ("postprocessing: false", "postprocessing: true", "needs a model of one channel"),
+        ("data_folder", "- data_folder", "multiclass.yaml, line 2"),
+    ],
+)
+def test_what_is_wrong_stops_in_one_line_before_any_work(place, old, new, words):
+    edit(place / "multiclass.yaml", (old, new))
+    output = command("segment", "--cryosiam-config", "multiclass.yaml", code=2)
+    assert words in output
+    assert output.count("\n") == 1
+    assert not (place / "predictions").exists()
+
+
+def test_a_bad_tomogram_or_mask_fails_alone(place):
+    (place / "tomograms" / "cut.mrc").write_bytes(
+        (place / "tomograms" / f"{TWO}.mrc").read_bytes()[:5000]
+    )
+    with (
+        pytest.warns(RuntimeWarning, match="NaN"),
+        mrcfile.new(place / "tomograms" / "nan.mrc", np.full((8, 8, 8), np.nan, "f4")),
+    ):
+        pass
+    with mrcfile.new(place / "tomograms" / "other.mrc", np.zeros((40, 20, 20), "f4")):
+        pass
+    shutil.copy(place / "masks" / f"{TWO}_preds.h5", place / "masks" / "other_preds.h5")
+    for stem in ("nan", "cut"):
+        shutil.copy(place / "masks" / f"{TWO}_preds.h5", place / "masks" / f"{stem}_preds.h5")
+    with h5py.File(place / "masks" / f"{ONE}_preds.h5", "w") as file:
+        file["mask"] = np.ones((2, 2, 2))
+    edit(place / "multiclass_masked.yaml", (f"[{TWO}.mrc, {ONE}.mrc]", "null"))
+    arguments = ("--cryosiam-config", "multiclass_masked.yaml", "--device", "cpu")
+    output = command("segment", *arguments, code=1)
+    assert "nan failed" in output
+    assert "512 voxels are not finite" in output
+    assert "cut failed" in output
+    assert "another box" in output
+    assert "no dataset 'labels'" in output
+    assert [path.name for path in (place / "predictions").rglob("*.*")] == [f"{TWO}_preds.h5"]
+
+
+def test_a_prediction_without_labels_stops_the_merged_files(predicted):
+    folder = predicted / "predictions" / "lamella_raw"
+    with h5py.File(folder / "odd_preds.h5", "w") as file:
+        file["probs"] = np.ones((1, 2, 2, 2))
+    output = command("localize", "--cryosiam-config", "lamella_raw.yaml", code=1)
+    assert "no dataset 'labels'; it has: probs" in output
+    assert not list(folder.glob("labels_*"))
+    command("localize", "--cryosiam-config", "lamella_raw.yaml", "-r", "!odd")
+    assert len(list(folder.glob("labels_*"))) == 2
+
+
+@pytest.mark.parametrize(
+    "extra", [("-m", "x"), ("--tta", "4"), ("-c", "config.json"), ("-i", "wbp@10")]
+)
+@pytest.mark.usefixtures("place")
+def test_options_of_projects_are_refused(extra):
+    output = command("segment", "--cryosiam-config", "multiclass.yaml", *extra, code=2)
+    assert "has no meaning with --cryosiam-config" in output
+
+
+def test_a_converted_model_writes_into_a_project(place):
+    volume = mrcfile.read(place / "tomograms" / f"{TWO}.mrc")
+    objects = (ObjectSpec("ribosome", 4, 120.0), ObjectSpec("actin", 2, 60.0))
+    config = project_of(
+        place / "project", {TWO: volume}, {}, objects=objects, tomogram=TomogramKey("den", 6.8)
+    )
+    labels = ("--label", "ribosome=1", "--label", "actin=3")
+    command(
+        *("model", "convert", "--checkpoint", "multiclass/model.ckpt", *labels),
+        *("--cryosiam-config", "multiclass.yaml", "--voxel-spacing", 6.8, "-o", "my_model"),
+    )
+    job = ("-c", config, "-m", "my_model", "-i", "den@6.8", "--device", "cpu")
+    command("segment", *job, "-o", "predict:picker/1", "--contrast", "bright")
+    from copick_picker.project.copick_store import open_project
+    from copick_picker.records import SegmentationKey
+
+    key = SegmentationKey("predict", "picker", "1", 6.8)
+    ours = open_project(str(config)).open_segmentation(TWO, key).read()
+    wanted = dataset(EXPECTED / "multiclass" / f"{TWO}_preds.h5")
+    assert (np.array([0, 4, 0, 2])[wanted] == ours).mean() >= 0.9995
+    for extra in (("--tta", 4), ("--rescale",), ("-m", "my_model")):
+        output = command("segment", *job, "-o", "predict:picker/2", *extra, code=2)
+        assert "--mode balanced" in output
+
+
+def test_convert_says_what_is_missing(place):
+    convert = ("model", "convert", "-o", "my_model")
+    assert "needs --label" in command(*convert, "--checkpoint", "multiclass/model.ckpt", code=2)
+    assert "--checkpoint" in command(*convert, code=2)
+    flags = ("--checkpoint", "multiclass/model.ckpt", "--label", "a=4")
+    assert "channel 4" in command(*convert, *flags, code=2)
+    assert not (place / "my_model").exists()
