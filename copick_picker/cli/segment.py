@@ -75,6 +75,11 @@ if TYPE_CHECKING:
     "--probabilities", is_flag=True, default=None, help="Also store class probabilities (float16)."
 )
 @click.option(
+    "--picks",
+    type=CopickURI("picks", "output"),
+    help="Also localize, with its default settings: picks URI, object:user/session.",
+)
+@click.option(
     "--contrast",
     metavar="auto|dark|bright",
     show_default="auto",

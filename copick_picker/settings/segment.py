@@ -49,6 +49,9 @@ class SegmentSettings(JobSettings):
         CPU threads; None leaves torch's choice.
     probabilities : bool
         Also store the class probabilities (float16).
+    picks : str or None
+        Picks URI ``object:user/session``: localize every segmentation at once, with the default
+        settings of ``localize``.
     contrast : str
         What protein looks like in the tomograms; ``auto`` takes it to be as in the model's
         training data and warns where the picture says otherwise.
@@ -80,6 +83,7 @@ class SegmentSettings(JobSettings):
     device: str = "auto"
     threads: Annotated[int, Field(ge=1)] | None = None
     probabilities: bool = False
+    picks: str | None = None
     contrast: Literal["auto", "dark", "bright"] = "auto"
     rescale: bool = False
     mask: str | None = None
@@ -93,6 +97,7 @@ class SegmentSettings(JobSettings):
         return {
             "input",
             "output",
+            "picks",
             "mask",
             "model",
             "model_config_file",

@@ -32,6 +32,7 @@ from copick_picker.settings.segment import (
 )
 from copick_picker.workflows.loading import LoadedModels, load_models
 from copick_picker.workflows.masks import check_mask, load_mask, mask_record
+from copick_picker.workflows.picks_of_segment import with_picks
 from copick_picker.workflows.preflight import (
     Preflight,
     Wanted,
@@ -99,6 +100,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
         "segment", run_names, lambda name: job.run(by_name[name]), reporter=reporter
     )
     summary = replace(summary, figures={"models": models.records, "labels": labels})
+    summary = with_picks(summary, settings, reporter=reporter)
     if settings.json_file is not None:
         summary.write(settings.json_file)
     return summary

@@ -172,6 +172,33 @@ def test_runs_without_the_tomogram_are_absent_unless_named(config, model, crop):
     assert crop.ndim == 3
 
 
+def test_picks_come_at_once_when_asked_for(config, model, tmp_path):
+    """The same picks as localize makes of the same segmentation; a second time all is skipped."""
+    summary = tmp_path / "summary.json"
+    both = ("segment", "-c", config, "-m", model, *FAST, "--picks", "*:picker/1")
+    output = run(*both, "--json", summary)
+    assert "segment: 3 runs: 3 done" in output
+    run("localize", "-c", config, "-o", "*:again/1")
+    root = copick.from_file(str(config))
+    for name in ("TS_1", "TS_2", "TS_3"):
+        for spec in OBJECTS:
+            item = root.get_run(name)
+            at_once = item.get_picks(spec.name, user_id="picker")[0].full_positions()
+            again = item.get_picks(spec.name, user_id="again")[0].full_positions()
+            assert np.array_equal(at_once, again)
+    assert set(json.loads(summary.read_text())["picks"]) == {spec.name for spec in OBJECTS}
+    assert "3 skipped" in run(*both)
+
+
+def test_a_run_whose_picks_fail_has_failed(config, model):
+    other = run_folder(config, "TS_2") / "Picks" / "picker_1_ribosome.json"
+    run("segment", "-c", config, "-m", model, *FAST)
+    run("localize", "-c", config, "-o", "*:other/1", "-r", "TS_2")
+    shutil.copy(other.parent / "other_1_ribosome.json", other)
+    output = run("segment", "-c", config, "-m", model, *FAST, "--picks", "*:picker/1", code=1)
+    assert "failed: TS_2" in output
+
+
 def test_dry_run_writes_nothing(config, model):
     before = tree(config.parent)
     output = run("segment", "-c", config, "-m", model, "--dry-run")
