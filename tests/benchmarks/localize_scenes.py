@@ -57,7 +57,8 @@ def octopi(
 
 
 def cell(agreement: scenarios.Agreement) -> str:
-    return f"{agreement.f1:.4f} ({agreement.mean_error_voxels:.2f})"
+    error = f"{agreement.mean_error_voxels:.2f}" if agreement.hits else "–"
+    return f"{agreement.f1:.4f} ({error})"
 
 
 def main() -> None:
