@@ -68,9 +68,8 @@ class RunMask:
         """Return the picks that lie at least so far inside the mask; below 0: so far outside."""
         picks = result.picks
         keep = self.distances(picks) >= margin_angstrom
-        kept = PickSet(picks.object_name, picks.points_xyz[keep], picks.scores[keep])
         dropped = {**result.dropped, "outside mask": int((~keep).sum())}
-        return replace(result, picks=kept, dropped=dropped)
+        return replace(result, picks=picks.chosen(keep), dropped=dropped)
 
     @cached_property
     def _distances_zyx(self) -> npt.NDArray[np.float32]:

@@ -194,6 +194,8 @@ def test_the_input_is_left_as_it_is() -> None:
     target = replace(TARGET, channel=1)
     for method in METHODS:
         localize(labels, volume, [target], voxel_spacing=10.0, rules=rules(method=method))
+    assert np.array_equal(labels, painted(POINT))
+    assert np.array_equal(volume, probabilities_of(labels))
 
 
 def test_a_volume_thinner_than_the_particle_is_valid() -> None:
