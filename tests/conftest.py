@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from browser import WHY_SKIPPED, Browser, found_browser, started
+
 # One thread a test process: the test command runs several at once. Commands that the tests start
 # take it over. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,3 +24,12 @@ def _logger_as_it_was() -> Iterator[None]:
     logger.handlers[:] = handlers
     logger.setLevel(level)
     logger.propagate = propagate
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Return a headless Chromium; without one on the machine the test is skipped, and says why."""
+    if found_browser() is None:
+        pytest.skip(WHY_SKIPPED)
+    with started(tmp_path_factory.mktemp("browser") / "profile") as running:
+        yield running
