@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from copick_picker.errors import ProjectError, choices_text
 from copick_picker.project.copick_api import CopickObject, CopickRoot, from_string
 from copick_picker.project.guards import guarded, reason, root_logging_kept
+from copick_picker.project.local_places import local_path
 from copick_picker.records import ObjectSpec
 
 
@@ -78,14 +79,14 @@ def object_spec(item: CopickObject, location: str) -> ObjectSpec:
 
 def _make_folders_on_write(config: dict[str, Any]) -> None:
     """Let copick make the folders of chunks on a local file system; without it it cannot write."""
-    if _local_path(config.get("overlay_root")) is not None:
+    if local_path(config.get("overlay_root")) is not None:
         config["overlay_fs_args"] = {"auto_mkdir": True, **(config.get("overlay_fs_args") or {})}
 
 
 def _check_folders(config: dict[str, Any], path: Path) -> None:
     """Raise where copick would find no runs, without a word, in a project on this machine."""
     places = [config.get(name) for name in ("overlay_root", "static_root") if config.get(name)]
-    folders = [_local_path(place) for place in places]
+    folders = [local_path(place) for place in places]
     for folder in folders:
         if folder is not None and set("*?[") & set(str(folder.absolute())):
             msg = f"the project of {path} lies in {folder}: copick cannot list paths with * ? ["
@@ -95,14 +96,6 @@ def _check_folders(config: dict[str, Any], path: Path) -> None:
     ):
         msg = f"the project of {path} has no folder {choices_text(places)}"
         raise ProjectError(msg)
-
-
-def _local_path(place: object) -> Path | None:
-    """Return the path of a root on this machine; None where it is elsewhere."""
-    bare = str(place or "")
-    for prefix in ("file://", "local://"):
-        bare = bare.removeprefix(prefix)
-    return None if not bare or "://" in bare else Path(bare).expanduser()
 
 
 def _config_reason(error: Exception) -> str:
