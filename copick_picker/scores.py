@@ -264,3 +264,53 @@ class Evaluation:
     localization: LocalizationError
     confusion: Mapping[tuple[str, str], int]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PickTable:
+    """Every pick of an evaluation as columns, one row a pick, as ``matches.csv`` lists them.
+
+    Attributes
+    ----------
+    run_name, object_name, kind, status, confused_with : numpy.ndarray, shape (n,), str
+        Run, object, ``reference`` or ``candidate``, what became of the pick, and the object at
+        whose reference a confused candidate lies.
+    points_xyz : numpy.ndarray, shape (n, 3), float64
+        Centres (x, y, z) in Angstrom.
+    score, distance_angstrom : numpy.ndarray, shape (n,), float64
+        Score of a candidate and distance to the partner; NaN where there is none.
+    """
+
+    run_name: npt.NDArray[np.str_]
+    object_name: npt.NDArray[np.str_]
+    kind: npt.NDArray[np.str_]
+    status: npt.NDArray[np.str_]
+    confused_with: npt.NDArray[np.str_]
+    points_xyz: npt.NDArray[np.float64]
+    score: npt.NDArray[np.float64]
+    distance_angstrom: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Return the number of picks."""
+        return len(self.points_xyz)
+
+    def rows(
+        self, kind: str, *statuses: str, object_name: str | None = None
+    ) -> npt.NDArray[np.intp]:
+        """Return which rows are of a kind, of any of some statuses, and of an object.
+
+        Parameters
+        ----------
+        kind : str
+            ``reference`` or ``candidate``.
+        *statuses : str
+            Any of these; without one, all.
+        object_name : str, optional
+            Only this object.
+        """
+        chosen = self.kind == kind
+        if statuses:
+            chosen &= np.isin(self.status, statuses)
+        if object_name is not None:
+            chosen &= self.object_name == object_name
+        return np.flatnonzero(chosen)

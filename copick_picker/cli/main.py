@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "segment": ("copick_picker.cli.segment", "Find objects in tomograms: write segmentations."),
     "localize": ("copick_picker.cli.localize", "Turn segmentations into scored picks."),
     "evaluate": ("copick_picker.cli.evaluate", "Score candidate picks against reference picks."),
+    "report": ("copick_picker.cli.report", "Show scores, curves and picks on one HTML page."),
     "filter": (
         "copick_picker.cli.filter",
         "Filter stored picks, and merge those of two models.",
@@ -24,6 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Write picks and segmentations for other programs.",
     ),
     "mask": ("copick_picker.cli.mask", "Make masks that segment and localize take."),
+    "browse": (
+        "copick_picker.cli.browse",
+        "List what a project or the CryoET Data Portal holds.",
+    ),
     "model": ("copick_picker.cli.model", "Show, convert and check models."),
     "demo": ("copick_picker.cli.demo", "Run the whole path on a real and a simulated project."),
     "info": ("copick_picker.cli.info", "Show versions, devices and the health of a project."),

@@ -24,6 +24,7 @@ from copick_picker.errors import (
 )
 from copick_picker.project.files import write_text
 from copick_picker.records import ObjectSpec, RunOutcome
+from copick_picker.workflows.machine import machine_facts
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,7 @@ class Summary:
             "version": __version__,
             "counts": self.counts,
             "seconds": round(self.seconds, 3),
+            "machine": machine_facts(),
             **self.figures,
             "runs": [
                 {
