@@ -345,7 +345,7 @@ def test_logits_that_do_not_fit_the_memory_are_said_in_one_line() -> None:
             raise AssertionError((z_start, z_stop))
 
     member = Member(Pointwise(3), (64, 2**20, 2**20), 3, "zero")
-    with pytest.raises(DeviceMemoryError, match="3 channels of 64 planes of logits"):
+    with pytest.raises(DeviceMemoryError, match="64 planes of 1048576 x 1048576 voxels"):
         logit_slabs(Vast(), [member], OPTIONS, statistics=VolumeStatistics(0.0, 1.0))
 
 

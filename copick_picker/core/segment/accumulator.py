@@ -1,31 +1,149 @@
-"""The planes of weighted logits that are not finished yet."""
+"""Sums of weighted logits that are not finished yet, in tiles that come and go.
 
-from collections.abc import Iterator
+The volume is cut into tiles: a few planes high, some rows long, and as wide as the volume. A tile
+is made when the first window reaches into it and leaves when the last one has: so only what lies
+under windows still to come is held, neither the whole depth nor, between two levels of windows,
+their whole height.
+"""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from copick_picker.core.segment.grid import Span
 
-_PIECE_PLANES = 16
+Shape = tuple[int, int, int]
+Spans = tuple[Span, Span, Span]
+Tile = tuple[int, int]
+"""Number of a tile along z and along y."""
+IntArray = npt.NDArray[np.int64]
+
+SUMS = {"float32": torch.float32, "float16": torch.float16}
+"""Names of the types that sums can have."""
+_TILES_OF_WINDOW_ZY = (12, 3)
+"""Tiles that a window is cut into at least, where it has so many voxels."""
 
 
-class Accumulator:
-    """A ring of planes: windows are added at the front, finished planes taken from the back.
+@dataclass(frozen=True, eq=False)
+class TilePlan:
+    """Which tiles there are, and when each is needed.
+
+    Attributes
+    ----------
+    shape_zyx : tuple of int
+        Shape of the volume.
+    tile_zy : tuple of int
+        Planes and rows of a tile; the last ones may be smaller.
+    first, last : numpy.ndarray, shape (tiles along z, tiles along y), int64
+        Number of the first and of the last window over each tile; -1 where there is none.
+    """
+
+    shape_zyx: Shape
+    tile_zy: tuple[int, int]
+    first: IntArray
+    last: IntArray
+
+    def rows(self, tile: Tile) -> tuple[slice, slice]:
+        """Return the planes and the rows of a tile."""
+        z, y = (
+            slice(number * side, min((number + 1) * side, size))
+            for number, side, size in zip(tile, self.tile_zy, self.shape_zyx[:2], strict=True)
+        )
+        return z, y
+
+    def under(self, spans_zyx: Spans) -> Iterator[Tile]:
+        """Yield the tiles under a window."""
+        z, y = (_tiles(span, side) for span, side in zip(spans_zyx[:2], self.tile_zy, strict=True))
+        for number_z in range(z.start, z.stop):
+            for number_y in range(y.start, y.stop):
+                yield number_z, number_y
+
+    def most_voxels(self) -> int:
+        """Return how many voxels all tiles that are held at once have, at the worst moment."""
+        if self.first.max() < 0:
+            return 0
+        heights, lengths = (
+            np.minimum(side * np.arange(1, count + 1), size) - side * np.arange(count)
+            for count, side, size in zip(
+                self.first.shape, self.tile_zy, self.shape_zyx[:2], strict=True
+            )
+        )
+        voxels = heights[:, None] * lengths * self.shape_zyx[2]
+        change = np.zeros(int(self.last.max()) + 2, dtype=np.int64)
+        used = self.first >= 0
+        np.add.at(change, self.first[used], voxels[used])
+        np.add.at(change, self.last[used] + 1, -voxels[used])
+        return int(change.cumsum().max())
+
+
+def tile_plan(shape_zyx: Shape, windows: Sequence[Spans]) -> TilePlan:
+    """Return which tiles a volume has, and when each is needed.
 
     Parameters
     ----------
-    shape_czyx : tuple of int
-        Channels, planes held, rows and columns.
+    shape_zyx : tuple of int
+        Shape of the volume.
+    windows : sequence of tuple of Span
+        Every window, in the order in which they will be added.
+
+    Examples
+    --------
+    >>> weights = np.ones(6, np.float32)
+    >>> windows = [(Span(0, 6, weights),) * 3, (Span(6, 12, weights),) * 3]
+    >>> plan = tile_plan((12, 12, 12), windows)
+    >>> plan.last[:, 0].tolist()
+    [0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1]
+    >>> plan.most_voxels() == 6 * 6 * 12
+    True
+    """
+    least = [min((len(spans[axis].weights) for spans in windows), default=1) for axis in (0, 1)]
+    tile_z, tile_y = (
+        max(size // count, 1) for size, count in zip(least, _TILES_OF_WINDOW_ZY, strict=True)
+    )
+    counts = -(-shape_zyx[0] // tile_z), -(-shape_zyx[1] // tile_y)
+    first, last = np.full(counts, -1, np.int64), np.full(counts, -1, np.int64)
+    for number, spans in enumerate(windows):
+        place = _tiles(spans[0], tile_z), _tiles(spans[1], tile_y)
+        new = first[place]
+        new[new < 0] = number
+        last[place] = number
+    return TilePlan(shape_zyx, (tile_z, tile_y), first, last)
+
+
+class Accumulator:
+    """Weighted sums of logits, tile by tile.
+
+    Parameters
+    ----------
+    plan : TilePlan
+        The tiles.
+    n_channels : int
+        Channels of the logits.
+    dtype : torch.dtype
+        ``float32``, or ``float16`` for half the memory: then the highest logit of a voxel is taken
+        as 0 in each window, which changes no probability and keeps the digits where two channels
+        are near each other.
     device : torch.device
-        Where it lies.
+        Where the sums lie.
     """
 
-    def __init__(self, shape_czyx: tuple[int, int, int, int], *, device: torch.device) -> None:
-        self._ring = torch.zeros(shape_czyx, device=device)
-        self._finished = 0
+    def __init__(
+        self, plan: TilePlan, n_channels: int, *, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self._plan = plan
+        self._n_channels = n_channels
+        self._dtype = dtype
+        self._device = device
+        self._tiles: dict[Tile, torch.Tensor] = {}
+        self._added = 0
 
-    def add(self, logits: torch.Tensor, spans_zyx: tuple[Span, Span, Span]) -> None:
-        """Add the logits of a window, times its weights.
+    def add(
+        self, logits: torch.Tensor, spans_zyx: Spans, *, scale: float
+    ) -> Iterator[tuple[Tile, torch.Tensor]]:
+        """Add the next window of the plan; yield the tiles that no later one will change.
 
         Parameters
         ----------
@@ -33,44 +151,68 @@ class Accumulator:
             In the volume's orientation, on the accumulator's device.
         spans_zyx : tuple of Span
             Extent and weights of the window.
-        """
-        for axis, span in enumerate(spans_zyx, start=1):
-            logits = logits.narrow(axis, span.inner_start - span.start, len(span.weights))
-        z, y, x = (torch.from_numpy(span.weights).to(self._ring.device) for span in spans_zyx)
-        plane = y[:, None] * x
-        held = self._ring.shape[1]
-        rows = slice(spans_zyx[1].inner_start, spans_zyx[1].inner_stop)
-        columns = slice(spans_zyx[2].inner_start, spans_zyx[2].inner_stop)
-        first, done = spans_zyx[0].inner_start, 0
-        while done < len(z):
-            place = (first + done) % held
-            count = min(len(z) - done, held - place)
-            weights = z[done : done + count, None, None] * plane
-            self._ring[:, place : place + count, rows, columns].addcmul_(
-                logits[:, done : done + count], weights
-            )
-            done += count
-
-    def finish(self, z_stop: int) -> Iterator[tuple[int, torch.Tensor]]:
-        """Hand out the planes up to z_stop in small pieces and clear their place.
-
-        Parameters
-        ----------
-        z_stop : int
-            One past the last plane that no window will change any more.
+        scale : float
+            Factor of the weights.
 
         Yields
         ------
         tuple
-            First plane and sums (c, k, y, x).
+            Number of a tile and its sums (c, k, j, x), float32.
         """
-        held = self._ring.shape[1]
-        while self._finished < z_stop:
-            place = self._finished % held
-            count = min(z_stop - self._finished, held - place, _PIECE_PLANES)
-            part = self._ring[:, place : place + count]
-            piece = part.clone()
-            part.zero_()
-            z_start = self._finished
-            self._finished += count
-            yield z_start, piece
+        for axis, span in enumerate(spans_zyx, start=1):
+            logits = logits.narrow(axis, span.inner_start - span.start, len(span.weights))
+        if self._dtype != torch.float32:
+            logits = logits - logits.amax(dim=0)
+        z, y, x = (torch.from_numpy(span.weights).to(self._device) for span in spans_zyx)
+        plane = y[:, None] * (x * scale)
+        for tile in self._plan.under(spans_zyx):
+            self._add_to(tile, logits, spans_zyx, z, plane)
+            if self._plan.last[tile] == self._added:
+                yield tile, self._tiles.pop(tile).float()
+        self._added += 1
+
+    def empty(self, tile: Tile) -> torch.Tensor:
+        """Return the sums (c, k, j, x) of a tile under no window: zeros."""
+        planes, rows = self._plan.rows(tile)
+        shape = (self._n_channels, planes.stop - planes.start, rows.stop - rows.start)
+        return torch.zeros((*shape, self._plan.shape_zyx[2]), device=self._device)
+
+    def _add_to(
+        self,
+        tile: Tile,
+        logits: torch.Tensor,
+        spans_zyx: Spans,
+        z_weights: torch.Tensor,
+        plane_weights: torch.Tensor,
+    ) -> None:
+        if tile not in self._tiles:
+            self._tiles[tile] = self.empty(tile).to(self._dtype)
+        sums = self._tiles[tile]
+        inner, own = zip(
+            *(
+                _common(place, span)
+                for place, span in zip(self._plan.rows(tile), spans_zyx[:2], strict=True)
+            ),
+            strict=True,
+        )
+        columns = slice(spans_zyx[2].inner_start, spans_zyx[2].inner_stop)
+        target = sums[:, own[0], own[1], columns]
+        weights = z_weights[inner[0], None, None] * plane_weights[inner[1]]
+        if self._dtype == torch.float32:
+            target.addcmul_(logits[:, inner[0], inner[1]], weights)
+        else:
+            target.add_(logits[:, inner[0], inner[1]] * weights)
+
+
+def _tiles(span: Span, side: int) -> slice:
+    """Return the numbers of the tiles under a span."""
+    return slice(span.inner_start // side, -(-span.inner_stop // side))
+
+
+def _common(place: slice, span: Span) -> tuple[slice, slice]:
+    """Return what a tile and a span share: as voxels of the span, and of the tile."""
+    start, stop = max(place.start, span.inner_start), min(place.stop, span.inner_stop)
+    return (
+        slice(start - span.inner_start, stop - span.inner_start),
+        slice(start - place.start, stop - place.start),
+    )

@@ -3,25 +3,29 @@
 Every window is cut from the original volume, augmented, run through its network, and its logits are
 turned back, weighted and added into one accumulator in the volume's own orientation. No
 augmentation moves a voxel to another plane but by a flip, so windows sorted by their first plane
-finish the planes in order: finished planes leave as slabs, and only as many planes are held as a
-window is high, whatever the depth of the volume.
+finish the planes in order: finished planes leave as slabs, and only what lies under windows still
+to come is held, whatever the depth of the volume.
 
 Logits are averaged over augmentations and models; one float32 softmax gives the probabilities, and
 the argmax of those the labels (octopi's order of operations).
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn.utils import convert_conv3d_weight_memory_format
 
-from copick_picker.core.segment.accumulator import Accumulator
+from copick_picker.core.segment.accumulator import SUMS, Accumulator, tile_plan
 from copick_picker.core.segment.device import check_precision, prefers_channels_last, resolve_device
 from copick_picker.core.segment.forward import forward, memory_guard, release_memory
+from copick_picker.core.segment.grid import Shape
+from copick_picker.core.segment.layers import Layers, Results
 from copick_picker.core.segment.plan import (
     EngineOptions,
     Job,
@@ -40,6 +44,9 @@ from copick_picker.core.segment.volume import (
 )
 from copick_picker.errors import DataError, DeviceMemoryError
 
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item", covariant=True)
 Progress = Callable[[int, int], None]
 """Called with (windows done, windows in all) after each batch."""
 
@@ -61,6 +68,47 @@ class Slab:
     z_start: int
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float16] | None
+
+
+@dataclass
+class WindowCounts:
+    """What became of the windows of a volume; grows while they are run.
+
+    Attributes
+    ----------
+    planned : int
+        Windows of all augmentations and models.
+    outside : int
+        Those that lie wholly outside of the mask and are not computed.
+    constant : int
+        Those whose voxels are all equal; one of them is computed, the others take its result.
+    """
+
+    planned: int
+    outside: int
+    constant: int = 0
+
+
+@dataclass(eq=False)
+class Stream(Generic[Item]):
+    """Pieces of a volume, ascending and gapless along z, computed as they are asked for.
+
+    Attributes
+    ----------
+    windows : WindowCounts
+        Of the windows that have been run so far.
+    """
+
+    windows: WindowCounts
+    _pieces: Iterator[Item] = field(repr=False)
+
+    def __iter__(self) -> Iterator[Item]:
+        """Return the stream itself."""
+        return self
+
+    def __next__(self) -> Item:
+        """Compute on to the next piece."""
+        return next(self._pieces)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +237,7 @@ def segment_slabs(
     mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
     progress: Progress | None = None,
-) -> Iterator[Slab]:
+) -> Stream[Slab]:
     """Return finished slabs of a volume, ascending and gapless along z, a few planes each.
 
     The volume is read twice, both times in order: for its mean and standard deviation at once,
@@ -216,7 +264,8 @@ def segment_slabs(
     Returns
     -------
     iterator of Slab
-        Arguments are checked at once; windows are computed as slabs are asked for.
+        Arguments are checked at once; windows are computed as slabs are asked for, and counted in
+        its ``windows``.
 
     Raises
     ------
@@ -229,13 +278,13 @@ def segment_slabs(
     DeviceMemoryError
         If the device's memory is too small for a single window.
     """
-    slabs = logit_slabs(
+    engine = _Engine(
         volume, members, options, mask_zyx=mask_zyx, statistics=statistics, progress=progress
     )
-    labelled = (
-        _labelled(z_start, logits, probabilities=probabilities) for z_start, logits in slabs
-    )
-    return labelled if mask_zyx is None else (_masked_slab(slab, mask_zyx) for slab in labelled)
+    pieces = engine.run(_shares if probabilities else _labels)
+    slabs = (_slab(z_start, results) for z_start, results in pieces)
+    masked = slabs if mask_zyx is None else (_masked_slab(slab, mask_zyx) for slab in slabs)
+    return Stream(engine.windows, masked)
 
 
 def logit_slabs(
@@ -246,10 +295,11 @@ def logit_slabs(
     mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
     progress: Progress | None = None,
-) -> Iterator[tuple[int, torch.Tensor]]:
+) -> Stream[tuple[int, torch.Tensor]]:
     """Return averaged logits as pairs (first plane, (c, k, y, x) float32), ascending along z.
 
     Outside of a mask they are those of the windows that reach into it, and 0 where there is none.
+    With ``sums="float16"`` they are those less the highest of each voxel and window.
 
     Parameters
     ----------
@@ -261,20 +311,89 @@ def logit_slabs(
     DataError, SettingsError, DeviceMemoryError
         As :func:`segment_slabs`.
     """
-    reader = as_reader(volume)
-    depth, height, width = reader.shape
-    jobs = planned_jobs((depth, height, width), members, options, mask_zyx=mask_zyx)
-    device = resolve_device(options.device)
-    check_precision(options.precision)
-    known = statistics or volume_statistics(reader)
-    planes = PlaneBuffer(reader, known, inverted=options.inverted, device=device)
-    shape = (members[0].n_channels, held_planes(jobs), height, width)
-    with memory_guard(f"{shape[0]} channels of {shape[1]} planes of logits"):
-        sums = Accumulator(shape, device=device)
+    engine = _Engine(
+        volume, members, options, mask_zyx=mask_zyx, statistics=statistics, progress=progress
+    )
+    pieces = engine.run(lambda sums: (sums,))
+    return Stream(engine.windows, ((z_start, results[0]) for z_start, results in pieces))
+
+
+def sums_bytes(
+    shape_zyx: Shape, members: Sequence[Member], options: EngineOptions, *, mask_zyx: Mask | None
+) -> int:
+    """Return how many bytes of sums are held at most while a volume is segmented.
+
+    Parameters
+    ----------
+    shape_zyx : tuple of int
+        Shape of the volume.
+    members, options, mask_zyx
+        As for :func:`segment_slabs`.
+
+    Raises
+    ------
+    DataError, SettingsError
+        As :func:`segment_slabs`.
+    """
+    jobs = planned_jobs(shape_zyx, members, options, mask_zyx=mask_zyx)
+    voxels = tile_plan(shape_zyx, [job.window.spans_zyx for job in jobs]).most_voxels()
+    return voxels * members[0].n_channels * SUMS[options.sums].itemsize
+
+
+class _Engine:
+    """One volume and what is needed to segment it."""
+
+    def __init__(
+        self,
+        volume: Volume,
+        members: Sequence[Member],
+        options: EngineOptions,
+        *,
+        mask_zyx: Mask | None,
+        statistics: VolumeStatistics | None,
+        progress: Progress | None,
+    ) -> None:
+        reader = as_reader(volume)
+        depth, height, width = reader.shape
+        shape = (depth, height, width)
+        self._jobs = planned_jobs(shape, members, options, mask_zyx=mask_zyx)
+        self._plan = tile_plan(shape, [job.window.spans_zyx for job in self._jobs])
+        device = resolve_device(options.device)
+        check_precision(options.precision)
+        known = statistics or volume_statistics(reader)
+        capacity, n_channels = held_planes(self._jobs), members[0].n_channels
+        with memory_guard(f"{capacity} planes of {height} x {width} voxels"):
+            self._planes = PlaneBuffer(
+                reader, known, inverted=options.inverted, capacity=capacity, device=device
+            )
         for member in members:
-            _prepare(member, device)
-    batches = _Batches(members, options, total=len(jobs), progress=progress)
-    return _finished_slabs(jobs, batches, planes=planes, sums=sums, depth=depth)
+            with memory_guard("the network"):
+                _prepare(member, device)
+        self._sums = Accumulator(self._plan, n_channels, dtype=SUMS[options.sums], device=device)
+        n_all = len(self._jobs)
+        if mask_zyx is not None:
+            n_all = len(planned_jobs(shape, members, options))
+        self.windows = WindowCounts(n_all, n_all - len(self._jobs))
+        self._batches = _Batches(members, options, self.windows, progress=progress)
+        self._scale = 1.0 / passes(members, options)
+
+    def run(self, finish: Callable[[torch.Tensor], Results]) -> Iterator[tuple[int, Results]]:
+        """Yield first plane and finished results of the sums of a few planes at a time."""
+        layers = Layers(self._plan, finish, self._sums.empty)
+        for first_plane, level in groupby(self._jobs, key=lambda job: job.first_plane):
+            same_height = list(level)
+            self._planes.advance(first_plane, max(job.stop_plane for job in same_height))
+            for _, alike in groupby(same_height, key=lambda job: job.member):
+                for job, logits in self._batches.run(list(alike), self._planes):
+                    self._add(job, logits, layers)
+            yield from layers.finished()
+
+    def _add(self, job: Job, logits: torch.Tensor, layers: Layers) -> None:
+        """Add the logits of a window; what is finished by it goes into the layers."""
+        turned, spans = job.window.augmentation.undo(logits), job.window.spans_zyx
+        with memory_guard("the sums over windows"):
+            for tile, sums in self._sums.add(turned, spans, scale=self._scale):
+                layers.put(tile, sums)
 
 
 class _Batches:
@@ -284,32 +403,58 @@ class _Batches:
         self,
         members: Sequence[Member],
         options: EngineOptions,
+        windows: WindowCounts,
         *,
-        total: int,
         progress: Progress | None,
     ) -> None:
         self._members = members
         self._precision = options.precision
         self._batch = options.window_batch
-        self._total = total
+        self._windows = windows
         self._done = 0
         self._progress = progress
-        self.scale = 1.0 / passes(members, options)
+        self._constants: dict[int, tuple[float, torch.Tensor]] = {}
 
-    def run(self, jobs: Sequence[Job], planes: PlaneBuffer, sums: Accumulator) -> None:
-        """Add the logits of jobs of one member; their planes are held."""
+    def run(self, jobs: Sequence[Job], planes: PlaneBuffer) -> Iterator[tuple[Job, torch.Tensor]]:
+        """Yield the logits of jobs of one member, in order; their planes are held."""
         waiting = list(jobs)
         while waiting:
-            batch = waiting[: self._batch]
+            value = self._constant(waiting[0], planes)
+            if value is not None:
+                yield waiting[0], self._of_constant(waiting[0], value, planes)
+                waiting = self._after(1, waiting)
+                continue
+            batch = waiting[:1]
+            for job in waiting[1 : self._batch]:
+                if self._constant(job, planes) is not None:
+                    break
+                batch.append(job)
             logits = self._forward(batch, planes)
             if logits is None:
                 continue
-            for job, result in zip(batch, logits, strict=True):
-                sums.add(job.window.augmentation.undo(result), job.window.spans_zyx)
-            waiting = waiting[len(batch) :]
-            self._done += len(batch)
-            if self._progress is not None:
-                self._progress(self._done, self._total)
+            yield from zip(batch, logits, strict=True)
+            waiting = self._after(len(batch), waiting)
+
+    def _constant(self, job: Job, planes: PlaneBuffer) -> float | None:
+        padding = self._members[job.member].padding
+        return planes.constant(job.window.spans_zyx, padding)
+
+    def _of_constant(self, job: Job, value: float, planes: PlaneBuffer) -> torch.Tensor:
+        """Return the logits of a constant window: the same under every augmentation."""
+        self._windows.constant += 1
+        known = self._constants.get(job.member)
+        if known is None or known[0] != value:
+            logits = self._forward([job], planes)
+            while logits is None:
+                logits = self._forward([job], planes)
+            known = self._constants[job.member] = (value, logits[0])
+        return known[1]
+
+    def _after(self, count: int, waiting: list[Job]) -> list[Job]:
+        self._done += count
+        if self._progress is not None:
+            self._progress(self._done, self._windows.planned - self._windows.outside)
+        return waiting[count:]
 
     def _forward(self, batch: Sequence[Job], planes: PlaneBuffer) -> torch.Tensor | None:
         member = self._members[batch[0].member]
@@ -333,39 +478,43 @@ class _Batches:
             )
             raise DeviceMemoryError(msg)
         self._batch = len(batch) // 2
+        logger.warning(
+            "device %s: a batch of %d windows does not fit its memory; going on with %d",
+            crops.device,
+            len(batch),
+            self._batch,
+        )
         return None
 
 
-def _finished_slabs(
-    jobs: Sequence[Job],
-    batches: _Batches,
-    *,
-    planes: PlaneBuffer,
-    sums: Accumulator,
-    depth: int,
-) -> Iterator[tuple[int, torch.Tensor]]:
-    for first_plane, level in groupby(jobs, key=lambda job: job.first_plane):
-        for z_start, piece in sums.finish(first_plane):
-            yield z_start, piece * batches.scale
-        same_height = list(level)
-        planes.advance(first_plane, max(job.stop_plane for job in same_height))
-        for _, of_member in groupby(same_height, key=lambda job: job.member):
-            batches.run(list(of_member), planes, sums)
-    for z_start, piece in sums.finish(depth):
-        yield z_start, piece * batches.scale
+def _labels(sums: torch.Tensor) -> Results:
+    shares = torch.softmax(sums, dim=0)
+    return _first_highest(shares), _finite_planes(shares)
 
 
-def _labelled(z_start: int, logits: torch.Tensor, *, probabilities: bool) -> Slab:
-    shares = torch.softmax(logits, dim=0)
-    if not bool(torch.isfinite(shares).all()):
+def _shares(sums: torch.Tensor) -> Results:
+    shares = torch.softmax(sums, dim=0)
+    return _first_highest(shares), _finite_planes(shares), shares.to(torch.float16)
+
+
+def _first_highest(shares: torch.Tensor) -> torch.Tensor:
+    return shares.argmax(dim=0).to(torch.uint8)
+
+
+def _finite_planes(shares: torch.Tensor) -> torch.Tensor:
+    """Return (k, j, 1): whether all numbers of a row are finite."""
+    return torch.isfinite(shares).all(dim=0).all(dim=-1, keepdim=True)
+
+
+def _slab(z_start: int, results: Results) -> Slab:
+    labels, finite, *shares = (result.cpu() for result in results)
+    if not bool(finite.all()):
         msg = (
             f"the network returns numbers that are not finite in planes {z_start} to "
-            f"{z_start + logits.shape[1] - 1}; if the precision is not float32, use that"
+            f"{z_start + len(labels) - 1}; if the precision is not float32, use that"
         )
         raise DataError(msg)
-    labels = shares.argmax(dim=0).to(torch.uint8).cpu().numpy()
-    kept = shares.to(torch.float16).cpu().numpy() if probabilities else None
-    return Slab(z_start, labels, kept)
+    return Slab(z_start, labels.numpy(), shares[0].numpy() if shares else None)
 
 
 def _masked_slab(slab: Slab, mask_zyx: Mask) -> Slab:

@@ -1,11 +1,25 @@
 """What a volume looks like before a network sees it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+
+from copick_picker.core.segment.moments import Moments, moments_of
+from copick_picker.core.segment.volume import (
+    Volume,
+    VolumeStatistics,
+    as_reader,
+    blocks,
+    n_not_finite,
+    real,
+)
+
+_SMOOTHING_REACH = 4.0
+"""Standard deviations after which a Gaussian is cut off."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +35,15 @@ class VolumeFacts:
     skewness : float
         Third standardised moment of the lightly smoothed volume: below 0 where rare things are
         dark, above 0 where they are bright, 0 for a constant or not finite volume.
+    statistics : VolumeStatistics or None
+        Mean and standard deviation; None for a constant or not finite volume.
     """
 
     n_not_finite: int
     minimum: float
     maximum: float
     skewness: float
+    statistics: VolumeStatistics | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -46,18 +63,23 @@ class VolumeFacts:
         return "dark" if self.skewness < 0 else "bright"
 
 
-def inspect_volume(volume: npt.NDArray[Any], *, smoothing_voxels: float) -> VolumeFacts:
-    """Return the figures of a volume.
+def inspect_volume(volume: Volume, *, smoothing_voxels: float | None) -> VolumeFacts:
+    """Return the figures of a volume, in one pass over its planes.
 
     Protein is rarer than ice, so that the histogram of a smoothed tomogram has its longer tail on
     the side of protein; smoothing by about one voxel brings that tail out of the noise.
 
     Parameters
     ----------
-    volume : numpy.ndarray, shape (z, y, x), any real dtype
-        The tomogram or a part of it.
-    smoothing_voxels : float
-        Standard deviation of the Gaussian, in voxels.
+    volume : numpy.ndarray or PlaneReader, shape (z, y, x), any real dtype
+        The tomogram or a part of it. A few MB of planes are held at a time.
+    smoothing_voxels : float or None
+        Standard deviation of the Gaussian, in voxels; None leaves the skewness at 0.
+
+    Raises
+    ------
+    DataError
+        If the volume has not three axes, is empty, or is not of real numbers.
 
     Examples
     --------
@@ -66,18 +88,66 @@ def inspect_volume(volume: npt.NDArray[Any], *, smoothing_voxels: float) -> Volu
     >>> inspect_volume(volume, smoothing_voxels=1.0).looks(0.2)
     'dark'
     """
-    values = np.asarray(volume, dtype=np.float32)
-    finite = np.isfinite(values)
-    n_not_finite = int(values.size - np.count_nonzero(finite))
-    if n_not_finite:
-        kept = values[finite]
-        low, high = (float(kept.min()), float(kept.max())) if kept.size else (0.0, 0.0)
-        return VolumeFacts(n_not_finite, low, high, 0.0)
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
-    if low == high:
-        return VolumeFacts(0, low, high, 0.0)
-    smooth = ndimage.gaussian_filter((values - low) / (high - low), smoothing_voxels)
-    deviation = smooth - smooth.mean(dtype=np.float64)
-    spread = float(np.sqrt(np.mean(deviation**2, dtype=np.float64)))
-    skewness = float(np.mean(deviation**3, dtype=np.float64)) / spread**3 if spread > 0 else 0.0
-    return VolumeFacts(0, low, high, skewness)
+    reader = as_reader(volume)
+    voxels, smooth, bad = Moments(), Moments(), 0
+    low, high = np.inf, -np.inf
+    smoothing = _Smoothing(reader.shape[0], smoothing_voxels)
+    for z_start, z_stop in blocks(reader.shape):
+        block = real(reader.read(z_start, z_stop))
+        n_bad = n_not_finite(block)
+        bad += n_bad
+        finite = block[np.isfinite(block)] if n_bad else block
+        if not finite.size:
+            continue
+        low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        if not bad:
+            voxels = voxels.joined(moments_of(block))
+            for planes in smoothing.smoothed(block, z_start, offset=low):
+                smooth = smooth.joined(moments_of(planes))
+    if bad or low == high:
+        low, high = (low, high) if low <= high else (0.0, 0.0)
+        return VolumeFacts(bad, low, high, 0.0)
+    statistics = VolumeStatistics(voxels.mean, voxels.standard_deviation)
+    return VolumeFacts(0, low, high, smooth.skewness, statistics)
+
+
+class _Smoothing:
+    """A Gaussian over planes that come in blocks; each plane is smoothed once."""
+
+    def __init__(self, depth: int, sigma: float | None) -> None:
+        self._depth = depth
+        self._sigma = sigma or 0.0
+        self._is_on = sigma is not None
+        self._reach = int(_SMOOTHING_REACH * self._sigma + 0.5)
+        self._offset: float | None = None
+        self._held = np.empty((0, 0, 0), np.float32)
+        self._first, self._done = 0, 0
+
+    def smoothed(
+        self, block: npt.NDArray[Any], z_start: int, *, offset: float
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield smooth planes, in order, less an offset: that of the first block for all."""
+        if not self._is_on:
+            return
+        if self._offset is None:
+            self._offset = offset
+            self._held = np.empty((0, *block.shape[1:]), np.float32)
+        values = np.subtract(block, self._offset, dtype=np.float64).astype(np.float32)
+        for axis in (1, 2):
+            values = self._along(values, axis)
+        self._held = np.concatenate([self._held, values])
+        z_stop = z_start + len(block)
+        ready = z_stop if z_stop == self._depth else z_stop - self._reach
+        if ready <= self._done:
+            return
+        smooth = self._along(self._held, 0)
+        yield smooth[self._done - self._first : ready - self._first]
+        keep = max(ready - self._reach, 0)
+        self._held = self._held[keep - self._first :].copy()
+        self._first, self._done = keep, ready
+
+    def _along(self, planes: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+        result: npt.NDArray[np.float32] = ndimage.gaussian_filter1d(
+            planes, self._sigma, axis=axis, truncate=_SMOOTHING_REACH
+        )
+        return result

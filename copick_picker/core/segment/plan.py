@@ -61,6 +61,8 @@ class EngineOptions:
         Windows that go through a network at once; halved where the device's memory is too small.
     inverted : bool
         Whether dark and bright change places in the input.
+    sums : str
+        Type of the sums over windows: ``float32``, or ``float16`` in half the memory.
     """
 
     augmentations: tuple[Augmentation, ...]
@@ -71,6 +73,7 @@ class EngineOptions:
     device: str
     window_batch: int
     inverted: bool
+    sums: str = "float32"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,11 @@ class Job:
         return self.window.spans_zyx[0].inner_start
 
     @property
+    def first_row(self) -> int:
+        """First row of the volume under the window."""
+        return self.window.spans_zyx[1].inner_start
+
+    @property
     def stop_plane(self) -> int:
         """One past the last plane of the volume under the window."""
         return self.window.spans_zyx[0].inner_stop
@@ -98,7 +106,7 @@ def planned_jobs(
     *,
     mask_zyx: Mask | None = None,
 ) -> tuple[Job, ...]:
-    """Return every forward pass over a volume, sorted by first plane, then by member.
+    """Return every forward pass over a volume, sorted by first plane, row, and member.
 
     Windows wholly outside of a mask are left out. All windows over a voxel of the mask stay, so
     that the weights over it sum to the same as without a mask.
@@ -136,7 +144,7 @@ def planned_jobs(
         )
         if mask_zyx is None or mask_zyx[window.inner_zyx].any()
     ]
-    return tuple(sorted(jobs, key=lambda job: (job.first_plane, job.member)))
+    return tuple(sorted(jobs, key=lambda job: (job.first_plane, job.first_row, job.member)))
 
 
 def held_planes(jobs: Sequence[Job]) -> int:

@@ -1,6 +1,7 @@
 """A volume as the engine sees it: read by planes, normalised, cut into windows."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,9 +9,12 @@ import numpy.typing as npt
 import torch
 
 from copick_picker.core.segment.grid import Span
+from copick_picker.core.segment.moments import Moments, moments_of
 from copick_picker.errors import DataError
 
-_BLOCK_BYTES = 2**27
+_BLOCK_VOXELS = 2**23
+_CONSTANT_BLOCK = 16
+_PIECE_PLANES = 16
 
 
 class PlaneReader(Protocol):
@@ -51,6 +55,83 @@ class ArrayReader:
         return self.array[z_start:z_stop]
 
 
+@dataclass(eq=False)
+class LayeredReader:
+    """A stored volume, read in layers of whole chunks; planes are handed out of the last layer.
+
+    So a chunk is read once in a pass from the first plane to the last.
+
+    Attributes
+    ----------
+    reader : PlaneReader
+        The stored volume.
+    layer_planes : int
+        Planes that are read and held at once: a multiple of the planes of a chunk.
+    """
+
+    reader: PlaneReader
+    layer_planes: int
+    _layer: int = field(default=-1, init=False)
+    _held: npt.NDArray[Any] | None = field(default=None, init=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape (z, y, x)."""
+        return self.reader.shape
+
+    def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
+        """Return the planes z_start to z_stop; a view where they lie in one layer."""
+        depth, size = self.shape[0], self.layer_planes
+        stop = depth if z_stop is None else min(z_stop, depth)
+        parts = []
+        for layer in range(z_start // size, max(-(-stop // size), z_start // size + 1)):
+            planes = self._planes(layer)
+            parts.append(planes[max(z_start - layer * size, 0) : max(stop - layer * size, 0)])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _planes(self, layer: int) -> npt.NDArray[Any]:
+        if self._held is None or layer != self._layer:
+            self._held = None  # before the next one comes
+            start = layer * self.layer_planes
+            stop = min(start + self.layer_planes, self.shape[0])
+            self._held, self._layer = self.reader.read(start, stop), layer
+        return self._held
+
+
+def layer_planes(
+    shape_zyx: Sequence[int], *, chunk_planes: int, plane_bytes: int, most_bytes: int
+) -> int:
+    """Return how many planes of a stored volume to hold at once.
+
+    Parameters
+    ----------
+    shape_zyx : sequence of int
+        Shape of the volume.
+    chunk_planes : int
+        Planes of a chunk.
+    plane_bytes : int
+        Size of a plane in memory.
+    most_bytes : int
+        What may be held.
+
+    Returns
+    -------
+    int
+        All planes where they fit, else those of as many chunks as fit; of one chunk only a part,
+        which is then read several times, where not even that fits.
+
+    Examples
+    --------
+    >>> [layer_planes((90, 5, 5), chunk_planes=32, plane_bytes=10, most_bytes=n * 10)
+    ...  for n in (100, 70, 40, 20)]
+    [90, 64, 32, 20]
+    """
+    fitting = max(most_bytes // plane_bytes, 1)
+    if fitting >= shape_zyx[0]:
+        return shape_zyx[0]
+    return max(fitting // chunk_planes * chunk_planes, min(fitting, chunk_planes))
+
+
 @dataclass(frozen=True)
 class VolumeStatistics:
     """Mean and population standard deviation of all voxels of a volume."""
@@ -82,9 +163,6 @@ def as_reader(volume: Volume) -> PlaneReader:
 def volume_statistics(volume: Volume) -> VolumeStatistics:
     """Return mean and standard deviation of a volume, in one pass over its planes.
 
-    Blocks of planes are merged in float64 (Chan, Golub and LeVeque 1979, equation 2.1), so that
-    neither the size nor a large mean costs digits.
-
     Parameters
     ----------
     volume : numpy.ndarray or PlaneReader, shape (z, y, x)
@@ -101,28 +179,33 @@ def volume_statistics(volume: Volume) -> VolumeStatistics:
     VolumeStatistics(mean=2.5, standard_deviation=1.118033988749895)
     """
     reader = as_reader(volume)
-    depth, height, width = reader.shape
-    step = max(_BLOCK_BYTES // (8 * height * width), 1)
-    count, mean, squares = 0, 0.0, 0.0
+    known = Moments()
     low, high = np.inf, -np.inf
-    for z_start in range(0, depth, step):
-        block = _real(reader.read(z_start, min(z_start + step, depth))).astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            block_mean = float(block.mean())
-        if not np.isfinite(block_mean):
-            bad = int(block.size - np.isfinite(block).sum())
+    for z_start, z_stop in blocks(reader.shape):
+        block = real(reader.read(z_start, z_stop))
+        bad = n_not_finite(block)
+        if bad:
             msg = f"{bad} voxels in planes {z_start} to {z_start + len(block) - 1} are not finite"
             raise DataError(msg)
         low, high = min(low, float(block.min())), max(high, float(block.max()))
-        block -= block_mean
-        difference, total = block_mean - mean, count + block.size
-        squares += float(np.vdot(block, block)) + difference**2 * count * block.size / total
-        mean += difference * block.size / total
-        count = total
+        known = known.joined(moments_of(block))
     if low == high:
         msg = f"all voxels are {low:g}: a constant volume holds nothing to find"
         raise DataError(msg)
-    return VolumeStatistics(mean, float(np.sqrt(squares / count)))
+    return VolumeStatistics(known.mean, known.standard_deviation)
+
+
+def blocks(shape_zyx: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield first plane and one past the last of blocks that make up a volume, a few MB each."""
+    depth, height, width = shape_zyx
+    step = max(_BLOCK_VOXELS // (height * width), 1)
+    for z_start in range(0, depth, step):
+        yield z_start, min(z_start + step, depth)
+
+
+def n_not_finite(block: npt.NDArray[Any]) -> int:
+    """Return how many voxels are NaN or infinite."""
+    return 0 if block.dtype.kind in "iu" else block.size - int(np.isfinite(block).sum())
 
 
 def normalised(
@@ -152,7 +235,7 @@ def normalised(
     scale = np.float32(
         -statistics.standard_deviation if inverted else statistics.standard_deviation
     )
-    exact = np.result_type(_real(planes).dtype, np.float32)
+    exact = np.result_type(real(planes).dtype, np.float32)
     centred = planes.astype(exact) - exact.type(statistics.mean)
     with np.errstate(over="ignore"):
         values: npt.NDArray[np.float32] = centred.astype(np.float32, copy=False)
@@ -166,11 +249,13 @@ class PlaneBuffer:
     Parameters
     ----------
     reader : PlaneReader
-        Where planes come from; each is read once.
+        Where planes come from; each is read once, in order.
     statistics : VolumeStatistics
         Of the whole volume.
     inverted : bool
         Whether dark and bright change places.
+    capacity : int
+        Most planes that are held at once.
     device : torch.device
         Where planes are kept.
     """
@@ -181,13 +266,17 @@ class PlaneBuffer:
         statistics: VolumeStatistics,
         *,
         inverted: bool,
+        capacity: int,
         device: torch.device,
     ) -> None:
         self._reader = reader
         self._statistics = statistics
         self._inverted = inverted
-        self._planes = torch.empty((0, *reader.shape[1:]), device=device)
-        self._first = 0
+        height, width = reader.shape[1:]
+        self._planes = torch.empty((capacity, height, width), device=device)
+        cells = (capacity, -(-height // _CONSTANT_BLOCK), -(-width // _CONSTANT_BLOCK))
+        self._lows, self._highs = np.empty(cells, np.float32), np.empty(cells, np.float32)
+        self._first, self._stop = 0, 0
 
     def advance(self, z_start: int, z_stop: int) -> None:
         """Forget the planes before z_start, read on to z_stop.
@@ -197,18 +286,15 @@ class PlaneBuffer:
         z_start, z_stop : int
             First plane and one past the last; neither ever goes back.
         """
-        kept = self._planes[z_start - self._first :]
-        held_stop = z_start + len(kept)
-        if z_stop > held_stop:
-            raw = self._reader.read(held_stop, z_stop)
-            fresh = normalised(raw, self._statistics, inverted=self._inverted)
-            if not np.isfinite(fresh).all():
-                msg = f"planes {held_stop} to {z_stop - 1} hold voxels that are not finite"
-                raise DataError(msg)
-            kept = torch.cat([kept, torch.from_numpy(fresh).to(self._planes.device)])
-        elif z_start > self._first:
-            kept = kept.clone()
-        self._planes, self._first = kept, z_start
+        shift, kept = z_start - self._first, max(self._stop - z_start, 0)
+        for at in range(0, kept if shift else 0, max(shift, 1)):  # so that no two parts overlap
+            place = slice(at, min(at + shift, kept))
+            source = slice(place.start + shift, place.stop + shift)
+            self._planes[place] = self._planes[source]
+            self._lows[place], self._highs[place] = self._lows[source], self._highs[source]
+        self._first, self._stop = z_start, z_start + kept
+        while self._stop < z_stop:
+            self._read(min(self._stop + _PIECE_PLANES, z_stop))
 
     def crop(self, spans_zyx: tuple[Span, Span, Span], padding: str) -> torch.Tensor:
         """Return one window.
@@ -237,6 +323,51 @@ class PlaneBuffer:
             if before or after:
                 inner = padded(inner, axis, before=before, after=after, padding=padding)
         return inner
+
+    def constant(self, spans_zyx: tuple[Span, Span, Span], padding: str) -> float | None:
+        """Return the value of a window whose voxels are all equal, else None.
+
+        A window is only found when the blocks of 16 x 16 voxels that it touches are constant, too.
+
+        Parameters
+        ----------
+        spans_zyx : tuple of Span
+            Extent of the window; its planes must be held.
+        padding : str
+            What stands outside of the volume.
+        """
+        z, y, x = spans_zyx
+        cells = (
+            slice(z.inner_start - self._first, z.inner_stop - self._first),
+            slice(y.inner_start // _CONSTANT_BLOCK, -(-y.inner_stop // _CONSTANT_BLOCK)),
+            slice(x.inner_start // _CONSTANT_BLOCK, -(-x.inner_stop // _CONSTANT_BLOCK)),
+        )
+        value = float(self._lows[cells].min())
+        if value != float(self._highs[cells].max()):
+            return None
+        whole = all(len(span.weights) == span.stop - span.start for span in spans_zyx)
+        return value if whole or padding == "reflect" or value == 0.0 else None
+
+    def _read(self, z_stop: int) -> None:
+        place = slice(self._stop - self._first, z_stop - self._first)
+        raw = self._reader.read(self._stop, z_stop)
+        fresh = normalised(raw, self._statistics, inverted=self._inverted)
+        self._lows[place] = _of_cells(np.minimum, fresh)
+        self._highs[place] = _of_cells(np.maximum, fresh)
+        if not np.isfinite(self._lows[place] + self._highs[place]).all():
+            msg = f"planes {self._stop} to {z_stop - 1} hold voxels that are not finite"
+            raise DataError(msg)
+        self._planes[place] = torch.from_numpy(fresh).to(self._planes.device)
+        self._stop = z_stop
+
+
+def _of_cells(reduce: np.ufunc, planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the least or largest value in blocks of rows and columns of each plane."""
+    rows, columns = (np.arange(0, size, _CONSTANT_BLOCK) for size in planes.shape[1:])
+    result: npt.NDArray[np.float32] = reduce.reduceat(
+        reduce.reduceat(planes, rows, axis=1), columns, axis=2
+    )
+    return result
 
 
 def padded(
@@ -274,7 +405,8 @@ def padded(
     return volume.index_select(axis, torch.minimum(place, period - place).clamp(max=length - 1))
 
 
-def _real(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def real(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return voxels as they are, where they are real numbers; else raise ``DataError``."""
     if values.dtype.kind not in "iuf":
         msg = f"voxels of type {values.dtype}; expected integers or floats"
         raise DataError(msg)
