@@ -79,8 +79,8 @@ def check_labels(labels: IntVolume) -> None:
         raise DataError(msg)
 
 
-def check_probabilities(probabilities: FloatVolume, targets: Sequence[LocalizeTarget]) -> None:
-    """Raise DataError or SettingsError unless every target has a finite probability volume.
+def check_channels(probabilities: FloatVolume, targets: Sequence[LocalizeTarget]) -> None:
+    """Raise DataError or SettingsError unless every target has a probability volume.
 
     Parameters
     ----------
@@ -103,14 +103,23 @@ def check_probabilities(probabilities: FloatVolume, targets: Sequence[LocalizeTa
                 f"expected 0 to {count - 1}"
             )
             raise SettingsError(msg)
-        for plane in probabilities[target.channel]:
-            low, high = plane.min(initial=0.0), plane.max(initial=0.0)
-            if not (low >= 0.0 and high <= 1.0):  # a comparison with NaN is false
-                msg = (
-                    f"probabilities of '{target.object_name}' range from {low} to {high}; "
-                    "expected 0 to 1"
-                )
-                raise DataError(msg)
+
+
+def check_values(probability: FloatVolume, object_name: str) -> None:
+    """Raise DataError unless all values lie in [0, 1].
+
+    Parameters
+    ----------
+    probability : numpy.ndarray, shape (z, y, x), floating
+        Probability of one target.
+    object_name : str
+        Its object, for the message.
+    """
+    for plane in probability:
+        low, high = plane.min(initial=0.0), plane.max(initial=0.0)
+        if not (low >= 0.0 and high <= 1.0):  # a comparison with NaN is false
+            msg = f"probabilities of '{object_name}' range from {low} to {high}; expected 0 to 1"
+            raise DataError(msg)
 
 
 def _check_positive(name: str, what: str, value: float) -> None:

@@ -1,11 +1,14 @@
 """Centres of eroded components: how CryoSiam turns labels into picks."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+
+from copick_picker.core.geometry import length_to_voxels
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,15 +23,22 @@ class ErodedComponents:
         Voxels left by the erosion.
     centres_zyx : numpy.ndarray, shape (n, 3), float64
         Mean index of those voxels.
+    mean_probabilities : numpy.ndarray, shape (n,), float64, or None
+        Mean probability of those voxels, where one was given.
     """
 
     numbers: npt.NDArray[np.int64]
     voxel_counts: npt.NDArray[np.int64]
     centres_zyx: npt.NDArray[np.float64]
+    mean_probabilities: npt.NDArray[np.float64] | None = None
 
 
 def eroded_components(
-    labels: npt.NDArray[Any], label: int, *, more_than_voxels: int
+    labels: npt.NDArray[Any],
+    label: int,
+    *,
+    more_than_voxels: int,
+    probability_zyx: npt.NDArray[np.floating[Any]] | None = None,
 ) -> ErodedComponents:
     """Return the components of a label, eroded by one voxel, that are large enough.
 
@@ -43,6 +53,8 @@ def eroded_components(
         Which label.
     more_than_voxels : int
         A component must have more eroded voxels.
+    probability_zyx : numpy.ndarray, shape (z, y, x), float, optional
+        Probability of the label.
 
     Examples
     --------
@@ -60,6 +72,32 @@ def eroded_components(
     numbers = np.flatnonzero(counts > more_than_voxels)
     numbers = numbers[numbers > 0]
     sums = np.stack([np.bincount(of_voxel, axis, minlength=1)[numbers] for axis in (z, y, x)], 1)
+    means = None
+    if probability_zyx is not None:
+        weights = probability_zyx[z, y, x].astype(np.float64)
+        means = np.bincount(of_voxel, weights, minlength=1)[numbers] / counts[numbers]
     return ErodedComponents(
-        numbers.astype(np.int64), counts[numbers].astype(np.int64), sums / counts[numbers, None]
+        numbers.astype(np.int64),
+        counts[numbers].astype(np.int64),
+        sums / counts[numbers, None],
+        means,
     )
+
+
+def eroded_ball_voxels(radius_angstrom: float, voxel_spacing: float) -> float:
+    """Return how many voxels of a ball the erosion by one voxel leaves, 1 at least.
+
+    Parameters
+    ----------
+    radius_angstrom : float
+        Radius of the ball.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+
+    Examples
+    --------
+    >>> round(eroded_ball_voxels(50.0, 10.0))
+    268
+    """
+    left = max(length_to_voxels(radius_angstrom, voxel_spacing) - 1.0, 0.0)
+    return max(4.0 / 3.0 * math.pi * left**3, 1.0)

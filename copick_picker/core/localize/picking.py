@@ -9,13 +9,14 @@ from copick_picker.core.localize.candidates import Candidates, Search, filtered
 from copick_picker.core.localize.checks import (
     FloatVolume,
     IntVolume,
+    check_channels,
     check_labels,
     check_method,
-    check_probabilities,
     check_targets,
+    check_values,
 )
 from copick_picker.core.localize.components import find_components
-from copick_picker.core.localize.peaks import peak_candidates
+from copick_picker.core.localize.peak_stream import localize_slabs
 from copick_picker.core.localize.regions import component_candidates, watershed_candidates
 from copick_picker.errors import DataError
 from copick_picker.records import Localized, LocalizeRules, LocalizeTarget, PickSet
@@ -86,14 +87,19 @@ def localize(
     check_method(rules.method, METHODS)
     check_targets(targets)
     shape = _checked_shape(labels, probabilities, targets, method=rules.method)
+    if rules.method == "peaks" and probabilities is not None:
+        return localize_slabs(
+            [(0, probabilities)],
+            targets,
+            shape_zyx=shape,
+            voxel_spacing=voxel_spacing,
+            rules=rules,
+        )
     searches = [
         Search(target, rules, length_to_voxels(target.radius_angstrom or 0.0, voxel_spacing))
         for target in targets
     ]
-    if rules.method == "peaks" and probabilities is not None:
-        found = [peak_candidates(probabilities[s.target.channel], s) for s in searches]
-    else:
-        found = _regions(labels, probabilities, searches)
+    found = _regions(labels, probabilities, searches)
     margin = length_to_voxels(rules.border_margin_angstrom, voxel_spacing)
     kind = "fill" if probabilities is None else "probability"
     results = {}
@@ -113,7 +119,7 @@ def _checked_shape(
     targets: Sequence[LocalizeTarget],
     *,
     method: str,
-) -> tuple[int, ...]:
+) -> tuple[int, int, int]:
     """Return the shape (z, y, x) of the volumes that were given."""
     if labels is None and probabilities is None:
         msg = "got neither a segmentation nor probabilities; expected at least one"
@@ -122,9 +128,13 @@ def _checked_shape(
         msg = "method 'peaks' needs probabilities; segment with --probabilities, or use 'watershed'"
         raise DataError(msg)
     if probabilities is not None:
-        check_probabilities(probabilities, targets)
+        check_channels(probabilities, targets)
+        if method != "peaks":  # which checks them block by block
+            for target in targets:
+                check_values(probabilities[target.channel], target.object_name)
     if labels is None:
-        return probabilities.shape[1:] if probabilities is not None else ()
+        z, y, x = probabilities.shape[1:] if probabilities is not None else (0, 0, 0)
+        return z, y, x
     check_labels(labels)
     if probabilities is not None and probabilities.shape[1:] != labels.shape:
         msg = (
@@ -132,7 +142,8 @@ def _checked_shape(
             "expected the same (z, y, x)"
         )
         raise DataError(msg)
-    return labels.shape
+    z, y, x = labels.shape
+    return z, y, x
 
 
 def _regions(
