@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+import portal_servers
 from browser import WHY_SKIPPED, Browser, found_browser, started
+from portal_servers import PortalServers
 
 # One thread a test process: the test command runs several at once. Commands that the tests start
 # take it over. Set before torch is imported.
@@ -33,3 +35,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         pytest.skip(WHY_SKIPPED)
     with started(tmp_path_factory.mktemp("browser") / "profile") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def portal_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalServers]:
+    """Return the session's own CryoET Data Portal: see ``portal_servers``."""
+    with portal_servers.running(tmp_path_factory.mktemp("portal")) as servers:
+        yield servers
+
+
+@pytest.fixture
+def portal(portal_session: PortalServers) -> PortalServers:
+    """Return the session's portal without faults and with an empty log."""
+    portal_session.reset()
+    return portal_session
