@@ -5,18 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy.typing as npt
-
 from copick_picker.core.localize import localize as localize_volume
+from copick_picker.core.localize import localize_slabs
 from copick_picker.errors import (
     CopickPickerError,
+    DataError,
     SettingsError,
     UnknownNameError,
     choices_text,
 )
 from copick_picker.project.copick_store import open_project
-from copick_picker.project.store import ProjectStore, Provenance
+from copick_picker.project.store import LazyVolume, ProjectStore, Provenance, Slabs
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
+from copick_picker.project.volumes import FEATURE_CHUNK_CZYX
 from copick_picker.records import (
     FeatureKey,
     Localized,
@@ -176,7 +177,7 @@ class _Job:
             return RunOutcome(run_name, "skipped", f"{len(keys)} pick sets are complete")
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{key} -> {choices_text(keys.values())}")
-        labels = self.store.open_segmentation(run_name, key).read()
+        labels = self.store.open_segmentation(run_name, key)
         mask = load_mask(
             store,
             run_name,
@@ -322,17 +323,23 @@ class _Job:
             complete += 1
         return complete == len(keys)
 
-    def _localized(
-        self, run_name: str, given: _Input, labels: npt.NDArray[Any]
-    ) -> dict[str, Localized]:
-        key = given.probabilities
-        probabilities = None if key is None else self.store.open_feature(run_name, key).read()
+    def _localized(self, run_name: str, given: _Input, labels: LazyVolume) -> dict[str, Localized]:
+        key, spacing, rules = given.probabilities, given.key.voxel_spacing, self.settings.rules()
+        stored = None if key is None else self.store.open_feature(run_name, key)
+        if rules.method == "peaks" and stored is not None:
+            return localize_slabs(
+                _slabs(stored),
+                given.targets,
+                shape_zyx=_frame(stored, labels),
+                voxel_spacing=spacing,
+                rules=rules,
+            )
         return localize_volume(
-            labels,
-            probabilities,
+            labels.read(),
+            None if stored is None else stored.read(),
             given.targets,
-            voxel_spacing=given.key.voxel_spacing,
-            rules=self.settings.rules(),
+            voxel_spacing=spacing,
+            rules=rules,
         )
 
     def _write(
@@ -355,6 +362,25 @@ class _Job:
             provenance=own,
             overwrite=self.settings.overwrite or exists,
         )
+
+
+def _slabs(probabilities: LazyVolume) -> Slabs:
+    """Yield stored probabilities (c, z, y, x) in blocks of whole chunks."""
+    depth = FEATURE_CHUNK_CZYX[1]
+    for z_start in range(0, probabilities.shape[1], depth):
+        yield z_start, probabilities.read(z_start, z_start + depth)
+
+
+def _frame(probabilities: LazyVolume, labels: LazyVolume) -> tuple[int, int, int]:
+    """Return the shape (z, y, x) of both volumes."""
+    if probabilities.shape[1:] != labels.shape:
+        msg = (
+            f"segmentation has shape {labels.shape} but probabilities {probabilities.shape}; "
+            "expected the same (z, y, x)"
+        )
+        raise DataError(msg)
+    z, y, x = labels.shape
+    return z, y, x
 
 
 def _own_record(record: dict[str, Any], name: str) -> dict[str, Any]:
