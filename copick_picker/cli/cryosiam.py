@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from copick_picker.workflows.runs import Summary
 
 _TAKEN = {
-    "segment": {"device", "threads", "window_batch", "trust_checkpoint", "postprocess_only"},
+    "segment": {
+        *("device", "threads", "window_batch", "trust_checkpoint", "postprocess_only"),
+        "input",
+    },
     "localize": set[str](),
 }
-_ALWAYS = {"cryosiam_config", "run_names", "shard", "overwrite", "dry_run", "json_file"}
+_ALWAYS = {
+    *("cryosiam_config", "run_names", "shard", "overwrite", "dry_run", "json_file"),
+    *("config", "output", "object_map", "objects"),
+}
 
 
 def run_cryosiam(command: str, flags: Mapping[str, Any], job: Mapping[str, Any]) -> None:
@@ -31,16 +37,20 @@ def run_cryosiam(command: str, flags: Mapping[str, Any], job: Mapping[str, Any])
 
     known = _ALWAYS | _TAKEN[command]
     context = click.get_current_context()
+    given = {
+        name for name in flags if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+    }
     for name in flags:
-        given = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-        if given and name not in known:
+        if name in given - known:
             option = "--" + name.replace("_", "-")
             text = (
-                f"{option} has no meaning with --cryosiam-config; to write into a project, convert "
-                "the checkpoint (copick-picker model convert) and use --model"
+                f"{option} has no meaning with --cryosiam-config; convert the checkpoint "
+                "(copick-picker model convert) and use --model"
             )
             raise click.UsageError(text)
-    taken = {name: value for name, value in flags.items() if name in known}
+    # a project of the environment is not meant: the YAML file says where results go
+    unasked = set[str]() if "config" in given else {"config"}
+    taken = {name: value for name, value in flags.items() if name in known - unasked}
     workflow = _segment if command == "segment" else _localize
     execute(command, workflow=workflow, settings=_settings, flags=taken, job=job)
 

@@ -60,6 +60,39 @@ def read_labels(path: Path) -> npt.NDArray[Any]:
     return labels
 
 
+def read_probabilities(path: Path, channel: int | None = None) -> npt.NDArray[np.float32] | None:
+    """Return the dataset ``probs`` of a ``_preds.h5`` file; None where there is none.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    channel : int, optional
+        Only this channel.
+
+    Returns
+    -------
+    numpy.ndarray, shape (c, z, y, x) or, of one channel, (z, y, x), float32, or None
+
+    Raises
+    ------
+    ProjectError
+        If the file is missing or is no HDF5.
+    DataError
+        If its probabilities are not of the labels' grid, or lack the channel.
+    """
+    with guarded(f"cannot read {path}"), h5py.File(path, "r") as file:
+        if "probs" not in file:
+            return None
+        stored = file["probs"]
+        shape: tuple[int, ...] = getattr(stored, "shape", ())
+        if len(shape) != 4 or shape[1:] != file["labels"].shape or (channel or 0) >= shape[0]:
+            msg = f"{path}: probs have shape {shape}; expected (classes, z, y, x) of its labels"
+            raise DataError(msg)
+        values = stored[()] if channel is None else stored[channel]
+    return np.asarray(values, dtype=np.float32)
+
+
 def read_record(path: Path) -> dict[str, Any] | None:
     """Return our record in a ``_preds.h5`` file; None where there is none.
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from copick_picker.errors import SettingsError, nearest_name
+from copick_picker.errors import SettingsError, choices_text, nearest_name
 from copick_picker.settings.files import read_yaml
-from copick_picker.settings.job import Names
+from copick_picker.settings.job import NameByName, Names
 from copick_picker.settings.model import Scaling
 
 DEFAULT_MIN_VOXELS = 100
@@ -172,6 +172,16 @@ class CryosiamJob(BaseModel):
         Load a checkpoint that needs unpickling of arbitrary objects.
     postprocess_only : bool
         Only drop small components of ``{stem}_preds.h5`` that exist.
+    config : str or None
+        copick configuration of a project that the results are written into as well.
+    input : str
+        Tomogram URI in that project, where a run has several (``segment``).
+    output : str or None
+        Segmentation URI, or picks URI for ``localize``.
+    object_map : dict
+        Class name (``class_1``) -> project's object name.
+    objects : tuple of str
+        Objects of the project that are written; empty means all that the classes mean.
     """
 
     model_config = ConfigDict(
@@ -189,6 +199,21 @@ class CryosiamJob(BaseModel):
     window_batch: Annotated[int, Field(ge=1)] | None = None
     trust_checkpoint: bool = False
     postprocess_only: bool = False
+    config: str | None = None
+    input: str = "*"
+    output: str | None = None
+    object_map: NameByName = Field(default_factory=dict)
+    objects: Names = ()
+
+    @model_validator(mode="after")
+    def _what_belongs_to_a_project(self) -> Self:
+        given = [name for name in ("output", "object_map", "objects") if getattr(self, name)]
+        given += ["input"] if self.input != "*" else []
+        if given and self.config is None:
+            options = choices_text("--" + name.replace("_", "-") for name in given)
+            msg = f"{options} belongs to a project: give --config too"
+            raise ValueError(msg)
+        return self
 
 
 def read_cryosiam_config(path: Path) -> tuple[CryosiamConfig, list[str]]:

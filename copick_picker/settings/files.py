@@ -92,7 +92,8 @@ def _one_line(error: ValidationError, flags: Mapping[str, Any], path: Path | Non
             problems.append(f"{source}'{option_name(name)}' is missing")
         else:
             text = problem["msg"].removeprefix("Value error, ")
-            problems.append(f"{source}{option_name(name)}: got {problem['input']!r}; {text}")
+            got = f"{option_name(name)}: got {problem['input']!r}; " if first else ""
+            problems.append(f"{source}{got}{text}")
     return "; ".join(problems)
 
 

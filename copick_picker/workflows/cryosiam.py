@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from copick_picker.project.checkpoints import file_sha256
 from copick_picker.project.cryosiam_files import (
     SUFFIX,
     read_labels,
+    read_probabilities,
     read_record,
     replace_labels,
     write_predictions,
@@ -33,6 +34,12 @@ from copick_picker.settings.cryosiam import (
     CryosiamConfig,
     CryosiamJob,
     read_cryosiam_config,
+)
+from copick_picker.workflows.cryosiam_project import (
+    CryosiamProject,
+    SegmentationPlace,
+    class_names,
+    open_cryosiam_project,
 )
 from copick_picker.workflows.loading import LoadedModel, load_cryosiam_checkpoint, load_folder
 from copick_picker.workflows.records import new_record, same_job
@@ -67,11 +74,16 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
         if sizes is None:
             msg = f"{settings.cryosiam_config} has no parameters.network.postprocessing_sizes"
             raise SettingsError(msg)
-        cleaning = _Cleaning(settings, config, sizes)
+        names = class_names(config)
+        project = open_cryosiam_project(settings, config, stems, names, reporter=reporter)
+        cleaning = _Cleaning(settings, config, sizes, project, reporter)
         summary = process_runs("segment", stems, cleaning.run, reporter=reporter)
     else:
         use_threads(settings.threads)
-        job = _Prediction(settings, config, files, _model(settings, config, reporter), reporter)
+        model = _model(settings, config, reporter)
+        names = model.card.channel_names
+        project = open_cryosiam_project(settings, config, stems, names, reporter=reporter)
+        job = _Prediction(settings, config, files, model, project, reporter)
         summary = process_runs("segment", stems, job.run, reporter=reporter)
     if settings.json_file is not None:
         summary.write(settings.json_file)
@@ -137,6 +149,7 @@ class _Prediction:
     config: CryosiamConfig
     files: dict[str, Path]
     model: LoadedModel
+    project: CryosiamProject | None
     reporter: Reporter
 
     def run(self, stem: str) -> RunOutcome:
@@ -145,11 +158,41 @@ class _Prediction:
         if not source.is_file():
             return RunOutcome(stem, "failed", f"{source} does not exist")
         record = self._record(stem)
-        if self._complete(target, record):
-            return RunOutcome(stem, "skipped", f"{target} is complete")
+        place = self._place(stem, record)
+        written = place is None or place.stands()
+        complete = self._complete(target, record)
+        outputs = str(target) if place is None else f"{target}, {place.key}"
+        if complete and written:
+            return RunOutcome(stem, "skipped", f"{outputs}: complete")
         if self.settings.dry_run:
-            return RunOutcome(stem, "planned", f"{source} -> {target}")
-        volume, spacing = read_mrc(source)
+            return RunOutcome(stem, "planned", f"{source} -> {outputs}")
+        if complete:
+            labels, probabilities = read_labels(target), read_probabilities(target)
+            if place is not None:
+                place.check(labels.shape, None, self.reporter)
+        else:
+            labels, probabilities = self._written(stem, target, record, place)
+        if place is not None and not written:
+            place.write(labels, probabilities)
+        found = np.bincount(labels.ravel(), minlength=1) / labels.size
+        shares = {str(label): float(share) for label, share in enumerate(found) if label}
+        text = ", ".join(f"label {label} {share:.2%}" for label, share in shares.items())
+        details = {"input": str(source), "output": outputs, "volume_share": shares}
+        return RunOutcome(stem, "done", f"{outputs}: {text or 'all background'}", details)
+
+    def _place(self, stem: str, record: Mapping[str, Any]) -> SegmentationPlace | None:
+        if self.project is None:
+            return None
+        probabilities = self.config.save_internal_files
+        return self.project.segmentation(stem, record, probabilities=probabilities)
+
+    def _written(
+        self, stem: str, target: Path, record: dict[str, Any], place: SegmentationPlace | None
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
+        """Predict and write CryoSiam's files; return labels and what is kept of probabilities."""
+        volume, spacing = read_mrc(self.files[stem])
+        if place is not None:
+            place.check(volume.shape, spacing, self.reporter)
         labels, probabilities = self._predicted(stem, volume)
         if self.config.save_original_file_extension:
             ending = self.config.file_extension
@@ -157,11 +200,7 @@ class _Prediction:
             write_mrc(beside, labels.astype(np.int8), spacing)
         kept = probabilities if self.config.save_internal_files else None
         write_predictions(target, labels, kept, record)
-        found = np.bincount(labels.ravel(), minlength=1) / labels.size
-        shares = {str(label): float(share) for label, share in enumerate(found) if label}
-        text = ", ".join(f"label {label} {share:.2%}" for label, share in shares.items())
-        details = {"input": str(source), "output": str(target), "volume_share": shares}
-        return RunOutcome(stem, "done", f"{target}: {text or 'all background'}", details)
+        return labels, kept
 
     def _record(self, stem: str) -> dict[str, Any]:
         network = self.config.parameters.network
@@ -281,22 +320,37 @@ class _Cleaning:
     settings: CryosiamJob
     config: CryosiamConfig
     sizes: tuple[int, ...]
+    project: CryosiamProject | None
+    reporter: Reporter
 
     def run(self, stem: str) -> RunOutcome:
         """Drop the small components of one prediction."""
         target = self.config.prediction_folder / f"{stem}{SUFFIX}"
         if not target.is_file():
             return RunOutcome(stem, "failed", f"{target} does not exist: run segment first")
-        record = read_record(target) or new_record("segment")
+        record = read_record(target)
+        if record is None:
+            record = new_record("segment", input={"predictions": file_sha256(target)})
         settings = record.get("settings") or {}
-        if settings.get("postprocessing_sizes") == list(self.sizes):
+        sizes = list(self.sizes)
+        cleaned_before = settings.get("postprocessing_sizes") == sizes
+        record |= {"settings": {**settings, "postprocessing_sizes": sizes}}
+        place = None
+        if self.project is not None:
+            place = self.project.segmentation(stem, record, probabilities=False)
+        written = place is None or place.stands()
+        if cleaned_before and written:
             return RunOutcome(stem, "skipped", f"{target} is complete")
         if self.settings.dry_run:
             return RunOutcome(stem, "planned", f"small components of {target}")
         labels = read_labels(target)
         cleaned = without_small_components(labels, self.sizes)
-        settings = {**settings, "postprocessing_sizes": list(self.sizes)}
-        replace_labels(target, cleaned, record | {"settings": settings})
+        if place is not None and not written:
+            place.check(labels.shape, None, self.reporter)
+        if not cleaned_before:
+            replace_labels(target, cleaned, record)
+        if place is not None and not written:
+            place.write(cleaned, None)
         dropped = int((labels != cleaned).sum())
         return RunOutcome(stem, "done", f"{target}: {dropped} voxels became background")
 

@@ -101,7 +101,7 @@ def run_files(folder: Path, pattern: str) -> dict[str, Path]:
         if len(middle) != len(stem) - len(before) - len(after) or not middle:
             msg = f"{path.name} does not fit --name-pattern '{pattern}'"
             raise SettingsError(msg)
-        name = _UNFIT.sub("-", middle).strip("-.") or "run"
+        name = run_name_of(middle)
         if name in found:
             msg = (
                 f"{found[name].name} and {path.name} would both be run '{name}': rename one, or "
@@ -114,6 +114,22 @@ def run_files(folder: Path, pattern: str) -> dict[str, Path]:
         msg = f"{folder} holds no MRC file ({suffixes}, also with .gz or .bz2)"
         raise SettingsError(msg)
     return found
+
+
+def run_name_of(stem: str) -> str:
+    """Return the run's name that a file's name gives: what a name cannot have becomes ``-``.
+
+    Parameters
+    ----------
+    stem : str
+        File name without its suffix.
+
+    Examples
+    --------
+    >>> run_name_of("TS 01_6.80Apx")
+    'TS-01_6.80Apx'
+    """
+    return _UNFIT.sub("-", stem).strip("-.") or "run"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -13,8 +14,15 @@ import starfile
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.records import ObjectSpec, TomogramKey
-from projects import project_of
+from copick_picker.project.copick_store import open_project
+from copick_picker.records import (
+    FeatureKey,
+    ObjectSpec,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+)
+from projects import project_of, tree
 
 CRYOSIAM = Path(__file__).parents[1] / "fixtures" / "cryosiam"
 EXPECTED = CRYOSIAM / "expected"
@@ -68,8 +76,33 @@ def edit(path, *changes):
     path.write_text(text)
 
 
-def test_a_prediction_and_its_picks_are_cryosiams(place):
-    output = command("segment", "--cryosiam-config", "multiclass.yaml", "--device", "cpu")
+OBJECTS = (
+    ObjectSpec("ribosome", 7, 120.0),
+    ObjectSpec("actin", 300, 60.0),
+    ObjectSpec("membrane", 3, is_particle=False),
+)
+NAMED = ("--object-map", "class_1=ribosome,class_2=membrane,class_3=actin")
+
+
+@pytest.fixture
+def config(place):
+    """Return a project that holds CryoSiam's tomograms."""
+    volumes = {stem: mrcfile.read(place / "tomograms" / f"{stem}.mrc") for stem in (ONE, TWO)}
+    return project_of(
+        place / "project", volumes, {}, objects=OBJECTS, tomogram=TomogramKey("denoised", 6.8)
+    )
+
+
+def labels_in_project(config, stem, name="predict"):
+    store = open_project(str(config))
+    key = SegmentationKey(name, "picker", "1", 6.8)
+    assert store.segmentation_provenance(stem, key) is not None
+    return store.open_segmentation(stem, key).read()
+
+
+def test_a_prediction_and_its_picks_are_cryosiams(place, config):
+    job = ("--cryosiam-config", "multiclass.yaml", "-c", config, *NAMED)
+    output = command("segment", *job, "--device", "cpu")
     assert "[2/2]" in output
     for stem in (ONE, TWO):
         ours, wanted = stem_labels("multiclass", stem)
@@ -79,6 +112,21 @@ def test_a_prediction_and_its_picks_are_cryosiams(place):
         assert shares.dtype == np.float32
         probabilities = dataset(EXPECTED / "multiclass" / f"{stem}_preds.h5", "probs")
         assert np.abs(shares - probabilities.astype(np.float32)).max() <= 1e-3
+        stored = labels_in_project(config, stem)
+        assert (stored == np.array([0, 7, 3, 300])[ours]).all()
+        feature = FeatureKey("denoised", 6.8, "predict-picker-1-probabilities")
+        kept = open_project(str(config)).open_feature(stem, feature).read()
+        np.testing.assert_allclose(kept, shares, atol=1e-3)
+    before = tree(config.parent)
+    assert command("segment", *job, "--device", "cpu").count("skipped") >= 2
+    assert tree(config.parent) == before
+    elsewhere = ("-o", "again:picker/1", "--objects", "ribosome", "-r", TWO)
+    assert "done" in command("segment", *job, *elsewhere)  # of the file that stands
+    again = labels_in_project(config, TWO, "again")
+    assert (again == np.array([0, 7, 0, 0])[stem_labels("multiclass", TWO)[0]]).all()
+    refused = command("segment", *job, "--objects", "ribosome", code=1)
+    assert "labels.actin: 300 there, None now" in refused
+    command("localize", "-c", config, "-o", "*:engine/1", "--method", "peaks")
     command("localize", "--cryosiam-config", "multiclass.yaml")
     for label in (1, 2, 3):
         _, ours = rows(place / "predictions" / "multiclass" / f"labels_{label}.csv")
@@ -250,12 +298,127 @@ def test_a_prediction_without_labels_stops_the_merged_files(predicted):
 
 
 @pytest.mark.parametrize(
-    "extra", [("-m", "x"), ("--tta", "4"), ("-c", "config.json"), ("-i", "wbp@10")]
+    ("extra", "words"),
+    [
+        (("-m", "x"), "has no meaning with --cryosiam-config"),
+        (("--tta", "4"), "has no meaning with --cryosiam-config"),
+        (("-i", "wbp@10"), "--input belongs to a project: give --config too"),
+        (("-o", "a:b/1"), "--output belongs to a project: give --config too"),
+        (("-c", "none.json"), "none.json"),
+    ],
 )
 @pytest.mark.usefixtures("place")
-def test_options_of_projects_are_refused(extra):
+def test_options_of_projects_and_models_are_refused_where_there_is_none(extra, words):
     output = command("segment", "--cryosiam-config", "multiclass.yaml", *extra, code=2)
-    assert "has no meaning with --cryosiam-config" in output
+    assert words in output
+    assert output.count("\n") <= 4
+    assert not Path("predictions").exists()
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        (("--object-map", "class_4=ribosome"), "the model finds: class_1, class_2, class_3"),
+        (("--object-map", "class_1=ribsome"), "no object 'ribsome' in the project"),
+        (("-i", "wbp@6.8", *NAMED), "has no tomogram 'wbp@6.8'; it has: denoised@6.8"),
+    ],
+)
+def test_a_project_that_does_not_fit_is_left_as_it_was(config, extra, words):
+    before = tree(config.parent)
+    job = ("--cryosiam-config", "multiclass.yaml", "-c", config, "-r", TWO)
+    output = command("segment", *job, *extra, code=1 if "-i" in extra else 2)
+    assert words in output
+    assert tree(config.parent) == before
+    assert not Path("predictions").exists()
+
+
+def test_a_project_without_the_tomograms_names_the_command_that_brings_them(place):
+    config = project_of(place / "empty", {}, {}, objects=OBJECTS)
+    job = ("--cryosiam-config", "multiclass.yaml", "-c", config, *NAMED)
+    edit(place / "multiclass.yaml", ("file_extension: .mrc", "file_extension: _6.80Apx.mrc"))
+    output = command("segment", *job, code=2)
+    line = output.split("first: ")[1].strip()
+    assert (
+        line == f'copick-picker import mrc tomograms -c {config} --name-pattern "{{run}}_6.80Apx"'
+    )
+    command(*shlex.split(line)[1:])
+    planned = command("segment", *job, "--dry-run")
+    assert "predict:picker/1@6.8" in planned
+    assert not (place / "predictions").exists()
+
+
+def test_another_tomogram_of_that_name_is_refused(place):
+    other = {ONE: np.zeros((8, 9, 10), "f4"), TWO: np.ones((24, 50, 44), "f4")}
+    config = project_of(
+        place / "other", other, {}, objects=OBJECTS, tomogram=TomogramKey("wbp", 10.0)
+    )
+    job = ("--cryosiam-config", "multiclass.yaml", "-c", config, *NAMED)
+    output = command("segment", *job, code=1)
+    assert "wbp@10.0 has shape (8, 9, 10), the MRC file (40, 72, 56): another tomogram" in output
+    assert "the MRC file says 6.8 A a voxel, the project's tomogram is wbp@10.0" in output
+    assert not list((place / "predictions").rglob("*.*"))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("multiclass", "probability"), ("lamella_raw", "fill")])
+def test_picks_in_the_project_are_those_of_the_files(predicted, config, name, kind):
+    named = NAMED if name == "multiclass" else ("--object-map", "class_1=actin")
+    job = ("localize", "--cryosiam-config", f"{name}.yaml", "-c", config, *named)
+    folder = predicted / "predictions" / name
+    assert "would be written" in command(*job, "--dry-run")
+    assert not list(folder.glob("labels_*"))
+    command(*job)
+    label, key = (3 if name == "multiclass" else 1), PicksKey("actin", "picker", "1")
+    store = open_project(str(config))
+    for stem in (ONE, TWO):
+        picks = store.read_picks(stem, key)
+        _, lines = rows(folder / f"labels_{label}.csv")
+        wanted = np.array([row[2:5] for row in lines if row[5] == stem], float)
+        order = np.lexsort(picks.points_xyz.T)
+        expected = wanted[np.lexsort(wanted[:, ::-1].T), ::-1] * 6.8
+        np.testing.assert_allclose(picks.points_xyz[order], expected, atol=1e-3)
+        assert store.picks_provenance(stem, key)["score_kind"] == kind
+        assert (picks.scores > 0).all()
+        assert (picks.scores <= 1).all()
+        assert all(found.object_name != "membrane" for found in store.picks(stem))
+    before = tree(config.parent)
+    assert "0 pick sets written" in command(*job)
+    text = (predicted / f"{name}.yaml").read_text().replace("min_voxels: 13", "")
+    changed = text.replace("  network:\n", "  network:\n    min_voxels: 3\n")
+    (predicted / f"{name}.yaml").write_text(changed)
+    output = command(*job, code=1)
+    assert "settings.more_than_voxels" in output
+    assert tree(config.parent) == before
+    command(*job, "--overwrite")
+    assert len(store.read_picks(ONE, key)) > 0
+
+
+def test_a_lamella_becomes_a_mask_of_the_project(config):
+    job = ("--cryosiam-config", "lamella.yaml", "-c", config, "-r", TWO)
+    command("segment", *job, "-o", "lamella:picker/1", "--device", "cpu")
+    stored = labels_in_project(config, TWO, "lamella")
+    assert (stored == stem_labels("lamella", TWO)[0]).all()
+    assert set(np.unique(stored)) == {0, 1}
+    output = command("localize", *job, code=2)
+    assert "makes a lamella, no objects" in output
+
+
+def test_small_components_leave_the_segmentation_too(predicted, config):
+    folder = predicted / "predictions" / "multiclass_sizes"
+    shutil.copy(EXPECTED / "multiclass" / f"{TWO}_preds.h5", folder)
+    flags = ("--cryosiam-config", "multiclass_sizes.yaml", "--postprocess-only", "-r", TWO)
+    command("segment", *flags, "-c", config, *NAMED)
+    wanted = dataset(EXPECTED / "multiclass_sizes" / f"{TWO}_preds.h5")
+    assert (labels_in_project(config, TWO) == np.array([0, 7, 3, 300])[wanted]).all()
+    assert "1 skipped" in command("segment", *flags, "-c", config, *NAMED)
+
+
+@pytest.mark.usefixtures("place")
+def test_a_hull_in_3d_is_smaller_than_cryosiams():
+    command("segment", "--cryosiam-config", "lamella_3d.yaml", "-r", ONE, "--device", "cpu")
+    ours, wanted = stem_labels("lamella_3d", ONE)
+    both = ours.sum() + wanted.sum()
+    assert 2 * np.logical_and(ours, wanted).sum() / both > 0.7  # CryoSiam's is 1.4 times too large
+    assert 0.3 < ours.mean() < 0.45
 
 
 def test_a_converted_model_writes_into_a_project(place):
@@ -269,11 +432,8 @@ def test_a_converted_model_writes_into_a_project(place):
         *("model", "convert", "--checkpoint", "multiclass/model.ckpt", *labels),
         *("--cryosiam-config", "multiclass.yaml", "--voxel-spacing", 6.8, "-o", "my_model"),
     )
-    job = ("-c", config, "-m", "my_model", "-i", "den@6.8", "--device", "cpu")
+    job = ("-c", config, "-m", "my_model", "-i", "den@6.8", "--device", "cpu", "--mode", "exact")
     command("segment", *job, "-o", "predict:picker/1", "--contrast", "bright")
-    from copick_picker.project.copick_store import open_project
-    from copick_picker.records import SegmentationKey
-
     key = SegmentationKey("predict", "picker", "1", 6.8)
     ours = open_project(str(config)).open_segmentation(TWO, key).read()
     wanted = dataset(EXPECTED / "multiclass" / f"{TWO}_preds.h5")

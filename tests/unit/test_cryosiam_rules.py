@@ -6,7 +6,7 @@ from scipy import ndimage
 from skimage.measure import label, regionprops
 from skimage.morphology import convex_hull_image
 
-from copick_picker.core.localize.eroded import eroded_components
+from copick_picker.core.localize.eroded import eroded_ball_voxels, eroded_components
 from copick_picker.core.segment.cleaning import (
     LamellaRules,
     hull_of_volume,
@@ -60,8 +60,28 @@ def test_eroded_components_are_those_of_scikit_image():
     np.testing.assert_allclose(found.centres_zyx, [part.centroid for part in wanted])
 
 
+def test_probabilities_are_averaged_over_the_eroded_voxels():
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[1:6, 2:5, 3:6] = 1
+    shares = np.zeros(SHAPE, np.float32)
+    shares[2:5, 3, 4] = [0.3, 0.6, 0.9]
+    found = eroded_components(labels, 1, more_than_voxels=2, probability_zyx=shares)
+    assert found.voxel_counts.tolist() == [3]
+    np.testing.assert_allclose(found.mean_probabilities, [0.6], rtol=1e-6)
+
+
+def test_a_ball_that_erosion_would_eat_up_still_counts_a_voxel():
+    assert eroded_ball_voxels(10.0, 13.0) == 1.0
+    assert eroded_ball_voxels(60.0, 10.0) == pytest.approx(4 / 3 * np.pi * 5**3)
+
+
 def test_a_label_that_is_nowhere_has_no_components():
-    found = eroded_components(np.zeros(SHAPE, np.uint8), 3, more_than_voxels=0)
+    shares = np.ones(SHAPE, np.float32)
+    found = eroded_components(
+        np.zeros(SHAPE, np.uint8), 3, more_than_voxels=0, probability_zyx=shares
+    )
+    assert found.mean_probabilities is not None
+    assert found.mean_probabilities.shape == (0,)
     assert found.centres_zyx.shape == (0, 3)
     assert found.numbers.shape == found.voxel_counts.shape == (0,)
 
