@@ -118,7 +118,8 @@ if TYPE_CHECKING:
 @click.option(
     "--cryosiam-config",
     metavar="YAML",
-    help="CryoSiam's file in place of project and model: MRC folder in, _preds.h5 out.",
+    help="CryoSiam's file in place of a model: MRC folder in, _preds.h5 out; with -c also into "
+    "that project.",
 )
 @click.option(
     "--postprocess-only",
