@@ -131,7 +131,7 @@ if TYPE_CHECKING:
 @click.option(
     "--cryosiam-config",
     metavar="YAML",
-    help="CryoSiam's file in place of project and model: _preds.h5 in, CSV and STAR out.",
+    help="CryoSiam's file: _preds.h5 in, CSV and STAR out; with -c also picks into that project.",
 )
 @job_options
 @hidden("--seg-uri", "-suri", "seg_uri")

@@ -280,7 +280,8 @@ class SegmentationPlace:
     def _with_project_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return CryoSiam's labels as the project's; a lamella stays 0 and 1."""
         if not self.project.values:
-            return np.not_equal(labels, 0).astype(np.uint8)
+            inside: npt.NDArray[Any] = (labels != 0).astype(np.uint8)
+            return inside
         table = np.zeros(max(int(labels.max(initial=0)), *self.project.values.values()) + 1)
         for name, value in self.project.values.items():
             table[value] = self.project.specs[name].label
