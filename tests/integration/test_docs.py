@@ -86,6 +86,7 @@ def cryosiam_files(folder):
         text = (CRYOSIAM / f"{name}.yaml").read_text()
         text = text.replace("multiclass/model.ckpt", "model.ckpt")
         text = text.replace("lamella/model.ckpt", "lamella.ckpt")
+        text = text.replace("test_files: null", "test_files: [TS_02_6.80Apx.mrc]")
         (folder / f"{page_name}.yaml").write_text(text)
 
 
