@@ -10,6 +10,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,14 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 _PATIENCE_SECONDS = 60.0
+# The browser reads commands from descriptor 3 and writes answers to descriptor 4.
+_LAUNCHER = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class BrowserError(Exception):
@@ -56,11 +65,9 @@ def started(profile: Path) -> Iterator["Browser"]:
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
     command = [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    # the browser reads commands from descriptor 3 and writes answers to descriptor 4
-    shell = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
     with (profile.parent / f"{profile.name}.log").open("wb") as log:
         process = subprocess.Popen(
-            ["sh", "-c", shell, "sh", *command],
+            [sys.executable, "-c", _LAUNCHER, str(theirs_in), str(theirs_out), *command],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=log,

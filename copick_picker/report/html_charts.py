@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil, floor
 
 N_COLOURS = 7
 """Colours of the style sheet, ``.c0`` to ``.c6``; dashes change after a round of them."""
@@ -234,7 +235,7 @@ def ticks(axis: Axis) -> list[float]:
         for factor in (1.0, 2.0, 5.0)
         if span / (factor * 10.0**power) <= _N_TICKS
     )
-    first, last = int(-(-axis.low // step)), int(axis.high / step + 1e-9)
+    first, last = ceil(axis.low / step - 1e-9), floor(axis.high / step + 1e-9)
     return [round(number * step, 9) for number in range(first, last + 1)]
 
 
