@@ -241,7 +241,9 @@ def _datasets_query(wanted: DatasetFilter) -> tuple[str, dict[str, Any]]:
 
     The portal's filters know "and" alone.
     """
-    conditions, variables, types = [], {}, []
+    conditions: list[str] = []
+    variables: dict[str, Any] = {}
+    types: list[str] = []
     if wanted.ids:
         conditions.append("id: {_in: $ids}")
         types.append("$ids: [Int!]")
