@@ -42,6 +42,11 @@ class LazyVolume(Protocol):
         """Type as stored."""
         ...
 
+    @property
+    def chunk_planes(self) -> int:
+        """Planes of a stored chunk: reading whole chunks reads each of them once."""
+        ...
+
     def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
         """Return the planes z_start to z_stop as stored, all channels."""
         ...

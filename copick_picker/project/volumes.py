@@ -5,6 +5,7 @@ that fails as zeros. Here everything is opened with mode "r" and a failing chunk
 """
 
 import logging
+import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class ZarrVolume:
         (z, y, x) or (c, z, y, x).
     dtype : numpy.dtype
         Type as stored.
+    chunk_planes : int
+        Planes of a stored chunk.
     """
 
     def __init__(self, array: zarr.Array, where: str) -> None:
@@ -45,6 +48,7 @@ class ZarrVolume:
         self._where = where
         self.shape: tuple[int, ...] = tuple(int(size) for size in array.shape)
         self.dtype: np.dtype[Any] = np.dtype(array.dtype)
+        self.chunk_planes: int = int(array.chunks[-3]) if len(self.shape) > 2 else 1
 
     def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
         """Return the planes z_start to z_stop as stored, all channels.
@@ -127,13 +131,40 @@ def open_volume(item: Volume, where: str, *, dimensions: int) -> ZarrVolume:
 
 @contextmanager
 def same_bytes() -> Iterator[None]:
-    """Let Blosc compress with one thread: with more, the order of blocks in a chunk is chance."""
-    before = numcodecs.blosc.use_threads
-    numcodecs.blosc.use_threads = False
+    """Let Blosc compress with one thread: with more, the order of blocks in a chunk is chance.
+
+    It is so for the whole process, until the last of all blocks that run at once is left.
+    """
+    _ONE_THREAD.enter()
     try:
         yield
     finally:
-        numcodecs.blosc.use_threads = before
+        _ONE_THREAD.leave()
+
+
+class _OneThread:
+    """Blosc's number of threads, as several threads of ours ask for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: bool | None = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = numcodecs.blosc.use_threads
+                numcodecs.blosc.use_threads = False
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                numcodecs.blosc.use_threads = self._before
+
+
+_ONE_THREAD = _OneThread()
 
 
 def open_group(item: Volume) -> zarr.Group:

@@ -1,13 +1,16 @@
 """What is wrong or doubtful with the runs, said before the work starts."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from copick_picker.core.segment.inspection import VolumeFacts, inspect_volume
+from copick_picker.core.segment.volume import LayeredReader, layer_planes
 from copick_picker.errors import CopickPickerError, DataError, SettingsError, UnknownNameError
-from copick_picker.project.store import ProjectStore
+from copick_picker.project.store import LazyVolume, ProjectStore
 from copick_picker.project.uris import matching, the_one
 from copick_picker.records import TomogramKey
+from copick_picker.settings.memory import KEPT_BYTES, LAYER_BYTES
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
     CONTRAST_SMOOTHING_VOXELS,
@@ -39,6 +42,8 @@ class Preflight:
         Why the run cannot be segmented; empty where it can.
     absent : bool
         There is no such tomogram and nobody asked for the run by name.
+    facts : VolumeFacts or None
+        Figures of its voxels, where they were looked at.
     """
 
     run_name: str
@@ -49,6 +54,7 @@ class Preflight:
     doubts: tuple[str, ...] = ()
     failure: str = ""
     absent: bool = False
+    facts: VolumeFacts | None = None
 
     def row(self) -> tuple[str, ...]:
         """Return the run's row of the pre-flight table."""
@@ -119,6 +125,25 @@ def inspect_runs(
             check = Preflight(run_name, failure=str(error))
         checks.append(check)
     return checks
+
+
+def in_layers(volume: LazyVolume) -> LayeredReader:
+    """Return a stored tomogram that is read in layers of whole chunks, or at once where small.
+
+    Parameters
+    ----------
+    volume : LazyVolume
+        Stored tomogram (z, y, x).
+    """
+    plane_bytes = math.prod(volume.shape[1:]) * volume.dtype.itemsize
+    is_small = plane_bytes * volume.shape[0] <= KEPT_BYTES
+    planes = layer_planes(
+        volume.shape,
+        chunk_planes=volume.chunk_planes,
+        plane_bytes=plane_bytes,
+        most_bytes=KEPT_BYTES if is_small else LAYER_BYTES,
+    )
+    return LayeredReader(volume, planes)
 
 
 def show(checks: Sequence[Preflight], reporter: Reporter) -> None:
@@ -202,9 +227,9 @@ def _inspect_run(store: ProjectStore, run_name: str, wanted: Wanted, *, look: bo
     if len(volume.shape) != 3 or 0 in volume.shape:
         msg = f"run {run_name}: {key} has shape {volume.shape}; expected (z, y, x)"
         raise UnknownNameError(msg)
-    looks = "not looked at"
+    looks, facts = "not looked at", None
     if look:
-        facts = inspect_volume(volume.read(), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
+        facts = inspect_volume(in_layers(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
         check_voxels(facts, run_name=run_name, key=key)
         looks = facts.looks(CONTRAST_LEAST_SKEWNESS)
         doubts += _contrast_doubts(looks, wanted)
@@ -215,6 +240,7 @@ def _inspect_run(store: ProjectStore, run_name: str, wanted: Wanted, *, look: bo
         data_type=str(volume.dtype),
         looks=looks,
         doubts=tuple(doubts),
+        facts=facts,
     )
 
 

@@ -10,9 +10,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from copick_picker import __version__
 from copick_picker.errors import (
@@ -27,6 +28,11 @@ from copick_picker.records import ObjectSpec, RunOutcome
 from copick_picker.workflows.machine import machine_facts
 
 logger = logging.getLogger(__name__)
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Reporter(Protocol):
@@ -50,6 +56,25 @@ class Reporter(Protocol):
 
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
         """Say what became of a run, the done-th of total, after so many seconds of work."""
+        ...
+
+
+class Stages(Protocol[Given, Made]):
+    """What is done with a run, in three steps that overlap those of other runs.
+
+    A step may return the run's outcome at once; the later ones are then left out.
+    """
+
+    def read(self, run_name: str) -> Given | RunOutcome:
+        """Return what is to be computed."""
+        ...
+
+    def compute(self, given: Given) -> Made | RunOutcome:
+        """Compute it; the only step in the calling thread."""
+        ...
+
+    def finish(self, made: Made) -> RunOutcome:
+        """Wait until it is written."""
         ...
 
 
@@ -264,15 +289,81 @@ def process_runs(
     return Summary(command, tuple(outcomes), time.perf_counter() - start)
 
 
-def guarded(run_name: str, work: Callable[[str], RunOutcome]) -> RunOutcome:
-    """Return the outcome of one run, a failed one where the work raises.
+def process_in_stages(
+    command: str, run_names: Sequence[str], stages: Stages[Given, Made], *, reporter: Reporter
+) -> Summary:
+    """Return what became of every run; a run is read while the one before it is computed.
+
+    Reading and finishing have a thread each. At most one run is read ahead, and at most one is
+    being finished while the next is computed. A stage that raises fails its own run; the others go
+    on.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command.
+    run_names : sequence of str
+        The runs, in order.
+    stages : Stages
+        What is done with a run.
+    reporter : Reporter
+        Where progress goes; outcomes come from the finishing thread, in order.
+    """
+    start = time.perf_counter()
+    total = len(run_names)
+    reporter.begin(total)
+
+    def finished(run_name: str, made: Made | RunOutcome, done: int, began: float) -> RunOutcome:
+        outcome = staged(run_name, made, stages.finish)
+        reporter.outcome(outcome, done=done, total=total, seconds=time.perf_counter() - began)
+        return outcome
+
+    def read(run_name: str) -> Given | RunOutcome:
+        return guarded(run_name, stages.read)
+
+    finishing: list[Future[RunOutcome]] = []
+    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "finish") as finisher:
+        ahead = [reader.submit(read, name) for name in run_names[:1]]
+        for number, run_name in enumerate(run_names):
+            began = time.perf_counter()
+            given = ahead.pop().result()
+            ahead = [reader.submit(read, name) for name in run_names[number + 1 : number + 2]]
+            made = staged(run_name, given, stages.compute)
+            finishing.append(finisher.submit(finished, run_name, made, number + 1, began))
+            if number:
+                finishing[-2].result()
+        outcomes = tuple(future.result() for future in finishing)
+    return Summary(command, outcomes, time.perf_counter() - start)
+
+
+def staged(
+    run_name: str, given: Item | RunOutcome, stage: Callable[[Item], Result | RunOutcome]
+) -> Result | RunOutcome:
+    """Return what a stage makes of a run; an outcome that is known already stays.
+
+    Parameters
+    ----------
+    run_name : str
+        The run.
+    given : object or RunOutcome
+        What the stage before made.
+    stage : callable
+        The stage.
+    """
+    if isinstance(given, RunOutcome):
+        return given
+    return guarded(run_name, lambda _: stage(given))
+
+
+def guarded(run_name: str, work: Callable[[str], Result | RunOutcome]) -> Result | RunOutcome:
+    """Return what becomes of one run, a failed outcome where the work raises.
 
     Parameters
     ----------
     run_name : str
         The run.
     work : callable
-        Run name -> outcome.
+        Run name -> outcome, or what a later stage makes one of.
     """
     try:
         return work(run_name)

@@ -11,7 +11,7 @@ the argmax of those the labels (octopi's order of operations).
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Generic, TypeVar
@@ -81,7 +81,7 @@ class WindowCounts:
     outside : int
         Those that lie wholly outside of the mask and are not computed.
     constant : int
-        Those whose voxels are all equal; one of them is computed, the others take its result.
+        Those whose voxels are all equal to those of one before, whose result they take.
     """
 
     planned: int
@@ -185,7 +185,7 @@ def segment_volume(
     >>> segment_volume(volume, [member], options, probabilities=False).labels.shape
     (5, 12, 9)
     """
-    slabs = list(
+    return whole_volume(
         segment_slabs(
             volume,
             members,
@@ -196,10 +196,27 @@ def segment_volume(
             progress=progress,
         )
     )
-    kept = [slab.probabilities for slab in slabs if slab.probabilities is not None]
+
+
+def whole_volume(slabs: Iterable[Slab]) -> SegmentedVolume:
+    """Return slabs put together.
+
+    Parameters
+    ----------
+    slabs : iterable of Slab
+        Ascending and gapless along z; all with probabilities, or none.
+
+    Examples
+    --------
+    >>> slabs = [Slab(z, np.full((2, 3, 4), z, np.uint8), None) for z in (0, 2)]
+    >>> whole_volume(slabs).labels.shape
+    (4, 3, 4)
+    """
+    parts = list(slabs)
+    kept = [slab.probabilities for slab in parts if slab.probabilities is not None]
     return SegmentedVolume(
-        np.concatenate([slab.labels for slab in slabs]),
-        np.concatenate(kept, axis=1) if probabilities else None,
+        np.concatenate([slab.labels for slab in parts]),
+        np.concatenate(kept, axis=1) if kept else None,
     )
 
 
@@ -441,14 +458,15 @@ class _Batches:
 
     def _of_constant(self, job: Job, value: float, planes: PlaneBuffer) -> torch.Tensor:
         """Return the logits of a constant window: the same under every augmentation."""
-        self._windows.constant += 1
         known = self._constants.get(job.member)
-        if known is None or known[0] != value:
+        if known is not None and known[0] == value:
+            self._windows.constant += 1
+            return known[1]
+        logits = self._forward([job], planes)
+        while logits is None:
             logits = self._forward([job], planes)
-            while logits is None:
-                logits = self._forward([job], planes)
-            known = self._constants[job.member] = (value, logits[0])
-        return known[1]
+        self._constants[job.member] = (value, logits[0])
+        return logits[0]
 
     def _after(self, count: int, waiting: list[Job]) -> list[Job]:
         self._done += count

@@ -18,6 +18,7 @@ import torch
 from copick_picker.core.segment.device import resolve_device
 from copick_picker.core.segment.forward import forward, memory_guard, release_memory
 from copick_picker.core.segment.plan import EngineOptions, Member
+from copick_picker.core.segment.volume import PlaneReader
 from copick_picker.errors import DataError, DeviceMemoryError, SettingsError
 from copick_picker.records import InputScaling
 
@@ -145,6 +146,35 @@ def scaled(
     values -= np.float32(scaling.mean)
     values /= np.float32(scaling.standard_deviation)
     return values
+
+
+@dataclass(frozen=True)
+class ScaledReader:
+    """A volume whose planes come scaled.
+
+    Attributes
+    ----------
+    reader : PlaneReader
+        The volume.
+    scaling : InputScaling
+        Limits, mean and standard deviation.
+    inverted : bool
+        Whether dark and bright change places.
+    """
+
+    reader: PlaneReader
+    scaling: InputScaling
+    inverted: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape (z, y, x)."""
+        return self.reader.shape
+
+    def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[np.float32]:
+        """Return the planes z_start to z_stop, scaled."""
+        planes = self.reader.read(z_start, z_stop)
+        return scaled(planes, self.scaling, inverted=self.inverted)
 
 
 def segment_wrapped(

@@ -1,0 +1,102 @@
+"""Slabs are written while the next ones are computed."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy.typing as npt
+
+from copick_picker.project.store import Slabs
+from copick_picker.settings.memory import QUEUED_BYTES
+
+Block = npt.NDArray[Any]
+
+
+class WritingStoppedError(Exception):
+    """Raised within a writer, so that it leaves nothing half-written behind."""
+
+
+class SlabWriter:
+    """Hands slabs to a writer that works in a thread of its own.
+
+    Parameters
+    ----------
+    write : callable
+        Takes an iterable of (first plane, block) and writes it, whole or not at all.
+    """
+
+    def __init__(self, write: Callable[[Slabs], None]) -> None:
+        self._waiting: deque[tuple[int, Block]] = deque()
+        self._waiting_bytes = 0
+        self._is_closed, self._is_stopped = False, False
+        self._change = threading.Condition()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._written: Future[None] = self._pool.submit(write, self._slabs())
+        self._written.add_done_callback(lambda _: self._notify())
+
+    def put(self, z_start: int, block: Block) -> None:
+        """Hand over a slab; wait while too many of them wait.
+
+        Parameters
+        ----------
+        z_start : int
+            First plane.
+        block : numpy.ndarray
+            (z, y, x) or (c, z, y, x); not to be changed any more.
+
+        Raises
+        ------
+        CopickPickerError
+            If the writer has failed.
+        """
+        with self._change:
+            self._change.wait_for(lambda: self._has_room() or self._written.done())
+            if self._written.done():
+                self._written.result()
+            self._waiting.append((z_start, block))
+            self._waiting_bytes += block.nbytes
+            self._change.notify_all()
+
+    def finish(self) -> None:
+        """Say that there are no more slabs, and wait until all is written.
+
+        Raises
+        ------
+        CopickPickerError
+            If the writer has failed.
+        """
+        self._is_closed = True
+        self._notify()
+        self._pool.shutdown()
+        self._written.result()
+
+    def stop(self) -> None:
+        """Stop writing; nothing stays of what was written."""
+        self._is_stopped = True
+        self._notify()
+        self._pool.shutdown()
+
+    def _slabs(self) -> Iterator[tuple[int, Block]]:
+        while (slab := self._next()) is not None:
+            yield slab
+
+    def _next(self) -> tuple[int, Block] | None:
+        with self._change:
+            self._change.wait_for(lambda: self._waiting or self._is_closed or self._is_stopped)
+            if self._is_stopped:
+                raise WritingStoppedError
+            if not self._waiting:
+                return None
+            slab = self._waiting.popleft()
+            self._waiting_bytes -= slab[1].nbytes
+            self._change.notify_all()
+            return slab
+
+    def _has_room(self) -> bool:
+        return not self._waiting or self._waiting_bytes < QUEUED_BYTES
+
+    def _notify(self) -> None:
+        with self._change:
+            self._change.notify_all()
