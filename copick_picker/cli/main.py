@@ -29,7 +29,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "copick_picker.cli.browse",
         "List what a project or the CryoET Data Portal holds.",
     ),
+    "view": ("copick_picker.cli.view", "Show slices of a run with its picks."),
     "model": ("copick_picker.cli.model", "Show, convert and check models."),
+    "benchmark": ("copick_picker.cli.benchmark", "Run ready benchmarks, and compare results."),
     "demo": ("copick_picker.cli.demo", "Run the whole path on a real and a simulated project."),
     "info": ("copick_picker.cli.info", "Show versions, devices and the health of a project."),
 }

@@ -90,7 +90,7 @@ def scores_csv(evaluation: Evaluation, header: Sequence[str]) -> str:
             for match in evaluation.matches
         ),
     ]
-    return _csv_text(SCORE_COLUMNS, rows, header)
+    return table_csv(SCORE_COLUMNS, rows, header)
 
 
 def matches_csv(
@@ -122,7 +122,7 @@ def matches_csv(
             *_candidate_rows(match, known.get((match.run_name, match.object_name), {})),
         )
     )
-    return _csv_text(MATCH_COLUMNS, rows, header)
+    return table_csv(MATCH_COLUMNS, rows, header)
 
 
 def _reference_rows(match: RunObjectMatch) -> Iterator[dict[str, Any]]:
@@ -233,9 +233,20 @@ def _error_cells(error: LocalizationError) -> dict[str, Any]:
     }
 
 
-def _csv_text(
+def table_csv(
     columns: Sequence[str], rows: Iterable[Mapping[str, Any]], header: Sequence[str]
 ) -> str:
+    """Return rows as CSV text; what a row lacks is empty.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Names of the columns.
+    rows : iterable of mapping
+        Column -> value.
+    header : sequence of str
+        Lines before the table; each is written behind ``# ``.
+    """
     buffer = StringIO()
     buffer.writelines(f"# {line}\n" for line in header)
     writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")

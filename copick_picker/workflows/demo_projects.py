@@ -1,5 +1,6 @@
 """The two projects of the demo, made from what ships with the package."""
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -74,25 +75,34 @@ def vlp_centres() -> list[tuple[float, float, float, bool]]:
     ]
 
 
-def make_simulated_project(folder: Path) -> Path:
-    """Make the project of three simulated tomograms and return its configuration.
+def make_simulated_project(
+    folder: Path,
+    *,
+    seeds: Sequence[int] = DEMO_SEEDS,
+    shape_zyx: tuple[int, int, int] = DEMO_SHAPE_ZYX,
+) -> Path:
+    """Make a project of simulated tomograms and return its configuration.
 
-    Runs ``SIM_1`` to ``SIM_3``, each with the tomogram ``wbp@10.0`` (protein dark) and reference
+    Runs ``SIM_1`` and so on, each with the tomogram ``wbp@10.0`` (protein dark) and reference
     picks of user ``curator``, session 1, for each of five objects.
 
     Parameters
     ----------
     folder : pathlib.Path
         Folder to make.
+    seeds : sequence of int
+        One tomogram a seed.
+    shape_zyx : tuple of int
+        Size of each tomogram, in voxels of 10 Angstrom.
     """
     specs = [
         ObjectSpec(name, label, radius)
         for label, (name, radius) in enumerate(OBJECT_RADII_ANGSTROM.items(), 1)
     ]
     config = create_project(folder, specs, name="Simulated molecules")
-    for number, seed in enumerate(DEMO_SEEDS, 1):
+    for number, seed in enumerate(seeds, 1):
         rng = np.random.default_rng(seed)
-        scene = molecule_scene(demo_molecules(), DEMO_SCENE, DEMO_SHAPE_ZYX, rng)
+        scene = molecule_scene(demo_molecules(), DEMO_SCENE, shape_zyx, rng)
         conditions = drawn_conditions(DEMO_IMAGING, rng)
         volume = simulated_tomogram(scene.potential, scene.voxel_spacing, conditions, rng)
         run_name = f"SIM_{number}"

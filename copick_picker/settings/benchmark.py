@@ -1,0 +1,227 @@
+"""Settings of ``benchmark``: what a suite holds, and what its commands take."""
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from copick_picker.errors import SettingsError, choices_text, nearest_name
+from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.files import join_settings
+from copick_picker.settings.job import JobSettings, Names, split_pairs
+from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.settings.segment import SegmentSettings
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+_LABEL = re.compile(r"[A-Za-z0-9.\-]+")
+_OURS = {
+    *("config", "run_names", "input", "output", "candidate", "reference", "overwrite", "dry_run"),
+    *("model", "json_file", "shard"),
+}
+"""Fields of the commands that a suite sets by itself."""
+_SUITES = "configs/benchmarks"
+
+TextByName = Annotated[dict[str, str], BeforeValidator(split_pairs)]
+
+
+class SimulatedProject(BaseModel):
+    """A project of tomograms that are simulated here.
+
+    Attributes
+    ----------
+    seeds : tuple of int
+        One tomogram a seed.
+    shape_zyx : tuple of int
+        Size of each tomogram, in voxels of 10 Angstrom.
+    """
+
+    model_config = _STRICT
+
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    shape_zyx: tuple[
+        Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]
+    ]
+
+
+class Suite(BaseModel):
+    """A benchmark: where the data are, which candidates are scored, by which rules.
+
+    Attributes
+    ----------
+    title : str
+        Headline of its reports.
+    config : str or None
+        copick configuration of the project: a path.
+    manifest : str or None
+        Croissant manifest of the project: an address or a path.
+    simulated : SimulatedProject or None
+        A project made here. Just one of the three is given.
+    run_names : tuple of str
+        Only these runs: names, globs, ``!name`` to leave out.
+    tomogram : str
+        Tomogram URI.
+    reference : str
+        Picks URI of the reference picks.
+    models : dict
+        Label of each model -> the model, as ``segment --model`` takes it.
+    also : dict
+        Label -> picks URI of candidates that are there already.
+    segment, localize, evaluate, report : dict
+        Further settings of the commands.
+    """
+
+    model_config = _STRICT
+
+    title: str
+    config: str | None = None
+    manifest: str | None = None
+    simulated: SimulatedProject | None = None
+    run_names: Names = ()
+    tomogram: str = "*"
+    reference: str
+    models: TextByName = Field(default_factory=dict)
+    also: TextByName = Field(default_factory=dict)
+    segment: dict[str, Any] = Field(default_factory=dict)
+    localize: dict[str, Any] = Field(default_factory=dict)
+    evaluate: dict[str, Any] = Field(default_factory=dict)
+    report: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("models", "also")
+    @classmethod
+    def _labels_are_names(cls, value: dict[str, str]) -> dict[str, str]:
+        wrong = [label for label in value if not _LABEL.fullmatch(label)]
+        if wrong:
+            msg = f"label '{wrong[0]}': expected letters, digits, '.' and '-' only"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        sources = (self.config, self.manifest, self.simulated)
+        given = [source for source in sources if source is not None]
+        if len(given) != 1:
+            msg = f"{len(given)} of config, manifest and simulated given; expected one"
+            raise ValueError(msg)
+        twice = sorted(set(self.models) & set(self.also))
+        if twice:
+            msg = f"'{twice[0]}' is the label of a model and of other candidates"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _commands_take_their_settings(self) -> Self:
+        kinds: dict[str, type[JobSettings]] = {
+            "segment": SegmentSettings,
+            "localize": LocalizeSettings,
+            "evaluate": EvaluateSettings,
+        }
+        for name, kind in kinds.items():
+            given = getattr(self, name)
+            ours = sorted(_OURS & set(given))
+            if ours:
+                msg = f"{name}.{ours[0]} is set by the benchmark; leave it out"
+                raise ValueError(msg)
+            needed = {"config": "config.json"}
+            if kind is EvaluateSettings:
+                needed["reference"] = self.reference
+            valid = kind.model_fields
+            unknown = [field for field in given if field not in valid]
+            if unknown:
+                msg = f"{name}: no setting '{unknown[0]}'{nearest_name(unknown[0], valid)}"
+                raise ValueError(msg)
+            kind.model_validate({**given, **needed})
+        return self
+
+
+class RunSettings(BaseModel):
+    """Settings of ``benchmark run``.
+
+    Attributes
+    ----------
+    suite : str
+        Name of a suite that ships with the package, or the path of a YAML file.
+    output : str
+        Folder for everything.
+    model : dict
+        Label -> model: these instead of the suite's.
+    also : dict
+        Label -> picks URI, beside the suite's.
+    run_names : tuple of str
+        Only these runs of the suite's.
+    device : str or None
+        As ``segment --device``.
+    threads : int or None
+        CPU threads.
+    overwrite : bool
+        Begin anew where the folder holds another benchmark.
+    """
+
+    model_config = _STRICT
+
+    suite: str
+    output: str = "benchmark"
+    model: TextByName = Field(default_factory=dict)
+    also: TextByName = Field(default_factory=dict)
+    run_names: Names = ()
+    device: str | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    overwrite: bool = False
+
+
+class CompareSettings(BaseModel):
+    """Settings of ``benchmark compare``.
+
+    Attributes
+    ----------
+    first, second : str
+        Folders of ``evaluate`` or of ``benchmark run``.
+    output : str or None
+        Folder for ``compare.json`` and ``changes.csv``; None writes nothing.
+    bootstrap : int
+        Replicates of the bootstrap over runs; 0 leaves intervals out.
+    seed : int
+        Seed of the bootstrap.
+    overwrite : bool
+        Replace the folder.
+    """
+
+    model_config = _STRICT
+
+    first: str
+    second: str
+    output: str | None = None
+    bootstrap: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
+    seed: Annotated[int, Field(ge=0)] = 0
+    overwrite: bool = False
+
+
+def suite_names() -> list[str]:
+    """Return the names of the suites that ship with the package."""
+    folder = resources.files("copick_picker") / _SUITES
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir())
+
+
+def load_suite(name: str) -> Suite:
+    """Return a suite, checked.
+
+    Parameters
+    ----------
+    name : str
+        Name of a suite that ships with the package, or the path of a YAML file.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such suite, or a setting is wrong.
+    """
+    path = Path(name)
+    names = suite_names()
+    if name in names:
+        path = Path(str(resources.files("copick_picker") / _SUITES / f"{name}.yaml"))
+    elif path.suffix not in (".yaml", ".yml"):
+        near = nearest_name(name, names)
+        msg = f"no suite '{name}'{near}; suites: {choices_text(names)}, or a YAML file"
+        raise SettingsError(msg)
+    return join_settings(Suite, flags={}, path=path)

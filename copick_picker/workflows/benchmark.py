@@ -1,0 +1,272 @@
+"""``benchmark run``: a suite's project, then segment, localize, evaluate and report; resumable."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from copick_picker import __version__
+from copick_picker.core.segment.device import use_threads
+from copick_picker.errors import ConflictError, SettingsError, choices_text
+from copick_picker.project.copick_store import open_project
+from copick_picker.project.files import remove, write_text
+from copick_picker.project.score_folder import SCORES_FILE, read_scores
+from copick_picker.report.score_tables import number_text
+from copick_picker.settings.benchmark import RunSettings, Suite, load_suite
+from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.settings.report import ReportSettings
+from copick_picker.settings.segment import SegmentSettings
+from copick_picker.workflows.benchmark_project import prepare_project
+from copick_picker.workflows.benchmark_stages import Stages, TimedReporter, picks_fingerprint
+from copick_picker.workflows.evaluate import evaluate
+from copick_picker.workflows.localize import localize
+from copick_picker.workflows.report import report
+from copick_picker.workflows.runs import Reporter, Summary, select_runs
+from copick_picker.workflows.segment import segment
+
+SUITE_FILE = "suite.yaml"
+_SEGMENTATION = "predict"
+_USER = "picker"
+
+
+@dataclass
+class Benchmarked:
+    """What became of a benchmark."""
+
+    lines: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+    def text(self) -> str:
+        """Return the summary."""
+        return "\n".join(self.lines)
+
+
+def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
+    """Run a suite, or what is left of it, and return what became of it.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        What to do.
+    reporter : Reporter
+        Where progress goes.
+
+    Raises
+    ------
+    CopickPickerError
+        If the suite, its project or a model is wrong, or the folder holds something else.
+    """
+    suite = asked_suite(settings)
+    folder = Path(settings.output)
+    _take_folder(folder, suite, overwrite=settings.overwrite)
+    use_threads(settings.threads)
+    reporter.note(f"=== {suite.title} ===")
+    config = prepare_project(suite, folder, reporter=reporter)
+    job = _Job(settings, suite, folder, config, Stages(folder / "stages.json"), reporter)
+    result = Benchmarked()
+    for label, model in suite.models.items():
+        problem = job.pick(label, model)
+        if problem:
+            result.exit_code = 1
+            result.lines.append(f"benchmark: {label}: {problem}")
+    if result.exit_code:
+        result.lines.append("benchmark: the same command goes on from there")
+        return result
+    candidates = [*suite.models, *suite.also]
+    for label in candidates:
+        result.exit_code = max(result.exit_code, job.score(label))
+    job.show(candidates)
+    for label in candidates:
+        result.exit_code = max(result.exit_code, job.report(label, candidates))
+        result.lines.append(f"benchmark: {label}: {folder / label / 'report.html'}")
+    return result
+
+
+def asked_suite(settings: RunSettings) -> Suite:
+    """Return the suite with the models, candidates and runs that the user names instead.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        What the user asks for.
+
+    Raises
+    ------
+    SettingsError
+        If nothing would be scored.
+    """
+    suite = load_suite(settings.suite)
+    changes: dict[str, Any] = {"also": {**suite.also, **settings.also}}
+    if settings.model:
+        changes["models"] = settings.model
+    if settings.run_names:
+        changes["run_names"] = settings.run_names
+    asked = Suite.model_validate({**suite.model_dump(exclude_unset=True), **changes})
+    if not asked.models and not asked.also:
+        msg = (
+            f"suite {settings.suite} brings no model: name one with --model LABEL=MODEL, or picks "
+            "that are there already with --also LABEL=URI"
+        )
+        raise SettingsError(msg)
+    return asked
+
+
+def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
+    """Make the folder of a benchmark, or make sure that it holds this one."""
+    content = suite.model_dump(mode="json", exclude_defaults=True)
+    # other candidates may be added, and runs left out, without doing the rest again
+    fixed = {key: value for key, value in content.items() if key not in ("models", "also")}
+    file = folder / SUITE_FILE
+    if file.exists():
+        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        other = [key for key in {*found, *fixed} if found.get(key) != fixed.get(key)]
+        if not other:
+            return
+        if not overwrite:
+            msg = (
+                f"{folder} holds another benchmark ({choices_text(sorted(other))} differ); use "
+                "--overwrite or another --output"
+            )
+            raise ConflictError(msg)
+        remove(folder)
+    elif folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        msg = f"{folder} exists and holds no benchmark; name another --output"
+        raise ConflictError(msg)
+    write_text(file, yaml.safe_dump(fixed, sort_keys=False, allow_unicode=True))
+
+
+@dataclass
+class _Job:
+    """One benchmark in its folder."""
+
+    settings: RunSettings
+    suite: Suite
+    folder: Path
+    config: str
+    stages: Stages
+    reporter: Reporter
+
+    def pick(self, label: str, model: str) -> str:
+        """Segment and localize with a model; return what went wrong, empty where nothing did."""
+        runs = self._runs()
+        given: dict[str, Any] = {"config": self.config, "run_names": runs}
+        place = f"{_USER}/{label}"
+        device = {"device": self.settings.device} if self.settings.device else {}
+        threads = {"threads": self.settings.threads} if self.settings.threads else {}
+        steps: tuple[tuple[str, Callable[..., Summary], Any], ...] = (
+            (
+                "segment",
+                segment,
+                SegmentSettings(
+                    **given,
+                    **self.suite.segment | device | threads,
+                    input=self.suite.tomogram,
+                    output=f"{_SEGMENTATION}:{place}",
+                    model=(model,),
+                ),
+            ),
+            (
+                "localize",
+                localize,
+                LocalizeSettings(
+                    **given,
+                    **self.suite.localize,
+                    input=f"{_SEGMENTATION}:{place}",
+                    output=f"*:{place}",
+                ),
+            ),
+        )
+        for name, workflow, settings in steps:
+            self.reporter.note(f"\n{label}: {name}")
+            timed = TimedReporter(self.reporter, self.folder / label / f"{name}.json", name)
+            summary = workflow(settings, reporter=timed)
+            timed.write()
+            self.reporter.note(summary.text())
+            failed = summary.counts.get("failed", 0)
+            if failed:
+                return f"{name} failed in {failed} of {len(summary.outcomes)} runs"
+        return ""
+
+    def score(self, label: str) -> int:
+        """Evaluate candidates, unless their scores stand already; return the exit code."""
+        output = self.folder / label / "scores"
+        candidate = self.suite.also.get(label, f"*:{_USER}/{label}")
+        wanted = EvaluateSettings(
+            config=self.config,
+            run_names=self._runs(),
+            reference=self.suite.reference,
+            candidate=candidate,
+            output=str(output),
+            overwrite=True,
+            **{"tomogram": self.suite.tomogram} | self.suite.evaluate,
+        )
+        key = {
+            "version": __version__,
+            "settings": wanted.recorded(),
+            "runs": list(wanted.run_names),
+            "reference": self._fingerprint(wanted.reference),
+            "candidate": self._fingerprint(candidate),
+        }
+        self.reporter.note(f"\n{label}: evaluate")
+        if (output / SCORES_FILE).exists() and self.stages.done(f"{label}/evaluate", key):
+            self.reporter.note("evaluate: the scores stand already")
+            return 0
+        summary = evaluate(wanted, reporter=self.reporter)
+        self.reporter.note(summary.text())
+        if summary.exit_code == 0:
+            self.stages.mark(f"{label}/evaluate", key)
+        return summary.exit_code
+
+    def report(self, label: str, candidates: Sequence[str]) -> int:
+        """Write the report of candidates, the others beside them; return the exit code."""
+        output = self.folder / label / "report.html"
+        folders = [str(self.folder / label / "scores")]
+        folders += [str(self.folder / other / "scores") for other in candidates if other != label]
+        times = [self.folder / label / f"{name}.json" for name in ("segment", "localize")]
+        title = self.suite.title if len(candidates) == 1 else f"{self.suite.title}: {label}"
+        wanted = ReportSettings(
+            **{"title": title, "tomogram": None} | self.suite.report,
+            scores=tuple(folders),
+            output=str(output),
+            config=self.config,
+            times=tuple(str(path) for path in times if path.exists()),
+            overwrite=True,
+        )
+        scores = [Path(name, SCORES_FILE).read_text(encoding="utf-8") for name in folders]
+        key = {
+            "version": __version__,
+            "settings": wanted.model_dump(mode="json"),
+            "scores": scores,
+            "times": [path.read_text(encoding="utf-8") for path in times if path.exists()],
+        }
+        if output.exists() and self.stages.done(f"{label}/report", key):
+            return 0
+        written = report(wanted, reporter=self.reporter)
+        self.reporter.note(written.text())
+        if written.exit_code == 0:
+            self.stages.mark(f"{label}/report", key)
+        return written.exit_code
+
+    def show(self, candidates: Sequence[str]) -> None:
+        """Show the totals of all candidates side by side."""
+        rows = []
+        beta = 1.0
+        for label in candidates:
+            values = read_scores(self.folder / label / "scores")
+            micro, macro = values["totals"]["micro"], values["totals"]["macro"]
+            beta = values["beta"]
+            numbers = [micro[name] for name in ("precision", "recall", "f1", "f_beta")]
+            rows.append((label, *map(number_text, [*numbers, macro["f_beta"]])))
+        columns = ("candidates", "P", "R", "F1", f"F{beta:g} micro", f"F{beta:g} macro")
+        self.reporter.table(self.suite.title, columns, rows)
+
+    def _runs(self) -> tuple[str, ...]:
+        """Return the runs of the suite that have its tomogram."""
+        names = open_project(self.config).run_names()
+        return tuple(select_runs(names, self.suite.run_names))
+
+    def _fingerprint(self, uri: str) -> str:
+        return picks_fingerprint(open_project(self.config), self._runs(), uri)
