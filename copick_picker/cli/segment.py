@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 @click.option("-mw", "--model-weights", metavar="A,B", help="octopi's best_model.pth files.")
 @click.option(
     "--mode",
-    metavar="exact|balanced",
-    show_default="exact",
-    help="exact: float32, the arithmetic of the model's home package; balanced: bfloat16 where "
-    "the device computes it.",
+    metavar="exact|balanced|fast",
+    show_default="balanced",
+    help="exact: windows and float32 arithmetic of the model's home package; balanced: windows "
+    "that fit the tomogram, all augmentations; fast: the same in two passes.",
 )
 @click.option("--tta", type=int, show_default="model's", help="Test-time augmentations, 1 to 8.")
 @click.option(
@@ -60,15 +60,20 @@ if TYPE_CHECKING:
     help="octopi's list, or quarter turns about z.",
 )
 @click.option(
-    "--overlap", type=float, show_default="model's", help="Overlap of windows, 0 to 0.95."
+    "--overlap",
+    type=float,
+    show_default="exact: model's, else 0",
+    help="Overlap of windows, 0 to 0.95.",
 )
 @click.option(
     "--blending",
     metavar="constant|gaussian",
-    show_default="model's",
+    show_default="exact: model's, else constant",
     help="Weight of the voxels of a window.",
 )
-@click.option("--window-batch", type=int, show_default="4", help="Windows computed at once.")
+@click.option(
+    "--window-batch", type=int, show_default="CPU 1, else 4", help="Windows computed at once."
+)
 @click.option("--device", show_default="auto", help="auto, cpu, cuda, cuda:1 or mps.")
 @click.option("--threads", type=int, help="CPU threads.")
 @click.option(

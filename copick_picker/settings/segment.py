@@ -10,6 +10,15 @@ SPACING_SILENT = 0.01
 """Largest relative difference of voxel spacings that nobody need hear of."""
 SPACING_LIMIT = 0.05
 """Largest relative difference of voxel spacings that a run may have without ``--rescale``."""
+FITTED_OVERLAP = 0.0
+"""Overlap of windows that fit the tomogram (modes ``balanced`` and ``fast``): other passes have
+their borders elsewhere, see docs/performance.md for what more would cost and gain."""
+FITTED_BLENDING = "constant"
+"""Weights within those windows."""
+WINDOW_BATCH_CPU = 1
+"""Windows at once on a CPU, where a batch only costs cache."""
+WINDOW_BATCH_DEVICE = 4
+"""Windows at once on an accelerator."""
 CONTRAST_SMOOTHING_VOXELS = 1.0
 """Smoothing before the skewness of a tomogram is taken."""
 CONTRAST_LEAST_SKEWNESS = 0.2
@@ -31,8 +40,10 @@ class SegmentSettings(JobSettings):
     model_config_file, model_weights : tuple of str
         Octopi's pairs of files, in the same order.
     mode : str
-        ``exact``: float32 and the arithmetic of the model's home package. ``balanced``: bfloat16
-        where the device computes it, otherwise the same windows.
+        ``exact``: float32, and the windows and arithmetic of the model's home package.
+        ``balanced``: every augmentation on windows that fit the tomogram and do not overlap.
+        ``fast``: two passes of those, whose windows take the augmentations in turn. The last two
+        compute in half precision where the device does that faster.
     tta : int or None
         Number of test-time augmentations.
     tta_set : str or None
@@ -41,8 +52,8 @@ class SegmentSettings(JobSettings):
         Overlap of neighbouring windows, as a fraction of the window.
     blending : str or None
         ``constant`` or ``gaussian`` weights within a window.
-    window_batch : int
-        Windows that go through the network at once.
+    window_batch : int or None
+        Windows that go through the network at once; None means 1 on a CPU, else 4.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     threads : int or None
@@ -74,12 +85,12 @@ class SegmentSettings(JobSettings):
     model: Names = ()
     model_config_file: Names = ()
     model_weights: Names = ()
-    mode: Literal["exact", "balanced"] = "exact"
+    mode: Literal["exact", "balanced", "fast"] = "balanced"
     tta: Annotated[int, Field(ge=1, le=8)] | None = None
     tta_set: Literal["octopi", "quarter-turns"] | None = None
     overlap: Annotated[float, Field(ge=0, lt=0.95)] | None = None
     blending: Literal["constant", "gaussian"] | None = None
-    window_batch: Annotated[int, Field(ge=1)] = 4
+    window_batch: Annotated[int, Field(ge=1)] | None = None
     device: str = "auto"
     threads: Annotated[int, Field(ge=1)] | None = None
     probabilities: bool = False

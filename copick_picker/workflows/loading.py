@@ -1,7 +1,7 @@
 """Models from files, ready to run: one, or an ensemble whose members fit each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 import torch
 
 from copick_picker.core.models.cryosiam import prediction_state
+from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network, load_state
 from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.device import fast_precision, resolve_device
 from copick_picker.core.segment.plan import EngineOptions, Member
+from copick_picker.core.segment.prepared import prepared
 from copick_picker.errors import (
     CheckpointError,
     SettingsError,
@@ -29,9 +31,16 @@ from copick_picker.project.checkpoints import (
 from copick_picker.settings.cryosiam_model import cryosiam_card
 from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.settings.octopi_model import octopi_card
-from copick_picker.settings.segment import SegmentSettings
+from copick_picker.settings.segment import (
+    FITTED_BLENDING,
+    FITTED_OVERLAP,
+    WINDOW_BATCH_CPU,
+    WINDOW_BATCH_DEVICE,
+    SegmentSettings,
+)
 
 _PADDING_OF_HOME = {"octopi": "zero", "picker": "reflect", "cryosiam": "reflect"}
+_LAYOUT_OF_MODE = {"exact": "aligned", "balanced": "tiled", "fast": "interleaved"}
 _SPACING_TOLERANCE = 0.01
 
 
@@ -132,17 +141,21 @@ def load_models(settings: SegmentSettings) -> LoadedModels:
     )
     cards = tuple(model.card for model in models)
     options = _engine_options(settings, cards[0])
+    device = resolve_device(settings.device)
+    members = tuple(
+        replace(model.member, network=prepared(model.member.network, device)) for model in models
+    )
     if settings.mode == "exact" and cards[0].home == "cryosiam":
         _check_plain(settings, cards)
         return LoadedModels(
-            members=(models[0].member,),
+            members=members,
             cards=cards,
             options=options,
             choices={"precision": options.precision, "windows": "cryosiam"},
             wraps=True,
         )
     return LoadedModels(
-        members=tuple(model.member for model in models),
+        members=members,
         cards=cards,
         options=options,
         choices=_choices(settings, options, cards[0]),
@@ -293,8 +306,14 @@ def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> Loa
     except (CheckpointError, UnknownNameError) as error:
         msg = f"model {source} ({card.architecture}, {card.channel_count} channels): {error}"
         raise CheckpointError(msg) from error
-    padding = _PADDING_OF_HOME[card.home]
-    return LoadedModel(card, Member(network, card.window_voxels, card.channel_count, padding))
+    member = Member(
+        network,
+        card.window_voxels,
+        card.channel_count,
+        _PADDING_OF_HOME[card.home],
+        window_multiple(card.architecture, card.parameters, network),
+    )
+    return LoadedModel(card, member)
 
 
 def _check_plain(settings: SegmentSettings, cards: Sequence[ModelCard]) -> None:
@@ -344,14 +363,17 @@ def _engine_options(settings: SegmentSettings, card: ModelCard) -> EngineOptions
     if count is None:
         count = 4 if settings.tta_set is not None else card.augmentation_count
     device = resolve_device(settings.device)
+    is_exact = settings.mode == "exact"
+    overlap = card.overlap if is_exact else FITTED_OVERLAP
+    batch = WINDOW_BATCH_CPU if device.type == "cpu" else WINDOW_BATCH_DEVICE
     return EngineOptions(
         augmentations=augmentation_set(set_name, count),
-        overlap=card.overlap if settings.overlap is None else settings.overlap,
-        blending=settings.blending or card.blending,
-        layout="aligned",
-        precision="float32" if settings.mode == "exact" else fast_precision(device),
+        overlap=overlap if settings.overlap is None else settings.overlap,
+        blending=settings.blending or (card.blending if is_exact else FITTED_BLENDING),
+        layout=_LAYOUT_OF_MODE[settings.mode],
+        precision="float32" if is_exact else fast_precision(device),
         device=settings.device,
-        window_batch=settings.window_batch,
+        window_batch=settings.window_batch or batch,
         inverted=False,
     )
 

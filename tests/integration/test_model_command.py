@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner, Result
+from pydantic import ValidationError
 
 from copick_picker.cli.main import console
 from copick_picker.core.segment.engine import segment_volume
@@ -217,7 +218,7 @@ def test_the_card_decides_where_the_user_does_not(tmp_path: Path) -> None:
     }
     (tmp_path / "model" / "model.yaml").write_text(yaml.safe_dump(raw))
     folder = (str(tmp_path / "model"),)
-    loaded = load_models(SegmentSettings(config="unused", model=folder))
+    loaded = load_models(SegmentSettings(config="unused", model=folder, mode="exact"))
     assert loaded.choices == {
         "tta": 2,
         "tta_set": "quarter-turns",
@@ -232,3 +233,32 @@ def test_the_card_decides_where_the_user_does_not(tmp_path: Path) -> None:
         0.0,
         "constant",
     )
+    fitted = load_models(SegmentSettings(config="unused", model=folder))
+    assert fitted.options.layout == "tiled"
+    assert (fitted.options.overlap, fitted.options.blending) == (0.0, "constant")
+    assert fitted.members[0].window_multiple == 4
+    fast = SegmentSettings(config="unused", model=folder, mode="fast", overlap=0.125)
+    assert load_models(fast).options.layout == "interleaved"
+    assert load_models(fast).options.overlap == 0.125
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mode": "quick"}, {"overlap": 0.95}, {"overlap": -0.1}, {"tta": 9}, {"tta": 0}],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        SegmentSettings.model_validate({"config": "unused", **wrong})
+
+
+def test_more_augmentations_than_the_set_has_are_refused() -> None:
+    pair = [str(OCTOPI / "Unet" / file) for file in ("model_config.yaml", "best_model.pth")]
+    settings = SegmentSettings(
+        config="unused",
+        model_config_file=(pair[0],),
+        model_weights=(pair[1],),
+        tta=5,
+        tta_set="quarter-turns",
+    )
+    with pytest.raises(SettingsError, match="has 1 to 4"):
+        load_models(settings)

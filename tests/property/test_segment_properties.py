@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from copick_picker.core.segment.augmentations import AUGMENTATION_SETS, augmentation_set
 from copick_picker.core.segment.engine import segment_volume
-from copick_picker.core.segment.grid import BLENDINGS, LAYOUTS, axis_starts, window_grid
-from copick_picker.core.segment.plan import EngineOptions, Member
+from copick_picker.core.segment.grid import BLENDINGS, axis_starts
+from copick_picker.core.segment.plan import LAYOUTS, EngineOptions, Member, passes, planned_jobs
+from copick_picker.core.segment.tilings import axis_tilings
 from copick_picker.core.segment.volume import ArrayReader, padded, volume_statistics
 from networks import Pointwise
 
@@ -22,11 +23,9 @@ overlaps = st.floats(0, 0.9)
 
 
 @settings(max_examples=40, deadline=None)
-@given(length=lengths, window=st.integers(1, 50), overlap=overlaps, shift=st.floats(0, 1))
-def test_windows_cover_their_axis_and_stay_within(
-    length: int, window: int, overlap: float, shift: float
-) -> None:
-    starts = axis_starts(length, window, overlap=overlap, shift=shift)
+@given(length=lengths, window=st.integers(1, 50), overlap=overlaps)
+def test_windows_cover_their_axis_and_stay_within(length: int, window: int, overlap: float) -> None:
+    starts = axis_starts(length, window, overlap=overlap)
     assert starts == sorted(set(starts))
     if length <= window:
         (start,) = starts
@@ -37,6 +36,31 @@ def test_windows_cover_their_axis_and_stay_within(
     assert starts[0] == 0
     assert starts[-1] == length - window
     assert all(later - first <= window for first, later in pairwise(starts))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    length=st.integers(1, 300),
+    window=st.integers(4, 60),
+    multiple=st.sampled_from([1, 4, 16]),
+    overlap=st.floats(0, 0.9),
+    longest=st.sampled_from([1.2, 1.5]),
+)
+def test_tilings_cover_their_axis_and_share_no_border(
+    length: int, window: int, multiple: int, overlap: float, longest: float
+) -> None:
+    tilings = axis_tilings(length, window, multiple=multiple, overlap=overlap, longest=longest)
+    for tiling in tilings:
+        assert tiling.side % multiple == 0
+        seen = np.zeros(length, dtype=int)
+        for start in tiling.starts:
+            seen[max(start, 0) : start + tiling.side] += 1
+        assert seen.all()
+        assert len(tiling.starts) == 1 or tiling.starts[-1] + tiling.side == length
+    inner = [set(tiling.starts[1:]) for tiling in tilings]
+    most = max(len(tiling.starts) for tiling in tilings)
+    if multiple == 1 and overlap == 0 and 2 * most**2 < length:
+        assert not inner[0] & inner[1]
 
 
 @settings(max_examples=40, deadline=None)
@@ -57,19 +81,22 @@ def test_weights_over_every_voxel_sum_to_the_number_of_passes(
     count: int,
 ) -> None:
     total = np.zeros(shape)
-    grid = window_grid(
-        shape,
-        window,
-        augmentation_set("octopi", count),
+    options = EngineOptions(
+        augmentations=augmentation_set("octopi", count),
         overlap=overlap,
         blending=blending,
         layout=layout,
+        precision="float32",
+        device="cpu",
+        window_batch=1,
+        inverted=False,
     )
-    for entry in grid:
-        z, y, x = entry.spans_zyx
-        place = tuple(slice(span.inner_start, span.inner_stop) for span in entry.spans_zyx)
-        total[place] += z.weights[:, None, None] * y.weights[:, None] * x.weights.astype(np.float64)
-    np.testing.assert_allclose(total, 1 if layout == "interleaved" else count, rtol=1e-5)
+    members = [Member(Pointwise(2), window, 2, "zero")]
+    for job in planned_jobs(shape, members, options):
+        z, y, x = job.window.spans_zyx
+        weights = z.weights[:, None, None] * y.weights[:, None] * x.weights.astype(np.float64)
+        total[job.window.inner_zyx] += weights
+    np.testing.assert_allclose(total, passes(members, options), rtol=1e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -98,7 +125,6 @@ def test_a_pointwise_network_gives_its_function_of_every_voxel(
     padding: str,
     batch: int,
 ) -> None:
-    square = (window[0], window[1], window[1]) if layout == "interleaved" else window
     options = EngineOptions(
         augmentations=augmentation_set("octopi", 7),
         overlap=overlap,
@@ -110,7 +136,7 @@ def test_a_pointwise_network_gives_its_function_of_every_voxel(
         inverted=False,
     )
     volume = np.random.default_rng(math.prod(shape)).normal(5, 3, shape)
-    member = Member(Pointwise(2), square, 2, padding)
+    member = Member(Pointwise(2), window, 2, padding)
     result = segment_volume(ArrayReader(volume), [member], options, probabilities=True)
     assert result.probabilities is not None
     share = 1 / (1 + np.exp(-1))

@@ -36,6 +36,7 @@ def models(name: str, **changes: Any) -> LoadedModels:
             model_config_file=tuple(str(folder / "model_config.yaml") for folder in folders),
             model_weights=tuple(str(folder / "best_model.pth") for folder in folders),
             device="cpu",
+            mode="exact",
             **changes,
         )
     )

@@ -24,7 +24,13 @@ from copick_picker.core.segment.device import (
     resolve_device,
 )
 from copick_picker.core.segment.engine import logit_slabs, segment_slabs, segment_volume
-from copick_picker.core.segment.plan import EngineOptions, Member, held_planes, planned_jobs
+from copick_picker.core.segment.plan import (
+    LAYOUTS,
+    EngineOptions,
+    Member,
+    held_planes,
+    planned_jobs,
+)
 from copick_picker.core.segment.volume import VolumeStatistics, volume_statistics
 from copick_picker.errors import (
     DataError,
@@ -145,7 +151,7 @@ def test_quarter_turns_make_the_result_follow_a_turn() -> None:
     np.testing.assert_allclose(after, np.rot90(before, axes=(2, 3)), atol=1e-5)
 
 
-@pytest.mark.parametrize("layout", ["aligned", "shifted", "interleaved"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("padding", ["zero", "reflect"])
 def test_every_layout_gives_back_what_no_window_changes(layout: str, padding: str) -> None:
     options = replace(OPTIONS, layout=layout, augmentations=augmentation_set("octopi", 8))
@@ -153,33 +159,6 @@ def test_every_layout_gives_back_what_no_window_changes(layout: str, padding: st
     values = (noise() - noise().mean()) / noise().std()
     found = logits_of(noise(), [member], options)
     np.testing.assert_allclose(found, np.stack([values, values + 1]), atol=2e-6)
-
-
-def test_interleaved_quarter_turns_need_a_square_window() -> None:
-    options = replace(OPTIONS, layout="interleaved", augmentations=augmentation_set("octopi", 6))
-    with pytest.raises(SettingsError, match="as long in y as in x"):
-        planned_jobs(SHAPE, [thin(window_voxels=(8, 6, 8))], options)
-
-
-def test_shifted_grids_see_a_voxel_at_several_places() -> None:
-    few = replace(OPTIONS, overlap=0.0, augmentations=augmentation_set("quarter-turns", 4))
-    aligned = planned_jobs((32, 32, 32), [thin()], few)
-    shifted = planned_jobs((32, 32, 32), [thin()], replace(few, layout="shifted"))
-    assert len({job.first_plane for job in aligned}) == 4
-    assert {job.first_plane for job in shifted} >= {0, 2, 4, 6, 8, 24}
-    assert len(shifted) < 2.2 * len(aligned)
-
-
-def test_interleaving_costs_one_pass_and_mixes_the_augmentations() -> None:
-    options = replace(OPTIONS, layout="interleaved", augmentations=augmentation_set("octopi", 4))
-    jobs = planned_jobs((32, 32, 32), [thin()], options)
-    assert len(jobs) == len(planned_jobs((32, 32, 32), [thin()], OPTIONS))
-    over_a_voxel = {
-        job.window.augmentation.name
-        for job in jobs
-        if all(span.start <= 10 < span.stop for span in job.window.spans_zyx)
-    }
-    assert len(over_a_voxel) == 4
 
 
 def test_labels_are_the_argmax_of_the_probabilities() -> None:

@@ -29,6 +29,7 @@ from copick_picker.core.segment.layers import Layers, Results
 from copick_picker.core.segment.plan import (
     EngineOptions,
     Job,
+    Kind,
     Mask,
     Member,
     held_planes,
@@ -400,7 +401,7 @@ class _Engine:
         for first_plane, level in groupby(self._jobs, key=lambda job: job.first_plane):
             same_height = list(level)
             self._planes.advance(first_plane, max(job.stop_plane for job in same_height))
-            for _, alike in groupby(same_height, key=lambda job: job.member):
+            for _, alike in groupby(same_height, key=lambda job: job.kind):
                 for job, logits in self._batches.run(list(alike), self._planes):
                     self._add(job, logits, layers)
             yield from layers.finished()
@@ -430,10 +431,10 @@ class _Batches:
         self._windows = windows
         self._done = 0
         self._progress = progress
-        self._constants: dict[int, tuple[float, torch.Tensor]] = {}
+        self._constants: dict[Kind, tuple[float, torch.Tensor]] = {}
 
     def run(self, jobs: Sequence[Job], planes: PlaneBuffer) -> Iterator[tuple[Job, torch.Tensor]]:
-        """Yield the logits of jobs of one member, in order; their planes are held."""
+        """Yield the logits of jobs of one kind, in order; their planes are held."""
         waiting = list(jobs)
         while waiting:
             value = self._constant(waiting[0], planes)
@@ -458,14 +459,14 @@ class _Batches:
 
     def _of_constant(self, job: Job, value: float, planes: PlaneBuffer) -> torch.Tensor:
         """Return the logits of a constant window: the same under every augmentation."""
-        known = self._constants.get(job.member)
+        known = self._constants.get(job.kind)
         if known is not None and known[0] == value:
             self._windows.constant += 1
             return known[1]
         logits = self._forward([job], planes)
         while logits is None:
             logits = self._forward([job], planes)
-        self._constants[job.member] = (value, logits[0])
+        self._constants[job.kind] = (value, logits[0])
         return logits[0]
 
     def _after(self, count: int, waiting: list[Job]) -> list[Job]:

@@ -21,11 +21,6 @@ Shape = tuple[int, int, int]
 GAUSSIAN_SIGMA = 0.125
 """Standard deviation of ``gaussian`` blending, as a fraction of the window (nnU-Net's value)."""
 BLENDINGS = ("constant", "gaussian")
-LAYOUTS = ("aligned", "shifted", "interleaved")
-"""``aligned``: every augmentation on the grid that the augmented volume would get by itself.
-``shifted``: the same, but the grid of augmentation k of n starts k/n of a step later, so that a
-voxel is seen at n places of the window. ``interleaved``: one grid; its windows take the
-augmentations in turn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +72,7 @@ class Window:
         return z, y, x
 
 
-def axis_starts(length: int, window: int, *, overlap: float, shift: float) -> list[int]:
+def axis_starts(length: int, window: int, *, overlap: float) -> list[int]:
     """Return the first voxel of each window along an axis.
 
     The step is ``int(window * (1 - overlap))``; the last window is moved back to end with the
@@ -90,28 +85,21 @@ def axis_starts(length: int, window: int, *, overlap: float, shift: float) -> li
         Voxels of the axis and of the window.
     overlap : float
         Overlap of neighbouring windows, as a fraction of the window, below 1.
-    shift : float
-        By which part of a step the grid is moved, from 0 to 1; its ends stay in the volume.
 
     Examples
     --------
-    >>> axis_starts(10, 4, overlap=0.5, shift=0.0)
+    >>> axis_starts(10, 4, overlap=0.5)
     [0, 2, 4, 6]
-    >>> axis_starts(10, 4, overlap=0.0, shift=0.0)
+    >>> axis_starts(10, 4, overlap=0.0)
     [0, 4, 6]
-    >>> axis_starts(10, 4, overlap=0.0, shift=0.5)
-    [0, 2, 6]
-    >>> axis_starts(3, 6, overlap=0.5, shift=0.0)
+    >>> axis_starts(3, 6, overlap=0.5)
     [-1]
     """
     if length <= window:
         return [-((window - length) // 2)]
     step = max(int(window * (1 - overlap)), 1)
-    offset = round(shift * step) % step
-    first = offset - step if offset else 0
-    count = math.ceil((length - window - first) / step) + 1
-    starts = (first + number * step for number in range(count))
-    return sorted({min(max(start, 0), length - window) for start in starts})
+    count = math.ceil((length - window) / step) + 1
+    return sorted({min(number * step, length - window) for number in range(count)})
 
 
 def profile(window: int, blending: str) -> npt.NDArray[np.float64]:
@@ -141,7 +129,7 @@ def profile(window: int, blending: str) -> npt.NDArray[np.float64]:
 
 @lru_cache(maxsize=256)
 def axis_spans(
-    length: int, window: int, *, overlap: float, blending: str, flipped: bool, shift: float
+    length: int, window: int, *, overlap: float, blending: str, flipped: bool
 ) -> tuple[Span, ...]:
     """Return the windows along an axis, with weights that sum to 1 over every voxel.
 
@@ -155,17 +143,31 @@ def axis_spans(
         ``constant`` or ``gaussian``.
     flipped : bool
         Whether the grid is laid from the high end of the axis.
-    shift : float
-        By which part of a step the grid is moved.
 
     Returns
     -------
     tuple of Span
         In the axis' own direction, flipped or not.
     """
-    starts = axis_starts(length, window, overlap=overlap, shift=shift)
+    starts = axis_starts(length, window, overlap=overlap)
     if flipped:
         starts = sorted(length - window - start for start in starts)
+    return spans_at(length, window, tuple(starts), blending)
+
+
+@lru_cache(maxsize=256)
+def spans_at(length: int, window: int, starts: tuple[int, ...], blending: str) -> tuple[Span, ...]:
+    """Return windows that start at given voxels, with weights that sum to 1 over every voxel.
+
+    Parameters
+    ----------
+    length, window : int
+        Voxels of the axis and of the window.
+    starts : tuple of int
+        First voxel of each window; together they cover the axis.
+    blending : str
+        ``constant`` or ``gaussian``.
+    """
     raw = profile(window, blending)
     total = np.zeros(length)
     pieces = []
@@ -187,9 +189,8 @@ def window_grid(
     *,
     overlap: float,
     blending: str,
-    layout: str,
 ) -> list[Window]:
-    """Return every window of a volume that one network sees.
+    """Return every window of a volume, each augmentation on the grid of the augmented volume.
 
     Parameters
     ----------
@@ -203,74 +204,29 @@ def window_grid(
         Overlap of neighbouring windows, as a fraction of the window, below 1.
     blending : str
         ``constant`` or ``gaussian``.
-    layout : str
-        One of :data:`LAYOUTS`.
 
     Returns
     -------
     list of Window
-        The weights over each voxel sum to the number of augmentations (``interleaved``: to 1).
+        The weights over each voxel sum to the number of augmentations.
 
     Raises
     ------
     SettingsError
-        If the layout or blending is unknown, or does not fit the window.
+        If the blending is unknown.
     """
-    if layout not in LAYOUTS:
-        msg = f"no layout '{layout}'; known: {choices_text(LAYOUTS)}"
-        raise SettingsError(msg)
-    if layout == "interleaved":
-        return _interleaved(shape_zyx, window_voxels, augmentations, overlap, blending)
     windows: list[Window] = []
-    for number, augmentation in enumerate(augmentations):
-        shift = number / len(augmentations) if layout == "shifted" else 0.0
-        axes = _augmented_axes(shape_zyx, window_voxels, augmentation, overlap, blending, shift)
+    for augmentation in augmentations:
+        spans: dict[int, tuple[Span, ...]] = {}
+        for turned, axis in enumerate(augmentation.axes_zyx):
+            spans[axis] = axis_spans(
+                shape_zyx[axis],
+                window_voxels[turned],
+                overlap=overlap,
+                blending=blending,
+                flipped=augmentation.flipped[turned],
+            )
         windows += [
-            Window((z, y, x), augmentation) for z in axes[0] for y in axes[1] for x in axes[2]
+            Window((z, y, x), augmentation) for z in spans[0] for y in spans[1] for x in spans[2]
         ]
     return windows
-
-
-def _augmented_axes(
-    shape_zyx: Shape,
-    window_voxels: Shape,
-    augmentation: Augmentation,
-    overlap: float,
-    blending: str,
-    shift: float,
-) -> list[tuple[Span, ...]]:
-    spans: dict[int, tuple[Span, ...]] = {}
-    for turned, axis in enumerate(augmentation.axes_zyx):
-        spans[axis] = axis_spans(
-            shape_zyx[axis],
-            window_voxels[turned],
-            overlap=overlap,
-            blending=blending,
-            flipped=augmentation.flipped[turned],
-            shift=shift,
-        )
-    return [spans[axis] for axis in range(3)]
-
-
-def _interleaved(
-    shape_zyx: Shape,
-    window_voxels: Shape,
-    augmentations: Sequence[Augmentation],
-    overlap: float,
-    blending: str,
-) -> list[Window]:
-    if any(augmentation.axes_zyx != (0, 1, 2) for augmentation in augmentations) and (
-        window_voxels[1] != window_voxels[2]
-    ):
-        msg = f"interleaved quarter turns need a window as long in y as in x, not {window_voxels}"
-        raise SettingsError(msg)
-    axes = [
-        axis_spans(length, window, overlap=overlap, blending=blending, flipped=False, shift=0.0)
-        for length, window in zip(shape_zyx, window_voxels, strict=True)
-    ]
-    return [
-        Window((z, y, x), augmentations[(column + 2 * row + 4 * level) % len(augmentations)])
-        for level, z in enumerate(axes[0])
-        for row, y in enumerate(axes[1])
-        for column, x in enumerate(axes[2])
-    ]

@@ -9,10 +9,17 @@ from torch import nn
 
 from copick_picker.core.segment.augmentations import Augmentation
 from copick_picker.core.segment.grid import Shape, Window, window_grid
+from copick_picker.core.segment.tilings import INTERLEAVED_PASSES, tiled_windows
 from copick_picker.errors import DataError, SettingsError, choices_text
 
 Mask = npt.NDArray[np.bool_]
+Kind = tuple[int, Shape]
+"""Number of a member and the shape (z, y, x) of the windows that it sees."""
 PADDINGS = ("zero", "reflect")
+LAYOUTS = ("aligned", "tiled", "interleaved")
+"""``aligned``: every augmentation on the grid of windows that the augmented volume would get by
+itself. ``tiled``: every augmentation on windows that fit the volume, see ``tilings``.
+``interleaved``: two passes of those, whose windows take the augmentations in turn."""
 _MOST_CHANNELS = 256
 
 
@@ -31,12 +38,15 @@ class Member:
         Channels of the logits, background included.
     padding : str
         What stands outside of a volume smaller than the window: ``zero`` or ``reflect``.
+    window_multiple : int
+        What each side of a window must be a multiple of, where windows are fitted to the volume.
     """
 
     network: nn.Module
     window_voxels: Shape
     n_channels: int
     padding: str
+    window_multiple: int = 1
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class EngineOptions:
     blending : str
         ``constant`` or ``gaussian`` weights within a window.
     layout : str
-        ``aligned``, ``shifted`` or ``interleaved``: see ``grid.LAYOUTS``.
+        ``aligned``, ``tiled`` or ``interleaved``: see :data:`LAYOUTS`.
     precision : str
         ``float32``, ``bf16`` or ``fp16``.
     device : str
@@ -92,6 +102,13 @@ class Job:
     def first_row(self) -> int:
         """First row of the volume under the window."""
         return self.window.spans_zyx[1].inner_start
+
+    @property
+    def kind(self) -> Kind:
+        """Member and shape of what it sees: jobs of one kind can share a batch."""
+        lengths = [span.stop - span.start for span in self.window.spans_zyx]
+        z, y, x = (lengths[axis] for axis in self.window.augmentation.axes_zyx)
+        return self.member, (z, y, x)
 
     @property
     def stop_plane(self) -> int:
@@ -134,17 +151,10 @@ def planned_jobs(
     jobs = [
         Job(number, window)
         for number, member in enumerate(members)
-        for window in window_grid(
-            shape_zyx,
-            member.window_voxels,
-            options.augmentations,
-            overlap=options.overlap,
-            blending=options.blending,
-            layout=options.layout,
-        )
+        for window in _windows(shape_zyx, member, options)
         if mask_zyx is None or mask_zyx[window.inner_zyx].any()
     ]
-    return tuple(sorted(jobs, key=lambda job: (job.first_plane, job.first_row, job.member)))
+    return tuple(sorted(jobs, key=lambda job: (job.first_plane, job.first_row, job.kind)))
 
 
 def held_planes(jobs: Sequence[Job]) -> int:
@@ -172,8 +182,32 @@ def passes(members: Sequence[Member], options: EngineOptions) -> int:
     options : EngineOptions
         How its members are run.
     """
-    views = 1 if options.layout == "interleaved" else len(options.augmentations)
-    return views * len(members)
+    return _passes_of_one(options) * len(members)
+
+
+def _passes_of_one(options: EngineOptions) -> int:
+    count = len(options.augmentations)
+    return min(INTERLEAVED_PASSES, count) if options.layout == "interleaved" else count
+
+
+def _windows(shape_zyx: Shape, member: Member, options: EngineOptions) -> list[Window]:
+    if options.layout == "aligned":
+        return window_grid(
+            shape_zyx,
+            member.window_voxels,
+            options.augmentations,
+            overlap=options.overlap,
+            blending=options.blending,
+        )
+    return tiled_windows(
+        shape_zyx,
+        member.window_voxels,
+        options.augmentations,
+        multiple=member.window_multiple,
+        passes=_passes_of_one(options),
+        overlap=options.overlap,
+        blending=options.blending,
+    )
 
 
 def check_mask(mask_zyx: Mask | None, shape_zyx: Sequence[int]) -> None:
@@ -210,7 +244,11 @@ def _check(members: Sequence[Member], options: EngineOptions) -> None:
     if wrong:
         msg = f"no padding '{wrong[0]}'; known: {choices_text(PADDINGS)}"
         raise SettingsError(msg)
+    if options.layout not in LAYOUTS:
+        msg = f"no layout '{options.layout}'; known: {choices_text(LAYOUTS)}"
+        raise SettingsError(msg)
     sides = [side for member in members for side in member.window_voxels]
+    sides += [member.window_multiple for member in members]
     if min(sides) < 1 or not options.augmentations or options.window_batch < 1:
         msg = "window, augmentations and window batch must be at least 1"
         raise SettingsError(msg)
