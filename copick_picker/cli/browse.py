@@ -10,6 +10,7 @@ from copick_picker.cli.options import job_flags
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from copick_picker.workflows.browse_portal import PortalListing
     from copick_picker.workflows.runs import Summary
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -52,11 +53,12 @@ def _file_options(command: Command) -> Command:
 )
 @click.pass_context
 def browse(ctx: click.Context, tui: bool, config: str | None, dataset: tuple[int, ...]) -> None:
-    """List what a project holds, and what is wrong with it.
+    """List what a project or the CryoET Data Portal holds.
 
     \b
     Examples:
       copick-picker browse project -c config.json
+      copick-picker browse portal --query ribosome --has-truth
       copick-picker browse --tui -c config.json
 
     \b
@@ -122,6 +124,42 @@ def project(**flags: Any) -> None:
     execute("browse", workflow=_project, settings=_project_settings, flags=flags, job=job)
 
 
+@browse.command(
+    short_help="Datasets, annotated objects, who deposited them, runs.",
+    context_settings=_CONTEXT,
+)
+@click.option(
+    "--query", metavar="WORDS", help="In a dataset's title or the name of an annotated object."
+)
+@click.option(
+    "--dataset",
+    multiple=True,
+    metavar="ID",
+    help="Only this dataset, with its runs; repeatable.",
+)
+@click.option(
+    "--has-truth",
+    is_flag=True,
+    default=None,
+    help="Only datasets with annotations marked as ground truth.",
+)
+@click.option("--organism", metavar="WORDS", help="In the name of the organism.")
+@_file_options
+def portal(**flags: Any) -> None:
+    """List what the CryoET Data Portal holds, in at most three queries.
+
+    \b
+    Examples:
+      copick-picker browse portal --query ribosome --has-truth
+      copick-picker browse portal --dataset 10440 --json dataset.json
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
+    from copick_picker.cli.console import execute
+    from copick_picker.cli.options import JOB_OPTIONS
+
+    job = {name: flags.pop(name) for name in JOB_OPTIONS}
+    execute("browse", workflow=_portal, settings=_portal_settings, flags=flags, job=job)
+
+
 def _hand_over(config: str | None, dataset: tuple[int, ...]) -> None:
     """Run copick's browser in this terminal."""
     import sys
@@ -154,3 +192,15 @@ def _project() -> "Callable[..., Summary]":
     from copick_picker.workflows.browse import browse_project
 
     return browse_project
+
+
+def _portal_settings() -> "type[BaseModel]":
+    from copick_picker.settings.browse import BrowsePortalSettings
+
+    return BrowsePortalSettings
+
+
+def _portal() -> "Callable[..., PortalListing]":
+    from copick_picker.workflows.browse_portal import browse_portal
+
+    return browse_portal

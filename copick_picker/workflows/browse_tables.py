@@ -134,7 +134,7 @@ def _volume_table(title: str, kind: str, runs: Sequence[RunInventory], *, detail
     columns = ["URI", "runs", "voxels (z, y, x)", "unwell"]
     if details:
         columns.insert(3, "on disk")
-    return _cut(Table(title, tuple(columns), rows))
+    return cut(Table(title, tuple(columns), rows))
 
 
 def _picks_table(runs: Sequence[RunInventory], *, details: bool) -> Table:
@@ -154,7 +154,7 @@ def _picks_table(runs: Sequence[RunInventory], *, details: bool) -> Table:
     if details:
         columns[4:4] = ["picks", "scores"]
     notes = () if details or not rows else ("Numbers of picks, and scores: --details",)
-    return _cut(Table("Picks", tuple(columns), rows, notes))
+    return cut(Table("Picks", tuple(columns), rows, notes))
 
 
 def _run_table(
@@ -184,7 +184,7 @@ def _run_table(
         )
     title = "Runs: picks of each set" if details else "Runs: pick sets of each object"
     columns = ("run", "tomograms", "segmentations", *names, "unwell")
-    return _cut(Table(title, columns, rows), total=len(runs))
+    return cut(Table(title, columns, rows), total=len(runs))
 
 
 def _tomogram_text(item: StoredItem) -> str:
@@ -214,7 +214,7 @@ def _health_table(runs: Sequence[RunInventory], troubles: Sequence[str]) -> Tabl
         for (uri, trouble), names in where.items()
     ]
     notes = () if rows else ("Health: nothing wrong found",)
-    return _cut(Table("Health", ("what", "runs"), rows, notes))
+    return cut(Table("Health", ("what", "runs"), rows, notes))
 
 
 def _names_text(names: Sequence[str]) -> str:
@@ -228,8 +228,16 @@ def _total(sizes: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _cut(table: Table, total: int | None = None) -> Table:
-    """Return the table with at most so many rows, and a note of how many there are."""
+def cut(table: Table, total: int | None = None) -> Table:
+    """Return the table with at most so many rows, and a note of how many there are.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    total : int, optional
+        Rows that there are, where the table does not have them all.
+    """
     total = len(table.rows) if total is None else total
     if total <= MOST_ROWS:
         return table

@@ -1,0 +1,129 @@
+"""What is drawn on slices: picks, what became of them, and in which mark."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How picks of one status are drawn.
+
+    Attributes
+    ----------
+    shape : str
+        ``circle`` and ``square`` have the radius of the object; ``dot``, ``cross`` and ``diamond``
+        are small.
+    colour : str
+        Told apart from the others with any form of colour blindness (Okabe and Ito, 2008).
+    words : str
+        What it means, of one pick.
+    many : str
+        The same behind a number.
+    """
+
+    shape: str
+    colour: str
+    words: str
+    many: str
+
+
+LOOKS: Mapping[str, Look] = {
+    "found": Look("circle", "#56B4E9", "reference, found", "references found"),
+    "missed": Look("square", "#F0E442", "reference, missed", "references missed"),
+    "reference": Look("circle", "#56B4E9", "reference pick", "references"),
+    "hit": Look("dot", "#56B4E9", "candidate, a hit", "hits"),
+    "false": Look("cross", "#FF5A1F", "candidate, false", "false candidates"),
+    "candidate": Look("diamond", "#E69F00", "candidate pick", "candidates"),
+}
+"""Status -> look. Shapes differ, so that nothing hangs on colour alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Picks of one object and one status.
+
+    Attributes
+    ----------
+    object_name : str
+        The object.
+    radius_angstrom : float
+        Radius of the circles and squares; a pick is drawn where its sphere is cut.
+    status : str
+        A key of ``LOOKS``.
+    points_xyz : numpy.ndarray, shape (n, 3), float64
+        Centres (x, y, z) in Angstrom.
+    scores : numpy.ndarray, shape (n,), float64, or None
+        Scores; None where there are none to show.
+    remarks : tuple of str
+        A word on each pick, such as ``duplicate``; empty where there is nothing to say.
+    """
+
+    object_name: str
+    radius_angstrom: float
+    status: str
+    points_xyz: FloatArray
+    scores: FloatArray | None = None
+    remarks: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of picks."""
+        return len(self.points_xyz)
+
+
+def counts_by_status(marks: Sequence[Marks]) -> dict[str, int]:
+    """Return the number of picks of each status that occurs, in the order of ``LOOKS``.
+
+    Parameters
+    ----------
+    marks : sequence of Marks
+        What is drawn.
+    """
+    return {
+        status: sum(len(entry) for entry in marks if entry.status == status)
+        for status in LOOKS
+        if any(entry.status == status for entry in marks)
+    }
+
+
+def cut(
+    marks: Marks, axis_zyx: int, centre_angstrom: float
+) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Return which spheres a plane cuts, and the radii of the cuts in Angstrom.
+
+    Parameters
+    ----------
+    marks : Marks
+        Picks.
+    axis_zyx : int
+        Axis that the plane is across.
+    centre_angstrom : float
+        Position of the plane.
+    """
+    away = marks.points_xyz[:, 2 - axis_zyx] - centre_angstrom
+    which = np.flatnonzero(np.abs(away) <= marks.radius_angstrom)
+    return which, np.sqrt(marks.radius_angstrom**2 - away[which] ** 2)
+
+
+def best_centre(marks: Sequence[Marks], axis_zyx: int, centres_angstrom: FloatArray) -> float:
+    """Return the one of some planes that cuts the most spheres, the middle one where several do.
+
+    Parameters
+    ----------
+    marks : sequence of Marks
+        Picks.
+    axis_zyx : int
+        Axis that the planes are across.
+    centres_angstrom : numpy.ndarray, shape (n,), float64
+        Positions of the planes.
+    """
+    number = np.zeros(len(centres_angstrom))
+    for entry in marks:
+        away = np.abs(centres_angstrom[:, None] - entry.points_xyz[:, 2 - axis_zyx])
+        number += (away <= entry.radius_angstrom).sum(axis=1)
+    best = np.flatnonzero(number == number.max())
+    return float(centres_angstrom[best[len(best) // 2]])
