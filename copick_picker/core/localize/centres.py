@@ -62,13 +62,31 @@ def whole_centre(cells: CellArray, number: int) -> FloatArray:
     >>> whole_centre(ball, 1).tolist()
     [4.0, 4.0, 4.0]
     """
-    mine = cells == number
-    voxels = np.argwhere(mine)
-    centre: FloatArray = voxels.mean(axis=0)
-    core = squared_distance(mine.shape, centre) < (CORE_FRACTION * ball_radius(len(voxels))) ** 2
-    filled = mine | (core & (cells == 0))
-    middle: FloatArray = np.argwhere(filled).mean(axis=0)
-    return middle
+    count, total = count_and_sum(cells == number)
+    centre = total / count
+    near = squared_distance(cells.shape, centre) < (CORE_FRACTION * ball_radius(count)) ** 2
+    near &= cells == 0
+    holes, hole_total = count_and_sum(near)
+    return (total + hole_total) / (count + holes)
+
+
+def count_and_sum(mask: BoolArray) -> tuple[int, FloatArray]:
+    """Return the number of true voxels and the sum of their indices.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (z, y, x), bool
+        Voxels to count.
+
+    Returns
+    -------
+    count : int
+        Number of voxels.
+    total : numpy.ndarray, shape (3,), float64
+        Sum of the indices (z, y, x).
+    """
+    index = np.unravel_index(np.flatnonzero(mask), mask.shape)
+    return len(index[0]), np.array([axis.sum() for axis in index], dtype=np.float64)
 
 
 def squared_distance(shape: tuple[int, ...], centre_zyx: FloatArray) -> FloatArray:
@@ -160,15 +178,20 @@ def fit_ball(
     centre, known = centre_zyx.astype(np.float64), radius
     for _ in range(FIT_STEPS):
         away = surface_zyx - centre
-        distance = np.maximum(np.linalg.norm(away, axis=1), 1e-9)
+        distance = np.maximum(np.sqrt(np.einsum("ij,ij->i", away, away)), 1e-9)
         residual = distance - radius
         scale = max(FIT_LOSS_FRACTION * radius, 0.5)
         weight = 1.0 / (1.0 + (residual / scale) ** 2)
-        slope = np.column_stack([-away / distance[:, None], -np.ones(len(away))])
-        normal = (slope * weight[:, None]).T @ slope + 1e-6 * np.eye(4)
-        force = -(slope * weight[:, None]).T @ residual
+        away /= distance[:, None]  # minus the slope of the residual by the centre
+        weighted = away * weight[:, None]
+        total = weight.sum()
+        normal = 1e-6 * np.eye(4)
+        normal[:3, :3] += weighted.T @ away
+        normal[:3, 3] = normal[3, :3] = weighted.sum(axis=0)
+        normal[3, 3] += total
+        force = np.append(weighted.T @ residual, weight @ residual)
         if radius_is_known:
-            stiffness = weight.sum() * (scale / (RADIUS_PRIOR_FRACTION * known)) ** 2 / len(weight)
+            stiffness = total * (scale / (RADIUS_PRIOR_FRACTION * known)) ** 2 / len(weight)
             normal[3, 3] += stiffness
             force[3] += stiffness * (known - radius)
         step = np.linalg.solve(normal, force)

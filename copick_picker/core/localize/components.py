@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cc3d
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 Box = tuple[slice, slice, slice]
 IntArray = npt.NDArray[np.integer]
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+PLANES = 32  # looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +29,21 @@ class Components:
         Size of each component.
     boxes : numpy.ndarray, shape (n + 1, 6), int64
         First and last index of each component: z, z, y, y, x, x.
+    large : numpy.ndarray, shape (m,), int64
+        Numbers of the components of which more is known, ascending.
+    means_zyx : numpy.ndarray, shape (m, 3), float64
+        Centre of mass (z, y, x) of each of these, in voxels.
+    covariances_zyx : numpy.ndarray, shape (m, 3, 3), float64
+        Covariance of the positions of their voxels.
     """
 
     ids: IntArray
     label_of: IntArray
     voxel_counts: npt.NDArray[np.int64]
     boxes: npt.NDArray[np.int64]
+    large: npt.NDArray[np.int64]
+    means_zyx: FloatArray
+    covariances_zyx: FloatArray
 
     def of_label(self, label: int) -> IntArray:
         """Return the numbers of the components of a label."""
@@ -46,7 +58,9 @@ class Components:
         return self.ids[box] == number, box
 
 
-def find_components(labels: IntArray, wanted: Iterable[int]) -> Components:
+def find_components(
+    labels: IntArray, wanted: Iterable[int], *, least_voxels: float = np.inf
+) -> Components:
     """Return the connected components of the wanted labels.
 
     Parameters
@@ -55,25 +69,115 @@ def find_components(labels: IntArray, wanted: Iterable[int]) -> Components:
         Segmentation.
     wanted : iterable of int
         Labels to look at; all others count as background.
+    least_voxels : float
+        Centre and covariance are made of components of at least so many voxels.
+
+    Examples
+    --------
+    >>> labels = np.zeros((4, 5, 6), dtype=np.uint8)
+    >>> labels[1, 1, 1:4] = labels[3, 3, 5] = 7
+    >>> found = find_components(labels, [7], least_voxels=2)
+    >>> found.voxel_counts.tolist()[1:], found.means_zyx.tolist()
+    ([3, 1], [[1.0, 1.0, 2.0]])
     """
-    order = sorted(wanted)
-    ids = cc3d.connected_components(_renumbered(labels, order), connectivity=6)
+    ids = cc3d.connected_components(_renumbered(labels, sorted(wanted)), connectivity=6)
     found = cc3d.statistics(ids, no_slice_conversion=True)
-    label_of = np.zeros(len(found["voxel_counts"]), dtype=np.int64)
-    for plane, plane_ids in zip(labels, ids, strict=True):
-        filled = plane_ids > 0
-        label_of[plane_ids[filled]] = plane[filled]
+    counts = found["voxel_counts"].astype(np.int64)
+    large = np.flatnonzero(counts >= least_voxels)
+    large = large[large > 0]
+    label_of, sums, products = _read(labels, ids, len(counts), large)
+    means = sums / counts[large, None]
     return Components(
         ids=ids,
         label_of=label_of,
-        voxel_counts=found["voxel_counts"].astype(np.int64),
+        voxel_counts=counts,
         boxes=found["bounding_boxes"].astype(np.int64),
+        large=large,
+        means_zyx=means,
+        covariances_zyx=products / counts[large, None, None] - means[:, :, None] * means[:, None],
     )
+
+
+def _read(
+    labels: IntArray, ids: IntArray, total: int, large: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """Return the label of every component, and of the large ones sums of positions and products.
+
+    All is read off the runs of voxels along x, of which there are far fewer than voxels.
+    """
+    label_of = np.zeros(total, dtype=np.int64)
+    place = np.full(total, -1, dtype=np.int64)
+    place[large] = np.arange(len(large))
+    sums = np.zeros((len(large), 3))
+    products = np.zeros((len(large), 3, 3))
+    for first in range(0, len(ids), PLANES):
+        block = ids[first : first + PLANES]
+        z, y, x, last, number = _runs(block)
+        label_of[number] = labels[first : first + PLANES][z, y, x]
+        keep = place[number] >= 0
+        z, y, x, last = z[keep] + first, y[keep], x[keep], last[keep]
+        _add_moments(sums, products, place[number[keep]], (z, y, x, last))
+    return label_of, sums, products
+
+
+def _runs(ids: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
+    """Return z, y, first x, last x and number of the runs of equal numbers above 0."""
+    edge = np.zeros((*ids.shape[:2], ids.shape[2] + 1), dtype=bool)
+    edge[..., 0] = edge[..., -1] = True
+    np.not_equal(ids[..., 1:], ids[..., :-1], out=edge[..., 1:-1])
+    filled = ids > 0
+    z, y, x = np.nonzero(edge[..., :-1] & filled)
+    last = np.nonzero(edge[..., 1:] & filled)[2]
+    return z, y, x, last, ids[z, y, x]
+
+
+def _add_moments(
+    sums: FloatArray,
+    products: FloatArray,
+    place: npt.NDArray[np.int64],
+    runs: tuple[IntArray, IntArray, IntArray, IntArray],
+) -> None:
+    z, y, x, last = runs
+    length = last - x + 1
+    x_sum = (x + last) * length // 2
+    x_square = _squares(last) - _squares(x - 1)
+
+    def total(weights: IntArray) -> npt.NDArray[Any]:
+        return np.bincount(place, weights=weights, minlength=len(sums))
+
+    for axis, weights in enumerate((z * length, y * length, x_sum)):
+        sums[:, axis] += total(weights)
+    pairs = {
+        (0, 0): z * z * length,
+        (0, 1): z * y * length,
+        (0, 2): z * x_sum,
+        (1, 1): y * y * length,
+        (1, 2): y * x_sum,
+        (2, 2): x_square,
+    }
+    for (row, column), weights in pairs.items():
+        products[:, row, column] += total(weights)
+        if row != column:
+            products[:, column, row] = products[:, row, column]
+
+
+def _squares(number: IntArray) -> IntArray:
+    """Return 0 + 1 + 4 + ... + number^2."""
+    result: IntArray = number * (number + 1) * (2 * number + 1) // 6
+    return result
 
 
 def _renumbered(labels: IntArray, order: list[int]) -> npt.NDArray[np.uint16]:
     """Return 1, 2, ... where the labels are those listed, in their order, and 0 elsewhere."""
     places = np.zeros(labels.shape, dtype=np.uint16)
+    limits = np.iinfo(labels.dtype)
+    if limits.max < 2**16:
+        table = np.zeros(limits.max - limits.min + 1, dtype=np.uint16)
+        known = [label for label in order if label <= limits.max]
+        table[known] = np.arange(1, len(known) + 1)  # labels below 0 are read from the end
+        for plane, place in zip(labels, places, strict=True):
+            place[...] = table[plane]
+        return places
     for plane, place in zip(labels, places, strict=True):
         for number, label in enumerate(order, start=1):
             place[plane == label] = number

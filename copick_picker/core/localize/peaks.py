@@ -6,18 +6,14 @@ import cc3d
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from copick_picker.core.localize.centres import FloatArray, squared_distance
+from copick_picker.core.localize.neighbours import IndexArray, tops, touching
 
 FloatVolume = npt.NDArray[np.floating]
-IndexArray = npt.NDArray[np.int64]
 
 SMOOTHING_REACH = 4.0  # standard deviations after which a Gaussian is cut off
 TINY = 1e-6  # keeps logarithms finite
-MANY_VOXELS = 20_000  # more maxima than this are grouped in an array, not in a tree
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +137,10 @@ def find_plateaus(
         inside = components[_slices(box.first - start_zyx, box.last - start_zyx)]
         high = near[inner] >= floor
         high &= inside > 0 if box.number is None else inside == box.number
-        voxels = _tops(near, np.argwhere(high) + (box.first - near_low))
+        voxels = tops(near, np.argwhere(high) + (box.first - near_low))
         ends = (planes.start - near_low[0], planes.stop - 1 - near_low[0])
         offset = near_low + np.array([z_first, 0, 0])
-        groups = _touching(voxels)
+        groups = touching(voxels)
         found += [_plateau(each, near, offset=offset, ends=ends) for each in groups]
     return found
 
@@ -181,32 +177,6 @@ def _boxes(
 
 def _slices(low: npt.NDArray[np.integer], high: npt.NDArray[np.integer]) -> tuple[slice, ...]:
     return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-
-
-def _tops(values: npt.NDArray[np.float32], voxels: IndexArray) -> IndexArray:
-    """Return those of the voxels (z, y, x) of an array that no neighbour of 26 surpasses."""
-    padded = np.pad(values, 1, mode="edge")
-    for step in np.ndindex(3, 3, 3):
-        here = values[tuple(voxels.T)]
-        voxels = voxels[here >= padded[tuple((voxels + step).T)]]
-    return voxels
-
-
-def _touching(voxels: IndexArray) -> list[IndexArray]:
-    """Return groups of voxels (z, y, x) that are neighbours over faces, edges and corners."""
-    if len(voxels) <= 1:
-        return [voxels] if len(voxels) else []
-    low = voxels.min(axis=0)
-    if len(voxels) > MANY_VOXELS:
-        mask = np.zeros(voxels.max(axis=0) - low + 1, dtype=bool)
-        mask[tuple((voxels - low).T)] = True
-        numbers = cc3d.connected_components(mask, connectivity=26)[tuple((voxels - low).T)]
-    else:
-        pairs = cKDTree(voxels).query_pairs(1.0, p=np.inf, output_type="ndarray")
-        graph = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(voxels),) * 2)
-        numbers = connected_components(graph, directed=False)[1]
-    order = np.argsort(numbers, kind="stable")
-    return np.split(voxels[order], np.flatnonzero(np.diff(numbers[order])) + 1)
 
 
 def _plateau(

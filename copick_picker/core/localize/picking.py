@@ -17,7 +17,11 @@ from copick_picker.core.localize.checks import (
 )
 from copick_picker.core.localize.components import find_components
 from copick_picker.core.localize.peak_stream import localize_slabs
-from copick_picker.core.localize.regions import component_candidates, watershed_candidates
+from copick_picker.core.localize.regions import (
+    component_candidates,
+    least_component,
+    watershed_candidates,
+)
 from copick_picker.errors import DataError
 from copick_picker.records import Localized, LocalizeRules, LocalizeTarget, PickSet
 
@@ -154,7 +158,11 @@ def _regions(
         labels = _most_probable(probabilities, searches)
     if labels is None:
         return [Candidates() for _ in searches]
-    components = find_components(labels, [search.target.label for search in searches])
+    components = find_components(
+        labels,
+        [search.target.label for search in searches],
+        least_voxels=min(map(least_component, searches), default=np.inf),
+    )
     found = []
     for search in searches:
         channel = None if probabilities is None else probabilities[search.target.channel]

@@ -1,7 +1,7 @@
 """Particles in a segmentation: connected components, separated and centred."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,20 @@ from copick_picker.core.localize.centres import (
     FloatArray,
     ball_radius,
     ball_volume,
+    count_and_sum,
     fit_ball,
     free_surface,
     visible_fraction,
     whole_centre,
 )
-from copick_picker.core.localize.components import Box, Components
-from copick_picker.core.localize.splitting import CellArray, SplitRule, is_one_ball, split_cells
+from copick_picker.core.localize.components import Box, Components, IntArray
+from copick_picker.core.localize.splitting import (
+    BoolArray,
+    CellArray,
+    SplitRule,
+    are_one_ball,
+    split_cells,
+)
 
 LEAST_VISIBLE = 0.1  # a particle centred inside the volume shows at least an eighth of itself
 CONTACT_LIMIT = 0.05  # a cell with a larger part of its surface on other cells counts as cut
@@ -29,8 +36,8 @@ FIT_RADIUS_RANGE = (0.3, 1.5)  # radii of fits that are believed, in particle ra
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
-    """Voxels of one particle.
+class Cut:
+    """A particle of which a part is hidden, by a face of the volume or by others.
 
     Attributes
     ----------
@@ -40,33 +47,36 @@ class Region:
         Its cell.
     start_zyx : numpy.ndarray, shape (3,), float64
         Corner of the box in the volume.
-    voxel_count : int
-        Its size.
-    score : float or None
-        Mean probability over its voxels; None without probabilities.
     at_border : bool
         Whether it touches a face of the volume.
-    in_contact : bool
-        Whether other cells hide a good part of its surface.
     """
 
     cells: CellArray
     number: int
     start_zyx: FloatArray
+    at_border: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """What is known of one particle's voxels.
+
+    Attributes
+    ----------
+    voxel_count : int
+        Their number.
+    score : float or None
+        Mean probability over them; None without probabilities.
+    centre_zyx : numpy.ndarray, shape (3,), float64
+        Centre of mass (z, y, x) in the volume, inner holes filled.
+    cut : Cut or None
+        What is needed to fit a ball where a part is hidden; None for a whole particle.
+    """
+
     voxel_count: int
     score: float | None
-    at_border: bool
-    in_contact: bool
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether all of the particle's surface is seen."""
-        return not (self.at_border or self.in_contact)
-
-    def centre_of_mass(self) -> FloatArray:
-        """Return the plain centre of mass (z, y, x) within the box."""
-        centre: FloatArray = np.argwhere(self.cells == self.number).mean(axis=0)
-        return centre
+    centre_zyx: FloatArray
+    cut: Cut | None
 
 
 def watershed_candidates(
@@ -79,19 +89,26 @@ def watershed_candidates(
     Parameters
     ----------
     components : Components
-        Connected components of the segmentation.
+        Connected components of the segmentation, with the centres of those that are large enough.
     search : Search
         The target and the rules.
     probabilities : numpy.ndarray, shape (z, y, x), floating, or None
         Probability of the target.
     """
     found = Candidates()
+    numbers = components.of_label(search.target.label)
+    hopeless = _hopeless(components, numbers, search)
+    found.dropped[TOO_SMALL] += int(hopeless.sum())
+    numbers = numbers[~hopeless]
     regions: list[Region] = []
-    for number in components.of_label(search.target.label):
-        if _hopeless(components, number, search):
-            found.dropped[TOO_SMALL] += 1
-            continue
-        regions += _component_regions(components, number, search, probabilities)
+    for number, single in zip(numbers, _single(components, numbers, search), strict=True):
+        mask, box = components.crop(number)
+        cells = mask.astype(np.int32) if single else split_cells(mask, _split_rule(search))
+        probability = None if probabilities is None else probabilities[box]
+        if single:
+            regions.append(_whole(cells, 1, _start(box), probability))
+        else:
+            regions += _cell_regions(cells, box, probability, components.ids.shape)
     usual_radius = _usual_radius(regions, search)
     for region in regions:
         centre, visible = _centre(region, search, usual_radius, components.ids.shape)
@@ -100,6 +117,17 @@ def watershed_candidates(
             fill = min(1.0, region.voxel_count / expected)
             found.add(centre, fill if region.score is None else region.score)
     return found
+
+
+def least_component(search: Search) -> float:
+    """Return the fewest voxels of a component that may be a part of a particle.
+
+    Parameters
+    ----------
+    search : Search
+        The target and the rules.
+    """
+    return search.least_volume * LEAST_VISIBLE
 
 
 def component_candidates(
@@ -132,57 +160,74 @@ def component_candidates(
     return found
 
 
-def _hopeless(components: Components, number: int, search: Search) -> bool:
-    """Return whether a component is too small even if the volume hides a part of it."""
-    box = components.boxes[number]
-    at_border = (box[0::2] == 0).any() or (box[1::2] == np.array(components.ids.shape) - 1).any()
-    least = search.least_volume * (LEAST_VISIBLE if at_border else 1.0)
-    return bool(components.voxel_counts[number] < least)
+def _hopeless(components: Components, numbers: IntArray, search: Search) -> BoolArray:
+    """Return which components are too small even if the volume hides a part of them."""
+    least = np.where(_at_border(components, numbers), least_component(search), search.least_volume)
+    return np.asarray(components.voxel_counts[numbers] < least)
 
 
-def _component_regions(
-    components: Components,
-    number: int,
-    search: Search,
-    probabilities: npt.NDArray[np.floating] | None,
+def _at_border(components: Components, numbers: IntArray) -> BoolArray:
+    """Return which components touch a face of the volume."""
+    boxes = components.boxes[numbers]
+    last = np.array(components.ids.shape) - 1
+    return np.asarray((boxes[:, 0::2] == 0).any(axis=1) | (boxes[:, 1::2] == last).any(axis=1))
+
+
+def _single(components: Components, numbers: IntArray, search: Search) -> BoolArray:
+    """Return which components are one whole, compact particle that need not be looked at twice."""
+    place = np.searchsorted(components.large, numbers)
+    compact = are_one_ball(
+        components.voxel_counts[numbers], components.covariances_zyx[place], search.largest_volume
+    )
+    return compact & ~_at_border(components, numbers)
+
+
+def _split_rule(search: Search) -> SplitRule:
+    return SplitRule(
+        radius=search.radius,
+        smoothing=search.rules.smoothing_radii * search.radius,
+        neck_ratio=search.rules.neck_ratio,
+        largest_volume=search.largest_volume,
+    )
+
+
+def _cell_regions(
+    cells: CellArray,
+    box: Box,
+    probability: npt.NDArray[np.floating] | None,
+    shape: tuple[int, ...],
 ) -> Iterator[Region]:
-    mask, box = components.crop(number)
-    shape = components.ids.shape
-    voxels = np.argwhere(mask)
-    if not _at_border(voxels + _start(box), shape) and is_one_ball(voxels, search.largest_volume):
-        cells = mask.astype(np.int32)
-    else:
-        rule = SplitRule(
-            radius=search.radius,
-            smoothing=search.rules.smoothing_radii * search.radius,
-            neck_ratio=search.rules.neck_ratio,
-            largest_volume=search.largest_volume,
-        )
-        cells = split_cells(mask, rule)
-    for cell, tight in enumerate(ndimage.find_objects(cells), start=1):
+    """Yield the region of each cell of a component in its box."""
+    for number, tight in enumerate(ndimage.find_objects(cells), start=1):
         if tight is None:
             continue
-        inner = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in tight)
-        mine = cells[inner] == cell
-        start = _start(box) + [s.start for s in inner]
-        probability = None if probabilities is None else probabilities[box][inner][mine]
-        yield Region(
-            cells=cells[inner],
-            number=cell,
-            start_zyx=start,
-            voxel_count=int(mine.sum()),
-            score=None if probability is None else float(probability.mean(dtype=np.float64)),
-            at_border=_at_border(np.argwhere(mine) + start, shape),
-            in_contact=_contact_fraction(cells[inner], cell) > CONTACT_LIMIT,
-        )
+        inner = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in tight)
+        start = _start(box) + _start(inner)
+        own = None if probability is None else probability[inner]
+        region = _whole(cells[inner], number, start, own)
+        first = _start(box) + _start(tight)
+        last = _start(box) + [part.stop - 1 for part in tight]
+        at_border = bool((first == 0).any() or (last == np.array(shape) - 1).any())
+        if at_border or _contact_fraction(cells[inner], number) > CONTACT_LIMIT:
+            region = replace(region, cut=Cut(cells[inner], number, start, at_border))
+        yield region
+
+
+def _whole(
+    cells: CellArray,
+    number: int,
+    start_zyx: FloatArray,
+    probability: npt.NDArray[np.floating] | None,
+) -> Region:
+    """Return the region of a cell in its box as if all of it were seen."""
+    mine = cells == number
+    score = None if probability is None else float(probability[mine].mean(dtype=np.float64))
+    centre = whole_centre(cells, number) + start_zyx
+    return Region(int(np.count_nonzero(mine)), score, centre, None)
 
 
 def _start(box: Box | tuple[slice, ...]) -> FloatArray:
     return np.array([part.start for part in box], dtype=np.float64)
-
-
-def _at_border(voxels: FloatArray, shape: tuple[int, ...]) -> bool:
-    return bool((voxels == 0).any() or (voxels == np.array(shape) - 1).any())
 
 
 def _contact_fraction(cells: CellArray, number: int) -> float:
@@ -202,27 +247,28 @@ def _contact_fraction(cells: CellArray, number: int) -> float:
 
 def _usual_radius(regions: list[Region], search: Search) -> float | None:
     """Return the radius in voxels that most regions of the object have, None if unknown."""
-    whole = [ball_radius(r.voxel_count) for r in regions if r.is_whole]
+    whole = [ball_radius(region.voxel_count) for region in regions if region.cut is None]
     whole = [radius for radius in whole if ball_volume(radius) >= search.least_volume]
     if len(whole) >= LEAST_WHOLE:
         return float(np.median(whole))
-    fits = [_fitted(region, search, None) for region in regions if not region.is_whole]
+    fits = [_fitted(each.cut, each.voxel_count, search, None) for each in regions if each.cut]
     radii = whole + [fit[1] for fit in fits if fit is not None]
     return float(np.median(radii)) if radii else None
 
 
 def _fitted(
-    region: Region, search: Search, usual_radius: float | None
+    cut: Cut, voxel_count: int, search: Search, usual_radius: float | None
 ) -> tuple[FloatArray, float] | None:
     """Return the ball (within the box) that fits the free surface, None if none is believed."""
-    surface = free_surface(region.cells, region.number)
+    surface = free_surface(cut.cells, cut.number)
     if len(surface) < LEAST_SURFACE_POINTS:
         return None
-    mass = region.centre_of_mass()
+    count, total = count_and_sum(cut.cells == cut.number)
+    mass = total / count
     centre, radius = fit_ball(
         surface,
         mass,
-        radius=ball_radius(region.voxel_count) if usual_radius is None else usual_radius,
+        radius=ball_radius(voxel_count) if usual_radius is None else usual_radius,
         radius_is_known=usual_radius is not None,
     )
     low, high = FIT_RADIUS_RANGE
@@ -235,10 +281,11 @@ def _centre(
     region: Region, search: Search, usual_radius: float | None, shape: tuple[int, ...]
 ) -> tuple[FloatArray, float]:
     """Return the centre (z, y, x) in the volume and which part of the particle is seen."""
-    fit = None if region.is_whole else _fitted(region, search, usual_radius)
-    if fit is None:
-        return whole_centre(region.cells, region.number) + region.start_zyx, 1.0
-    centre = np.clip(fit[0] + region.start_zyx, 0.0, np.array(shape) - 1.0)
-    if not region.at_border:
+    cut = region.cut
+    fit = None if cut is None else _fitted(cut, region.voxel_count, search, usual_radius)
+    if cut is None or fit is None:
+        return region.centre_zyx, 1.0
+    centre = np.clip(fit[0] + cut.start_zyx, 0.0, np.array(shape) - 1.0)
+    if not cut.at_border:
         return centre, 1.0
     return centre, max(LEAST_VISIBLE, visible_fraction(centre, fit[1], shape))

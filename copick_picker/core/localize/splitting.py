@@ -10,7 +10,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from copick_picker.core.localize.candidates import first_of_neighbours
-from copick_picker.core.localize.centres import FloatArray, squared_distance
+from copick_picker.core.localize.centres import FloatArray, count_and_sum, squared_distance
+from copick_picker.core.localize.neighbours import touching
 
 BoolArray = npt.NDArray[np.bool_]
 CellArray = npt.NDArray[np.int32]
@@ -32,6 +33,7 @@ ELONGATED_MOMENT_RATIO = 1.6
 TWO_MEANS_STEPS = 4
 PAIR_VOLUME = 2.5  # a cell of more than this many largest particles is no pair
 LEAST_VOXELS = 8
+FEW_POINTS = 6  # a tree is slower for fewer
 # The cross-section along an axis is sampled finely and smoothed just enough to hide the grid.
 PROFILE_STEP = 0.25
 PROFILE_LEAST_SMOOTHING = 0.6
@@ -59,13 +61,17 @@ class SplitRule:
     largest_volume: float
 
 
-def is_one_ball(voxels: npt.NDArray[np.integer], largest_volume: float) -> bool:
-    """Return whether voxels are about as compact as a ball and not too many for one particle.
+def are_one_ball(
+    voxel_counts: npt.NDArray[np.int64], covariances_zyx: FloatArray, largest_volume: float
+) -> BoolArray:
+    """Return which components are about as compact as a ball and not too many for one particle.
 
     Parameters
     ----------
-    voxels : numpy.ndarray, shape (n, 3), integer
-        Voxels of a connected mask, order (z, y, x).
+    voxel_counts : numpy.ndarray, shape (n,), int64
+        Voxels of each component.
+    covariances_zyx : numpy.ndarray, shape (n, 3, 3), float64
+        Covariance of the positions of each one's voxels.
     largest_volume : float
         Most voxels that one particle has.
 
@@ -73,15 +79,18 @@ def is_one_ball(voxels: npt.NDArray[np.integer], largest_volume: float) -> bool:
     --------
     >>> grid = np.argwhere(np.ones((9, 9, 9)))
     >>> ball = grid[((grid - 4) ** 2).sum(axis=1) <= 16]
-    >>> is_one_ball(ball, 1000.0), is_one_ball(np.vstack([ball, ball + [0, 0, 7]]), 1000.0)
-    (True, False)
+    >>> both = [ball, np.vstack([ball, ball + [0, 0, 7]])]
+    >>> counts = np.array([len(voxels) for voxels in both])
+    >>> spread = np.array([np.cov(voxels.T, bias=True) for voxels in both])
+    >>> are_one_ball(counts, spread, 1000.0).tolist()
+    [True, False]
     """
-    if not LEAST_VOXELS <= len(voxels) <= largest_volume:
-        return False
-    moments = np.linalg.eigvalsh(np.cov(voxels.T, bias=True))
-    ball_radius = (3.0 * len(voxels) / (4.0 * np.pi)) ** (1.0 / 3.0)
-    excess = moments.mean() / (ball_radius**2 / 5.0)
-    return bool(moments[2] <= BALL_MOMENT_RATIO * moments[0] and excess <= BALL_MOMENT_EXCESS)
+    moments = np.linalg.eigvalsh(covariances_zyx)
+    ball_radius = (3.0 * voxel_counts / (4.0 * np.pi)) ** (1.0 / 3.0)
+    excess = moments.mean(axis=1) / (ball_radius**2 / 5.0)
+    round_ = moments[:, 2] <= BALL_MOMENT_RATIO * moments[:, 0]
+    right_size = (voxel_counts >= LEAST_VOXELS) & (voxel_counts <= largest_volume)
+    return np.asarray(round_ & (excess <= BALL_MOMENT_EXCESS) & right_size)
 
 
 def split_cells(mask: BoolArray, rule: SplitRule) -> CellArray:
@@ -105,17 +114,16 @@ def split_cells(mask: BoolArray, rule: SplitRule) -> CellArray:
     numpy.ndarray, shape (z, y, x), int32
         0 outside the mask, cells from 1.
     """
-    cells = np.zeros(mask.shape, dtype=np.int32)
     voxels = np.argwhere(mask)
     markers = _settled(mask, _markers(mask, rule), rule)
     markers = _with_halves(voxels, markers, rule)
     if len(markers) <= 1:
-        cells[mask] = 1
-        return cells
+        return mask.astype(np.int32)
+    cells = np.zeros(mask.shape, dtype=np.int32)
     owner = _merged_owners(voxels, markers, rule)
     if owner.max() > 0:
         centres = _centroids(voxels, owner)
-        owner = cKDTree(centres).query(voxels)[1]
+        owner = nearest(centres, voxels)
     cells[mask] = owner + 1
     return cells
 
@@ -129,17 +137,17 @@ def _markers(mask: BoolArray, rule: SplitRule) -> FloatArray:
     window = 2 * max(1, round(MARKER_WINDOW * rule.radius)) + 1
     peaks = depth == ndimage.maximum_filter(depth, size=window, mode="nearest")
     peaks &= depth >= MARKER_DEPTH * rule.radius
-    plateaus, count = ndimage.label(peaks, structure=np.ones((3, 3, 3)))
-    numbers = np.arange(1, count + 1)
-    places = ndimage.center_of_mass(peaks, plateaus, numbers)
-    found = np.array(places, dtype=np.float64).reshape(-1, 3)
-    height = np.asarray(ndimage.maximum(depth, plateaus, numbers))
+    groups = touching(np.argwhere(peaks))
+    found = np.array([group.mean(axis=0) for group in groups]).reshape(-1, 3)
+    height = np.array([depth[tuple(group[0])] for group in groups])
     order = np.lexsort((found[:, 2], found[:, 1], found[:, 0], -height))
     return _spaced(found[order], MARKER_DISTANCE * rule.radius)
 
 
 def _settled(mask: BoolArray, markers: FloatArray, rule: SplitRule) -> FloatArray:
     """Return markers moved to the middle of the mask around them, without those that meet."""
+    if len(markers) <= 1:
+        return markers  # where the only marker lies does not matter
     reach = SETTLE_REACH * rule.radius
     places = [_settled_place(mask, marker, reach) for marker in markers]
     settled = np.array(places, dtype=np.float64).reshape(-1, 3)
@@ -153,11 +161,10 @@ def _settled_place(mask: BoolArray, place: FloatArray, reach: float) -> FloatArr
         high = np.minimum(np.ceil(place + reach) + 1, mask.shape).astype(int)
         near = mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
         inside = near & (squared_distance(near.shape, place - low) <= reach**2)
-        count = np.count_nonzero(inside)
+        count, total = count_and_sum(inside)
         if count == 0:
             break
-        rows = [inside.sum(axis=others) for others in ((1, 2), (0, 2), (0, 1))]
-        middle = np.array([row @ np.arange(len(row)) for row in rows]) / count + low
+        middle = total / count + low
         moved = np.abs(middle - place).max()
         place = middle
         if moved < SETTLED:
@@ -176,10 +183,10 @@ def _with_halves(
     """
     if len(markers) == 0:
         markers = voxels.mean(axis=0, keepdims=True)
-    owner = cKDTree(markers).query(voxels)[1]
+    owner = nearest(markers, voxels)
     kept = []
     for number, marker in enumerate(markers):
-        cell = voxels[owner == number]
+        cell = voxels if len(markers) == 1 else voxels[owner == number]
         halves = _two_means(cell) if len(cell) <= PAIR_VOLUME * rule.largest_volume else None
         kept += [marker] if halves is None or not _has_neck(cell, halves, rule) else list(halves)
     return np.array(kept)
@@ -203,11 +210,41 @@ def _two_means(voxels: npt.NDArray[np.integer]) -> FloatArray | None:
 
 
 def _has_neck(voxels: npt.NDArray[np.integer], halves: FloatArray, rule: SplitRule) -> bool:
-    nearest = cKDTree(halves).query(voxels)[1]
-    parts = voxels[nearest == 0], voxels[nearest == 1]
+    owner = nearest(halves, voxels)
+    parts = voxels[owner == 0], voxels[owner == 1]
     apart = np.linalg.norm(halves[1] - halves[0])
     far = apart >= MARKER_DISTANCE * rule.radius
     return bool(far and _neck_ratio(parts, (halves[0], halves[1]), rule) < rule.neck_ratio)
+
+
+def nearest(points: FloatArray, voxels: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
+    """Return the nearest point of each voxel.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (m, 3), float64
+        Points (z, y, x) in voxels, at least one.
+    voxels : numpy.ndarray, shape (n, 3), integer
+        Voxels; of points equally near, the first counts where the points are few.
+
+    Examples
+    --------
+    >>> nearest(np.array([[0.0, 0, 0], [4.0, 0, 0]]), np.array([[1, 0, 0], [2, 0, 0], [3, 0, 0]]))
+    array([0, 0, 1])
+    """
+    if len(points) > FEW_POINTS:
+        owner: npt.NDArray[np.intp] = cKDTree(points).query(voxels)[1]
+        return owner
+    owner = np.zeros(len(voxels), dtype=np.intp)
+    if len(points) == 1:
+        return owner
+    least = ((voxels - points[0]) ** 2).sum(axis=1)
+    for number, point in enumerate(points[1:], start=1):
+        distance = ((voxels - point) ** 2).sum(axis=1)
+        nearer = distance < least
+        owner[nearer] = number
+        least[nearer] = distance[nearer]
+    return owner
 
 
 def _spaced(points: FloatArray, distance: float) -> FloatArray:
@@ -219,7 +256,7 @@ def _merged_owners(
     voxels: npt.NDArray[np.integer], markers: FloatArray, rule: SplitRule
 ) -> npt.NDArray[np.intp]:
     """Return the cell (from 0) of each voxel after joining cells without a neck between them."""
-    owner: npt.NDArray[np.intp] = cKDTree(markers).query(voxels)[1]
+    owner = nearest(markers, voxels)
     joining = _Joining(voxels, owner, markers, rule)
     while joining.queue:
         _, first, second, when = heapq.heappop(joining.queue)
