@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ class TomogramKey:
 
     tomogram_type: str
     voxel_spacing: float
+    alignment_id: int | None = field(default=None, compare=False, repr=False)
+    """Alignment on the CryoET Data Portal; None where unknown."""
 
     def __str__(self) -> str:
         """Return the copick URI."""
@@ -74,10 +77,37 @@ class PicksKey:
     object_name: str
     user_id: str
     session_id: str
+    origin: "PicksOrigin | None" = field(default=None, compare=False, repr=False)
+    """What the CryoET Data Portal says of them; None for all others."""
 
     def __str__(self) -> str:
         """Return the copick URI."""
         return f"{self.object_name}:{self.user_id}/{self.session_id}"
+
+
+@dataclass(frozen=True)
+class PicksOrigin:
+    """Where picks of the CryoET Data Portal come from.
+
+    Attributes
+    ----------
+    annotation_id : int
+        Number of the annotation.
+    deposition_id : int or None
+        Who deposited it.
+    is_truth : bool
+        Whether the portal marks it as ground truth.
+    authors : tuple of str
+        Of the annotation.
+    alignment_id : int or None
+        The alignment that the coordinates belong to.
+    """
+
+    annotation_id: int
+    deposition_id: int | None
+    is_truth: bool
+    authors: tuple[str, ...]
+    alignment_id: int | None
 
 
 @dataclass(frozen=True, order=True)
@@ -521,3 +551,34 @@ class ParticleTable:
     scores: npt.NDArray[np.float64] | None
     rotations: npt.NDArray[np.float64] | None
     unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a project is opened, and how the objects of a remote one are read.
+
+    Attributes
+    ----------
+    attempts : int
+        How often an object is asked for before its run fails.
+    timeout_seconds : float
+        How long to wait for a connection, and for the next bytes.
+    connections : int
+        Objects that are read at once.
+    memory_bytes : int
+        Objects read last that stay in memory.
+    cache : pathlib.Path or None
+        Folder that keeps objects on disk.
+    cache_bytes : int
+        Bound of that folder.
+    split : str or None
+        Only the runs of this split of a Croissant manifest.
+    """
+
+    attempts: int
+    timeout_seconds: float
+    connections: int
+    memory_bytes: int
+    cache: Path | None = None
+    cache_bytes: int = 0
+    split: str | None = None

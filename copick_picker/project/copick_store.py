@@ -1,6 +1,6 @@
 """A copick project behind the Protocol of ``store.py``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,14 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
-from copick_picker.project import listing, pick_files, places, provenance, volumes
+from copick_picker.project import (
+    listing,
+    pick_files,
+    places,
+    portal_items,
+    provenance,
+    volumes,
+)
 from copick_picker.project.configuration import object_spec, open_root
 from copick_picker.project.copick_api import (
     CopickFeatures,
@@ -26,12 +33,15 @@ from copick_picker.project.copick_api import (
     Volume,
     sanitize_name,
 )
+from copick_picker.project.croissant import overlay_path, runs_of_split
 from copick_picker.project.guards import guarded
 from copick_picker.project.provenance import to_stored
+from copick_picker.project.remote import OPENING, RemoteReader
 from copick_picker.project.store import OutputKey, Provenance, Slabs
 from copick_picker.records import (
     FeatureKey,
     ObjectSpec,
+    Opening,
     PickSet,
     PicksKey,
     SegmentationKey,
@@ -43,13 +53,15 @@ Item = TypeVar("Item")
 _PROBE = ".copick-picker-probe.tmp"
 
 
-def open_project(config_path: Path | str) -> "CopickStore":
+def open_project(config_path: Path | str, opening: Opening = OPENING) -> "CopickStore":
     """Return the copick project of a configuration file.
 
     Parameters
     ----------
     config_path : path
-        copick's JSON configuration.
+        copick's JSON configuration: of files, of the CryoET Data Portal, of a Croissant manifest.
+    opening : Opening
+        Which split of it, and how remote objects are read.
 
     Returns
     -------
@@ -60,9 +72,13 @@ def open_project(config_path: Path | str) -> "CopickStore":
     ------
     ProjectError
         If the file is missing, malformed or names what cannot be opened.
+    UnknownNameError
+        If the project has no such split.
     """
     path = Path(config_path)
-    return CopickStore(open_root(path), str(path))
+    root = open_root(path)
+    names = None if opening.split is None else runs_of_split(root, opening.split, str(path))
+    return CopickStore(root, str(path), reader=RemoteReader(opening), only_runs=names)
 
 
 class CopickStore:
@@ -74,11 +90,24 @@ class CopickStore:
         An open project.
     location : str
         Where it was opened from, for messages.
+    reader : RemoteReader, optional
+        Who reads remote objects.
+    only_runs : collection of str, optional
+        The runs to see; all where not given.
     """
 
-    def __init__(self, root: CopickRoot, location: str) -> None:
+    def __init__(
+        self,
+        root: CopickRoot,
+        location: str,
+        *,
+        reader: RemoteReader | None = None,
+        only_runs: Collection[str] | None = None,
+    ) -> None:
         self._root = root
         self._location = location
+        self._reader = reader or RemoteReader(OPENING)
+        self._only_runs = only_runs
 
     @property
     def location(self) -> str:
@@ -89,7 +118,8 @@ class CopickStore:
         """Return all run names, sorted, after a fresh listing."""
         with guarded(f"cannot list the runs of {self._location}"):
             self._root.refresh()
-            return sorted(str(run.name) for run in self._root.runs)
+            names = sorted(str(run.name) for run in self._root.runs)
+        return [name for name in names if self._only_runs is None or name in self._only_runs]
 
     def objects(self) -> list[ObjectSpec]:
         """Return the pickable objects, by label."""
@@ -103,7 +133,9 @@ class CopickStore:
     def open_tomogram(self, run_name: str, key: TomogramKey) -> volumes.ZarrVolume:
         """Return a lazy tomogram (z, y, x); reading never creates anything."""
         item = _find(listing.tomogram_items(self._run(run_name)), key, run_name, "tomogram")
-        volume = volumes.open_volume(item, _where(run_name, key), dimensions=3)
+        where = _where(run_name, key)
+        portal_items.check_has_files(item, where)
+        volume = volumes.open_volume(item, where, dimensions=3, reader=self._reader)
         volume.check_chunks()
         return volume
 
@@ -115,7 +147,7 @@ class CopickStore:
         """Return a lazy segmentation (z, y, x)."""
         items = listing.segmentation_items(self._run(run_name))
         item = _find(items, key, run_name, "segmentation")
-        return _open_output(item, _where(run_name, key), dimensions=3)
+        return _open_output(item, _where(run_name, key), dimensions=3, reader=self._reader)
 
     def segmentation_provenance(self, run_name: str, key: SegmentationKey) -> Provenance | None:
         """Return our record of a complete segmentation; None where absent, partial or not ours."""
@@ -149,7 +181,7 @@ class CopickStore:
     def open_feature(self, run_name: str, key: FeatureKey) -> volumes.ZarrVolume:
         """Return a lazy feature volume (c, z, y, x)."""
         item = _find(listing.feature_items(self._run(run_name)), key, run_name, "feature volume")
-        return _open_output(item, _where(run_name, key), dimensions=4)
+        return _open_output(item, _where(run_name, key), dimensions=4, reader=self._reader)
 
     def features(self, run_name: str) -> list[FeatureKey]:
         """Return the feature volumes of a run."""
@@ -188,7 +220,10 @@ class CopickStore:
     def read_picks(self, run_name: str, key: PicksKey) -> PickSet:
         """Return a pick set: true centres (location plus transform shift) and scores."""
         item = _find(listing.picks_items(self._run(run_name)), key, run_name, "picks")
-        return pick_files.read(item, _where(run_name, key))
+        where = _where(run_name, key)
+        if getattr(item, "read_only", False) and portal_items.picks_origin(item) is not None:
+            return portal_items.read_points(item, where, self._reader)
+        return pick_files.read(item, where)
 
     def picks_provenance(self, run_name: str, key: PicksKey) -> Provenance | None:
         """Return our record of a complete pick set, else None."""
@@ -230,7 +265,7 @@ class CopickStore:
 
     def check_writable(self) -> None:
         """Raise ProjectError with the place and the reason where outputs cannot be written."""
-        filesystem, base = self._root.fs_overlay, self._root.root_overlay
+        filesystem, base = self._root.fs_overlay, overlay_path(self._root, self._location)
         runs = f"{base}/ExperimentRuns"
         with guarded(f"cannot write to {base}"):
             folder = runs if filesystem.exists(runs) else base
@@ -240,6 +275,8 @@ class CopickStore:
 
     def _run(self, run_name: str) -> CopickRun:
         with guarded(f"cannot look up run {run_name} in {self._location}"):
+            if hasattr(self._root, "dataset_ids"):
+                _ = self._root.runs  # else copick asks the portal for each run, and knows less
             run = self._root.get_run(run_name) if run_name.strip("./\\") else None
         if run is None:
             names = self.run_names()
@@ -299,8 +336,12 @@ def _find(items: dict[Key, Item], key: Key, run_name: str, kind: str) -> Item:
     return items[rounded]
 
 
-def _open_output(item: Volume, where: str, *, dimensions: int) -> volumes.ZarrVolume:
-    volume = volumes.open_volume(item, where, dimensions=dimensions)
+def _open_output(
+    item: Volume, where: str, *, dimensions: int, reader: RemoteReader
+) -> volumes.ZarrVolume:
+    volume = volumes.open_volume(item, where, dimensions=dimensions, reader=reader)
+    if getattr(item, "read_only", False):
+        return volume  # not ours to have left unfinished
     if provenance.is_unfinished(volumes.stored_record(item)):
         msg = f"{where} is half-written: its writer was stopped; make it again"
         raise ProjectError(msg)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from copick_picker.project import portal_items
 from copick_picker.project.copick_api import CopickRun
 from copick_picker.project.guards import guarded
 from copick_picker.records import FeatureKey, PicksKey, SegmentationKey, TomogramKey
@@ -27,6 +28,8 @@ def spacing_of(voxel_spacing: float) -> float:
 def tomogram_items(run: CopickRun) -> dict[TomogramKey, Any]:
     """Return the tomograms of a copick run by key, sorted.
 
+    Tomograms of the portal that copick names alike are told apart by their number: ``wbp#1234``.
+
     Parameters
     ----------
     run : copick run
@@ -37,11 +40,23 @@ def tomogram_items(run: CopickRun) -> dict[TomogramKey, Any]:
         _malformed_named(run, "VoxelSpacing*", _is_spacing_folder),
     ):
         run.refresh_voxel_spacings()
-        found = {
-            TomogramKey(str(item.tomo_type), spacing_of(spacing.voxel_size)): item
+        pairs = [
+            (spacing_of(spacing.voxel_size), item)
             for spacing in run.voxel_spacings
             for item in spacing.tomograms
-        }
+        ]
+        numbers: dict[tuple[str, float], set[int]] = {}
+        for spacing, item in pairs:
+            number = portal_items.tomogram_number(item)
+            if number is not None:
+                numbers.setdefault((str(item.tomo_type), spacing), set()).add(number)
+        found = {}
+        for spacing, item in pairs:
+            name, number = str(item.tomo_type), portal_items.tomogram_number(item)
+            if number is not None and len(numbers[name, spacing]) > 1:
+                name = f"{name}#{number}"
+            alignment_id = portal_items.tomogram_alignment(item)
+            found[TomogramKey(name, spacing, alignment_id)] = item
     return dict(sorted(found.items()))
 
 
@@ -102,7 +117,12 @@ def picks_items(run: CopickRun) -> dict[PicksKey, Any]:
     ):
         run.refresh_picks()
         found = {
-            PicksKey(str(item.pickable_object_name), str(item.user_id), str(item.session_id)): item
+            PicksKey(
+                str(item.pickable_object_name),
+                str(item.user_id),
+                str(item.session_id),
+                portal_items.picks_origin(item),
+            ): item
             for item in run.picks
         }
     return dict(sorted(found.items()))

@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 from copick.util.uri import parse_copick_uri
 
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
-from copick_picker.records import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records import (
+    FeatureKey,
+    PicksKey,
+    PicksOrigin,
+    SegmentationKey,
+    TomogramKey,
+)
 
 Key = TypeVar("Key", TomogramKey, SegmentationKey, PicksKey, FeatureKey)
 
@@ -30,10 +36,13 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
 _FORMS = {
     "tomogram": "type@spacing",
     "segmentation": "name:user/session@spacing",
-    "picks": "object:user/session",
+    "picks": "object:user/session (on the portal also ground-truth, deposition:ID, annotation:ID, "
+    "author:NAME, or ?truth=true, ?deposition=ID and so on behind the URI)",
     "feature": "type@spacing:feature",
 }
 _NAME = re.compile(r"[A-Za-z0-9.\-]+")
+_ORIGIN = re.compile(r"(?P<what>deposition|annotation|author):(?P<value>.+)")
+_QUERY = ("truth", "deposition", "annotation", "author")
 
 
 def matching(keys: Sequence[Key], uri: str, kind: str) -> list[Key]:
@@ -137,9 +146,50 @@ def parse_output(uri: str, kind: str) -> dict[str, str]:
     return {name: str(parts[name]) for name, _ in _FIELDS[kind]}
 
 
+def _with_origin(uri: str) -> tuple[str, dict[str, str]]:
+    """Return a picks URI without what it says of the portal's annotations, and that."""
+    text = uri.strip()
+    if text == "ground-truth":
+        return "*", {"truth": "true"}
+    short = _ORIGIN.fullmatch(text)
+    if short is not None and (short["what"] == "author" or short["value"].isdigit()):
+        return "*", {short["what"]: short["value"]}
+    plain, _, query = text.partition("?")
+    if not query:
+        return text, {}
+    found = dict(part.partition("=")[::2] for part in query.split("&"))
+    for name, value in found.items():
+        allowed = (
+            value in ("true", "false")
+            if name == "truth"
+            else value.isdigit()
+            if name in ("deposition", "annotation")
+            else bool(value)
+        )
+        if name not in _QUERY or not allowed:
+            msg = f"'{uri}': '?{name}={value}' means nothing; expected {_FORMS['picks']}"
+            raise SettingsError(msg)
+    return plain or "*", found
+
+
+def _fits_origin(origin: PicksOrigin | None, wanted: dict[str, str]) -> bool:
+    if not wanted:
+        return True
+    if origin is None:
+        return False
+    truth, author = wanted.get("truth"), wanted.get("author")
+    return (
+        (truth is None or origin.is_truth == (truth == "true"))
+        and (author is None or author in origin.authors)
+        and wanted.get("deposition") in (None, str(origin.deposition_id))
+        and wanted.get("annotation") in (None, str(origin.annotation_id))
+    )
+
+
 def _parse(uri: str, kind: str) -> dict[str, Any]:
+    plain, origin = _with_origin(uri) if kind == "picks" else (uri, {})
     try:
-        parts: dict[str, Any] = parse_copick_uri(uri, kind)
+        parts: dict[str, Any] = {**parse_copick_uri(plain, kind), "origin": origin}
     except ValueError as error:
         msg = f"'{uri}' is no {kind} URI; expected {_FORMS[kind]}"
         raise SettingsError(msg) from error
@@ -158,6 +208,8 @@ def _fits(key: Any, parts: dict[str, Any], kind: str) -> bool:  # noqa: ANN401 (
         wanted, value = str(parts[uri_part]), getattr(key, field)
         if wanted == "*":
             continue
+        if field == "tomogram_type" and "#" not in wanted:
+            value = str(value).partition("#")[0]  # one of several that copick names alike
         if field == "voxel_spacing" and not any(mark in wanted for mark in "*?[\\"):
             if round(float(wanted), 3) != round(value, 3):
                 return False
@@ -166,5 +218,7 @@ def _fits(key: Any, parts: dict[str, Any], kind: str) -> bool:  # noqa: ANN401 (
                 return False
         elif not fnmatch.fnmatchcase(str(value), wanted):
             return False
+    if isinstance(key, PicksKey) and not _fits_origin(key.origin, parts["origin"]):
+        return False
     multilabel = parts.get("multilabel")
     return multilabel is None or key.is_multilabel == multilabel

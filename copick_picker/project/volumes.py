@@ -17,9 +17,13 @@ import numpy.typing as npt
 import zarr
 
 from copick_picker.errors import DataError, ProjectError
+from copick_picker.project import portal_items
 from copick_picker.project.copick_api import Volume
 from copick_picker.project.guards import BROKEN, guarded
+from copick_picker.project.places import is_local
 from copick_picker.project.provenance import ATTRIBUTE, UNFINISHED, is_unfinished
+from copick_picker.project.remote import RemoteReader
+from copick_picker.project.remote_store import RemoteStore
 from copick_picker.project.store import Slabs
 
 logger = logging.getLogger(__name__)
@@ -97,7 +101,9 @@ class ZarrVolume:
             )
 
 
-def open_volume(item: Volume, where: str, *, dimensions: int) -> ZarrVolume:
+def open_volume(
+    item: Volume, where: str, *, dimensions: int, reader: RemoteReader | None = None
+) -> ZarrVolume:
     """Return the full-resolution array of a copick object, without creating anything.
 
     Parameters
@@ -108,6 +114,8 @@ def open_volume(item: Volume, where: str, *, dimensions: int) -> ZarrVolume:
         URI and run, for messages.
     dimensions : int
         3 for (z, y, x), 4 for (c, z, y, x).
+    reader : RemoteReader, optional
+        Who reads what is not on this machine and nobody writes.
 
     Returns
     -------
@@ -120,7 +128,7 @@ def open_volume(item: Volume, where: str, *, dimensions: int) -> ZarrVolume:
         If the store holds no readable array of so many dimensions.
     """
     with guarded(f"cannot open {where}"):
-        array = open_group(item)["0"]
+        array = open_group(item, reader)["0"]
         volume = ZarrVolume(array, where)
     if len(volume.shape) != dimensions or 0 in volume.shape:
         axes = "(z, y, x)" if dimensions == 3 else "(c, z, y, x)"
@@ -167,15 +175,23 @@ class _OneThread:
 _ONE_THREAD = _OneThread()
 
 
-def open_group(item: Volume) -> zarr.Group:
+def open_group(item: Volume, reader: RemoteReader | None = None) -> zarr.Group:
     """Return the zarr group of a copick object, read-only.
 
     Parameters
     ----------
     item : copick object
         Anything with ``zarr()``.
+    reader : RemoteReader, optional
+        Who reads what is not on this machine and nobody writes.
     """
-    return zarr.open_group(_strict(item.zarr()), mode="r")
+    store = item.zarr()
+    if reader is not None and getattr(item, "read_only", False) and not is_local(store.fs):
+        stated = portal_items.stated_bytes(item)
+        return zarr.open_group(
+            RemoteStore(reader, store.fs, store.path, stated_bytes=stated), mode="r"
+        )
+    return zarr.open_group(_strict(store), mode="r")
 
 
 @dataclass(frozen=True)
