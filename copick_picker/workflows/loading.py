@@ -12,7 +12,7 @@ from copick_picker.core.models.cryosiam import prediction_state
 from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network, load_state
 from copick_picker.core.segment.augmentations import augmentation_set
-from copick_picker.core.segment.device import fast_precision, resolve_device
+from copick_picker.core.segment.device import fast_precision, keep_freed_memory, resolve_device
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.prepared import prepared
 from copick_picker.errors import (
@@ -142,6 +142,8 @@ def load_models(settings: SegmentSettings) -> LoadedModels:
     cards = tuple(model.card for model in models)
     options = _engine_options(settings, cards[0])
     device = resolve_device(settings.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     members = tuple(
         replace(model.member, network=prepared(model.member.network, device)) for model in models
     )

@@ -4,15 +4,18 @@ from typing import Any
 
 import pytest
 import torch
+from monai.networks.blocks.acti_norm import ADN
 from torch import nn
 
 from copick_picker.core.models.registry import build_network
+from copick_picker.core.models.winograd import WinogradConv3d
 from copick_picker.core.segment.prepared import InstanceNormPRelu, OneDnnConv3d, prepared
 
 UNET = {"channels": [4, 6, 8, 8], "strides": [2, 2, 1], "num_res_units": 1, "dropout": 0.1}
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("Unet", UNET),
     ("Unet", {**UNET, "num_res_units": 2}),
+    ("Unet", {**UNET, "channels": [24, 32], "strides": [1]}),
     ("AttentionUnet", {"channels": [4, 6, 8], "strides": [2, 2], "dropout": 0.1}),
     ("ResidualUNet", {"channels": [4, 6, 8], "dropout": 0.1}),
 ]
@@ -49,6 +52,12 @@ def test_the_output_is_the_same(
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
+def test_wide_convolutions_take_fewer_multiplications() -> None:
+    settings = {**UNET, "channels": [24, 32], "strides": [1]}
+    network = prepared(build_network("Unet", settings, 3), CPU)
+    assert any(isinstance(module, WinogradConv3d) for module in network.modules())
+
+
 def test_what_is_replaced() -> None:
     network = prepared(build_network("Unet", UNET, 3), CPU)
     kinds = [type(module) for module in network.modules()]
@@ -83,3 +92,14 @@ def test_autocast_computes_in_its_own_type() -> None:
     network = prepared(nn.Sequential(nn.Conv3d(1, 2, 3, padding=1)), CPU)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         assert network(torch.zeros(1, 1, 4, 4, 4)).dtype == torch.bfloat16
+
+
+def test_norms_of_either_layout_are_those_of_double_precision() -> None:
+    block = ADN("NDA", in_channels=5, act="PRELU", norm="INSTANCE", norm_dim=3, dropout=0.1).eval()
+    features = torch.randn(2, 5, 30, 40, 50) * 3 + 20
+    with torch.inference_mode():
+        expected = block.double()(features.double())
+        layer = InstanceNormPRelu(block)
+        for layout in (torch.contiguous_format, torch.channels_last_3d):
+            found = layer(features.to(memory_format=layout))
+            torch.testing.assert_close(found.double(), expected, rtol=0, atol=2e-5)

@@ -87,15 +87,15 @@ class WinogradConv3d(nn.Module):
 
     Parameters
     ----------
-    direct : torch.nn.Conv3d
-        The convolution to compute; one that :func:`is_eligible`. It serves where the fast way does
-        not.
+    direct : torch.nn.Module
+        The convolution to compute, with its ``weight`` and ``bias``: one that :func:`is_eligible`,
+        or computes the same. It serves where the fast way does not.
     """
 
-    def __init__(self, direct: nn.Conv3d) -> None:
+    def __init__(self, direct: nn.Module) -> None:
         super().__init__()
         self.direct = direct
-        places = transformed_kernel(direct.weight.detach())
+        places = transformed_kernel(direct.get_parameter("weight").detach())
         self.register_buffer("places", places, persistent=False)
 
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
@@ -107,10 +107,13 @@ class WinogradConv3d(nn.Module):
             Float32 on the CPU takes the fast way, else the direct one, as do short axes.
         """
         places = self.get_buffer("places")
-        if volume.dtype != torch.float32 or min(volume.shape[2:]) < _SHORTEST_SIDE:
+        is_float32 = volume.dtype == torch.float32
+        is_float32 = is_float32 and not torch.is_autocast_enabled(volume.device.type)
+        if not is_float32 or min(volume.shape[2:]) < _SHORTEST_SIDE:
             result: torch.Tensor = self.direct(volume)
             return result
-        fast: torch.Tensor = _convolve(volume, places, self.direct.bias)
+        bias: torch.Tensor | None = getattr(self.direct, "bias", None)
+        fast: torch.Tensor = _convolve(volume, places, bias)
         return fast
 
 
