@@ -1,6 +1,6 @@
 """Connected components of a segmentation, found in one pass over all labels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,55 +80,69 @@ def find_components(
     >>> found.voxel_counts.tolist()[1:], found.means_zyx.tolist()
     ([3, 1], [[1.0, 1.0, 2.0]])
     """
-    ids = cc3d.connected_components(_renumbered(labels, sorted(wanted)), connectivity=6)
-    found = cc3d.statistics(ids, no_slice_conversion=True)
-    counts = found["voxel_counts"].astype(np.int64)
+    ids, total = cc3d.connected_components(
+        _renumbered(labels, sorted(wanted)), connectivity=6, return_N=True
+    )
+    label_of = np.zeros(total + 1, dtype=np.int64)
+    counts = np.zeros(total + 1, dtype=np.int64)
+    boxes = np.tile(np.repeat([[max(ids.shape), -1]], 3, axis=0).ravel(), (total + 1, 1))
+    for runs in _runs(ids):
+        number = runs.number
+        label_of[number] = labels[runs.z, runs.y, runs.x]
+        np.add.at(counts, number, runs.last - runs.x + 1)
+        for axis, (low, high) in enumerate(
+            ((runs.z, runs.z), (runs.y, runs.y), (runs.x, runs.last))
+        ):
+            np.minimum.at(boxes[:, 2 * axis], number, low)
+            np.maximum.at(boxes[:, 2 * axis + 1], number, high)
     large = np.flatnonzero(counts >= least_voxels)
     large = large[large > 0]
-    label_of, sums, products = _read(labels, ids, len(counts), large)
-    means = sums / counts[large, None]
-    return Components(
-        ids=ids,
-        label_of=label_of,
-        voxel_counts=counts,
-        boxes=found["bounding_boxes"].astype(np.int64),
-        large=large,
-        means_zyx=means,
-        covariances_zyx=products / counts[large, None, None] - means[:, :, None] * means[:, None],
-    )
+    means, covariances = _moments(ids, counts, large)
+    return Components(ids, label_of, counts, boxes, large, means, covariances)
 
 
-def _read(
-    labels: IntArray, ids: IntArray, total: int, large: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
-    """Return the label of every component, and of the large ones sums of positions and products.
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Runs along x of equal numbers above 0: z, y, first and last x, number."""
 
-    All is read off the runs of voxels along x, of which there are far fewer than voxels.
-    """
-    label_of = np.zeros(total, dtype=np.int64)
-    place = np.full(total, -1, dtype=np.int64)
-    place[large] = np.arange(len(large))
-    sums = np.zeros((len(large), 3))
-    products = np.zeros((len(large), 3, 3))
+    z: IntArray
+    y: IntArray
+    x: IntArray
+    last: IntArray
+    number: IntArray
+
+
+def _runs(ids: IntArray) -> Iterator[_Runs]:
+    """Yield the runs of a volume, a block of planes at a time."""
+    _, height, width = ids.shape
     for first in range(0, len(ids), PLANES):
         block = ids[first : first + PLANES]
-        z, y, x, last, number = _runs(block)
-        label_of[number] = labels[first : first + PLANES][z, y, x]
-        keep = place[number] >= 0
-        z, y, x, last = z[keep] + first, y[keep], x[keep], last[keep]
-        _add_moments(sums, products, place[number[keep]], (z, y, x, last))
-    return label_of, sums, products
+        change = np.ones(block.shape, dtype=bool)
+        np.not_equal(block[..., 1:], block[..., :-1], out=change[..., 1:])
+        start = np.flatnonzero(change)
+        length = np.diff(start, append=block.size)
+        number = block.reshape(-1)[start]
+        filled = number > 0
+        row, x = np.divmod(start[filled], width)
+        z, y = np.divmod(row, height)
+        yield _Runs(z + first, y, x, x + length[filled] - 1, number[filled])
 
 
-def _runs(ids: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
-    """Return z, y, first x, last x and number of the runs of equal numbers above 0."""
-    edge = np.zeros((*ids.shape[:2], ids.shape[2] + 1), dtype=bool)
-    edge[..., 0] = edge[..., -1] = True
-    np.not_equal(ids[..., 1:], ids[..., :-1], out=edge[..., 1:-1])
-    filled = ids > 0
-    z, y, x = np.nonzero(edge[..., :-1] & filled)
-    last = np.nonzero(edge[..., 1:] & filled)[2]
-    return z, y, x, last, ids[z, y, x]
+def _moments(
+    ids: IntArray, counts: npt.NDArray[np.int64], large: npt.NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the means and covariances of the positions in some components."""
+    sums = np.zeros((len(large), 3))
+    products = np.zeros((len(large), 3, 3))
+    place = np.full(len(counts), -1, dtype=np.int64)
+    place[large] = np.arange(len(large))
+    for runs in _runs(ids) if len(large) else ():
+        keep = place[runs.number] >= 0
+        z, y, x, last = (each[keep] for each in (runs.z, runs.y, runs.x, runs.last))
+        _add_moments(sums, products, place[runs.number[keep]], (z, y, x, last))
+    means = sums / counts[large, None]
+    covariances = products / counts[large, None, None] - means[:, :, None] * means[:, None]
+    return means, covariances
 
 
 def _add_moments(

@@ -116,11 +116,11 @@ def split_cells(mask: BoolArray, rule: SplitRule) -> CellArray:
     """
     voxels = np.argwhere(mask)
     markers = _settled(mask, _markers(mask, rule), rule)
-    markers = _with_halves(voxels, markers, rule)
+    markers, owner = _with_halves(voxels, markers, rule)
     if len(markers) <= 1:
         return mask.astype(np.int32)
     cells = np.zeros(mask.shape, dtype=np.int32)
-    owner = _merged_owners(voxels, markers, rule)
+    owner = _merged_owners(voxels, owner, markers, rule)
     if owner.max() > 0:
         centres = _centroids(voxels, owner)
         owner = nearest(centres, voxels)
@@ -174,8 +174,8 @@ def _settled_place(mask: BoolArray, place: FloatArray, reach: float) -> FloatArr
 
 def _with_halves(
     voxels: npt.NDArray[np.integer], markers: FloatArray, rule: SplitRule
-) -> FloatArray:
-    """Return markers, two in place of one where the voxels nearest to it have a neck.
+) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """Return markers, two in place of one with a neck, and each voxel's nearest marker.
 
     A cavity can hide the maximum of one particle of a touching pair, but not its share of the
     voxels: the two means of an elongated cell lie in the two particles. What is larger than two
@@ -189,7 +189,9 @@ def _with_halves(
         cell = voxels if len(markers) == 1 else voxels[owner == number]
         halves = _two_means(cell) if len(cell) <= PAIR_VOLUME * rule.largest_volume else None
         kept += [marker] if halves is None or not _has_neck(cell, halves, rule) else list(halves)
-    return np.array(kept)
+    if len(kept) == len(markers):
+        return markers, owner
+    return np.array(kept), nearest(np.array(kept), voxels)
 
 
 def _two_means(voxels: npt.NDArray[np.integer]) -> FloatArray | None:
@@ -253,10 +255,12 @@ def _spaced(points: FloatArray, distance: float) -> FloatArray:
 
 
 def _merged_owners(
-    voxels: npt.NDArray[np.integer], markers: FloatArray, rule: SplitRule
+    voxels: npt.NDArray[np.integer],
+    owner: npt.NDArray[np.intp],
+    markers: FloatArray,
+    rule: SplitRule,
 ) -> npt.NDArray[np.intp]:
     """Return the cell (from 0) of each voxel after joining cells without a neck between them."""
-    owner = nearest(markers, voxels)
     joining = _Joining(voxels, owner, markers, rule)
     while joining.queue:
         _, first, second, when = heapq.heappop(joining.queue)
