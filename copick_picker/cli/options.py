@@ -49,6 +49,34 @@ def job_options(command: Command) -> Command:
                 help="Only the I-th of N parts of the runs (for Slurm arrays).",
             ),
             click.option(
+                "--split", metavar="NAME", help="Only this split of a Croissant manifest."
+            ),
+            click.option(
+                "--cache",
+                metavar="DIR",
+                help="Keep remote array data in this folder. Default: no cache on disk.",
+            ),
+            click.option(
+                "--cache-size",
+                "cache_gigabytes",
+                type=float,
+                metavar="GB",
+                help="Most that --cache may hold. Default: 20.",
+            ),
+            click.option(
+                "--attempts",
+                type=int,
+                metavar="N",
+                help="How often a remote object is asked for. Default: 4.",
+            ),
+            click.option(
+                "--timeout",
+                "timeout_seconds",
+                type=float,
+                metavar="SECONDS",
+                help="How long to wait for a remote store. Default: 60.",
+            ),
+            click.option(
                 "--settings",
                 "settings_file",
                 metavar="YAML",

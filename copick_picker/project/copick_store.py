@@ -340,8 +340,8 @@ def _open_output(
     item: Volume, where: str, *, dimensions: int, reader: RemoteReader
 ) -> volumes.ZarrVolume:
     volume = volumes.open_volume(item, where, dimensions=dimensions, reader=reader)
-    if getattr(item, "read_only", False):
-        return volume  # not ours to have left unfinished
+    if getattr(item, "read_only", False) and not places.is_local(item.fs):
+        return volume  # the portal's or a manifest's: not ours to have left unfinished
     if provenance.is_unfinished(volumes.stored_record(item)):
         msg = f"{where} is half-written: its writer was stopped; make it again"
         raise ProjectError(msg)

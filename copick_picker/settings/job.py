@@ -7,6 +7,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from copick_picker.errors import SettingsError
 
+CONNECTIONS = 8
+"""Remote objects that are read at once."""
+MEMORY_BYTES = 512 * 1024**2
+"""Remote objects that stay in memory as stored, so that a second pass reads none again."""
+
 
 def split_names(value: object) -> object:
     """Return a tuple of names from ``a,b``, ``[a,b]``, a list of those, or the value itself.
@@ -83,6 +88,16 @@ class JobSettings(BaseModel):
         Say what would be done, write nothing.
     json_file : pathlib.Path or None
         Where to write a machine-readable summary.
+    split : str or None
+        Only the runs of this split of a Croissant manifest.
+    cache : pathlib.Path or None
+        Folder that keeps remote array data on disk, shared by processes.
+    cache_gigabytes : float
+        Bound of that folder in GB (1e9 bytes).
+    attempts : int
+        How often a remote object is asked for before its run fails.
+    timeout_seconds : float
+        How long to wait for a remote store.
     """
 
     model_config = ConfigDict(
@@ -96,6 +111,11 @@ class JobSettings(BaseModel):
     overwrite: bool = False
     dry_run: bool = False
     json_file: Path | None = None
+    split: str | None = None
+    cache: Path | None = None
+    cache_gigabytes: Annotated[float, Field(gt=0)] = 20.0
+    attempts: Annotated[int, Field(ge=1, le=20)] = 4
+    timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
 
     @field_validator("shard")
     @classmethod

@@ -16,7 +16,6 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.files import check_free_folder, write_folder
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching, the_one
@@ -31,6 +30,7 @@ from copick_picker.workflows.evaluation_files import OWN_FILES, Scored, score_fi
 from copick_picker.workflows.evaluation_limits import check_limits, missed_limits
 from copick_picker.workflows.evaluation_objects import scored_objects
 from copick_picker.workflows.masks import recorded_distances
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.records import digest
 from copick_picker.workflows.runs import (
     Reporter,
@@ -59,7 +59,7 @@ def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the project or a setting is wrong, or there is nothing to score.
     """
-    store = open_project(settings.config)
+    store = open_job(settings)
     specs = {spec.name: spec for spec in store.objects()}
     _check(settings, specs)
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.files import write_text
 from copick_picker.project.particle_writers import (
     SUFFIXES,
@@ -21,6 +20,7 @@ from copick_picker.project.uris import check_uri, matching
 from copick_picker.records import ExportedRun, PickSet, RunOutcome
 from copick_picker.settings.export import ExportPicksSettings
 from copick_picker.workflows.masks import check_mask
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.pick_sets import (
     TomogramBox,
     box_of_run,
@@ -62,7 +62,7 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
     CopickPickerError
         If the project or a setting is wrong, or a file stands in the way.
     """
-    store = open_project(settings.config)
+    store = open_job(settings)
     check_uri(settings.input, "picks")
     specs = {spec.name: spec for spec in store.objects()}
     check_object_names(settings.objects, specs, "--objects")

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import ConflictError, DataError
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.mrc import write_mrc
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.tiff import write_tiff
 from copick_picker.project.uris import check_uri, matching, the_one
 from copick_picker.records import RunOutcome
 from copick_picker.settings.export import ExportSegmentationSettings
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
@@ -47,7 +47,7 @@ def export_segmentation(settings: ExportSegmentationSettings, *, reporter: Repor
     CopickPickerError
         If the project or a setting is wrong, before any run is touched.
     """
-    store = open_project(settings.config)
+    store = open_job(settings)
     check_uri(settings.input, "segmentation")
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
     if run_names and not any(

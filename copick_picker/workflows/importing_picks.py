@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from copick_picker.core.localize.limits import inside
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.particle_readers import read_particles
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, parse_output
 from copick_picker.records import ParticleTable, PickSet, PicksKey, RunOutcome
 from copick_picker.settings.import_ import ImportPicksSettings
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.pick_sets import TomogramBox, box_of_run, stands_already
 from copick_picker.workflows.records import new_record
 from copick_picker.workflows.runs import (
@@ -46,7 +46,7 @@ def import_picks(settings: ImportPicksSettings, *, reporter: Reporter) -> Summar
     CopickPickerError
         If the project, the file or a setting is wrong.
     """
-    store = open_project(settings.config)
+    store = open_job(settings)
     output = parse_output(settings.output, "picks")
     specs = {spec.name: spec for spec in store.objects()}
     if output["object_name"] == "*":

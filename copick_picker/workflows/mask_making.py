@@ -18,7 +18,6 @@ from copick_picker.core.segment.cleaning import (
 )
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import CopickPickerError, DataError, SettingsError, choices_text
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
 from copick_picker.records import RunOutcome, SegmentationKey, TomogramKey
@@ -33,6 +32,7 @@ from copick_picker.settings.mask import (
 )
 from copick_picker.settings.segment import CONTRAST_SMOOTHING_VOXELS
 from copick_picker.workflows.masks import check_mask, load_mask, mask_record
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.preflight import check_voxels
 from copick_picker.workflows.records import digest, new_record, refuse, same_job
 from copick_picker.workflows.runs import (
@@ -171,7 +171,7 @@ def make_gold(settings: GoldSettings, *, reporter: Reporter) -> Summary:
 def _make_masks(
     command: str, settings: MaskSettings, make: Maker, *, reporter: Reporter
 ) -> Summary:
-    store = open_project(settings.config)
+    store = open_job(settings)
     kind = "segmentation" if isinstance(settings, FromLabelsSettings) else "tomogram"
     check_uri(settings.input, kind)
     check_mask(settings.within, "--within")

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import SettingsError, choices_text
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.uris import check_uri, parse_output
 from copick_picker.records import ObjectSpec
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.loading import load_models
 from copick_picker.workflows.masks import check_mask
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.picks_of_segment import with_picks
 from copick_picker.workflows.preflight import Wanted, inspect_runs, show
 from copick_picker.workflows.runs import (
@@ -40,7 +40,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the project, a model or a setting is wrong, before any run is touched.
     """
-    store = open_project(settings.config)
+    store = open_job(settings)
     check_uri(settings.input, "tomogram")
     check_mask(settings.mask)
     output = _output_parts(settings.output)

@@ -10,7 +10,6 @@ import numpy as np
 from copick_picker import __version__
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import ConflictError, SettingsError
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.files import write_bytes
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, the_one
@@ -29,6 +28,7 @@ from copick_picker.report.view_volume import (
 )
 from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMOOTHING_VOXELS
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, SLAB_LEAST_PLANES, ViewSettings
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
@@ -56,7 +56,7 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the project or a setting is wrong.
     """
-    store = open_project(settings.config)
+    store = open_job(settings)
     specs = {spec.name: spec for spec in store.objects()}
     for option in ("objects", "radius", "min_score"):
         check_object_names(getattr(settings, option), specs, "--" + option.replace("_", "-"))
