@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Write picks and segmentations for other programs.",
     ),
     "mask": ("copick_picker.cli.mask", "Make masks that segment and localize take."),
+    "config": ("copick_picker.cli.config", "Write configurations of projects."),
     "browse": (
         "copick_picker.cli.browse",
         "List what a project or the CryoET Data Portal holds.",

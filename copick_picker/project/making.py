@@ -17,7 +17,7 @@ from copick_picker.project.volumes import same_bytes
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 
 CONFIG_FILE = "config.json"
-_COLOURS = (
+COLOURS = (
     (230, 159, 0, 255),
     (86, 180, 233, 255),
     (0, 158, 115, 255),
@@ -26,6 +26,7 @@ _COLOURS = (
     (213, 94, 0, 255),
     (204, 121, 167, 255),
 )
+"""Red, green, blue and opacity of objects, by label: told apart by all eyes."""
 
 
 def create_project(folder: Path, objects: Sequence[ObjectSpec], *, name: str) -> Path:
@@ -148,7 +149,7 @@ def _object_entry(spec: ObjectSpec, position: int) -> dict[str, object]:
         "name": spec.name,
         "is_particle": spec.is_particle,
         "label": spec.label,
-        "color": _COLOURS[position % len(_COLOURS)],
+        "color": COLOURS[position % len(COLOURS)],
         "radius": spec.radius_angstrom,
         "metadata": metadata,
     }
