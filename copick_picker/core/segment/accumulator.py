@@ -61,22 +61,17 @@ class TilePlan:
             for number_y in range(y.start, y.stop):
                 yield number_z, number_y
 
-    def most_voxels(self) -> int:
-        """Return how many voxels all tiles that are held at once have, at the worst moment."""
-        if self.first.max() < 0:
-            return 0
-        heights, lengths = (
-            np.minimum(side * np.arange(1, count + 1), size) - side * np.arange(count)
-            for count, side, size in zip(
-                self.first.shape, self.tile_zy, self.shape_zyx[:2], strict=True
-            )
-        )
-        voxels = heights[:, None] * lengths * self.shape_zyx[2]
-        change = np.zeros(int(self.last.max()) + 2, dtype=np.int64)
+    def most_tiles(self) -> int:
+        """Return how many tiles are held at once, at the worst moment."""
         used = self.first >= 0
-        np.add.at(change, self.first[used], voxels[used])
-        np.add.at(change, self.last[used] + 1, -voxels[used])
+        change = np.zeros(int(self.last.max(initial=-1)) + 2, dtype=np.int64)
+        np.add.at(change, self.first[used], 1)
+        np.add.at(change, self.last[used] + 1, -1)
         return int(change.cumsum().max())
+
+    def held_shape(self) -> tuple[int, int, int, int]:
+        """Return number, planes, rows and columns of the tiles that memory is taken for."""
+        return self.most_tiles(), *self.tile_zy, self.shape_zyx[2]
 
 
 def tile_plan(shape_zyx: Shape, windows: Sequence[Spans]) -> TilePlan:
@@ -96,8 +91,8 @@ def tile_plan(shape_zyx: Shape, windows: Sequence[Spans]) -> TilePlan:
     >>> plan = tile_plan((12, 12, 12), windows)
     >>> plan.last[:, 0].tolist()
     [0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1]
-    >>> plan.most_voxels() == 6 * 6 * 12
-    True
+    >>> plan.held_shape()
+    (18, 1, 2, 12)
     """
     least = [min((len(spans[axis].weights) for spans in windows), default=1) for axis in (0, 1)]
     tile_z, tile_y = (
@@ -127,17 +122,17 @@ class Accumulator:
         as 0 in each window, which changes no probability and keeps the digits where two channels
         are near each other.
     device : torch.device
-        Where the sums lie.
+        Where the sums lie. All memory is taken at once.
     """
 
     def __init__(
         self, plan: TilePlan, n_channels: int, *, dtype: torch.dtype, device: torch.device
     ) -> None:
+        count, *tile = plan.held_shape()
         self._plan = plan
-        self._n_channels = n_channels
-        self._dtype = dtype
-        self._device = device
-        self._tiles: dict[Tile, torch.Tensor] = {}
+        self._memory = torch.empty((count, n_channels, *tile), dtype=dtype, device=device)
+        self._free = list(range(count))
+        self._used: dict[Tile, int] = {}
         self._added = 0
 
     def add(
@@ -161,47 +156,53 @@ class Accumulator:
         """
         for axis, span in enumerate(spans_zyx, start=1):
             logits = logits.narrow(axis, span.inner_start - span.start, len(span.weights))
-        if self._dtype != torch.float32:
+        if self._memory.dtype != torch.float32:
             logits = logits - logits.amax(dim=0)
-        z, y, x = (torch.from_numpy(span.weights).to(self._device) for span in spans_zyx)
+        z, y, x = (torch.from_numpy(span.weights).to(logits.device) for span in spans_zyx)
         plane = y[:, None] * (x * scale)
         for tile in self._plan.under(spans_zyx):
-            self._add_to(tile, logits, spans_zyx, z, plane)
+            sums = self._sums(tile)
+            self._add_to(sums, self._plan.rows(tile), logits, spans_zyx, (z, plane))
             if self._plan.last[tile] == self._added:
-                yield tile, self._tiles.pop(tile).float()
+                yield tile, sums.float()
+                self._free.append(self._used.pop(tile))
         self._added += 1
 
     def empty(self, tile: Tile) -> torch.Tensor:
         """Return the sums (c, k, j, x) of a tile under no window: zeros."""
         planes, rows = self._plan.rows(tile)
-        shape = (self._n_channels, planes.stop - planes.start, rows.stop - rows.start)
-        return torch.zeros((*shape, self._plan.shape_zyx[2]), device=self._device)
+        frame = (planes.stop - planes.start, rows.stop - rows.start, self._memory.shape[-1])
+        return torch.zeros((self._memory.shape[1], *frame), device=self._memory.device)
+
+    def _sums(self, tile: Tile) -> torch.Tensor:
+        """Return the place of a tile's sums (c, k, j, x); zeros where it is new."""
+        planes, rows = self._plan.rows(tile)
+        is_new = tile not in self._used
+        if is_new:
+            self._used[tile] = self._free.pop()
+        place = self._memory[self._used[tile]]
+        sums = place[:, : planes.stop - planes.start, : rows.stop - rows.start]
+        return sums.zero_() if is_new else sums
 
     def _add_to(
         self,
-        tile: Tile,
+        sums: torch.Tensor,
+        place_zy: tuple[slice, slice],
         logits: torch.Tensor,
         spans_zyx: Spans,
-        z_weights: torch.Tensor,
-        plane_weights: torch.Tensor,
+        weights: tuple[torch.Tensor, torch.Tensor],
     ) -> None:
-        if tile not in self._tiles:
-            self._tiles[tile] = self.empty(tile).to(self._dtype)
-        sums = self._tiles[tile]
         inner, own = zip(
-            *(
-                _common(place, span)
-                for place, span in zip(self._plan.rows(tile), spans_zyx[:2], strict=True)
-            ),
+            *(_common(place, span) for place, span in zip(place_zy, spans_zyx[:2], strict=True)),
             strict=True,
         )
         columns = slice(spans_zyx[2].inner_start, spans_zyx[2].inner_stop)
         target = sums[:, own[0], own[1], columns]
-        weights = z_weights[inner[0], None, None] * plane_weights[inner[1]]
-        if self._dtype == torch.float32:
-            target.addcmul_(logits[:, inner[0], inner[1]], weights)
+        product = weights[0][inner[0], None, None] * weights[1][inner[1]]
+        if sums.dtype == torch.float32:
+            target.addcmul_(logits[:, inner[0], inner[1]], product)
         else:
-            target.add_(logits[:, inner[0], inner[1]] * weights)
+            target.add_(logits[:, inner[0], inner[1]] * product)
 
 
 def _tiles(span: Span, side: int) -> slice:

@@ -13,7 +13,7 @@ PRECISIONS = ("float32", "bf16", "fp16")
 """``float32``: every product in float32. ``bf16`` and ``fp16``: autocast."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 2**30
+_KEPT_BYTES = 2**29
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 

@@ -11,6 +11,7 @@ the argmax of those the labels (octopi's order of operations).
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -354,8 +355,8 @@ def sums_bytes(
         As :func:`segment_slabs`.
     """
     jobs = planned_jobs(shape_zyx, members, options, mask_zyx=mask_zyx)
-    voxels = tile_plan(shape_zyx, [job.window.spans_zyx for job in jobs]).most_voxels()
-    return voxels * members[0].n_channels * SUMS[options.sums].itemsize
+    plan = tile_plan(shape_zyx, [job.window.spans_zyx for job in jobs])
+    return math.prod(plan.held_shape()) * members[0].n_channels * SUMS[options.sums].itemsize
 
 
 class _Engine:
@@ -387,7 +388,11 @@ class _Engine:
         for member in members:
             with memory_guard("the network"):
                 _prepare(member, device)
-        self._sums = Accumulator(self._plan, n_channels, dtype=SUMS[options.sums], device=device)
+        sums_shape = " x ".join(str(size) for size in (n_channels, *self._plan.held_shape()))
+        with memory_guard(f"the sums over windows ({sums_shape})"):
+            self._sums = Accumulator(
+                self._plan, n_channels, dtype=SUMS[options.sums], device=device
+            )
         n_all = len(self._jobs)
         if mask_zyx is not None:
             n_all = len(planned_jobs(shape, members, options))
@@ -409,7 +414,7 @@ class _Engine:
     def _add(self, job: Job, logits: torch.Tensor, layers: Layers) -> None:
         """Add the logits of a window; what is finished by it goes into the layers."""
         turned, spans = job.window.augmentation.undo(logits), job.window.spans_zyx
-        with memory_guard("the sums over windows"):
+        with memory_guard("finished planes"):
             for tile, sums in self._sums.add(turned, spans, scale=self._scale):
                 layers.put(tile, sums)
 
@@ -508,21 +513,22 @@ class _Batches:
 
 def _labels(sums: torch.Tensor) -> Results:
     shares = torch.softmax(sums, dim=0)
-    return _first_highest(shares), _finite_planes(shares)
+    return _first_highest(shares), _finite_rows(shares)
 
 
 def _shares(sums: torch.Tensor) -> Results:
     shares = torch.softmax(sums, dim=0)
-    return _first_highest(shares), _finite_planes(shares), shares.to(torch.float16)
+    return _first_highest(shares), _finite_rows(shares), shares.to(torch.float16)
 
 
 def _first_highest(shares: torch.Tensor) -> torch.Tensor:
-    return shares.argmax(dim=0).to(torch.uint8)
+    """Return the channel of the highest share, the first of equals."""
+    return shares.max(dim=0).indices.to(torch.uint8)
 
 
-def _finite_planes(shares: torch.Tensor) -> torch.Tensor:
-    """Return (k, j, 1): whether all numbers of a row are finite."""
-    return torch.isfinite(shares).all(dim=0).all(dim=-1, keepdim=True)
+def _finite_rows(shares: torch.Tensor) -> torch.Tensor:
+    """Return (k, j, 1): whether a row is finite; where one channel is not, none is."""
+    return torch.isfinite(shares[0]).all(dim=-1, keepdim=True)
 
 
 def _slab(z_start: int, results: Results) -> Slab:
