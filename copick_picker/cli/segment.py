@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 @click.option(
     "--blending",
     metavar="constant|gaussian",
-    show_default="exact: model's, else constant",
+    show_default="exact: model's, else gaussian",
     help="Weight of the voxels of a window.",
 )
 @click.option(

@@ -235,7 +235,7 @@ def test_the_card_decides_where_the_user_does_not(tmp_path: Path) -> None:
     )
     fitted = load_models(SegmentSettings(config="unused", model=folder))
     assert fitted.options.layout == "tiled"
-    assert (fitted.options.overlap, fitted.options.blending) == (0.0, "constant")
+    assert (fitted.options.overlap, fitted.options.blending) == (0.0, "gaussian")
     assert fitted.members[0].window_multiple == 4
     fast = SegmentSettings(config="unused", model=folder, mode="fast", overlap=0.125)
     assert load_models(fast).options.layout == "interleaved"

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch.nn.utils import convert_conv3d_weight_memory_format
 
-from copick_picker.core.segment.accumulator import SUMS, Accumulator, tile_plan
+from copick_picker.core.segment.accumulator import SUMS, Accumulator, Tile, tile_plan
 from copick_picker.core.segment.device import check_precision, prefers_channels_last, resolve_device
 from copick_picker.core.segment.forward import forward, memory_guard, release_memory
 from copick_picker.core.segment.grid import Shape
@@ -36,6 +36,7 @@ from copick_picker.core.segment.plan import (
     held_planes,
     passes,
     planned_jobs,
+    weight_total,
 )
 from copick_picker.core.segment.volume import (
     PlaneBuffer,
@@ -399,6 +400,7 @@ class _Engine:
         self.windows = WindowCounts(n_all, n_all - len(self._jobs))
         self._batches = _Batches(members, options, self.windows, progress=progress)
         self._scale = 1.0 / passes(members, options)
+        self._total = weight_total(shape, members, options)
 
     def run(self, finish: Callable[[torch.Tensor], Results]) -> Iterator[tuple[int, Results]]:
         """Yield first plane and finished results of the sums of a few planes at a time."""
@@ -416,7 +418,13 @@ class _Engine:
         turned, spans = job.window.augmentation.undo(logits), job.window.spans_zyx
         with memory_guard("finished planes"):
             for tile, sums in self._sums.add(turned, spans, scale=self._scale):
-                layers.put(tile, sums)
+                layers.put(tile, self._average(tile, sums))
+
+    def _average(self, tile: Tile, sums: torch.Tensor) -> torch.Tensor:
+        if self._total is None:
+            return sums
+        total = torch.from_numpy(self._total.over(*self._plan.rows(tile)))
+        return sums / (total * self._scale).to(sums.device)
 
 
 class _Batches:

@@ -9,7 +9,13 @@ from torch import nn
 
 from copick_picker.core.segment.augmentations import Augmentation
 from copick_picker.core.segment.grid import Shape, Window, window_grid
-from copick_picker.core.segment.tilings import INTERLEAVED_PASSES, tiled_windows
+from copick_picker.core.segment.tilings import (
+    INTERLEAVED_PASSES,
+    AxesSpans,
+    axis_weights,
+    tiled_passes,
+    tiled_windows,
+)
 from copick_picker.errors import DataError, SettingsError, choices_text
 
 Mask = npt.NDArray[np.bool_]
@@ -185,6 +191,57 @@ def passes(members: Sequence[Member], options: EngineOptions) -> int:
     return _passes_of_one(options) * len(members)
 
 
+@dataclass(frozen=True, eq=False)
+class WeightTotal:
+    """The sum of the weights of all windows over each voxel, as a sum of products.
+
+    Attributes
+    ----------
+    terms_zyx : tuple
+        For each pass three float32 arrays, of the weights along z, y and x.
+    """
+
+    terms_zyx: tuple[tuple[npt.NDArray[np.float32], ...], ...]
+
+    def over(self, planes: slice, rows: slice) -> npt.NDArray[np.float32]:
+        """Return the sum over some planes and rows, (z, y, x) float32."""
+        parts = [z[planes, None, None] * (y[rows, None] * x[None]) for z, y, x in self.terms_zyx]
+        total: npt.NDArray[np.float32] = sum(parts[1:], start=parts[0])
+        return total
+
+
+def weight_total(
+    shape_zyx: Shape, members: Sequence[Member], options: EngineOptions
+) -> WeightTotal | None:
+    """Return what the sums over windows are to be divided by.
+
+    Parameters
+    ----------
+    shape_zyx : tuple of int
+        Shape of the volume.
+    members : sequence of Member
+        The ensemble.
+    options : EngineOptions
+        How its members are run.
+
+    Returns
+    -------
+    WeightTotal or None
+        None where the weights over each voxel sum to :func:`passes` anyway.
+    """
+    if options.layout == "aligned":
+        return None
+    terms = [
+        tuple(
+            axis_weights(length, spans).astype(np.float32)
+            for length, spans in zip(shape_zyx, axes, strict=True)
+        )
+        for member in members
+        for axes in _tiled_passes(shape_zyx, member, options)
+    ]
+    return WeightTotal(tuple(terms))
+
+
 def _passes_of_one(options: EngineOptions) -> int:
     count = len(options.augmentations)
     return min(INTERLEAVED_PASSES, count) if options.layout == "interleaved" else count
@@ -199,10 +256,13 @@ def _windows(shape_zyx: Shape, member: Member, options: EngineOptions) -> list[W
             overlap=options.overlap,
             blending=options.blending,
         )
-    return tiled_windows(
+    return tiled_windows(_tiled_passes(shape_zyx, member, options), options.augmentations)
+
+
+def _tiled_passes(shape_zyx: Shape, member: Member, options: EngineOptions) -> list[AxesSpans]:
+    return tiled_passes(
         shape_zyx,
         member.window_voxels,
-        options.augmentations,
         multiple=member.window_multiple,
         passes=_passes_of_one(options),
         overlap=options.overlap,

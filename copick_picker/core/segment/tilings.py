@@ -11,14 +11,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from copick_picker.core.segment.augmentations import Augmentation
-from copick_picker.core.segment.grid import Shape, Span, Window, spans_at
+import numpy as np
+import numpy.typing as npt
 
+from copick_picker.core.segment.augmentations import Augmentation
+from copick_picker.core.segment.grid import Shape, Span, Window, profile
+
+AxesSpans = tuple[tuple[Span, ...], tuple[Span, ...], tuple[Span, ...]]
 INTERLEAVED_PASSES = 2
 """Passes of the layout ``interleaved``, and so the least number of augmentations over a voxel."""
 _LONGEST_ZYX = (1.2, 1.5, 1.5)
 """Longest windows, in units of the trained one; short in z, whose planes are held in memory."""
 _SHORTEST_FIRST, _SHORTEST_SECOND = 0.75, 0.5
+_LEAST_WEIGHT = 1e-2
+"""Least weight along an axis, so that products of three stay within half precision."""
 _NEARLY = 1.05
 """Two tilings whose voxels differ by less than this factor cost the same."""
 
@@ -84,17 +90,16 @@ def axis_tilings(
     return first, max(_cheap(fitting or others[1:]), key=lambda tiling: tiling.side)
 
 
-def tiled_windows(
+def tiled_passes(
     shape_zyx: Shape,
     window_voxels: Shape,
-    augmentations: Sequence[Augmentation],
     *,
     multiple: int,
     passes: int,
     overlap: float,
     blending: str,
-) -> list[Window]:
-    """Return windows that fit a volume, in a number of passes.
+) -> list[AxesSpans]:
+    """Return the windows along each axis, pass by pass; their weights are not normalised.
 
     Parameters
     ----------
@@ -102,9 +107,6 @@ def tiled_windows(
         Shape of the volume.
     window_voxels : tuple of int
         Window (z, y, x) that the network was trained on.
-    augmentations : sequence of Augmentation
-        At least as many as passes. Pass p of n has every n-th of them, from the p-th on; its
-        windows take them in turn.
     multiple : int
         What each side of a window must be a multiple of.
     passes : int
@@ -112,25 +114,62 @@ def tiled_windows(
     overlap : float
         Overlap of neighbouring windows within a pass, as a fraction of the window, below 1.
     blending : str
-        ``constant`` or ``gaussian``.
-
-    Returns
-    -------
-    list of Window
-        The weights over each voxel sum to the number of passes.
+        ``constant``, or ``gaussian``: weights fall towards borders inside the volume, so that a
+        voxel takes most from the pass that sees it far from a border.
     """
     axes = [
         axis_tilings(length, window, multiple=multiple, overlap=overlap, longest=longest)
         for length, window, longest in zip(shape_zyx, window_voxels, _LONGEST_ZYX, strict=True)
     ]
-    windows: list[Window] = []
+    found: list[AxesSpans] = []
     for number in range(passes):
-        spans = [
-            spans_at(length, tilings[number % 2].side, tilings[number % 2].starts, blending)
+        z, y, x = (
+            _spans(length, tilings[number % 2], blending)
             for length, tilings in zip(shape_zyx, axes, strict=True)
-        ]
-        windows += _in_turn(spans, augmentations[number::passes])
+        )
+        found.append((z, y, x))
+    return found
+
+
+def tiled_windows(
+    passes: Sequence[AxesSpans], augmentations: Sequence[Augmentation]
+) -> list[Window]:
+    """Return the windows of some passes.
+
+    Parameters
+    ----------
+    passes : sequence
+        As :func:`tiled_passes` returns them.
+    augmentations : sequence of Augmentation
+        At least as many as passes. Pass p of n has every n-th of them, from the p-th on; its
+        windows take them in turn.
+    """
+    windows: list[Window] = []
+    for number, spans in enumerate(passes):
+        windows += _in_turn(spans, augmentations[number :: len(passes)])
     return windows
+
+
+def axis_weights(length: int, spans: Sequence[Span]) -> npt.NDArray[np.float64]:
+    """Return the sum of the weights of windows along an axis, (length,)."""
+    total = np.zeros(length)
+    for span in spans:
+        total[span.inner_start : span.inner_stop] += span.weights
+    return total
+
+
+def _spans(length: int, tiling: AxisTiling, blending: str) -> tuple[Span, ...]:
+    spans = []
+    for number, start in enumerate(tiling.starts):
+        weights = np.maximum(profile(tiling.side, blending), _LEAST_WEIGHT)
+        middle = tiling.side // 2
+        if number == 0:
+            weights[:middle] = 1.0
+        if number == len(tiling.starts) - 1:
+            weights[middle:] = 1.0
+        inner = slice(max(-start, 0), min(length - start, tiling.side))
+        spans.append(Span(start, start + tiling.side, weights[inner].astype(np.float32)))
+    return tuple(spans)
 
 
 def _in_turn(
