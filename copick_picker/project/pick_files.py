@@ -1,9 +1,12 @@
 """Pick sets: copick's JSON with our record beside it.
 
 copick writes its JSON in place and drops keys that it does not know, so the JSON is written beside
-and moved, and the record is a YAML file in the same folder, which copick's listing ignores.
+and moved, and the record is a YAML file in the same folder, which copick's listing ignores. Where
+the record holds distances to the surface of a mask, a CSV file beside it has a row a pick.
 """
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,9 @@ from copick_picker.project.guards import guarded
 from copick_picker.project.places import is_local, replacing_item
 from copick_picker.project.provenance import UNFINISHED, from_yaml, is_unfinished, to_yaml
 from copick_picker.records import PickSet
+
+MASK_DISTANCES = "mask_distances_angstrom"
+"""Key in the record of picks: the distance of each pick to the mask's surface."""
 
 
 def read(item: CopickPicks, where: str) -> PickSet:
@@ -97,13 +103,17 @@ def write(item: CopickPicks, picks: PickSet, stored: dict[str, Any], where: str)
     ProjectError
         If the store cannot be written.
     """
-    record = to_yaml(stored)
+    record, table = to_yaml(stored), _distances_csv(picks, stored)
     if is_local(item.fs):
-        _write_local(item, picks, record, where)
+        _write_local(item, picks, {record_path(item): record, distances_path(item): table}, where)
         return
     with guarded(f"cannot write {where}"):
         item.fs.pipe_file(record_path(item), to_yaml(UNFINISHED))
         _store(item, picks)
+        if table is not None:
+            item.fs.pipe_file(distances_path(item), table)
+        elif item.fs.exists(distances_path(item)):
+            item.fs.rm_file(distances_path(item))
         item.fs.pipe_file(record_path(item), record)
 
 
@@ -145,16 +155,48 @@ def record_path(item: CopickPicks) -> str:
     return f"{str(item.path).removesuffix('.json')}.provenance.yaml"
 
 
-def _write_local(item: CopickPicks, picks: PickSet, record: bytes, where: str) -> None:
-    """Prepare both files, then move the record and last the picks: no record, no picks."""
-    with (
-        replacing_item(item) as beside,
-        replacing(Path(record_path(item))) as record_file,
-        guarded(f"cannot write {where}"),
+def distances_path(item: CopickPicks) -> str:
+    """Return the path of the CSV file with the distances to a mask, beside the picks.
+
+    Parameters
+    ----------
+    item : copick picks
+        Whose distances.
+    """
+    return f"{str(item.path).removesuffix('.json')}.mask-distances.csv"
+
+
+def _write_local(
+    item: CopickPicks, picks: PickSet, beside: Mapping[str, bytes | None], where: str
+) -> None:
+    """Prepare all files, then move those beside and last the picks: no record, no picks."""
+    with ExitStack() as stack:
+        fresh = stack.enter_context(replacing_item(item))
+        files = {
+            path: (stack.enter_context(replacing(Path(path))), data)
+            for path, data in beside.items()
+            if data is not None
+        }
+        with guarded(f"cannot write {where}"):
+            _store(fresh, picks)
+            for file, data in files.values():
+                file.write_bytes(data)
+            remove(Path(item.path))
+            for path in set(beside) - set(files):
+                remove(Path(path))
+
+
+def _distances_csv(picks: PickSet, stored: Mapping[str, Any]) -> bytes | None:
+    """Return a row a pick with its distance to the mask; None where no mask was used."""
+    distances = stored.get(MASK_DISTANCES)
+    if distances is None:
+        return None
+    lines = ["x,y,z,score,mask_distance_angstrom"]
+    for point, score, distance in zip(
+        picks.points_xyz.tolist(), picks.scores.tolist(), distances, strict=True
     ):
-        _store(beside, picks)
-        record_file.write_bytes(record)
-        remove(Path(item.path))
+        lines.append(",".join(map(str, (*point, score, "" if distance is None else distance))))
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _store(item: CopickPicks, picks: PickSet) -> None:

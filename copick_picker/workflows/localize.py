@@ -15,6 +15,7 @@ from copick_picker.errors import (
     choices_text,
 )
 from copick_picker.project.copick_store import open_project
+from copick_picker.project.pick_files import MASK_DISTANCES
 from copick_picker.project.store import LazyVolume, ProjectStore, Provenance, Slabs
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
 from copick_picker.project.volumes import FEATURE_CHUNK_CZYX
@@ -29,7 +30,6 @@ from copick_picker.records import (
 )
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.masks import (
-    MASK_DISTANCES,
     RunMask,
     check_mask,
     finite_or_none,

@@ -15,13 +15,12 @@ from copick_picker.errors import DataError, SettingsError
 from copick_picker.project.checkpoints import file_sha256
 from copick_picker.project.cryosiam_files import read_labels
 from copick_picker.project.mrc import read_mrc
+from copick_picker.project.pick_files import MASK_DISTANCES
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, the_one
 from copick_picker.records import Localized, PickSet, SegmentationKey
 from copick_picker.workflows.records import digest
 
-MASK_DISTANCES = "mask_distances_angstrom"
-"""Key in the record of picks: the distance of each pick to the mask's surface."""
 RUN_MARK = "{run}"
 """Stands for the run's name in the path of a mask."""
 _MRC_ENDINGS = (".mrc", ".rec", ".map", ".mrc.gz", ".mrc.bz2", ".rec.gz", ".map.gz")

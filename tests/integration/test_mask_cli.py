@@ -85,6 +85,16 @@ def test_picks_outside_are_dropped_and_distances_recorded(config, tmp_path):
     assert record["mask_distances_angstrom"] == pytest.approx(points[:, 0] - 245.0, abs=0.02)
     figures = json.loads(summary.read_text())["objects"]["apo-ferritin"]
     assert figures["dropped"]["outside mask"] == 2
+    table = run_folder(config, "TS_1") / "Picks" / "picker_1_apo-ferritin.mask-distances.csv"
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["x"]) for row in rows] == points[:, 0].tolist()
+    assert [float(row["mask_distance_angstrom"]) for row in rows] == pytest.approx(
+        points[:, 0] - 245.0, abs=0.02
+    )
+    run("localize", "-c", config, *INPUT, "--overwrite")
+    assert not table.exists()
+    assert len(stored(config)) == 3
 
 
 @pytest.mark.parametrize(("margin", "number"), [(-110, 3), (-80, 2), (40, 2), (80, 1), (300, 0)])
