@@ -75,7 +75,11 @@ if TYPE_CHECKING:
     "--window-batch", type=int, show_default="CPU 1, else 4", help="Windows computed at once."
 )
 @click.option("--device", show_default="auto", help="auto, cpu, cuda, cuda:1 or mps.")
-@click.option("--threads", type=int, help="CPU threads.")
+@click.option(
+    "--devices", metavar="D,D", help="One worker process a device: cuda:0,cuda:1; auto is all CUDA."
+)
+@click.option("--workers", type=int, help="So many worker processes on the one device.")
+@click.option("--threads", type=int, help="CPU threads, dealt out to the workers.")
 @click.option(
     "--probabilities", is_flag=True, default=None, help="Also store class probabilities (float16)."
 )

@@ -1,8 +1,8 @@
 """Settings of ``segment``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from copick_picker.settings.job import JobSettings, NameByName, Names
 
@@ -56,8 +56,12 @@ class SegmentSettings(JobSettings):
         Windows that go through the network at once; None means 1 on a CPU, else 4.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    devices : tuple of str
+        Devices with a worker process each; ``auto`` means all CUDA devices.
+    workers : int or None
+        Worker processes on the one ``device``; None means that this process does all the work.
     threads : int or None
-        CPU threads; None leaves torch's choice.
+        CPU threads, of all workers together; None leaves torch's choice.
     probabilities : bool
         Also store the class probabilities (float16).
     picks : str or None
@@ -92,6 +96,8 @@ class SegmentSettings(JobSettings):
     blending: Literal["constant", "gaussian"] | None = None
     window_batch: Annotated[int, Field(ge=1)] | None = None
     device: str = "auto"
+    devices: Names = ()
+    workers: Annotated[int, Field(ge=1)] | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     probabilities: bool = False
     picks: str | None = None
@@ -101,6 +107,13 @@ class SegmentSettings(JobSettings):
     object_map: NameByName = Field(default_factory=dict)
     trust_checkpoint: bool = False
     preflight_runs: Annotated[int, Field(ge=0)] = 50
+
+    @model_validator(mode="after")
+    def _one_way_to_name_devices(self) -> Self:
+        if self.devices and (self.workers is not None or self.device != "auto"):
+            msg = "devices is given with device or workers; it has a worker for each device"
+            raise ValueError(msg)
+        return self
 
     @classmethod
     def unrecorded(cls) -> set[str]:
@@ -115,6 +128,8 @@ class SegmentSettings(JobSettings):
             "model_weights",
             "window_batch",
             "device",
+            "devices",
+            "workers",
             "threads",
             "trust_checkpoint",
             "preflight_runs",

@@ -1,18 +1,25 @@
 """Read a tomogram, segment it, write labels and, if asked, probabilities: for every run."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
-from copick_picker.core.segment.device import use_threads
+from copick_picker.core.segment.device import (
+    cuda_devices,
+    resolve_device,
+    thread_count,
+    use_threads,
+)
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.project.uris import check_uri, parse_output
-from copick_picker.records import ObjectSpec
+from copick_picker.records import ObjectSpec, RunOutcome
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.loading import load_models
 from copick_picker.workflows.masks import check_mask
 from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.picks_of_segment import with_picks
-from copick_picker.workflows.preflight import Wanted, inspect_runs, show
+from copick_picker.workflows.preflight import Preflight, Wanted, inspect_runs, show
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
@@ -23,6 +30,7 @@ from copick_picker.workflows.runs import (
     select_runs,
 )
 from copick_picker.workflows.segment_job import SegmentJob
+from copick_picker.workflows.workers import Place, Work, process_in_workers
 
 
 def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
@@ -45,8 +53,9 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     check_mask(settings.mask)
     output = _output_parts(settings.output)
     run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
+    places = worker_places(settings)
     use_threads(settings.threads)
-    models = load_models(settings)
+    models = load_models(settings.model_copy(update={"device": "cpu"}) if places else settings)
     labels = project_labels(
         models.channels, store.objects(), settings.object_map, objects=settings.objects
     )
@@ -65,13 +74,83 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     if not settings.dry_run:
         store.check_writable()
     by_name = {check.run_name: check for check in checks}
-    job = SegmentJob(settings, store, models, labels, output, by_name, reporter)
-    summary = process_in_stages("segment", run_names, job, reporter=reporter)
+    if places:
+        summary = process_in_workers(
+            "segment",
+            run_names,
+            partial(_worker, _Given(settings, labels, output, by_name)),
+            places,
+            sizes={check.run_name: math.prod(check.shape_zyx or (0,)) for check in checks},
+            reporter=reporter,
+        )
+    else:
+        job = SegmentJob(settings, store, models, labels, output, by_name, reporter)
+        summary = process_in_stages("segment", run_names, job, reporter=reporter)
     summary = replace(summary, figures={"models": models.records, "labels": labels})
     summary = with_picks(summary, settings, reporter=reporter)
     if settings.json_file is not None:
         summary.write(settings.json_file)
     return summary
+
+
+def worker_places(settings: SegmentSettings) -> list[Place]:
+    """Return where worker processes compute; none where this process does all the work.
+
+    Parameters
+    ----------
+    settings : SegmentSettings
+        ``devices``, ``workers`` and ``threads``; the threads are dealt out evenly.
+
+    Raises
+    ------
+    SettingsError
+        If a device is not there, or stands twice.
+    """
+    names = [settings.device] * (settings.workers or 0)
+    if settings.devices == ("auto",):
+        names = cuda_devices() or ["auto"]
+    elif settings.devices:
+        names = list(settings.devices)
+    found = [str(resolve_device(name)) for name in names]
+    if settings.devices and len(set(found)) < len(found):
+        msg = f"--devices {','.join(settings.devices)}: a device stands twice; use --workers"
+        raise SettingsError(msg)
+    threads = settings.threads or thread_count()
+    return [Place(name, max(1, threads // len(found))) for name in found]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What every worker is told."""
+
+    settings: SegmentSettings
+    labels: Mapping[str, int]
+    output: Mapping[str, str]
+    checks: Mapping[str, Preflight]
+
+
+def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
+    """Return what segments a run in this worker process."""
+    settings = given.settings.model_copy(update={"device": place.device, "threads": place.threads})
+    use_threads(place.threads)
+    store, models = open_job(settings), load_models(settings)
+
+    def work(run_name: str, halvings: int) -> RunOutcome:
+        batch = max(1, models.options.window_batch >> halvings)
+        options = replace(models.options, window_batch=batch)
+        job = SegmentJob(
+            given.settings,
+            store,
+            replace(models, options=options),
+            given.labels,
+            given.output,
+            given.checks,
+            reporter,
+        )
+        read = job.read(run_name)
+        return read if isinstance(read, RunOutcome) else job.finish(job.compute(read))
+
+    return work
 
 
 def project_labels(

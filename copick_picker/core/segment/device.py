@@ -61,6 +61,16 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def cuda_devices() -> list[str]:
+    """Return the names of all CUDA devices of this machine."""
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+
+
+def thread_count() -> int:
+    """Return the number of CPU threads of one operation."""
+    return torch.get_num_threads()
+
+
 def use_threads(n_threads: int | None) -> None:
     """Set the number of CPU threads of one operation; None leaves torch's choice.
 
