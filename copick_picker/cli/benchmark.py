@@ -61,8 +61,15 @@ def _log_options(command: Command) -> Command:
     "--also",
     multiple=True,
     metavar="LABEL=URI",
-    help="Score these picks of the project too, by the same rules; repeatable.",
+    help="Score these picks of the project by the same rules too; deposition:NUMBER on the portal; "
+    "repeatable.",
 )
+@click.option(
+    "--manifest",
+    metavar="URL|PATH",
+    help="Croissant metadata.json to read instead of the suite's data.",
+)
+@click.option("--reference", metavar="URI", help="Reference picks. Default: the suite's.")
 @click.option(
     "-r",
     "--run-names",
@@ -70,6 +77,7 @@ def _log_options(command: Command) -> Command:
     metavar="RUN",
     help="Run name, glob, or !name to leave out; repeatable. Default: the suite's.",
 )
+@click.option("--cache", metavar="DIR", help="Keep remote array data in this folder.")
 @click.option("--device", help="auto, cpu, cuda, cuda:1 or mps. Default: the suite's.")
 @click.option("--threads", type=int, help="CPU threads.")
 @click.option(
@@ -82,13 +90,14 @@ def _log_options(command: Command) -> Command:
 def run(**flags: Any) -> None:
     """Make or open the suite's project, segment, localize, evaluate and report.
 
-    SUITE is a ready one (simulated, smoke) or a YAML file. The same
+    SUITE is a ready one (simulated, smoke, czii-2024, phantom, motorbench) or a YAML file. The same
     command again goes on where it was interrupted; what stands already is not done again.
 
     \b
     Examples:
       copick-picker benchmark run smoke -o benchmark
       copick-picker benchmark run simulated --model mine=model_dir --also hers="*:anna/1"
+      copick-picker benchmark run czii-2024 --model mine=model_dir --also first=deposition:10319
       copick-picker benchmark run suite.yaml -o mine --device cuda
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     _execute("run", "RunSettings", ("benchmark", "benchmark"), flags)

@@ -50,7 +50,13 @@ def read_score_folder(path: Path) -> ScoreFolder:
     DataError
         If a file was cut off or holds something else.
     """
-    return ScoreFolder(path, read_scores(path), _picks(path / MATCHES_FILE))
+    values, picks = read_scores(path), _picks(path / MATCHES_FILE)
+    for kind in ("reference", "candidate"):
+        counted = sum(int(entry["counts"][f"n_{kind}"]) for entry in values["runs"])
+        if len(picks.rows(kind)) < counted:
+            msg = f"{path / MATCHES_FILE} lists fewer picks than {SCORES_FILE} counts: cut off?"
+            raise DataError(msg)
+    return ScoreFolder(path, values, picks)
 
 
 def read_scores(path: Path) -> dict[str, Any]:

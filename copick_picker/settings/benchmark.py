@@ -18,10 +18,12 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 _LABEL = re.compile(r"[A-Za-z0-9.\-]+")
 _OURS = {
     *("config", "run_names", "input", "output", "candidate", "reference", "overwrite", "dry_run"),
-    *("model", "json_file", "shard"),
+    *("model", "json_file", "shard", "split", "cache"),
 }
 """Fields of the commands that a suite sets by itself."""
 _SUITES = "configs/benchmarks"
+SOURCES = ("config", "manifest", "dataset", "simulated")
+"""Where the data of a suite can come from."""
 
 TextByName = Annotated[dict[str, str], BeforeValidator(split_pairs)]
 
@@ -45,6 +47,26 @@ class SimulatedProject(BaseModel):
     ]
 
 
+class PortalObject(BaseModel):
+    """An object of the CryoET Data Portal under the name that the project gives it.
+
+    Attributes
+    ----------
+    identifier : str
+        What the portal knows it by, such as ``GO:0022626``.
+    label : int
+        Value in a segmentation.
+    radius_angstrom : float
+        Radius of the particle.
+    """
+
+    model_config = _STRICT
+
+    identifier: str
+    label: Annotated[int, Field(ge=1)]
+    radius_angstrom: Annotated[float, Field(gt=0)]
+
+
 class Suite(BaseModel):
     """A benchmark: where the data are, which candidates are scored, by which rules.
 
@@ -56,8 +78,14 @@ class Suite(BaseModel):
         copick configuration of the project: a path.
     manifest : str or None
         Croissant manifest of the project: an address or a path.
+    dataset : tuple of int
+        Datasets of the CryoET Data Portal.
+    objects : dict
+        Project's name -> object of the portal, for ``dataset``.
     simulated : SimulatedProject or None
-        A project made here. Just one of the three is given.
+        A project made here. Just one of config, manifest, dataset and simulated is given.
+    split : str or None
+        Only the runs of this split of a manifest.
     run_names : tuple of str
         Only these runs: names, globs, ``!name`` to leave out.
     tomogram : str
@@ -67,7 +95,8 @@ class Suite(BaseModel):
     models : dict
         Label of each model -> the model, as ``segment --model`` takes it.
     also : dict
-        Label -> picks URI of candidates that are there already.
+        Label -> picks URI of candidates that are there already; on the portal also
+        ``deposition:NUMBER``.
     segment, localize, evaluate, report : dict
         Further settings of the commands.
     """
@@ -77,7 +106,10 @@ class Suite(BaseModel):
     title: str
     config: str | None = None
     manifest: str | None = None
+    dataset: tuple[int, ...] = ()
+    objects: dict[str, PortalObject] = Field(default_factory=dict)
     simulated: SimulatedProject | None = None
+    split: str | None = None
     run_names: Names = ()
     tomogram: str = "*"
     reference: str
@@ -99,16 +131,22 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        sources = (self.config, self.manifest, self.simulated)
-        given = [source for source in sources if source is not None]
-        if len(given) != 1:
-            msg = f"{len(given)} of config, manifest and simulated given; expected one"
+        given = self.sources()
+        if len(given) > 1:
+            msg = f"{' and '.join(given)} given; expected one source of data"
+            raise ValueError(msg)
+        if self.dataset and not self.objects:
+            msg = "dataset given without objects: say which objects of the portal are looked for"
             raise ValueError(msg)
         twice = sorted(set(self.models) & set(self.also))
         if twice:
             msg = f"'{twice[0]}' is the label of a model and of other candidates"
             raise ValueError(msg)
         return self
+
+    def sources(self) -> list[str]:
+        """Return which sources of data are given; a suite may leave that to the user."""
+        return [name for name in SOURCES if getattr(self, name)]
 
     @model_validator(mode="after")
     def _commands_take_their_settings(self) -> Self:
@@ -148,8 +186,14 @@ class RunSettings(BaseModel):
         Label -> model: these instead of the suite's.
     also : dict
         Label -> picks URI, beside the suite's.
+    manifest : str or None
+        Croissant manifest instead of the suite's data: an address or a path.
+    reference : str or None
+        Picks URI of the reference picks instead of the suite's.
     run_names : tuple of str
         Only these runs of the suite's.
+    cache : str or None
+        Folder that keeps remote array data.
     device : str or None
         As ``segment --device``.
     threads : int or None
@@ -164,7 +208,10 @@ class RunSettings(BaseModel):
     output: str = "benchmark"
     model: TextByName = Field(default_factory=dict)
     also: TextByName = Field(default_factory=dict)
+    manifest: str | None = None
+    reference: str | None = None
     run_names: Names = ()
+    cache: str | None = None
     device: str | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
     overwrite: bool = False

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from copick_picker import __version__
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, SettingsError, choices_text
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.files import remove, write_text
 from copick_picker.project.score_folder import SCORES_FILE, read_scores
 from copick_picker.report.score_tables import number_text
-from copick_picker.settings.benchmark import RunSettings, Suite, load_suite
+from copick_picker.settings.benchmark import SOURCES, RunSettings, Suite, load_suite
 from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.job import JobSettings
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.report import ReportSettings
 from copick_picker.settings.segment import SegmentSettings
@@ -23,6 +24,7 @@ from copick_picker.workflows.benchmark_project import prepare_project
 from copick_picker.workflows.benchmark_stages import Stages, TimedReporter, picks_fingerprint
 from copick_picker.workflows.evaluate import evaluate
 from copick_picker.workflows.localize import localize
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.report import report
 from copick_picker.workflows.runs import Reporter, Summary, select_runs
 from copick_picker.workflows.segment import segment
@@ -100,11 +102,25 @@ def asked_suite(settings: RunSettings) -> Suite:
     """
     suite = load_suite(settings.suite)
     changes: dict[str, Any] = {"also": {**suite.also, **settings.also}}
-    if settings.model:
-        changes["models"] = settings.model
-    if settings.run_names:
-        changes["run_names"] = settings.run_names
-    asked = Suite.model_validate({**suite.model_dump(exclude_unset=True), **changes})
+    if settings.manifest is not None:
+        changes |= {**dict.fromkeys(SOURCES), "dataset": (), "manifest": settings.manifest}
+    for name, given in (
+        ("models", settings.model),
+        ("reference", settings.reference),
+        ("run_names", settings.run_names),
+    ):
+        if given:
+            changes[name] = given
+    try:
+        asked = Suite.model_validate({**suite.model_dump(exclude_unset=True), **changes})
+    except ValidationError as error:
+        raise SettingsError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    if not asked.sources():
+        msg = (
+            f"suite {settings.suite} names no data: give --manifest with the address or path of "
+            "its Croissant metadata.json"
+        )
+        raise SettingsError(msg)
     if not asked.models and not asked.also:
         msg = (
             f"suite {settings.suite} brings no model: name one with --model LABEL=MODEL, or picks "
@@ -148,11 +164,11 @@ class _Job:
     config: str
     stages: Stages
     reporter: Reporter
+    run_names: tuple[str, ...] | None = None
 
     def pick(self, label: str, model: str) -> str:
         """Segment and localize with a model; return what went wrong, empty where nothing did."""
-        runs = self._runs()
-        given: dict[str, Any] = {"config": self.config, "run_names": runs}
+        given = self._common() | {"run_names": self._runs()}
         place = f"{_USER}/{label}"
         device = {"device": self.settings.device} if self.settings.device else {}
         threads = {"threads": self.settings.threads} if self.settings.threads else {}
@@ -195,7 +211,7 @@ class _Job:
         output = self.folder / label / "scores"
         candidate = self.suite.also.get(label, f"*:{_USER}/{label}")
         wanted = EvaluateSettings(
-            config=self.config,
+            **self._common(),
             run_names=self._runs(),
             reference=self.suite.reference,
             candidate=candidate,
@@ -207,8 +223,9 @@ class _Job:
             "version": __version__,
             "settings": wanted.recorded(),
             "runs": list(wanted.run_names),
-            "reference": self._fingerprint(wanted.reference),
-            "candidate": self._fingerprint(candidate),
+            "picks": picks_fingerprint(
+                open_job(wanted), wanted.run_names, (wanted.reference, candidate)
+            ),
         }
         self.reporter.note(f"\n{label}: evaluate")
         if (output / SCORES_FILE).exists() and self.stages.done(f"{label}/evaluate", key):
@@ -263,10 +280,14 @@ class _Job:
         columns = ("candidates", "P", "R", "F1", f"F{beta:g} micro", f"F{beta:g} macro")
         self.reporter.table(self.suite.title, columns, rows)
 
-    def _runs(self) -> tuple[str, ...]:
-        """Return the runs of the suite that have its tomogram."""
-        names = open_project(self.config).run_names()
-        return tuple(select_runs(names, self.suite.run_names))
+    def _common(self) -> dict[str, Any]:
+        """Return the settings that every command gets."""
+        given = {"split": self.suite.split, "cache": self.settings.cache}
+        return {"config": self.config} | {k: v for k, v in given.items() if v is not None}
 
-    def _fingerprint(self, uri: str) -> str:
-        return picks_fingerprint(open_project(self.config), self._runs(), uri)
+    def _runs(self) -> tuple[str, ...]:
+        """Return the runs of the suite, found once."""
+        if self.run_names is None:
+            names = open_job(JobSettings(**self._common())).run_names()
+            self.run_names = tuple(select_runs(names, self.suite.run_names))
+        return self.run_names

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from copick_picker.errors import CopickPickerError
+from copick_picker.errors import CopickPickerError, choices_text
 from copick_picker.project.files import remove, write_text
 from copick_picker.project.score_folder import read_json
 from copick_picker.settings.benchmark import SimulatedProject, Suite
@@ -38,25 +38,51 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
     place = folder / _FOLDER
     if suite.simulated is not None:
         return _simulated(suite.simulated, place, reporter)
-    return _of_manifest(str(suite.manifest), place, reporter)
-
-
-def _of_manifest(manifest: str, place: Path, reporter: Reporter) -> str:
-    """Return a configuration that reads a Croissant manifest and writes beside it."""
-    config = place / "config.json"
     overlay = (place / "overlay").absolute()
-    content = {
-        "config_type": "mlcroissant",
-        "name": "benchmark",
-        "pickable_objects": [],  # copick takes those of the manifest
-        "croissant_url": manifest if "://" in manifest else str(Path(manifest).absolute()),
+    content: dict[str, Any] = {
+        "name": suite.title,
+        "version": "1.31.0",
         "overlay_root": f"local://{overlay}",
         "overlay_fs_args": {"auto_mkdir": True},
     }
+    if suite.dataset:
+        content |= _of_portal(suite)
+        source = f"datasets {choices_text(suite.dataset)} of the CryoET Data Portal"
+    else:
+        content |= _of_manifest(str(suite.manifest))
+        source = f"the manifest {suite.manifest}"
     overlay.mkdir(parents=True, exist_ok=True)
+    config = place / "config.json"
     write_text(config, json.dumps(content, indent=2) + "\n")
-    reporter.note(f"project: {config}, of the manifest {manifest}")
+    reporter.note(f"project: {config}: {source}")
     return str(config)
+
+
+def _of_portal(suite: Suite) -> dict[str, Any]:
+    """Return what a copick configuration says of the portal: stable labels, true radii."""
+    return {
+        "config_type": "cryoet_data_portal",
+        "dataset_ids": list(suite.dataset),
+        "pickable_objects": [
+            {
+                "name": name,
+                "is_particle": True,
+                "label": entry.label,
+                "identifier": entry.identifier,
+                "radius": entry.radius_angstrom,
+            }
+            for name, entry in suite.objects.items()
+        ],
+    }
+
+
+def _of_manifest(manifest: str) -> dict[str, Any]:
+    """Return what a copick configuration says of a Croissant manifest, which is only read."""
+    return {
+        "config_type": "mlcroissant",
+        "pickable_objects": [],  # copick takes those of the manifest
+        "croissant_url": manifest if "://" in manifest else str(Path(manifest).absolute()),
+    }
 
 
 def _simulated(wanted: SimulatedProject, place: Path, reporter: Reporter) -> str:

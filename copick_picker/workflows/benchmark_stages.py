@@ -122,8 +122,8 @@ class TimedReporter:
         write_text(self._file, json.dumps(content, indent=1) + "\n")
 
 
-def picks_fingerprint(store: ProjectStore, run_names: Sequence[str], uri: str) -> str:
-    """Return a hash of the pick sets that a URI means, their positions and scores.
+def picks_fingerprint(store: ProjectStore, run_names: Sequence[str], uris: Sequence[str]) -> str:
+    """Return a hash of the pick sets that URIs mean: positions and scores, or portal annotations.
 
     Parameters
     ----------
@@ -131,15 +131,17 @@ def picks_fingerprint(store: ProjectStore, run_names: Sequence[str], uri: str) -
         The project.
     run_names : sequence of str
         The runs.
-    uri : str
-        Picks URI.
+    uris : sequence of str
+        Picks URIs.
     """
     content = hashlib.sha256()
-    for run_name in run_names:
-        for key in matching(store.picks(run_name), uri, "picks"):
-            picks = store.read_picks(run_name, key)
-            content.update(f"{run_name}\n{key}\n".encode())
-            content.update(picks.points_xyz.tobytes() + picks.scores.tobytes())
+    for uri in uris:
+        for run_name in run_names:
+            for key in matching(store.picks(run_name), uri, "picks"):
+                content.update(f"{uri}\n{run_name}\n{key}\n{key.origin}\n".encode())
+                if key.origin is None:  # annotations of the portal never change under their number
+                    picks = store.read_picks(run_name, key)
+                    content.update(picks.points_xyz.tobytes() + picks.scores.tobytes())
     return content.hexdigest()[:16]
 
 

@@ -238,6 +238,8 @@ def test_broken_scores_are_one_line(scores, tmp_path):
     table = (scores / "matches.csv").read_text()
     (scores / "matches.csv").write_text(table[: len(table) // 2].rsplit(",", 8)[0])
     assert "matches.csv is no table of picks, or was cut off" in refused(scores, *out)
+    (scores / "matches.csv").write_text("")
+    assert "lists fewer picks than scores.json counts" in refused(scores, *out)
     (scores / "matches.csv").unlink()
     assert "cannot read" in refused(scores, *out)
     assert not (tmp_path / "report.html").exists()
