@@ -12,12 +12,16 @@ What is done, each measured on the networks that ship or that octopi trains:
 """
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from monai.networks.blocks.acti_norm import ADN
 from torch import Tensor, nn
 
 from copick_picker.core.models.winograd import WinogradConv3d, is_eligible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CUBE = (1, 1, 1)
 
@@ -45,11 +49,16 @@ def prepared(network: nn.Module, device: torch.device) -> nn.Module:
     """
     result = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
     with torch.no_grad():
-        uses_onednn = device.type == "cpu" and torch.backends.mkldnn.is_available()
+        uses_onednn = device.type == "cpu" and _has_onednn()
         _rewrite(result, uses_onednn=uses_onednn)
         if uses_onednn:
             nn.utils.convert_conv3d_weight_memory_format(result, torch.channels_last_3d)
     return result
+
+
+def _has_onednn() -> bool:
+    is_available: Callable[[], bool] = torch.backends.mkldnn.is_available
+    return is_available()
 
 
 def _rewrite(parent: nn.Module, *, uses_onednn: bool) -> None:
@@ -73,27 +82,32 @@ def _rewrite(parent: nn.Module, *, uses_onednn: bool) -> None:
 
 def _is_plain(layer: nn.ConvTranspose3d) -> bool:
     """Return whether a transposed convolution is a convolution with zero padding as well."""
-    reaches = (
-        kernel - 1 - pad for kernel, pad in zip(layer.kernel_size, layer.padding, strict=True)
-    )
     return (
         layer.stride == _CUBE
         and layer.dilation == _CUBE
         and layer.groups == 1
         and not any(layer.output_padding)
-        and all(reach >= 0 for reach in reaches)
+        and min(_padding_of_plain(layer)) >= 0
     )
+
+
+def _padding_of_plain(layer: nn.ConvTranspose3d) -> tuple[int, int, int]:
+    """Return the zeros around the input of the plain convolution; below 0 there is none."""
+    z, y, x = (
+        kernel - 1 - pad
+        for kernel, pad in zip(layer.kernel_size, layer.padding, strict=True)
+        if isinstance(pad, int)
+    )
+    return z, y, x
 
 
 def _turned_round(layer: nn.ConvTranspose3d) -> nn.Conv3d:
-    padding = tuple(
-        kernel - 1 - int(pad) for kernel, pad in zip(layer.kernel_size, layer.padding, strict=True)
-    )
+    kernel_z, kernel_y, kernel_x = layer.kernel_size
     plain = nn.Conv3d(
         layer.in_channels,
         layer.out_channels,
-        layer.kernel_size,
-        padding=padding,
+        (kernel_z, kernel_y, kernel_x),
+        padding=_padding_of_plain(layer),
         bias=layer.bias is not None,
     )
     plain.weight.copy_(layer.weight.transpose(0, 1).flip(2, 3, 4))
