@@ -2,14 +2,13 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import zarr.errors
-
 from copick_picker.errors import CopickPickerError, ProjectError
 
-BROKEN = (
+_BROKEN = (
     OSError,
     LookupError,
     ValueError,
@@ -17,9 +16,16 @@ BROKEN = (
     RuntimeError,
     AttributeError,
     AssertionError,
-    getattr(zarr.errors, "MetadataError", ValueError),  # gone in zarr 3
 )
-"""What copick, zarr, the codecs and fsspec raise on missing, malformed or unreadable data."""
+
+
+def broken() -> tuple[type[Exception], ...]:
+    """Return what copick, zarr, the codecs and fsspec raise on missing or malformed data.
+
+    zarr is asked where something has imported it: a listing of folders goes without.
+    """
+    errors = sys.modules.get("zarr.errors")
+    return (*_BROKEN, getattr(errors, "MetadataError", ValueError))  # gone in zarr 3
 
 
 @contextmanager
@@ -40,7 +46,7 @@ def guarded(action: str) -> Iterator[None]:
         yield
     except CopickPickerError:
         raise
-    except BROKEN as error:
+    except broken() as error:
         msg = f"{action}: {reason(error, known=action)}"
         raise ProjectError(msg) from error
 

@@ -19,7 +19,7 @@ import zarr
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project import portal_items
 from copick_picker.project.copick_api import Volume
-from copick_picker.project.guards import BROKEN, guarded
+from copick_picker.project.guards import broken, guarded
 from copick_picker.project.places import is_local
 from copick_picker.project.provenance import ATTRIBUTE, UNFINISHED, is_unfinished
 from copick_picker.project.remote import RemoteReader
@@ -360,7 +360,7 @@ def stored_record(item: Volume) -> object:
     """
     try:
         return dict(open_group(item).attrs).get(ATTRIBUTE)
-    except BROKEN:
+    except broken():
         return None
 
 
