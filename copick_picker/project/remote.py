@@ -86,6 +86,7 @@ class RemoteReader:
         }
         options["config_kwargs"] = {**options.get("config_kwargs", {}), **limits}
         options["use_listings_cache"] = False
+        options["max_concurrency"] = 1  # more: s3fs asks for the size of each object first
         own = type(given)(**options)
         own.retries = 1
         return own
@@ -181,14 +182,11 @@ class RemoteReader:
         """Yield (path, content or exception), so many at once as are allowed."""
         limit = {"batch_size": self._opening.connections}
         extra = limit if isinstance(filesystem, AsyncFileSystem) else {}
-        try:
-            answers = filesystem.cat(list(paths), on_error="return", **extra)
+        try:  # cat() would ask for the state of each object first
+            answers = filesystem.cat_ranges(list(paths), None, None, on_error="return", **extra)
         except _FAULTS as error:
-            answers = dict.fromkeys((filesystem._strip_protocol(path) for path in paths), error)
-        if not isinstance(answers, dict):
-            answers = {filesystem._strip_protocol(paths[0]): answers}
-        for path in paths:
-            yield path, answers.get(filesystem._strip_protocol(path), FileNotFoundError(path))
+            answers = [error] * len(paths)
+        yield from zip(paths, answers, strict=True)
 
     def _patiently(
         self, once: Callable[[], Answer], what: str

@@ -26,6 +26,7 @@ from copick_picker.settings.evaluate import (
     RECALL_FRACTIONS,
     EvaluateSettings,
 )
+from copick_picker.workflows.alignments import check_alignments
 from copick_picker.workflows.evaluation_files import OWN_FILES, Scored, score_files, show_scores
 from copick_picker.workflows.evaluation_limits import check_limits, missed_limits
 from copick_picker.workflows.evaluation_objects import scored_objects
@@ -158,6 +159,7 @@ class _Reading:
         if both:
             msg = f"run {run_name}: {choices_text(both)} is reference and candidate at once"
             raise SettingsError(msg)
+        self._check_alignments(run_name, [*reference, *candidate])
         if self.settings.dry_run:
             text = f"{choices_text(reference)} against {choices_text(candidate)}"
             return RunOutcome(run_name, "planned", text)
@@ -234,6 +236,11 @@ class _Reading:
                 )
             read[name] = picks
         return read
+
+    def _check_alignments(self, run_name: str, keys: Sequence[PicksKey]) -> None:
+        if any(key.origin is not None for key in keys):  # else no tomogram need be looked for
+            tomograms = self.store.tomograms(run_name)
+            check_alignments(run_name, keys, tomograms, self.settings.tomogram)
 
     def _digest(self, run_name: str, key: PicksKey) -> str | None:
         return digest(self.store.picks_provenance(run_name, key))

@@ -12,6 +12,7 @@ from copick_picker.report.view_marks import Marks
 from copick_picker.scores import RunObjectMatch
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.view import ViewSettings
+from copick_picker.workflows.alignments import check_alignments
 from copick_picker.workflows.evaluate import scoring_rules
 from copick_picker.workflows.evaluation_objects import scored_objects
 from copick_picker.workflows.pick_sets import sets_of_run
@@ -92,6 +93,8 @@ def _sets(
     if uri is None:
         return {}
     keys = sets_of_run(store, run_name, uri, settings.objects)
+    tomograms = store.tomograms(run_name)
+    check_alignments(run_name, list(keys.values()), tomograms, settings.tomogram)
     return {name: store.read_picks(run_name, key) for name, key in keys.items()}
 
 
