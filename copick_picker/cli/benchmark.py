@@ -84,7 +84,7 @@ def _log_options(command: Command) -> Command:
     "--overwrite",
     is_flag=True,
     default=None,
-    help="Begin anew where the folder holds another benchmark.",
+    help="Begin anew: remove the benchmark that the folder holds.",
 )
 @_log_options
 def run(**flags: Any) -> None:

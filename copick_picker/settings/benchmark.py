@@ -199,7 +199,7 @@ class RunSettings(BaseModel):
     threads : int or None
         CPU threads.
     overwrite : bool
-        Begin anew where the folder holds another benchmark.
+        Begin anew: the benchmark that the folder holds is removed.
     """
 
     model_config = _STRICT

@@ -20,7 +20,7 @@ from copick_picker.settings.job import JobSettings
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.report import ReportSettings
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.benchmark_project import prepare_project
+from copick_picker.workflows.benchmark_project import PROJECT, prepare_project
 from copick_picker.workflows.benchmark_stages import Stages, TimedReporter, picks_fingerprint
 from copick_picker.workflows.evaluate import evaluate
 from copick_picker.workflows.localize import localize
@@ -29,7 +29,9 @@ from copick_picker.workflows.report import report
 from copick_picker.workflows.runs import Reporter, Summary, select_runs
 from copick_picker.workflows.segment import segment
 
-SUITE_FILE = "suite.yaml"
+SUITE_FILE, STAGES_FILE = "suite.yaml", "stages.json"
+_OWN = (SUITE_FILE, STAGES_FILE)
+_OWN_OF_LABEL = ("scores", "report.html", "segment.json", "localize.json")
 _SEGMENTATION = "predict"
 _USER = "picker"
 
@@ -67,7 +69,7 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
     use_threads(settings.threads)
     reporter.note(f"=== {suite.title} ===")
     config = prepare_project(suite, folder, reporter=reporter)
-    job = _Job(settings, suite, folder, config, Stages(folder / "stages.json"), reporter)
+    job = _Job(settings, suite, folder, config, Stages(folder / STAGES_FILE), reporter)
     result = Benchmarked()
     for label, model in suite.models.items():
         problem = job.pick(label, model)
@@ -139,7 +141,7 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
     if file.exists():
         found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         other = [key for key in {*found, *fixed} if found.get(key) != fixed.get(key)]
-        if not other:
+        if not other and not overwrite:
             return
         if not overwrite:
             msg = (
@@ -147,11 +149,24 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
                 "--overwrite or another --output"
             )
             raise ConflictError(msg)
+        _check_own(folder)
         remove(folder)
     elif folder.exists() and (folder.is_file() or any(folder.iterdir())):
         msg = f"{folder} exists and holds no benchmark; name another --output"
         raise ConflictError(msg)
     write_text(file, yaml.safe_dump(fixed, sort_keys=False, allow_unicode=True))
+
+
+def _check_own(folder: Path) -> None:
+    """Raise where a benchmark's folder holds what no benchmark puts there."""
+    foreign = [path.name for path in folder.iterdir() if path.is_file() and path.name not in _OWN]
+    for place in (path for path in folder.iterdir() if path.is_dir() and path.name != PROJECT):
+        foreign += [
+            f"{place.name}/{p.name}" for p in place.iterdir() if p.name not in _OWN_OF_LABEL
+        ]
+    if foreign:
+        msg = f"{folder} holds other things ({choices_text(foreign[:5])}); name another --output"
+        raise ConflictError(msg)
 
 
 @dataclass

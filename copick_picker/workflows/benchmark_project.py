@@ -12,7 +12,8 @@ from copick_picker.settings.benchmark import SimulatedProject, Suite
 from copick_picker.workflows.demo_projects import make_simulated_project
 from copick_picker.workflows.runs import Reporter
 
-_FOLDER = "project"
+PROJECT = "project"
+"""Folder of the project that a benchmark makes."""
 _MADE = "made.json"
 
 
@@ -35,7 +36,7 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
     """
     if suite.config is not None:
         return suite.config
-    place = folder / _FOLDER
+    place = folder / PROJECT
     if suite.simulated is not None:
         return _simulated(suite.simulated, place, reporter)
     overlay = (place / "overlay").absolute()

@@ -167,6 +167,17 @@ def test_a_folder_of_another_benchmark_is_kept(done, tmp_path):
     (tmp_path / "mine" / "thesis.txt").write_text("years")
     line = refused("run", other, "-o", tmp_path / "mine", "--overwrite")
     assert "mine exists and holds no benchmark" in line
+    out = tmp_path / "out"
+    (out / "ours").mkdir(parents=True)
+    (out / "suite.yaml").write_text("title: old\n")
+    (out / "ours" / "notes.txt").write_text("mine")
+    line = refused("run", other, "-o", out, "--overwrite")
+    assert "out holds other things (ours/notes.txt)" in line
+    (out / "ours" / "notes.txt").unlink()
+    nobody = suite_file(tmp_path, models=None, also={"nobody": "*:nobody/1"})
+    assert "nobody" in refused("run", nobody, "-o", out, "--overwrite")
+    assert "Two tiny tomograms" in (out / "suite.yaml").read_text()
+    assert not (out / "ours").exists()
 
 
 def test_wrong_suites_are_one_line(tmp_path):
