@@ -1,7 +1,11 @@
 """copick's JSON configuration: opened with care, faults named in one line."""
 
 import json
+import logging
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +39,38 @@ def open_root(path: Path) -> CopickRoot:
     config.setdefault("config_type", "filesystem")
     _make_folders_on_write(config)
     try:
-        with root_logging_kept(), warnings.catch_warnings():
+        with root_logging_kept(), _said_once(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*contains invalid characters")
             root = from_string(json.dumps(config))
+    except _portal_errors() as error:
+        words = " ".join(str(error).split())[:300]
+        msg = f"cannot open the project of {path}: the CryoET Data Portal does not answer: {words}"
+        raise ProjectError(msg) from error
     except (ValueError, TypeError, OSError, ImportError, LookupError, AttributeError) as error:
         msg = f"cannot open the project of {path}: {_config_reason(error)}"
         raise ProjectError(msg) from error
     _check_folders(config, path)
     return root
+
+
+def _portal_errors() -> tuple[type[Exception], ...]:
+    """Return what the portal's client raises, where copick has imported it."""
+    module = sys.modules.get("gql.transport.exceptions")
+    return () if module is None else (module.TransportError,)
+
+
+@contextmanager
+def _said_once() -> Iterator[None]:
+    """Keep copick and its clients from saying each attempt: the last one becomes our error."""
+    loggers = [logging.getLogger(name) for name in ("copick", "urllib3", "gql")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def object_spec(item: CopickObject, location: str) -> ObjectSpec:
