@@ -14,6 +14,7 @@ import pytest
 import zarr
 from click.testing import CliRunner
 
+from benchmarks import memory
 from copick_picker.cli.main import console
 from copick_picker.records import ObjectSpec, TomogramKey
 from projects import project_of, run_folder, temporaries, tree
@@ -313,3 +314,50 @@ def test_an_interrupt_leaves_whole_results_and_the_rest_is_done_later(config, mo
     assert "failed" not in output
     for name in ("TS_1", "TS_2", "TS_3"):
         assert segmentation(config, name).numpy().any()
+
+
+def test_the_same_job_gives_the_same_bytes(config, model):
+    job = ["segment", "-c", config, "-m", model, *FAST, "--probabilities", "-r", "TS_1"]
+    run(*job)
+    before = tree(config.parent)
+    run(*job, "--overwrite")
+    assert tree(config.parent) == before
+
+
+def test_runs_that_fail_while_others_are_read_and_written_leave_nothing(config, model, tmp_path):
+    """The second run's store cannot be written: its neighbours are whole."""
+    folder = run_folder(config, "TS_2") / "Segmentations"
+    folder.write_text("a file where a folder is needed")
+    summary = tmp_path / "summary.json"
+    output = run("segment", "-c", config, "-m", model, *FAST, "--json", summary, code=1)
+    assert "3 runs: 2 done, 1 failed (failed: TS_2)" in output
+    assert not temporaries(config.parent)
+    folder.unlink()
+    assert "1 done, 2 skipped" in run("segment", "-c", config, "-m", model, *FAST)
+
+
+def test_windows_outside_the_mask_and_constant_ones_are_counted(tmp_path, crop, model):
+    filled = np.tile(crop, (3, 2, 1))[:48, :48, :48]
+    volume = np.concatenate([filled, np.zeros((48, 48, 144), np.float32)], axis=2)
+    config = project_of(tmp_path / "p", {"a": volume}, {}, objects=OBJECTS, tomogram=TOMOGRAM)
+    summary = tmp_path / "summary.json"
+    options = ["--mode", "exact", *FAST, "--json", summary]
+    output = run("segment", "-c", config, "-m", model, *options)
+    windows = json.loads(summary.read_text())["runs"][0]["windows"]
+    assert (windows["all"], windows["constant"], windows["skipped"]) == (4, 2, 2)
+    assert f"{windows['skipped']} of {windows['all']} windows skipped" in output
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
+def test_the_peak_memory_of_the_command_does_not_grow_with_depth(tmp_path):
+    """40 classes: the logits of the planes that are added would be 360 MiB."""
+    peaks = []
+    for depth in (64, 208):
+        folder = tmp_path / str(depth)
+        project = memory.memory_project(folder / "p", (depth, 128, 128), objects=39)
+        thin = memory.thin_model(folder / "m", network="unet", classes=40, window=32)
+        options = ["--mode", "exact", "--tta", "1", "--overlap", "0"]
+        peaks.append(memory.peak_of_segment(project, thin, *options)["peak_mib"])
+    logits = 40 * 4 * (208 - 64) * 128 * 128 / 2**20
+    assert peaks[1] - peaks[0] < 0.25 * logits

@@ -1,10 +1,17 @@
 import json
+import threading
 
 import pytest
 
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
 from copick_picker.records import RunOutcome
-from copick_picker.workflows.runs import Summary, named_runs, process_runs, select_runs
+from copick_picker.workflows.runs import (
+    Summary,
+    named_runs,
+    process_in_stages,
+    process_runs,
+    select_runs,
+)
 
 RUNS = ["TS_01", "TS_02", "TS_03", "TS_10", "grid_1"]
 
@@ -103,3 +110,68 @@ def test_the_summary_file_holds_every_run(tmp_path):
     assert content["counts"] == {"done": 1, "failed": 1}
     assert content["runs"][0] == {"run": "a", "status": "done", "message": "fine", "picks": 3}
     assert content["x"] == 1
+
+
+class Staged:
+    """Stages that record what happens while what else happens."""
+
+    def __init__(self, *, fail=()):
+        self.fail = set(fail)
+        self.seen = []
+        self.read_next = threading.Event()
+        self.finishing = threading.Event()
+
+    def _step(self, stage, name):
+        self.seen.append((stage, name))
+        if (stage, name) in self.fail:
+            msg = f"run {name}: {stage} broke"
+            raise DataError(msg)
+
+    def read(self, name):
+        self._step("read", name)
+        if name == "TS_02":
+            self.read_next.set()
+        if name == "TS_10":
+            return RunOutcome(name, "skipped", "there already")
+        return name
+
+    def compute(self, name):
+        self._step("compute", name)
+        if name == "TS_01":
+            assert self.read_next.wait(20), "the next run is not read meanwhile"
+        if name == "TS_02":
+            self.finishing.set()
+        return name
+
+    def finish(self, name):
+        if name == "TS_01":
+            assert self.finishing.wait(20), "the next run is not computed meanwhile"
+        self._step("finish", name)
+        return RunOutcome(name, "done")
+
+
+def test_a_run_is_read_and_another_finished_while_one_is_computed():
+    reporter, stages = Silent(), Staged()
+    summary = process_in_stages("segment", RUNS, stages, reporter=reporter)
+    assert summary.counts == {"done": 4, "skipped": 1}
+    assert [name for name, _, _ in reporter.outcomes] == RUNS
+    assert [done for _, done, _ in reporter.outcomes] == [1, 2, 3, 4, 5]
+    assert ("compute", "TS_10") not in stages.seen
+
+
+@pytest.mark.parametrize("stage", ["read", "compute", "finish"])
+def test_a_stage_that_fails_fails_its_own_run(stage):
+    reporter, stages = Silent(), Staged(fail=[(stage, "TS_03")])
+    summary = process_in_stages("segment", RUNS, stages, reporter=reporter)
+    assert summary.counts == {"done": 3, "failed": 1, "skipped": 1}
+    failed = summary.outcomes[2]
+    assert (failed.run_name, failed.message) == ("TS_03", f"{stage} broke")
+
+
+def test_no_run_is_read_more_than_one_ahead():
+    stages = Staged()
+    process_in_stages("segment", RUNS, stages, reporter=Silent())
+    for number, name in enumerate(RUNS[2:], 2):
+        earlier = stages.seen.index(("compute", RUNS[number - 2]))
+        assert stages.seen.index(("read", name)) > earlier - 1
+    assert process_in_stages("segment", [], Staged(), reporter=Silent()).outcomes == ()

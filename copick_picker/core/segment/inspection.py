@@ -132,7 +132,10 @@ class _Smoothing:
         if self._offset is None:
             self._offset = offset
             self._held = np.empty((0, *block.shape[1:]), np.float32)
-        values = np.subtract(block, self._offset, dtype=np.float64).astype(np.float32)
+        exact = np.result_type(block.dtype, np.float32)
+        values = (block.astype(exact, copy=False) - exact.type(self._offset)).astype(
+            np.float32, copy=False
+        )
         for axis in (1, 2):
             values = self._along(values, axis)
         self._held = np.concatenate([self._held, values])

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+_AT_ONCE = 2**18
+"""Numbers that are taken as float64 at a time."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -77,9 +80,17 @@ def moments_of(block: npt.NDArray[Any]) -> Moments:
     >>> moments_of(np.array([1.0, 2.0])).joined(moments_of(np.array([6.0])))
     Moments(count=3, mean=3.0, squares=14.0, cubes=18.0)
     """
-    distance = block.astype(np.float64)
+    numbers = block.ravel()
+    known = Moments()
+    for start in range(0, numbers.size, _AT_ONCE):
+        known = known.joined(_moments_of(numbers[start : start + _AT_ONCE]))
+    return known
+
+
+def _moments_of(numbers: npt.NDArray[Any]) -> Moments:
+    distance = numbers.astype(np.float64)
     mean = float(distance.mean())
     distance -= mean
     squares = float(np.vdot(distance, distance))
     cubes = float(np.vdot(distance, np.square(distance)))
-    return Moments(block.size, mean, squares, cubes)
+    return Moments(numbers.size, mean, squares, cubes)
