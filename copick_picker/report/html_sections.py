@@ -46,7 +46,7 @@ def headline(values: Values) -> str:
             continue
         rows.append([Cell(label), *_rate_cells(total), number(total.get("average_precision"))])
     columns = ("total", "precision", "recall", "F1", f_name, "average precision")
-    caption = "Totals, with 95 % intervals over runs where there are any"
+    caption = "Totals over all runs"
     spans = [
         Span(entry["object"], entry["f_beta"], *_ends(entry, "f_beta"))
         for entry in values["objects"]
