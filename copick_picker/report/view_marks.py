@@ -119,11 +119,15 @@ def best_centre(marks: Sequence[Marks], axis_zyx: int, centres_angstrom: FloatAr
     axis_zyx : int
         Axis that the planes are across.
     centres_angstrom : numpy.ndarray, shape (n,), float64
-        Positions of the planes.
+        Positions of the planes, rising.
     """
-    number = np.zeros(len(centres_angstrom))
+    change = np.zeros(len(centres_angstrom) + 1)
     for entry in marks:
-        away = np.abs(centres_angstrom[:, None] - entry.points_xyz[:, 2 - axis_zyx])
-        number += (away <= entry.radius_angstrom).sum(axis=1)
+        along = entry.points_xyz[:, 2 - axis_zyx]
+        first = np.searchsorted(centres_angstrom, along - entry.radius_angstrom, side="left")
+        last = np.searchsorted(centres_angstrom, along + entry.radius_angstrom, side="right")
+        np.add.at(change, first, 1)
+        np.add.at(change, last, -1)
+    number = np.cumsum(change[:-1])
     best = np.flatnonzero(number == number.max())
     return float(centres_angstrom[best[len(best) // 2]])
