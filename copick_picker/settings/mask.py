@@ -11,6 +11,10 @@ GOLD_LEAST_VOLUME = 0.2
 """Smallest part that counts as gold, in volumes of a bead."""
 GOLD_LARGEST_VOLUME = 30.0
 """Largest part that counts as gold: a clump of beads. A dark patch of carbon is larger."""
+GOLD_LEAST_INNER = 0.6
+"""Radius of the largest ball in a part that counts as gold, in radii of a bead, at least."""
+GOLD_LARGEST_INNER = 2.0
+"""The same at most: where beads touch, a ball between them is larger than a bead."""
 
 
 class MaskSettings(JobSettings):

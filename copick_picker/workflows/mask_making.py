@@ -22,7 +22,9 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
 from copick_picker.records import RunOutcome, SegmentationKey, TomogramKey
 from copick_picker.settings.mask import (
+    GOLD_LARGEST_INNER,
     GOLD_LARGEST_VOLUME,
+    GOLD_LEAST_INNER,
     GOLD_LEAST_VOLUME,
     ExcludeEdgesSettings,
     FromLabelsSettings,
@@ -156,6 +158,8 @@ def make_gold(settings: GoldSettings, *, reporter: Reporter) -> Summary:
         least_score=settings.least_score,
         least_volume=GOLD_LEAST_VOLUME,
         largest_volume=GOLD_LARGEST_VOLUME,
+        least_inner=GOLD_LEAST_INNER,
+        largest_inner=GOLD_LARGEST_INNER,
         dark=settings.contrast == "dark",
     )
 

@@ -12,7 +12,7 @@ from copick_picker.errors import DataError
 
 SHAPE = (61, 83, 102)
 RULES = LamellaRules(20.0, 100.0, 120.0, least_ratio=1.3)
-GOLD = GoldRules(25.0, 10.0, 0.2, 30.0, dark=True)
+GOLD = GoldRules(25.0, 10.0, 0.2, 30.0, 0.6, 2.0, dark=True)
 
 
 def scene(*, centre=24.0, tilt=0.12, half=9.0, strength=1.0):
@@ -90,6 +90,32 @@ def test_beads_are_found_and_neither_specks_nor_sheets(dark):
     assert not beads[36:].any()
     assert not beads[22, 37, 22]
     assert 0.5 < beads.sum() / (2 * 125) < 1.5
+
+
+def test_neither_a_membrane_nor_a_lump_of_ice_is_gold():
+    volume = np.random.default_rng(3).normal(size=(40, 50, 60)).astype(np.float32)
+    volume[10:15, 20:25, 41:46] -= 40
+    volume[30, 2:20, 5:21] -= 40  # one voxel thick
+    volume[8:22, 30:44, 5:19] -= 40
+    rules = replace(GOLD, radius_angstrom=30.0, largest_volume=100.0)
+    beads, count = gold_beads(volume, voxel_spacing=10.0, rules=rules)
+    assert count == 1
+    assert beads[12, 22, 43]
+    assert not beads[:, :, :30].any()
+    assert gold_beads(volume, voxel_spacing=10.0, rules=replace(rules, least_inner=0.0))[1] == 2
+    assert gold_beads(volume, voxel_spacing=10.0, rules=replace(rules, largest_inner=9.0))[1] == 2
+
+
+def test_a_clump_of_beads_is_gold():
+    volume = np.random.default_rng(3).normal(size=(40, 50, 60)).astype(np.float32)
+    z, y, x = np.indices(volume.shape)
+    for centre in ((18, 20, 20), (18, 26, 20), (18, 23, 25), (23, 23, 22)):
+        near = (z - centre[0]) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2 <= 9
+        volume[near] = -40
+    beads, count = gold_beads(volume, voxel_spacing=10.0, rules=replace(GOLD, radius_angstrom=30.0))
+    assert count == 1
+    assert beads[18, 20, 20]
+    assert beads[23, 23, 22]
 
 
 def test_noise_and_a_constant_volume_hold_no_gold():

@@ -27,6 +27,9 @@ class GoldRules:
         By how many robust standard deviations of the smoothed tomogram a bead stands out.
     least_volume, largest_volume : float
         Smallest and largest connected part, in volumes of a bead.
+    least_inner, largest_inner : float
+        Radius of the largest ball that fits into a part, in radii of a bead: membranes are
+        thinner than beads, and lumps of ice thicker than clumps of them.
     dark : bool
         Whether beads are darker than their surroundings.
     """
@@ -35,6 +38,8 @@ class GoldRules:
     least_score: float
     least_volume: float
     largest_volume: float
+    least_inner: float
+    largest_inner: float
     dark: bool
 
 
@@ -44,8 +49,8 @@ def gold_beads(
     """Return the voxels of gold beads and how many beads, or clumps of them, there are.
 
     The tomogram is smoothed by half a radius; what stands out from the median by so many times
-    the median absolute deviation (times 1.4826) is gold, where it is as large as a bead. A bead's
-    surface is where it has half of its greatest contrast.
+    the median absolute deviation (times 1.4826) is gold, where it is as large and as thick as a
+    bead or a clump of them. A bead's surface is where it has half of its greatest contrast.
 
     Parameters
     ----------
@@ -67,7 +72,7 @@ def gold_beads(
     --------
     >>> volume = np.random.default_rng(1).normal(size=(20, 24, 28))
     >>> volume[8:13, 10:15, 4:9] -= 40
-    >>> rules = GoldRules(25.0, 8.0, 0.2, 20.0, dark=True)
+    >>> rules = GoldRules(25.0, 8.0, 0.2, 20.0, 0.6, 2.0, dark=True)
     >>> beads, count = gold_beads(volume, voxel_spacing=10.0, rules=rules)
     >>> count, bool(beads[10, 12, 6]), bool(beads[2, 2, 20])
     (1, True, False)
@@ -80,12 +85,23 @@ def gold_beads(
     smooth -= np.median(smooth.ravel()[::step])
     deviation = _MAD_TO_SIGMA * float(np.median(np.abs(smooth.ravel()[::step])))
     parts = cc3d.connected_components(smooth > rules.least_score * deviation)
-    sizes = np.bincount(parts.ravel())
+    inside = np.flatnonzero(parts)
+    number, height = parts.ravel()[inside], smooth.ravel()[inside]
+    sizes = np.bincount(number, minlength=1)
     ball = 4 / 3 * np.pi * radius**3
     kept = (sizes >= rules.least_volume * ball) & (sizes <= rules.largest_volume * ball)
-    kept[0] = False
-    numbers = np.flatnonzero(kept)
-    level = np.full(len(kept), np.inf, dtype=np.float32)
-    level[numbers] = np.asarray(ndimage.maximum(smooth, parts, numbers)) / 2
-    beads: BoolVolume = smooth > level[parts]
-    return beads, len(numbers)
+    peak = np.zeros(len(sizes), dtype=np.float32)
+    np.maximum.at(peak, number, height)
+    beads = np.zeros(smooth.shape, dtype=bool)
+    beads.ravel()[inside[kept[number] & (height > peak[number] / 2)]] = True
+    count = 0
+    for part, box in enumerate(cc3d.statistics(parts)["bounding_boxes"]):
+        if part == 0 or not kept[part]:
+            continue
+        core = beads[box] & (parts[box] == part)
+        inner = ndimage.distance_transform_edt(np.pad(core, 1)).max() - 0.5
+        if rules.least_inner * radius <= inner <= rules.largest_inner * radius:
+            count += 1
+        else:
+            beads[box] &= ~core
+    return beads, count
