@@ -93,3 +93,12 @@ def test_a_full_disk_ends_the_caching_not_the_reading(tmp_path):
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_a_place_that_is_no_folder_is_said_and_left_out(tmp_path, caplog):
+    (tmp_path / "file").write_text("no folder")
+    with caplog.at_level(logging.WARNING):
+        cache = ByteCache(tmp_path / "file", 10_000)
+    assert "file cannot be used" in caplog.text
+    cache.put("a", b"voxels")
+    assert cache.get("a") is None
