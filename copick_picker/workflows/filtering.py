@@ -6,7 +6,6 @@ from typing import Any
 
 from copick_picker.core.localize.limits import merged
 from copick_picker.errors import SettingsError
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.pick_files import MASK_DISTANCES
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output
@@ -17,6 +16,7 @@ from copick_picker.workflows.masks import (
     finite_or_none,
     mask_record,
 )
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.pick_sets import (
     box_of_run,
     check_limit_names,
@@ -56,7 +56,7 @@ def filter_picks(settings: FilterSettings, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the project or a setting is wrong, before any run is touched.
     """
-    store = open_project(settings.config)
+    store = open_job(settings)
     check_uri(settings.input, "picks")
     if settings.merge is not None:
         check_uri(settings.merge, "picks")

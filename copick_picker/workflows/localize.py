@@ -14,7 +14,6 @@ from copick_picker.errors import (
     UnknownNameError,
     choices_text,
 )
-from copick_picker.project.copick_store import open_project
 from copick_picker.project.pick_files import MASK_DISTANCES
 from copick_picker.project.store import LazyVolume, ProjectStore, Provenance, Slabs
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
@@ -36,6 +35,7 @@ from copick_picker.workflows.masks import (
     load_mask,
     mask_record,
 )
+from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.records import digest, new_record, refuse, same_job
 from copick_picker.workflows.runs import (
     Reporter,
@@ -66,7 +66,7 @@ def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the project or a setting is wrong, before any run is touched.
     """
-    store = open_project(settings.config)
+    store = open_job(settings)
     check_uri(settings.input, "segmentation")
     check_mask(settings.mask)
     output = parse_output(settings.output, "picks")
