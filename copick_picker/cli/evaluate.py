@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--reference",
     type=CopickURI("picks", "input"),
-    help="URI of the reference picks, object:user/session; * stands for every object.",
+    help="URI of the reference picks, object:user/session; * stands for every object. On the "
+    "portal also ground-truth, deposition:ID, annotation:ID, author:NAME.",
 )
 @click.option(
     "--candidate",

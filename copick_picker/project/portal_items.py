@@ -4,6 +4,7 @@ Objects of other projects know none of it: they give None.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,7 @@ def parsed_points(text: str, object_name: str, voxel_spacing: float, where: str)
     for number, line in lines:
         try:
             row = json.loads(line)
-            points.append([float(row["location"][axis]) for axis in _POINT_FIELDS])
+            points.append(_position(row["location"]))
             if "xyz_rotation_matrix" in row:
                 rotations.append(_rotation(row["xyz_rotation_matrix"]))
         except (ValueError, TypeError, LookupError) as error:
@@ -178,6 +179,14 @@ def parsed_points(text: str, object_name: str, voxel_spacing: float, where: str)
         np.ones(len(points_xyz)),
         np.array(rotations) if rotations else None,
     )
+
+
+def _position(location: Mapping[str, object]) -> list[float]:
+    position = [float(str(location[axis])) for axis in _POINT_FIELDS]
+    if not np.isfinite(position).all():
+        msg = "a position is three finite numbers"
+        raise ValueError(msg)
+    return position
 
 
 def _rotation(rows: object) -> Any:  # noqa: ANN401 - an array of numpy
