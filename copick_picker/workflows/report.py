@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.segment.inspection import inspect_volume
-from copick_picker.errors import ConflictError, CopickPickerError, SettingsError
+from copick_picker.errors import (
+    ConflictError,
+    CopickPickerError,
+    SettingsError,
+    choices_text,
+)
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.files import write_text
 from copick_picker.project.score_folder import (
@@ -92,6 +97,9 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Written:
     gallery = None
     drawing = _Drawing(settings, folder.values["settings"].get("tomogram", "*"), store)
     if store is not None:
+        datasets = read_json(Path(store.location)).get("dataset_ids") or ()
+        if datasets:
+            making.append(("datasets of the CryoET Data Portal", choices_text(datasets)))
         making += making_of_candidates(store, folder.values)
         gallery = drawing.all(folder, reporter)
     remarks += drawing.remarks if times else [*drawing.remarks, _NO_TIMES]

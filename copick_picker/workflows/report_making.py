@@ -56,6 +56,7 @@ def making_of_candidates(store: ProjectStore, values: Mapping[str, Any]) -> list
     thresholds: dict[str, str] = {}
     for run_name, sets in list(values.get("sets", {}).items())[:MOST_RUNS_TRACED]:
         try:
+            _trace_origins(store, run_name, sets, said)
             _trace(store, run_name, list(sets["candidate"]), said, thresholds)
         except CopickPickerError as error:
             _add(said, "record", f"not readable in {run_name}: {error}")
@@ -139,6 +140,24 @@ def _trace(
             segmentations.add(str(given["segmentation"]))
     for uri in sorted(segmentations):
         _trace_segmentation(store, run_name, uri, said)
+
+
+def _trace_origins(
+    store: ProjectStore,
+    run_name: str,
+    sets: Mapping[str, Mapping[str, Any]],
+    said: dict[str, Counter[str]],
+) -> None:
+    """Add the annotations of the CryoET Data Portal that a run's pick sets are."""
+    origins = {str(key): key.origin for key in store.picks(run_name) if key.origin is not None}
+    for side in ("reference", "candidate"):
+        found = [origins[uri] for uri in sets[side] if uri in origins]
+        if found:
+            numbers = ", ".join(str(number) for number in sorted(o.annotation_id for o in found))
+            depositions = ", ".join(sorted({str(o.deposition_id) for o in found}))
+            truth = ", ground truth" if all(o.is_truth for o in found) else ""
+            words = f"run {run_name}: deposition {depositions}{truth}, annotations {numbers}"
+            _add(said, f"{side} annotations on the portal", words)
 
 
 def _trace_segmentation(

@@ -266,6 +266,9 @@ def test_the_deposited_picks_of_a_portal_dataset_are_scored_side_by_side(portal,
         page = (tmp_path / "out" / label / "report.html").read_text()
         assert "deposition:10319" in page
         assert "deposition:10320" in page
+        assert "datasets of the CryoET Data Portal" in page
+        assert "run 16463: deposition 10310, ground truth, annotations " in page
+        assert f"run 16463: deposition {deposition}, annotations " in page
         assert "<img" in page
     both = [entry["totals"]["micro"]["counts"] for entry in scores.values()]
     assert both[0]["n_reference"] == both[1]["n_reference"]
