@@ -44,5 +44,10 @@ $(VENV)/.test: $(VENV)/.runtime pyproject.toml
 	$(PIP) install --editable '.[test]'
 	touch $@
 
+# Every figure of docs/performance.md. BENCH_PEER: a Python that has octopi 1.7.0; without one an
+# environment is made in .bench, where the figures are kept too, so that an interrupted run goes on.
+bench: $(VENV)/.test
+	$(BIN)/python tests/benchmarks/bench.py
+
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -12,7 +12,6 @@ settings: ``balanced+overlap=0.125+blending=gaussian``.
 import argparse
 import hashlib
 import json
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import copick_picker
 from copick_picker.core.evaluate.matching import match_picks
 from copick_picker.core.evaluate.pairs import find_pairs
