@@ -136,12 +136,12 @@ def in_layers(volume: LazyVolume) -> LayeredReader:
         Stored tomogram (z, y, x).
     """
     plane_bytes = math.prod(volume.shape[1:]) * volume.dtype.itemsize
-    is_small = plane_bytes * volume.shape[0] <= KEPT_BYTES
     planes = layer_planes(
-        volume.shape,
+        volume.shape[0],
         chunk_planes=volume.chunk_planes,
         plane_bytes=plane_bytes,
-        most_bytes=KEPT_BYTES if is_small else LAYER_BYTES,
+        kept_bytes=KEPT_BYTES,
+        layer_bytes=LAYER_BYTES,
     )
     return LayeredReader(volume, planes)
 

@@ -99,37 +99,35 @@ class LayeredReader:
 
 
 def layer_planes(
-    shape_zyx: Sequence[int], *, chunk_planes: int, plane_bytes: int, most_bytes: int
+    depth: int, *, chunk_planes: int, plane_bytes: int, kept_bytes: int, layer_bytes: int
 ) -> int:
     """Return how many planes of a stored volume to hold at once.
 
     Parameters
     ----------
-    shape_zyx : sequence of int
-        Shape of the volume.
+    depth : int
+        Planes of the volume.
     chunk_planes : int
         Planes of a chunk.
     plane_bytes : int
         Size of a plane in memory.
-    most_bytes : int
-        What may be held.
-
-    Returns
-    -------
-    int
-        All planes where they fit, else those of as many chunks as fit; of one chunk only a part,
-        which is then read several times, where not even that fits.
+    kept_bytes : int
+        Size up to which the whole volume is held.
+    layer_bytes : int
+        Size up to which the planes of a chunk are held; of larger chunks only a part, so that they
+        are read several times.
 
     Examples
     --------
-    >>> [layer_planes((90, 5, 5), chunk_planes=32, plane_bytes=10, most_bytes=n * 10)
-    ...  for n in (100, 70, 40, 20)]
-    [90, 64, 32, 20]
+    >>> [layer_planes(90, chunk_planes=32, plane_bytes=10, kept_bytes=n, layer_bytes=500)
+    ...  for n in (900, 899)]
+    [90, 32]
+    >>> layer_planes(90, chunk_planes=32, plane_bytes=10, kept_bytes=0, layer_bytes=200)
+    20
     """
-    fitting = max(most_bytes // plane_bytes, 1)
-    if fitting >= shape_zyx[0]:
-        return shape_zyx[0]
-    return max(fitting // chunk_planes * chunk_planes, min(fitting, chunk_planes))
+    if depth * plane_bytes <= kept_bytes:
+        return depth
+    return min(max(layer_bytes // plane_bytes, 1), chunk_planes)
 
 
 @dataclass(frozen=True)
