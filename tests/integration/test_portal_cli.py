@@ -84,7 +84,11 @@ def test_config_segment_localize_evaluate_and_report(ours, portal, tmp_path):
     assert portal.chunk_reads() == []
     assert portal.queries() == []  # copick keeps its answers for a day
 
+    (kept,) = tmp_path.glob("portal-cache/portal_*.json")
+    old = {**json.loads(kept.read_text()), "created": "2001-01-01T00:00:00+00:00"}
+    kept.write_text(json.dumps(old))
     ours("localize", *work, "-i", "predict:picker/1", "--objects", OBJECTS)
+    assert len(portal.queries()) == OPENING  # an expired answer is asked for again
     ours(
         *("evaluate", "-c", "config.json", "--reference", "ground-truth", "-o", "scores"),
         *("--candidate", f"deposition:{WINNER}", "--json", "evaluate.json"),
@@ -239,3 +243,11 @@ def test_an_overlay_that_cannot_be_written_is_named(ours, portal, tmp_path):
     portal.config(tmp_path, overlay_root=f"local://{tmp_path / 'file' / 'overlay'}")
     result = ours("segment", "-c", "portal.json", "-r", FIRST_RUN, *MODEL, code=2)
     assert "cannot write to" in result.stderr
+
+
+def test_a_portal_that_answers_nonsense_when_a_project_is_opened(ours, portal, tmp_path):
+    portal.config(tmp_path)
+    portal.fault("runs", body="<html>maintenance</html>")
+    result = ours("localize", "-c", "portal.json", "-i", "predict:picker/1", code=2)
+    assert "the CryoET Data Portal does not answer" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
