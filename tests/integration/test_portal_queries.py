@@ -1,4 +1,4 @@
-"""Our own questions to the portal: what comes back, in how many queries, and what is said in need."""
+"""Our own questions to the portal: what comes back, in how many queries, what is said in need."""
 
 import pytest
 

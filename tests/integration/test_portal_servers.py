@@ -17,7 +17,7 @@ def entered(portal, monkeypatch, tmp_path):
 
 
 def asked(query):
-    request = urllib.request.Request(  # noqa: S310 - the test portal
+    request = urllib.request.Request(
         f"https://{GRAPHQL_HOST}/graphql", data=json.dumps({"query": query}).encode()
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
@@ -38,18 +38,21 @@ def test_copick_opens_the_portal_and_reads_points_and_voxels(entered, tmp_path):
 
 def test_filters_follow_relations_and_null_is_neither(entered):
     assert entered.address
-    query = "{annotations(where: {run: {dataset: {id: {_eq: %d}}}, %s}) {id}}"
-    wanted = "objectName: {_ilike: %s}"
-    found = asked(query % (DATASET, wanted % '"%RIBOSOME"'))["data"]["annotations"]
+    query = (
+        f"{{annotations(where: {{run: {{dataset: {{id: {{_eq: {DATASET}}}}}}}, WANTED}}) {{id}}}}"
+    )
+    found = asked(query.replace("WANTED", 'objectName: {_ilike: "%RIBOSOME"}'))["data"][
+        "annotations"
+    ]
     assert len(found) == 9
-    assert asked(query % (DATASET, "objectState: {_neq: %s}" % '"x"'))["data"]["annotations"] == []
+    assert asked(query.replace("WANTED", 'objectState: {_neq: "x"}'))["data"]["annotations"] == []
 
 
 def test_aggregates_count_in_groups(entered):
     assert entered.address
     answer = asked(
-        "{annotationsAggregate(where: {run: {datasetId: {_eq: %d}}}) {aggregate {count "
-        "sum {objectCount} groupBy {groundTruthStatus run {name}}}}}" % DATASET
+        f"{{annotationsAggregate(where: {{run: {{datasetId: {{_eq: {DATASET}}}}}}}) {{aggregate {{"
+        "count sum {objectCount} groupBy {groundTruthStatus run {name}}}}}"
     )
     groups = answer["data"]["annotationsAggregate"]["aggregate"]
     counts = {
