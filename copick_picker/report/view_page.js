@@ -70,7 +70,7 @@ function draw(stage) {
   node("line", { class: "cross", x1: 0, x2: box.width, y1: toY(spot), y2: toY(spot) }, svg);
   const crowded = state.scores && scored.length > MOST_SCORES ? "; too many scores to show" : "";
   const text = `${view.name} slice at ${"xyz"[view.across]} = ${(centre / 10).toFixed(1)} nm, ` +
-    `${(view.thickness / 10).toFixed(1)} nm thick, ${cut.length} marks${crowded}`;
+    `${(view.thick[nearest] / 10).toFixed(1)} nm thick, ${cut.length} marks${crowded}`;
   caption.textContent = text;
   stage.frame.setAttribute("aria-label", text);
 }

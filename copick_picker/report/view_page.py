@@ -140,7 +140,7 @@ def _view(content: ViewContent, name: str) -> dict[str, Any]:
         "rows": rows,
         "columns": columns,
         "width": columns * content.small.voxel_spacing,
-        "thickness": _short(slices[0].thickness_angstrom),
+        "thick": [_short(entry.thickness_angstrom) for entry in slices],
         "centres": [_short(entry.centre_angstrom) for entry in slices],
         "images": [
             jpeg_address(grey_bytes(entry.picture, content.limits, contrast=content.contrast))
