@@ -1,7 +1,7 @@
 """Picks on their way into a project: which objects, under which names, with which record."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from copick_picker.errors import SettingsError, choices_text
@@ -287,6 +287,19 @@ def picks_outcome(
         },
     }
     return RunOutcome(run_name, "done", text or "no object", details)
+
+
+def outcome_with_picks(segmented: RunOutcome, picked: RunOutcome) -> RunOutcome:
+    """Return the outcome of a run's segmentation, with what its picks became told too.
+
+    Parameters
+    ----------
+    segmented, picked : RunOutcome
+        Of the segmentation and of the picks.
+    """
+    message = f"{segmented.message}; picks: {picked.message}"
+    details = {**segmented.details, "picks": dict(picked.details)}
+    return replace(segmented, message=message, details=details)
 
 
 def show_totals(
