@@ -76,6 +76,19 @@ def test_config_segment_localize_evaluate_and_report(ours, portal, tmp_path):
     assert (tmp_path / "config.json").read_bytes() == before
 
     portal.reset()
+    said = ours("browse", "portal", "--query", "ribosome", "--has-truth").stdout
+    assert "CZII ML challenge training data" in said
+    assert len(portal.queries()) == 2
+    portal.reset()
+    ours("browse", "project", "-c", "config.json", "--json", "listing.json")
+    kinds = [item["kind"] for item in statuses(tmp_path / "listing.json")[str(FIRST_RUN)]["items"]]
+    assert kinds.count("tomogram") == 1
+    assert kinds.count("picks") == 18
+    assert len(portal.queries()) == OPENING
+    for kept in tmp_path.glob("portal-cache/portal_*.json"):
+        kept.unlink()
+
+    portal.reset()
     work = ("-c", "config.json", "-r", FIRST_RUN, "--cache", "cache")
     ours("segment", *work, *MODEL)
     chunks = portal.chunk_reads()
