@@ -1,6 +1,6 @@
-"""Draw the picture of docs/commands/mask.md: a specimen found in the demo's real tomogram.
+"""Draw the pictures of docs/commands/mask.md, from the demo's tomograms.
 
-python scripts/draw_masks.py docs/images/mask_lamella.png
+python scripts/draw_masks.py docs/images
 """
 
 import argparse
@@ -17,17 +17,23 @@ import numpy as np
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.workflows.demo_projects import make_real_project
+from copick_picker.workflows.demo_projects import make_real_project, make_simulated_project
 
 OPTIONS = ("--detail", "80", "--texture", "600", "--smoothing", "600")
 SLAB = 3
 
 
 def main() -> None:
-    """Make the project, run ``mask lamella`` on it, draw two sections."""
+    """Draw every picture into a folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("picture", type=Path)
-    picture = parser.parse_args().picture
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    lamella(folder / "mask_lamella.png")
+    gold(folder / "mask_gold.png")
+
+
+def lamella(picture: Path) -> None:
+    """Make the project, run ``mask lamella`` on it, draw two sections."""
     with tempfile.TemporaryDirectory() as folder:
         config = make_real_project(Path(folder) / "hiv")
         result = CliRunner().invoke(console, ["mask", "lamella", "-c", str(config), *OPTIONS])
@@ -73,6 +79,33 @@ def draw(
     axes[0].text(18.5, 9, "100 nm", color="white", ha="center", fontsize=9)
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, dpi=70, pil_kwargs={"optimize": True})
+
+
+def gold(picture: Path) -> None:
+    """Run ``mask gold``, ``mask exclude-edges`` on a simulated tomogram, draw the bead's slice."""
+    commands = (("gold",), ("exclude-edges", "--margin-xy", "150"))
+    with tempfile.TemporaryDirectory() as folder:
+        config = make_simulated_project(Path(folder) / "simulated")
+        for command in commands:
+            asked = ["mask", *command, "-c", str(config), "-r", "SIM_2"]
+            result = CliRunner().invoke(console, asked)
+            assert result.exit_code == 0, result.output
+            print(result.output)
+        run = copick.from_file(str(config)).get_run("SIM_2")
+        volume = run.get_voxel_spacing(10.0).get_tomograms("wbp")[0].numpy()
+        masks = [run.get_segmentations(name=name)[0].numpy() for name in ("no-gold", "inner")]
+    bead = np.argwhere(masks[0] == 0).mean(axis=0).round().astype(int)
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained")
+    low, high = np.percentile(volume[bead[0]], [1, 99])
+    titles = ("mask gold", "mask exclude-edges --margin-xy 150")
+    for axis, mask, title in zip(axes, masks, titles, strict=True):
+        axis.imshow(volume[bead[0]], cmap="gray", vmin=low, vmax=high, origin="lower")
+        axis.contour(mask[bead[0]], levels=[0.5], colors="#E69F00", linewidths=1.5)
+        axis.set_title(title, fontsize=9)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.savefig(picture, dpi=70, pil_kwargs={"optimize": True})
+    print(picture)
 
 
 if __name__ == "__main__":

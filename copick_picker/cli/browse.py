@@ -96,6 +96,7 @@ def browse(ctx: click.Context, tui: bool, config: str | None, dataset: tuple[int
     "Default: all runs.",
 )
 @click.option("--objects", metavar="A,B", help="Only picks and segmentations of these objects.")
+@click.option("--split", metavar="NAME", help="Only this split of a Croissant manifest.")
 @click.option(
     "--details",
     is_flag=True,

@@ -13,13 +13,15 @@ from copick_picker.project.guards import guarded
 from copick_picker.records import ObjectSpec
 
 
-def open_inventory(config_path: str) -> "Inventory":
+def open_inventory(config_path: str, split: str | None = None) -> "Inventory":
     """Return what lists the project of a configuration file.
 
     Parameters
     ----------
     config_path : str
         copick's JSON configuration, of any kind of root.
+    split : str, optional
+        Only the runs of this split of a Croissant manifest.
 
     Returns
     -------
@@ -30,17 +32,20 @@ def open_inventory(config_path: str) -> "Inventory":
     ------
     ProjectError
         If the file is missing, malformed or names what cannot be opened.
+    UnknownNameError
+        If the project has no such split.
     """
     from copick_picker.project.local_inventory import LocalInventory
 
     with guarded(f"cannot read the configuration {config_path}"):
         config = json.loads(Path(config_path).read_text(encoding="utf-8"))
-    found = LocalInventory.opened(config, config_path) if isinstance(config, dict) else None
+    from_folders = isinstance(config, dict) and split is None  # projects of files have no splits
+    found = LocalInventory.opened(config, config_path) if from_folders else None
     if found is not None:
         return found
     from copick_picker.project.store_inventory import StoreInventory  # imports copick
 
-    return StoreInventory.opened(config_path)
+    return StoreInventory.opened(config_path, split)
 
 
 def scores_text(lowest: float | None, highest: float | None) -> str:

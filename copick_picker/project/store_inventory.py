@@ -1,10 +1,12 @@
 """What a project of any root holds, listed through copick: portal, Croissant, S3, SSH."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from copick_picker.errors import CopickPickerError
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.inventory import RunInventory, StoredItem, scores_text
+from copick_picker.project.remote import OPENING
 from copick_picker.project.store import LazyVolume, ProjectStore
 from copick_picker.records import (
     FeatureKey,
@@ -28,15 +30,17 @@ class StoreInventory:
         self._store = store
 
     @classmethod
-    def opened(cls, config_path: str) -> "StoreInventory":
+    def opened(cls, config_path: str, split: str | None = None) -> "StoreInventory":
         """Return the project of a configuration file.
 
         Parameters
         ----------
         config_path : str
             copick's JSON configuration.
+        split : str, optional
+            Only the runs of this split of a Croissant manifest.
         """
-        return cls(open_project(config_path))
+        return cls(open_project(config_path, replace(OPENING, split=split)))
 
     @property
     def location(self) -> str:

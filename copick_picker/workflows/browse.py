@@ -52,7 +52,7 @@ def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Su
         If the project cannot be opened or a setting is wrong.
     """
     start = time.perf_counter()
-    inventory = open_inventory(settings.config)
+    inventory = open_inventory(settings.config, settings.split)
     objects = inventory.objects()
     check_object_names(settings.objects, {spec.name: spec for spec in objects}, "--objects")
     run_names = select_runs(inventory.run_names(), settings.run_names, shard=settings.shard)

@@ -298,6 +298,7 @@ def main() -> None:
     )
     figures = measured(bench)
     text = json.dumps(figures, indent=1)
+    options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "performance.json").write_text(text + "\n", encoding="utf-8")
     page = bench_report.page(figures)
     (options.output / "performance.md").write_text(page, encoding="utf-8")

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from portal_servers.names import AWKWARD, DATASET, EMPTY, TRUTH, WINNER
+from portal_servers.names import AWKWARD, DATASET, EMPTY, MANY, TRUTH, WINNER
 
 
 @pytest.fixture
@@ -32,9 +32,10 @@ def test_a_listing_shows_datasets_and_takes_two_queries(browse, portal, tmp_path
     assert len(portal.queries()) == 2
     assert "CZII ML challenge training data" in result.output
     assert "Wanda Winner" in result.output
-    assert "browse: 3 datasets" in result.output
+    assert "browse: 4 datasets" in result.output
     content = json.loads((tmp_path / "all.json").read_text())
-    assert [entry["dataset_id"] for entry in content["datasets"]] == [DATASET, AWKWARD, EMPTY]
+    found = [entry["dataset_id"] for entry in content["datasets"]]
+    assert found == [DATASET, AWKWARD, EMPTY, MANY]
     assert content["queries"] == 2
     rows = list(csv.DictReader((tmp_path / "all.csv").read_text().splitlines()))
     winner = [row for row in rows if row["deposition"] == str(WINNER)]

@@ -103,6 +103,26 @@ def test_evaluate_scores_a_split(manifest, tmp_path):
     assert found["totals"]["micro"]["f1"] == 1.0
 
 
+def test_browse_lists_a_split(manifest, tmp_path):
+    config, listing = config_of(manifest, tmp_path), tmp_path / "listing.json"
+    arguments = ["browse", "project", "-c", str(config), "--json", str(listing)]
+    result = CliRunner().invoke(console, [*arguments, "--split", "train"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(listing.read_text())["runs"]
+    assert [entry["run"] for entry in found] == sorted(SPLITS["train"])
+    result = CliRunner().invoke(console, [*arguments, "--split", "tset"])
+    assert result.exit_code == 2
+    assert "no 'tset'; did you mean 'test'?" in result.output
+
+
+def test_browse_of_a_split_of_a_project_of_files_says_that_it_has_none(tmp_path):
+    config = project_of(tmp_path, {"TS_1": noise(SHAPE_ZYX, seed=0)}, {})
+    arguments = ["browse", "project", "-c", str(config), "--split", "test"]
+    result = CliRunner().invoke(console, arguments)
+    assert result.exit_code == 2
+    assert "is no Croissant manifest and has no splits" in result.output
+
+
 @pytest.mark.parametrize("split", ["tset", "validation"])
 def test_an_unknown_split_is_named_with_the_choices(manifest, tmp_path, split):
     with pytest.raises(UnknownNameError, match=r"no '.*; splits: ") as caught:

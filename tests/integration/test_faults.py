@@ -117,7 +117,9 @@ def test_a_killed_command_is_taken_up_again(big_job: Job) -> None:
     assert store.segmentation_provenance("TS_1", LABELS) is not None
     assert store.existing("TS_2", [LABELS, PROBABILITIES]) == []
     assert store.features("TS_2") == []
-    assert len(temporaries(run_folder(big_job.config_path, "TS_2"))) == 1
+    half_written = temporaries(run_folder(big_job.config_path, "TS_2"))
+    assert 1 <= len(half_written) <= len([LABELS, PROBABILITIES])
+    assert all("predict" in name and name.endswith(".zarr.tmp") for name in half_written)
 
     again = big_job.run("--probabilities")
 
@@ -140,8 +142,19 @@ def test_an_interrupted_command_leaves_whole_results_only(big_job: Job) -> None:
     assert process.returncode == 130
     assert "Traceback" not in output
     assert store.segmentation_provenance("TS_1", LABELS) is not None
-    assert store.segmentations("TS_2") == []
+    outputs = [LABELS, PROBABILITIES]
+    for run_name in RUNS[1:]:  # what was computed already may still be written to its end
+        whole = store.segmentation_provenance(run_name, LABELS) is not None
+        assert store.existing(run_name, outputs) == (outputs if whole else [])
     assert temporaries(big_job.config_path.parent) == []
+
+    again = big_job.run("--probabilities")
+
+    assert again.exit_code == 0, again.output
+    assert "TS_1 skipped" in again.stdout
+    taken_up = big_job.outputs()
+    assert big_job.run("--probabilities", "--overwrite").exit_code == 0
+    assert big_job.outputs() == taken_up
 
 
 def test_a_full_disk_fails_the_runs_and_leaves_nothing(tmp_path: Path) -> None:

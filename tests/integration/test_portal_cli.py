@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import copick
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ from portal_servers.names import (
     DATASET,
     FIRST_AWKWARD_RUN,
     FIRST_RUN,
+    MANY,
+    RUNS_OF_MANY,
     WINNER,
 )
 
@@ -73,6 +76,19 @@ def test_config_segment_localize_evaluate_and_report(ours, portal, tmp_path):
     assert (tmp_path / "config.json").read_bytes() == before
 
     portal.reset()
+    said = ours("browse", "portal", "--query", "ribosome", "--has-truth").stdout
+    assert "CZII ML challenge training data" in said
+    assert len(portal.queries()) == 2
+    portal.reset()
+    ours("browse", "project", "-c", "config.json", "--json", "listing.json")
+    kinds = [item["kind"] for item in statuses(tmp_path / "listing.json")[str(FIRST_RUN)]["items"]]
+    assert kinds.count("tomogram") == 1
+    assert kinds.count("picks") == 18
+    assert len(portal.queries()) == OPENING
+    for kept in tmp_path.glob("portal-cache/portal_*.json"):
+        kept.unlink()
+
+    portal.reset()
     work = ("-c", "config.json", "-r", FIRST_RUN, "--cache", "cache")
     ours("segment", *work, *MODEL)
     chunks = portal.chunk_reads()
@@ -98,6 +114,27 @@ def test_config_segment_localize_evaluate_and_report(ours, portal, tmp_path):
     assert hits["ferritin-complex"] == 12
     ours("report", "scores", "-o", "report.html")
     assert "ferritin-complex" in (tmp_path / "report.html").read_text()
+
+
+def test_a_dataset_of_120_runs_costs_four_questions_of_our_own(ours, portal, monkeypatch, tmp_path):
+    ours("config", "portal", "--dataset", MANY, "-o", "config.json")
+    ours("browse", "portal", "--dataset", MANY, "--json", "listing.json")
+    runs = json.loads((tmp_path / "listing.json").read_text())["runs"]
+    assert len(runs) == RUNS_OF_MANY
+    assert len(portal.queries()) == 1 + 3
+    portal.reset()
+    ours(
+        *("evaluate", "-c", "config.json", "--dry-run", "--json", "summary.json"),
+        *("--reference", "ground-truth", "--candidate", f"deposition:{WINNER}"),
+        *("--tomogram", f"{TYPE}@10.012"),
+    )
+    found = statuses(tmp_path / "summary.json").values()
+    assert [entry["status"] for entry in found] == ["planned"] * RUNS_OF_MANY
+    asked = sorted(portal.queries())
+    portal.reset()
+    portal.enter(monkeypatch, tmp_path / "elsewhere")  # without the answers that copick has kept
+    copick.from_file(str(tmp_path / "config.json"))
+    assert asked == sorted(portal.queries())
 
 
 def test_no_failing_chunk_reads_as_zeros(ours, portal, tmp_path):

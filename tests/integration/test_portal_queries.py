@@ -13,7 +13,7 @@ from copick_picker.project.portal import (
 )
 from copick_picker.project.portal_client import PORTAL_URL, PortalClient
 from copick_picker.project.portal_records import DatasetFilter, TomogramCount
-from portal_servers.names import AWKWARD, DATASET, EMPTY, SPACING, TRUTH, WINNER
+from portal_servers.names import AWKWARD, DATASET, EMPTY, MANY, SPACING, TRUTH, WINNER
 
 TYPE = "wbp-denoised-denoiset-ctfdeconv"
 
@@ -33,7 +33,7 @@ def test_the_address_is_that_of_the_portals_own_client():
 
 def test_a_listing_counts_runs_tomograms_and_annotations_in_two_queries(client, portal):
     found = portal_datasets(client, DatasetFilter())
-    assert [item.dataset_id for item in found] == [DATASET, AWKWARD, EMPTY]
+    assert [item.dataset_id for item in found] == [DATASET, AWKWARD, EMPTY, MANY]
     czii = found[0]
     assert czii.runs == 3
     assert czii.authors == ("Ariana Example",)
@@ -116,7 +116,7 @@ def test_names_of_objects_and_organisms(client):
     names = portal_names(client)
     assert "thyroglobulin" in names.objects
     assert names.organisms[0] == "Chlamydomonas reinhardtii"
-    assert names.dataset_ids == (DATASET, AWKWARD, EMPTY)
+    assert names.dataset_ids == (DATASET, AWKWARD, EMPTY, MANY)
 
 
 @pytest.mark.parametrize(

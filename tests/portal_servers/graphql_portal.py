@@ -44,6 +44,7 @@ class GraphQLPortal:
         text = files("cryoet_data_portal").joinpath("data/schema.graphql").read_text("utf-8")
         self.schema: GraphQLSchema = build_schema(text)
         self.tables = tables
+        self._indices: dict[tuple[str, str], dict[Any, list[Row]]] = {}
 
     def answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer to a request body, errors included."""
@@ -122,9 +123,8 @@ class GraphQLPortal:
         kind = self.schema.type_map[type_name]
         assert related is not None
         assert isinstance(kind, GraphQLObjectType)
-        rows = self.tables.get(related, ())
         if get_named_type(kind.fields[field].type).name == related:
-            return [other for other in rows if other["id"] == row.get(f"{field}Id")]
+            return self._by(related, "id").get(row.get(f"{field}Id"), [])
         target = self.schema.type_map[related]
         assert isinstance(target, GraphQLObjectType)
         back = next(
@@ -132,7 +132,17 @@ class GraphQLPortal:
             for name, item in target.fields.items()
             if get_named_type(item.type).name == type_name
         )
-        return [other for other in rows if other.get(f"{back}Id") == row["id"]]
+        return self._by(related, f"{back}Id").get(row["id"], [])
+
+    def _by(self, type_name: str, column: str) -> dict[Any, list[Row]]:
+        """Return the rows of a type by a column; tables stay as they were given."""
+        found = self._indices.get((type_name, column))
+        if found is None:
+            found = {}
+            for row in self.tables.get(type_name, ()):
+                found.setdefault(row.get(column), []).append(row)
+            self._indices[type_name, column] = found
+        return found
 
     def _matches(self, type_name: str, row: Row, where: Mapping[str, Any]) -> bool:
         for field, condition in where.items():

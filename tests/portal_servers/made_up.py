@@ -2,7 +2,8 @@
 
 Dataset 10440 speaks like the CZII training set: runs with one denoised tomogram each, ground truth
 of six objects (deposition 10310), two sets of deposited predictions (10319, 10320). Dataset 10901
-is awkward: a run each for what can be wrong. 10902 holds no runs.
+is awkward: a run each for what can be wrong. 10902 holds no runs. 10903 holds 120 runs whose files
+are not in the bucket: rows alone.
 Voxels are 10.012 A; points are stored in voxels, as the portal does.
 """
 
@@ -25,10 +26,13 @@ from portal_servers.names import (
     DATASET,
     EMPTY,
     FIRST_AWKWARD_RUN,
+    FIRST_OF_MANY,
     FIRST_RUN,
+    MANY,
     OBJECTS,
     RUN_NAMES,
     RUNNER_UP,
+    RUNS_OF_MANY,
     SHAPE_ZYX,
     SPACING,
     TRUTH,
@@ -67,10 +71,12 @@ def made_up(runs: int = 3, shape_zyx: tuple[int, int, int] = SHAPE_ZYX) -> Porta
     _dataset(portal, DATASET, "CZII ML challenge training data", "in-silico lysate")
     _dataset(portal, AWKWARD, "Awkward runs", "Chlamydomonas reinhardtii")
     _dataset(portal, EMPTY, "Nothing yet", "Homo sapiens")
+    _dataset(portal, MANY, "Many runs", "Saccharomyces cerevisiae")
     for number in range(runs):
         name = RUN_NAMES[number] if number < len(RUN_NAMES) else f"TS_{100 + number}_1"
         _plain_run(portal, number, name, shape_zyx)
     _awkward_runs(portal)
+    _many_runs(portal)
     return portal
 
 
@@ -349,6 +355,19 @@ def _awkward_runs(portal: Portal) -> None:
         elif name == "instances":
             what = Annotated("cytosolic ribosome", "GO:0022626", shape_type="InstanceSegmentation")
         _annotation(portal, run_id, what, points, 2)
+
+
+def _many_runs(portal: Portal) -> None:
+    """Add runs with a tomogram, truth and a prediction each, none of them stored."""
+    before = dict(portal.objects)
+    for run_id in range(FIRST_OF_MANY, FIRST_OF_MANY + RUNS_OF_MANY):
+        _run(portal, MANY, run_id, f"run_{run_id}")
+        place, https = _places(f"{MANY}/run_{run_id}/nothing.zarr")
+        _tomogram(portal, run_id, None, s3OmezarrDir=place, httpsOmezarrDir=https)
+        for deposition, is_truth in ((TRUTH, True), (WINNER, False)):
+            what = Annotated("beta-amylase", "UniProtKB:P10537", deposition, is_truth)
+            _annotation(portal, run_id, what, b"", 1)
+    portal.objects = before
 
 
 def _leave_out_a_chunk(portal: Portal, key: str) -> None:
