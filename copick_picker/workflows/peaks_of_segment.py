@@ -27,6 +27,11 @@ from copick_picker.workflows.pick_outputs import (
 )
 from copick_picker.workflows.writing import SlabWriter
 
+RADIUS_ADVICE = (
+    "set it in the project's configuration, or run segment without --picks, "
+    "then localize with --radius {name}=ANGSTROM"
+)
+
 
 @dataclass(frozen=True)
 class PlannedPicks:
@@ -139,6 +144,8 @@ def segment_peaks(
 ) -> SegmentPeaks | None:
     """Return the peaks that a job finds while it segments; None where it finds none.
 
+    What would fail for any picks that are asked for is told here, before any run is touched.
+
     Parameters
     ----------
     settings : SegmentSettings
@@ -153,7 +160,7 @@ def segment_peaks(
     SettingsError
         If the URI of the picks is wrong or an object has no radius.
     """
-    if settings.picks is None or settings.picks_method != "peaks":
+    if settings.picks is None:
         return None
     chosen = LocalizeSettings(
         config=settings.config,
@@ -161,14 +168,15 @@ def segment_peaks(
         overwrite=settings.overwrite,
         input=settings.output,
         output=settings.picks,
-        method="peaks",
+        method=settings.picks_method,
     )
     specs = {spec.name: spec for spec in store.objects()}
-    output = PicksOutput(chosen, store, specs, parse_output(settings.picks, "picks"))
+    parts = parse_output(settings.picks, "picks")
+    output = PicksOutput(chosen, store, specs, parts, RADIUS_ADVICE)
     sought = object_labels(labels, specs, object_map={}, objects=settings.objects)
     for target in output.targets(sought, {}, has_probabilities=False):
-        output.key(target)  # a wrong name or radius is told before any run is touched
-    return SegmentPeaks(output, sought)
+        output.key(target)
+    return SegmentPeaks(output, sought) if settings.picks_method == "peaks" else None
 
 
 class PeakFinder:

@@ -110,12 +110,15 @@ class PicksOutput:
         The project's objects by name.
     parts : mapping
         Parts of the output's URI.
+    radius_advice : str
+        What to do about an object without a radius; ``{name}`` is the object.
     """
 
     settings: LocalizeSettings
     store: ProjectStore
     specs: Mapping[str, ObjectSpec]
     parts: Mapping[str, str]
+    radius_advice: str = "give --radius {name}=ANGSTROM"
 
     def targets(
         self,
@@ -164,7 +167,8 @@ class PicksOutput:
             threshold = known.get("score_threshold")
         radius = self.settings.radius.get(name, spec.radius_angstrom)
         if radius is None:
-            msg = f"object '{name}' has no radius in the project: give --radius {name}=ANGSTROM"
+            advice = self.radius_advice.format(name=name)
+            msg = f"object '{name}' has no radius in the project: {advice}"
             raise SettingsError(msg)
         return LocalizeTarget(
             name,

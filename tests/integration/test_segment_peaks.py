@@ -2,25 +2,32 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import copick
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
 from copick_picker.project.copick_store import open_project
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
-from projects import add_picks, project_of, run_folder, temporaries, tree
+from copick_picker.records import ObjectSpec, PickSet, PicksKey
+from projects import (
+    SHAPE_ZYX,
+    add_picks,
+    run_folder,
+    small_project,
+    temporaries,
+    tiny_octopi_model,
+    tree,
+)
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "octopi"
-UNET = FIXTURES / "Unet"
 OBJECTS = (
-    ObjectSpec("ribosome", 2, 40.0),
-    ObjectSpec("apo-ferritin", 7, 30.0),
+    ObjectSpec("ribosome", 2, 40.0, score_threshold=0.3),
+    ObjectSpec("apo-ferritin", 7, 30.0, score_threshold=0.3),
     ObjectSpec("virus-like-particle", 9, 135.0, score_threshold=0.9999),
 )
+CHANNELS = {"ribosome": 1, "apo-ferritin": 2, "virus-like-particle": 3}
 RUNS = ("TS_1", "TS_2")
 PEAKS = ["--picks", "*:peaks/1", "--picks-method", "peaks"]
 
@@ -34,24 +41,18 @@ def run(*arguments, code=0):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models") / "unet"
-    pair = ["-mc", UNET / "model_config.yaml", "-mw", UNET / "best_model.pth"]
-    run("model", "convert", *pair, "-o", folder)
-    return folder
+    config, weights = tiny_octopi_model(tmp_path_factory.mktemp("model"), CHANNELS)
+    return ("-mc", config, "-mw", weights)
 
 
 @pytest.fixture
 def config(tmp_path):
-    with np.load(FIXTURES / "input.npz") as stored:
-        crop = stored["volume"][:20, :44, :60]
-    tomograms = {name: crop[:, :, ::side] for name, side in zip(RUNS, (1, -1), strict=True)}
-    tomogram = TomogramKey("wbp", 10.0)
-    return project_of(tmp_path / "p", tomograms, {}, objects=OBJECTS, tomogram=tomogram)
+    return small_project(tmp_path / "p", RUNS, objects=OBJECTS)
 
 
 @pytest.fixture
 def segment(config, model):
-    return ("segment", "-c", config, "-m", model, "--tta", "1", "--overlap", "0")
+    return ("segment", "-c", config, *model, "--tta", "1", "--overlap", "0", "--threads", "1")
 
 
 def picks(config, user):
@@ -111,17 +112,21 @@ def test_records_are_those_of_localize(config, segment):
     assert count(config, "best") == count(config, "peaks") > 0
 
 
-@pytest.mark.parametrize("options", [["--workers", "2"], ["--mask", "half:me/1"], ["--rescale"]])
-def test_picks_are_those_of_two_steps_with(config, segment, options):
+def test_picks_are_those_of_two_steps_with_a_mask_and_at_another_spacing(config, segment, tmp_path):
     for name in RUNS:
-        half = np.zeros((20, 44, 60), dtype=np.uint8)
-        half[:, :, 7:33] = 1
+        half = np.zeros(SHAPE_ZYX, dtype=np.uint8)
+        half[:, :, 7:23] = 1
         copick.from_file(str(config)).get_run(name).new_segmentation(
             10.0, "half", "1", is_multilabel=True, user_id="me"
         ).from_numpy(half)
-    run(*segment, *PEAKS, *options)
+    folder = tmp_path / "model_12A"
+    run("model", "convert", *segment[3:7], "-o", folder)
+    card = yaml.safe_load((folder / "model.yaml").read_text())
+    (folder / "model.yaml").write_text(yaml.safe_dump({**card, "voxel_spacing_angstrom": 12.5}))
+    line = ("segment", "-c", config, "-m", folder, "--rescale", "--mask", "half:me/1")
+    run(*line, *PEAKS)
     assert features(config) == []
-    assert picks(config, "peaks") == in_two_steps(config, segment, *options)
+    assert picks(config, "peaks") == in_two_steps(config, line)
     assert count(config, "peaks") > 0
 
 
@@ -129,18 +134,15 @@ def test_a_run_is_skipped_only_when_its_segmentation_and_its_picks_stand(config,
     run(*segment)
     before = tree(config.parent)
     assert "2 done" in run(*segment, *PEAKS)
-    first, found = tree(config.parent), picks(config, "peaks")
+    first = tree(config.parent)
     assert {path: first[path] for path in before} == before
     assert "2 skipped" in run(*segment, *PEAKS)
     assert tree(config.parent) == first
     (run_folder(config, "TS_1") / "Picks" / "peaks_1_ribosome.json").unlink()
     shutil.rmtree(next(run_folder(config, "TS_2").rglob("*predict*.zarr")))
     assert "2 done" in run(*segment, *PEAKS)
-    assert picks(config, "peaks") == found
     again = tree(config.parent)
-    assert set(again) == set(first)
-    assert {path: again[path] for path in before} == before
-    assert "2 skipped" in run(*segment, *PEAKS)
+    assert again == first
 
 
 def test_picks_of_others_are_kept_and_refused_before_the_work(config, segment):
@@ -153,13 +155,14 @@ def test_picks_of_others_are_kept_and_refused_before_the_work(config, segment):
     assert not list(run_folder(config, "TS_2").rglob("*predict*"))
     assert len(open_project(config).read_picks("TS_2", key)) == 1
     assert "2 done" in run(*segment, *PEAKS, "--overwrite")
-    assert picks(config, "peaks") == in_two_steps(config, segment)
+    assert len(open_project(config).read_picks("TS_2", key)) > 1
 
 
 def test_picks_made_otherwise_are_refused(config, segment):
-    run(*segment, "--picks", "*:peaks/1")
+    run(*segment)
+    run("localize", "-c", config, "-i", "predict", "-o", "*:peaks/1", "--method", "components")
     before = tree(config.parent)
-    assert "settings.method: 'watershed' there, 'peaks' now" in run(*segment, *PEAKS, code=1)
+    assert "settings.method: 'components' there, 'peaks' now" in run(*segment, *PEAKS, code=1)
     assert tree(config.parent) == before
 
 
@@ -178,3 +181,15 @@ def test_only_the_objects_asked_for_get_picks(config, segment):
     assert [path.name for path in (run_folder(config, "TS_1") / "Picks").glob("*.json")] == [
         "peaks_1_ribosome.json"
     ]
+
+
+@pytest.mark.parametrize("method", ["watershed", "peaks"])
+def test_an_object_without_a_radius_is_told_before_the_work(tmp_path, model, method):
+    objects = (ObjectSpec("ribosome", 2), *OBJECTS[1:])
+    config = small_project(tmp_path / "p", RUNS, objects=objects)
+    before = tree(config.parent)
+    line = ("segment", "-c", config, *model, "--picks", "*:peaks/1", "--picks-method", method)
+    output = run(*line, code=2)
+    assert "object 'ribosome' has no radius in the project: set it in the project's" in output
+    assert "then localize with --radius ribosome=ANGSTROM" in output
+    assert tree(config.parent) == before
