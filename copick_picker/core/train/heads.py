@@ -72,3 +72,33 @@ def build_head(name: str, rules: HeadRules) -> Head:
         )
         raise SettingsError(msg)
     return HEADS[name](rules)
+
+
+def outputs_of(network: nn.Module, patches: Tensor, *, output_stride: int) -> Tensor:
+    """Return what a network puts out for patches, on the grid of the head's targets.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        One of the registry.
+    patches : torch.Tensor, shape (b, 1, z, y, x)
+        Parts of tomograms.
+    output_stride : int
+        The head's; above 1 the network's ``coarse`` outputs are taken.
+
+    Raises
+    ------
+    SettingsError
+        If the network has no outputs on that grid.
+    """
+    if output_stride == 1:
+        result: Tensor = network(patches)
+        return result
+    if getattr(network, "output_stride", 1) != output_stride:
+        msg = (
+            f"{type(network).__name__} has no outputs at stride {output_stride}; "
+            f"use ResidualUNet with output_stride: {output_stride}"
+        )
+        raise SettingsError(msg)
+    coarse: Tensor = network.coarse(patches)  # type: ignore[operator]
+    return coarse
