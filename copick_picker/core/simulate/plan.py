@@ -249,6 +249,9 @@ class FilamentSpec:
     allow_fewer: bool
 
 
+Entry = ParticleSpec | EnvelopedSpec | MembraneSpec | BeadSpec | FilamentSpec
+
+
 @dataclass(frozen=True)
 class IceSpec:
     """The slab of vitreous ice, normal to z; nothing lies outside it.
@@ -316,7 +319,7 @@ class SpecimenSpec:
     Attributes
     ----------
     particles : tuple of ParticleSpec
-        Molecules: objects, distractors and membrane proteins. Labels follow this order.
+        Molecules: objects, distractors and membrane proteins.
     membranes : tuple of MembraneSpec
         Vesicles and sheets.
     enveloped : tuple of EnvelopedSpec
@@ -352,6 +355,16 @@ class SpecimenSpec:
     gap_angstrom: float
     footprint_volts: float
 
+    def entries(self) -> tuple[Entry, ...]:
+        """Return everything that has a name of its own, fillers aside; labels follow this order."""
+        return (
+            *self.particles,
+            *self.enveloped,
+            *self.membranes,
+            *self.beads,
+            *self.filaments,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class PlacedObjects:
@@ -378,6 +391,12 @@ class PlacedObjects:
     rotations: FloatArray
     instance_ids: npt.NDArray[np.int64]
     filament_ids: npt.NDArray[np.int64] | None = None
+
+    def count(self) -> int:
+        """Return how many were placed; a filament counts once."""
+        if self.filament_ids is None:
+            return len(self.points_xyz)
+        return len(np.unique(self.filament_ids))
 
 
 @dataclass(frozen=True, eq=False)
@@ -418,17 +437,14 @@ class Specimen:
     layout: str
 
     def count(self, name: str) -> int:
-        """Return how many of a name were placed; filaments count once each.
+        """Return how many of a name were placed; a filament counts once.
 
         Parameters
         ----------
         name : str
             Name of particles.
         """
-        found = self.placed[name]
-        if found.filament_ids is None:
-            return len(found.points_xyz)
-        return len(np.unique(found.filament_ids))
+        return self.placed[name].count()
 
     def labels(self) -> npt.NDArray[np.uint8]:
         """Return the multilabel segmentation: index in ``labelled`` + 1, and 0 elsewhere.
