@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "segment": ("copick_picker.cli.segment", "Find objects in tomograms: write segmentations."),
     "localize": ("copick_picker.cli.localize", "Turn segmentations into scored picks."),
     "evaluate": ("copick_picker.cli.evaluate", "Score candidate picks against reference picks."),
+    "calibrate": ("copick_picker.cli.calibrate", "Choose a score threshold for each object."),
     "report": ("copick_picker.cli.report", "Show scores, curves and picks on one HTML page."),
     "filter": (
         "copick_picker.cli.filter",
@@ -32,7 +33,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "view": ("copick_picker.cli.view", "Show slices of a run with its picks."),
     "model": ("copick_picker.cli.model", "Show, convert and check models."),
+    "train": ("copick_picker.cli.train", "Train a model on reference picks, with honest scores."),
     "benchmark": ("copick_picker.cli.benchmark", "Run ready benchmarks, and compare results."),
+    "simulate": ("copick_picker.cli.simulate", "Simulate tomograms with known truth."),
     "demo": ("copick_picker.cli.demo", "Run the whole path on a real and a simulated project."),
     "info": ("copick_picker.cli.info", "Show versions, devices and the health of a project."),
 }

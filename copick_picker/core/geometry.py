@@ -131,6 +131,41 @@ def middle_angstrom(shape_zyx: tuple[int, ...], voxel_spacing: float) -> FloatAr
     return middle
 
 
+def rotations_xyz(rotations_zyx: npt.ArrayLike) -> FloatArray:
+    """Return rotations that act on columns (x, y, z), of rotations that act on (z, y, x).
+
+    The same function turns them back.
+
+    Parameters
+    ----------
+    rotations_zyx : array_like, shape (n, 3, 3)
+        Rotation matrices for columns (z, y, x).
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, 3, 3), float64
+        The same rotations for columns (x, y, z).
+
+    Raises
+    ------
+    DataError
+        If the matrices are not (n, 3, 3).
+
+    Examples
+    --------
+    >>> quarter = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]  # x becomes z
+    >>> (rotations_xyz([quarter])[0] @ [1.0, 0.0, 0.0]).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    rotations = np.asarray(rotations_zyx, dtype=np.float64)
+    if rotations.size == 0:
+        return np.zeros((0, 3, 3))
+    if rotations.ndim != 3 or rotations.shape[1:] != (3, 3):
+        msg = f"rotations have shape {rotations.shape}; expected (n, 3, 3)"
+        raise DataError(msg)
+    return np.ascontiguousarray(rotations[:, ::-1, ::-1])
+
+
 def _as_triples(values: npt.ArrayLike) -> FloatArray:
     triples = np.asarray(values, dtype=np.float64)
     if triples.size == 0:

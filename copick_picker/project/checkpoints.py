@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import yaml
 from safetensors import SafetensorError
@@ -21,10 +23,12 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
 from copick_picker.errors import CheckpointError
+from copick_picker.project.files import write_text
 
 StateDict = dict[str, torch.Tensor]
 CARD_FILE = "model.yaml"
 WEIGHTS_FILE = "weights.safetensors"
+CROP_FILE = "crop.safetensors"
 _BROKEN = (
     RuntimeError,
     EOFError,
@@ -86,6 +90,7 @@ def write_model_folder(
     state_dict: Mapping[str, torch.Tensor],
     raw: Mapping[str, Any],
     *,
+    crop: npt.NDArray[np.float16] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a model folder: all of it or nothing.
@@ -97,7 +102,10 @@ def write_model_folder(
     state_dict : mapping
         Name -> tensor; stored contiguous, tensors that share memory as copies.
     raw : mapping
-        The card; ``weights_file`` and ``weights_sha256`` are filled in here.
+        The card; ``weights_file`` and ``weights_sha256`` are filled in here, and the file and the
+        SHA-256 of ``crop``.
+    crop : numpy.ndarray, shape (z, y, x), float16, optional
+        Piece of a tomogram, normalised, that ``crop`` of the card speaks of.
     overwrite : bool
         Whether an existing model folder is replaced.
 
@@ -114,20 +122,91 @@ def write_model_folder(
     data = save_safetensors({name: tensor.contiguous() for name, tensor in tensors.items()})
     checksum = hashlib.sha256(data).hexdigest()
     card = dict(raw) | {"weights_file": WEIGHTS_FILE, "weights_sha256": checksum}
-    text = yaml.safe_dump(card, sort_keys=False, allow_unicode=True)
+    files = {WEIGHTS_FILE: data}
+    if crop is not None:
+        files[CROP_FILE] = save_safetensors({"crop": torch.from_numpy(crop.copy())})
+        checksum = hashlib.sha256(files[CROP_FILE]).hexdigest()
+        card["crop"] = dict(card["crop"]) | {"file": CROP_FILE, "sha256": checksum}
+    files[CARD_FILE] = card_text(card).encode()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
             fresh = Path(scratch) / "new"
             fresh.mkdir()
-            (fresh / WEIGHTS_FILE).write_bytes(data)
-            (fresh / CARD_FILE).write_text(text, encoding="utf-8")
+            for name, content in files.items():
+                (fresh / name).write_bytes(content)
             if folder.exists():
                 folder.rename(Path(scratch) / "old")
             fresh.rename(folder)
     except OSError as error:
         msg = f"model folder {folder} cannot be written: {_one_line(error)}"
         raise CheckpointError(msg) from error
+
+
+def card_text(raw: Mapping[str, Any]) -> str:
+    """Return a card as ``model.yaml`` holds it.
+
+    Parameters
+    ----------
+    raw : mapping
+        The card.
+    """
+    return yaml.safe_dump(dict(raw), sort_keys=False, allow_unicode=True)
+
+
+def replace_card(folder: Path, raw: Mapping[str, Any]) -> None:
+    """Write another card into a model folder, safely; weights and all else stay.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Model folder.
+    raw : mapping
+        The whole card.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be written; the old card then stays.
+    """
+    write_text(folder / CARD_FILE, card_text(raw))
+
+
+def read_crop(folder: Path, entry: Mapping[str, Any]) -> npt.NDArray[np.float16]:
+    """Return the piece of a tomogram that a model folder holds.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Model folder.
+    entry : mapping
+        ``crop`` of its card: ``file`` and ``sha256``.
+
+    Returns
+    -------
+    numpy.ndarray, shape (z, y, x), float16
+        Normalised.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, broken, or another than the card's.
+    """
+    path = folder / Path(str(entry["file"])).name
+    data = _read_bytes(path)
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        msg = f"{path} is not the file that {CARD_FILE} speaks of: it was changed or cut short"
+        raise CheckpointError(msg)
+    try:
+        crop = load_safetensors(data)["crop"]
+    except (SafetensorError, ValueError, RuntimeError, KeyError) as error:
+        msg = f"{path} holds no array 'crop': {_one_line(error)}"
+        raise CheckpointError(msg) from None
+    if crop.ndim != 3 or crop.dtype != torch.float16:
+        msg = f"{path} holds {crop.dtype} of shape {tuple(crop.shape)}; expected float16 (z, y, x)"
+        raise CheckpointError(msg)
+    values: npt.NDArray[np.float16] = crop.numpy()
+    return values
 
 
 def read_octopi_pair(

@@ -1,8 +1,9 @@
 """Make copick projects on disk: the demo's and the tests'."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,13 @@ COLOURS = (
 """Red, green, blue and opacity of objects, by label: told apart by all eyes."""
 
 
-def create_project(folder: Path, objects: Sequence[ObjectSpec], *, name: str) -> Path:
+def create_project(
+    folder: Path,
+    objects: Sequence[ObjectSpec],
+    *,
+    name: str,
+    details: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Path:
     """Make a copick project without runs and return the path of its configuration.
 
     Parameters
@@ -40,6 +47,9 @@ def create_project(folder: Path, objects: Sequence[ObjectSpec], *, name: str) ->
         What can be picked.
     name : str
         Name of the project.
+    details : mapping, optional
+        Object name -> further keys of copick, such as ``pdb_id`` and ``color``; its ``metadata``
+        is added to ours.
 
     Returns
     -------
@@ -56,12 +66,15 @@ def create_project(folder: Path, objects: Sequence[ObjectSpec], *, name: str) ->
         msg = f"{config_path} exists; choose another folder"
         raise ProjectError(msg)
     overlay = (folder / "project").absolute()
+    more = details or {}
     config = {
         "config_type": "filesystem",
         "name": name,
         "description": "Made by copick-picker",
         "version": "1.31.0",
-        "pickable_objects": [_object_entry(spec, at) for at, spec in enumerate(objects)],
+        "pickable_objects": [
+            _object_entry(spec, at, more.get(spec.name, {})) for at, spec in enumerate(objects)
+        ],
         "overlay_root": str(overlay),
         "overlay_fs_args": {"auto_mkdir": True},
     }
@@ -136,13 +149,13 @@ def _root(config_path: Path) -> CopickRoot:
     return from_string(config_path.read_text(encoding="utf-8"))
 
 
-def _object_entry(spec: ObjectSpec, position: int) -> dict[str, object]:
+def _object_entry(spec: ObjectSpec, position: int, details: Mapping[str, Any]) -> dict[str, object]:
     with guarded(f"'{spec.name}' cannot be an object of copick"):
         allowed = sanitize_name(spec.name, suppress_warnings=True)
     if spec.name != allowed:
         msg = f"'{spec.name}' cannot be an object of copick; '{allowed}' can"
         raise DataError(msg)
-    metadata: dict[str, float] = {"score_weight": spec.score_weight}
+    metadata: dict[str, Any] = {"score_weight": spec.score_weight, **details.get("metadata", {})}
     if spec.score_threshold is not None:
         metadata["score_threshold"] = spec.score_threshold
     return {
@@ -151,5 +164,6 @@ def _object_entry(spec: ObjectSpec, position: int) -> dict[str, object]:
         "label": spec.label,
         "color": COLOURS[position % len(COLOURS)],
         "radius": spec.radius_angstrom,
+        **details,
         "metadata": metadata,
     }

@@ -62,6 +62,31 @@ class Scaling(_Frozen):
         return InputScaling(self.minimum, self.maximum, self.mean, self.standard_deviation)
 
 
+class CheckCrop(_Frozen):
+    """A piece of a real tomogram beside the weights, and what the network made of it.
+
+    Attributes
+    ----------
+    file : str
+        Name of the file in the model's folder: one float16 array ``crop`` (z, y, x), normalised.
+    sha256 : str or None
+        SHA-256 of that file; written with it.
+    fingerprint : tuple of float
+        Output of the network for the crop, see ``core.models.fingerprint``.
+    run_name, tomogram : str
+        Which tomogram it was cut from.
+    corner_zyx : tuple of int
+        Its first voxel (z, y, x) there.
+    """
+
+    file: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")] = "crop.safetensors"
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    fingerprint: tuple[float, ...]
+    run_name: str
+    tomogram: str
+    corner_zyx: tuple[int, int, int]
+
+
 class ModelCard(_Frozen):
     """All that a network's weights need to be used rightly.
 
@@ -110,6 +135,8 @@ class ModelCard(_Frozen):
         SHA-256 of the weights file; written with the weights.
     fingerprint : tuple of float or None
         Output of the network for a fixed input, see ``core.models.fingerprint``.
+    crop : CheckCrop or None
+        A piece of a validation tomogram and the network's output there, for ``model check``.
     provenance : dict
         Free text and figures: training data, seeds, scores, licence, limits.
     """
@@ -134,6 +161,7 @@ class ModelCard(_Frozen):
     weights_file: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")] = "weights.safetensors"
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     fingerprint: tuple[float, ...] | None = None
+    crop: CheckCrop | None = None
     provenance: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -183,7 +211,7 @@ class ModelCard(_Frozen):
 
     def digest(self) -> str:
         """Return a short hash of all that changes a prediction: the card without its remarks."""
-        remarks = {"name", "provenance", "fingerprint", "weights_file", "weights_sha256"}
+        remarks = {"name", "provenance", "fingerprint", "crop", "weights_file", "weights_sha256"}
         later = ("scaling", "probability_threshold")
         remarks |= {name for name in later if getattr(self, name) is None}
         text = json.dumps(self.model_dump(mode="json", exclude=remarks), sort_keys=True)

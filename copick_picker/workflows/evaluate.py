@@ -61,20 +61,51 @@ def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
         If the project or a setting is wrong, or there is nothing to score.
     """
     store = open_job(settings)
-    specs = {spec.name: spec for spec in store.objects()}
-    _check(settings, specs)
-    run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
-    reading = _Reading(settings, store)
-    summary = process_runs("evaluate", run_names, reading.run, reporter=reporter)
-    if not settings.dry_run and summary.counts.get("failed", 0) < len(run_names):
-        reading.check_found(run_names)
-        scored = _score(settings, specs, reading, summary)
+    if not settings.dry_run:
+        check_free_folder(Path(settings.output), OWN_FILES, overwrite=settings.overwrite)
+    summary, scored = score_project(settings, store, reporter=reporter)
+    if scored is not None:
         write_folder(Path(settings.output), score_files(scored, store, reporter=reporter))
         show_scores(scored, reporter)
         summary = _with_figures(summary, scored)
     if settings.json_file is not None:
         summary.write(settings.json_file)
     return summary
+
+
+def score_project(
+    settings: EvaluateSettings, store: ProjectStore, *, reporter: Reporter
+) -> tuple[Summary, Scored | None]:
+    """Read the picks of both sides, run by run, and score them; nothing is written.
+
+    Parameters
+    ----------
+    settings : EvaluateSettings
+        What to do; ``output`` is not used.
+    store : ProjectStore
+        The project.
+    reporter : Reporter
+        Where progress goes.
+
+    Returns
+    -------
+    tuple
+        What became of every run, and the scores: None with ``dry_run``, or where all runs failed.
+
+    Raises
+    ------
+    CopickPickerError
+        If a setting is wrong, or there is nothing to score.
+    """
+    specs = {spec.name: spec for spec in store.objects()}
+    _check(settings, specs)
+    run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
+    reading = _Reading(settings, store)
+    summary = process_runs("evaluate", run_names, reading.run, reporter=reporter)
+    if settings.dry_run or summary.counts.get("failed", 0) >= len(run_names):
+        return summary, None
+    reading.check_found(run_names)
+    return summary, _score(settings, specs, reading, summary)
 
 
 def scoring_rules(settings: EvaluateSettings) -> ScoringRules:
@@ -131,8 +162,6 @@ def _check(settings: EvaluateSettings, specs: Mapping[str, ObjectSpec]) -> None:
     for option in ("objects", "radius", "weight", "min_score"):
         check_object_names(getattr(settings, option), specs, "--" + option.replace("_", "-"))
     check_limits(settings.fail_under, settings.beta, specs)
-    if not settings.dry_run:
-        check_free_folder(Path(settings.output), OWN_FILES, overwrite=settings.overwrite)
 
 
 @dataclass

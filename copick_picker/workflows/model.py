@@ -1,14 +1,23 @@
-"""Show a model, convert one of octopi's, check one."""
+"""Write a trained model, show one, convert one of octopi's, check one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from copick_picker.core.models.fingerprint import fingerprint, same_fingerprint
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from copick_picker.core.models.fingerprint import (
+    crop_fingerprint,
+    fingerprint,
+    same_fingerprint,
+)
 from copick_picker.errors import CheckpointError, DataError, choices_text
-from copick_picker.project.checkpoints import read_model_folder, write_model_folder
+from copick_picker.project.checkpoints import read_crop, read_model_folder, write_model_folder
 from copick_picker.settings.cryosiam import read_cryosiam_config
-from copick_picker.settings.model import model_card
+from copick_picker.settings.model import CheckCrop, ModelCard, model_card
 from copick_picker.workflows.loading import (
     LoadedModel,
     find_folder,
@@ -17,6 +26,97 @@ from copick_picker.workflows.loading import (
     load_octopi_pair,
 )
 from copick_picker.workflows.runs import Reporter
+
+_LONGEST_CROP_SIDE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class TomogramCrop:
+    """A piece of a tomogram that a model folder keeps to check the model on.
+
+    Attributes
+    ----------
+    values : numpy.ndarray, shape (z, y, x), float32
+        Voxels, normalised as the network wants them; no side longer than 64.
+    run_name, tomogram : str
+        Where it was cut from.
+    corner_zyx : tuple of int
+        Its first voxel (z, y, x) there.
+    """
+
+    values: npt.NDArray[np.float32]
+    run_name: str
+    tomogram: str
+    corner_zyx: tuple[int, int, int]
+
+
+def write_model(
+    folder: Path,
+    network: nn.Module,
+    card: ModelCard,
+    *,
+    crop: TomogramCrop | None,
+    overwrite: bool,
+) -> ModelCard:
+    """Write a trained network as a model folder, with what ``model check`` compares it with.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder to make.
+    network : torch.nn.Module
+        On the CPU.
+    card : ModelCard
+        What is said of it; both fingerprints are filled in here.
+    crop : TomogramCrop or None
+        Piece of a validation tomogram, stored as float16.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+
+    Returns
+    -------
+    ModelCard
+        The card as it was written.
+
+    Raises
+    ------
+    CheckpointError
+        If the network fails on a window or on the crop, the crop is too large, or the folder
+        exists or cannot be written.
+    """
+    stored = None
+    update: dict[str, Any] = {"crop": None}
+    try:
+        update["fingerprint"] = fingerprint(network, card.window_voxels)
+        if crop is not None:
+            stored = _storable(crop)
+            update["crop"] = CheckCrop(
+                fingerprint=crop_fingerprint(network, stored),
+                run_name=crop.run_name,
+                tomogram=crop.tomogram,
+                corner_zyx=crop.corner_zyx,
+            )
+    except DataError as error:
+        msg = f"model {folder}: {error}"
+        raise CheckpointError(msg) from error
+    raw = card.model_copy(update=update).to_mapping()
+    write_model_folder(folder, network.state_dict(), raw, crop=stored, overwrite=overwrite)
+    return model_card(read_model_folder(folder)[1], str(folder))
+
+
+def _storable(crop: TomogramCrop) -> npt.NDArray[np.float16]:
+    if crop.values.ndim != 3 or max(crop.values.shape) > _LONGEST_CROP_SIDE:
+        msg = (
+            f"a crop of shape {crop.values.shape} is not stored; expected (z, y, x) with sides up "
+            f"to {_LONGEST_CROP_SIDE}"
+        )
+        raise DataError(msg)
+    largest = float(np.abs(crop.values).max())
+    if not largest <= float(np.finfo(np.float16).max):
+        msg = f"the crop holds {largest:g}, which is not finite in float16"
+        raise DataError(msg)
+    stored: npt.NDArray[np.float16] = crop.values.astype(np.float16)
+    return stored
 
 
 def show_model(name: str, *, reporter: Reporter) -> None:
@@ -170,7 +270,7 @@ def convert_checkpoint(
 
 
 def check_model(name: str, *, reporter: Reporter) -> None:
-    """Read, build, load and run a model, and compare its output with its fingerprint.
+    """Read, build, load and run a model, and compare its output with its fingerprints.
 
     Parameters
     ----------
@@ -190,14 +290,31 @@ def check_model(name: str, *, reporter: Reporter) -> None:
     found = _fingerprint(model, str(folder))
     if model.card.fingerprint is None:
         reporter.note("one window runs; the card has no fingerprint to compare with")
+    else:
+        _compare(folder, "a fixed input", found, model.card.fingerprint)
+        reporter.note("one window runs; its output is that of the card's fingerprint")
+    crop = model.card.crop
+    if crop is None:
         return
-    if not same_fingerprint(found, model.card.fingerprint):
-        msg = (
-            f"model {folder}: a fixed input gives {found[:3]}..., its card says "
-            f"{model.card.fingerprint[:3]}...: the card does not describe these weights"
-        )
-        raise CheckpointError(msg)
-    reporter.note("one window runs; its output is that of the card's fingerprint")
+    try:
+        found = crop_fingerprint(model.member.network, read_crop(folder, crop.model_dump()))
+    except DataError as error:
+        msg = f"model {folder}: {error}"
+        raise CheckpointError(msg) from error
+    where = f"the stored crop of {crop.run_name} {crop.tomogram}"
+    _compare(folder, where, found, crop.fingerprint)
+    reporter.note(f"{where} runs; its output is that of the card")
+
+
+def _compare(folder: Path, what: str, found: tuple[float, ...], stated: tuple[float, ...]) -> None:
+    """Raise where a fingerprint is not the card's."""
+    if same_fingerprint(found, stated):
+        return
+    msg = (
+        f"model {folder}: {what} gives {found[:3]}..., its card says {stated[:3]}...: "
+        "the card does not describe these weights"
+    )
+    raise CheckpointError(msg)
 
 
 def _fingerprint(model: LoadedModel, source: str) -> tuple[float, ...]:

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
+from copick_picker.project.making import add_picks
 from copick_picker.project.mrc import write_mrc
-from copick_picker.records import ObjectSpec, PicksKey, TomogramKey
+from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 from projects import project_of
 
 ROOT = Path(__file__).parents[2]
@@ -53,12 +54,23 @@ def docs_folder(tmp_path_factory):
     }
     tomograms = {name: volume + 0.01 * number for number, name in enumerate(RUNS)}
     project_of(folder, tomograms, picks, objects=OBJECTS, tomogram=TomogramKey("wbp", 10.0))
+    put_candidates(folder / "config.json", points)
     shutil.copy(OCTOPI / "Unet" / "best_model.pth", folder / "best_model.pth")
     shutil.copy(OCTOPI / "Unet" / "model_config.yaml", folder / "best_model_config.yaml")
     shutil.copytree(ROOT / "configs", folder / "configs")
     cryosiam_files(folder)
     put_exchange_files(folder, {RUNS[0]: large, RUNS[1]: volume})
     return folder
+
+
+def put_candidates(config, points):
+    """Store the picks of a low threshold: shifted ones with high scores, false ones with low."""
+    for run_name in RUNS:
+        for spec in OBJECTS:
+            found = np.concatenate([points + 10 * spec.label + 20, points + 300])
+            scores = np.array([0.9, 0.8, 0.6, 0.3, 0.2, 0.1])
+            picks = PickSet(spec.name, found, scores)
+            add_picks(config, run_name, PicksKey(spec.name, "picker", "all"), picks)
 
 
 def put_exchange_files(folder, tomograms):

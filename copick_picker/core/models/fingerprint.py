@@ -1,4 +1,6 @@
-"""A few numbers that a network computes from a fixed input: to notice a wrong or broken model."""
+"""A few numbers that a network computes from a known input: to notice a wrong or broken model."""
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,20 +34,44 @@ def fingerprint(network: nn.Module, window_voxels: tuple[int, int, int]) -> tupl
     DataError
         If the network fails on its window, or its output is not (1, c, z, y, x) of that window.
     """
-    wave = torch.from_numpy(_waves(window_voxels))[None, None]
+    return crop_fingerprint(network, _waves(window_voxels))
+
+
+def crop_fingerprint(network: nn.Module, crop: npt.NDArray[np.floating[Any]]) -> tuple[float, ...]:
+    """Return mean, standard deviation and centre value of each channel's logits for a crop.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        On the CPU; switched to evaluation.
+    crop : numpy.ndarray, shape (z, y, x), float16 or float32
+        Input as the network wants it, normalised. Each side fits the network.
+
+    Returns
+    -------
+    tuple of float
+        As :func:`fingerprint` gives it.
+
+    Raises
+    ------
+    DataError
+        If the network fails on the crop, or its output is not (1, c, z, y, x) of that shape.
+    """
+    shape_zyx = crop.shape
+    given = torch.from_numpy(crop.astype(np.float32))[None, None]
     network.eval()
     with torch.inference_mode():
         try:
-            logits = network(wave)
+            logits = network(given)
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())
-            msg = f"the network fails on a window of {window_voxels} voxels: {reason}"
+            msg = f"the network fails on a window of {shape_zyx} voxels: {reason}"
             raise DataError(msg) from error
-    if logits.ndim != 5 or tuple(logits.shape[2:]) != window_voxels:
-        msg = f"the network returns shape {tuple(logits.shape)} for a window {window_voxels}"
+    if logits.ndim != 5 or tuple(logits.shape[2:]) != shape_zyx:
+        msg = f"the network returns shape {tuple(logits.shape)} for a window {shape_zyx}"
         raise DataError(msg)
     values = logits[0].float().numpy()
-    middle = tuple(side // 2 for side in window_voxels)
+    middle = tuple(side // 2 for side in shape_zyx)
     rows = [(channel.mean(), channel.std(), channel[middle]) for channel in values]
     return tuple(float(f"{number:.6g}") for row in rows for number in row)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from copick_picker.core.models.parameters import checked_parameters
+from copick_picker.errors import CheckpointError
 
 FOLD = 2
 
@@ -25,11 +26,24 @@ def build_residual_unet(parameters: Mapping[str, Any], n_channels: int) -> nn.Mo
     Parameters
     ----------
     parameters : mapping
-        ``channels`` and ``dropout``.
+        ``channels`` and ``dropout``, perhaps ``output_stride``.
     n_channels : int
         Channels of the output, background included.
+
+    Raises
+    ------
+    CheckpointError
+        If a parameter is missing, unknown or of no use.
     """
-    settings = checked_parameters("ResidualUNet", parameters, required=("channels", "dropout"))
+    settings = checked_parameters(
+        "ResidualUNet",
+        parameters,
+        required=("channels", "dropout"),
+        optional=("output_stride",),
+    )
+    if settings.get("output_stride", 1) not in (1, FOLD):
+        msg = f"output_stride is {settings['output_stride']}; expected 1 or {FOLD}"
+        raise CheckpointError(msg)
     return ResidualUNet(in_channels=1, out_channels=n_channels, **settings)
 
 
@@ -81,6 +95,9 @@ class ResidualUNet(nn.Module):
         Widths, from half resolution downwards; each further level halves the resolution.
     dropout : float
         Share of the deepest channels that are dropped in training.
+    output_stride : int
+        1, or 2 where the loss compares logits at half resolution (:meth:`coarse`) with targets
+        pooled to it. The weights are the same, and :meth:`forward` interpolates in both cases.
 
     Notes
     -----
@@ -96,9 +113,15 @@ class ResidualUNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, channels: Sequence[int], dropout: float
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: Sequence[int],
+        dropout: float,
+        output_stride: int = 1,
     ) -> None:
         super().__init__()
+        self.output_stride = output_stride
         widths = list(channels)
         self.stem = nn.Conv3d(in_channels * FOLD**3, widths[0], 3, padding=1, bias=False)
         self.stem_norm = nn.BatchNorm3d(widths[0])
@@ -122,6 +145,16 @@ class ResidualUNet(nn.Module):
 
     def forward(self, volumes: Tensor) -> Tensor:
         """Return logits (b, classes, z, y, x) of volumes (b, channels, z, y, x)."""
+        return doubled(self.coarse(volumes))
+
+    def coarse(self, volumes: Tensor) -> Tensor:
+        """Return logits (b, classes, z / 2, y / 2, x / 2) of volumes (b, channels, z, y, x).
+
+        Parameters
+        ----------
+        volumes : torch.Tensor, shape (b, channels, z, y, x)
+            Windows.
+        """
         features = torch.relu(self.stem_norm(self.stem(folded(volumes, FOLD))))
         skips = []
         for block in self.encoder:
@@ -131,7 +164,8 @@ class ResidualUNet(nn.Module):
         for reducer, block in zip(self.reducers, self.decoder, strict=True):
             upper = doubled(reducer(features))
             features = block(torch.cat([upper, skips.pop()], dim=1))
-        return doubled(self.head(features))
+        logits: Tensor = self.head(features)
+        return logits
 
 
 def folded(volumes: Tensor, fold: int) -> Tensor:

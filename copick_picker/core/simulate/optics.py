@@ -99,13 +99,45 @@ def contrast_transfer(
     numpy.ndarray, float64
         Values in [-1, 1], of the shape of ``frequency``.
     """
-    squared = np.asarray(frequency, dtype=np.float64) ** 2
-    wavelength = electron_wavelength(conditions.voltage_kilovolt)
-    aberration = conditions.spherical_aberration_angstrom
-    chi = np.pi * wavelength * conditions.defocus_angstrom * squared
-    chi -= 0.5 * np.pi * aberration * wavelength**3 * squared**2
+    chi = phase_aberration(
+        frequency,
+        wavelength_angstrom=electron_wavelength(conditions.voltage_kilovolt),
+        defocus_angstrom=conditions.defocus_angstrom,
+        spherical_aberration_angstrom=conditions.spherical_aberration_angstrom,
+    )
     transfer = np.sin(chi + math.asin(conditions.amplitude_contrast))
     return np.abs(transfer) if conditions.phase_flipped else transfer
+
+
+def phase_aberration(
+    frequency: npt.ArrayLike,
+    *,
+    wavelength_angstrom: float,
+    defocus_angstrom: float,
+    spherical_aberration_angstrom: float,
+) -> npt.NDArray[np.float64]:
+    """Return the phase ``chi = pi lambda dz k^2 - pi/2 Cs lambda^3 k^4`` of the objective lens.
+
+    Parameters
+    ----------
+    frequency : array_like
+        Spatial frequencies in 1/Angstrom, any shape.
+    wavelength_angstrom : float
+        Wavelength of the electrons.
+    defocus_angstrom : float
+        Underfocus, positive.
+    spherical_aberration_angstrom : float
+        Spherical aberration.
+
+    Returns
+    -------
+    numpy.ndarray, float64
+        Radians, of the shape of ``frequency``.
+    """
+    squared = np.asarray(frequency, dtype=np.float64) ** 2
+    chi: npt.NDArray[np.float64] = np.pi * wavelength_angstrom * defocus_angstrom * squared
+    chi -= 0.5 * np.pi * spherical_aberration_angstrom * wavelength_angstrom**3 * squared**2
+    return chi
 
 
 def _energy_joule(voltage_kilovolt: float) -> float:

@@ -1,10 +1,16 @@
-"""Losses for small balls in a large background."""
+"""Losses for small objects in a large background: one table, all over softmax outputs.
 
-from collections.abc import Sequence
+Every loss takes logits (b, c, z, y, x) and either channels (b, z, y, x), int64, or probabilities
+(b, c, z, y, x), float32.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from monai.losses import TverskyLoss
+from monai.losses import DiceLoss, FocalLoss, TverskyLoss
 from torch import Tensor, nn
+
+from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
 
 class TverskyCrossEntropy(nn.Module):
@@ -25,19 +31,133 @@ class TverskyCrossEntropy(nn.Module):
     def __init__(self, alpha: float, beta: float, channel_weights: Sequence[float]) -> None:
         super().__init__()
         self.tversky = TverskyLoss(
-            include_background=False,
-            to_onehot_y=True,
-            softmax=True,
-            alpha=alpha,
-            beta=beta,
-            batch=True,
+            include_background=False, softmax=True, alpha=alpha, beta=beta, batch=True
         )
-        self.cross_entropy = nn.CrossEntropyLoss(
-            weight=torch.tensor(list(channel_weights), dtype=torch.float32)
-        )
+        self.cross_entropy = nn.CrossEntropyLoss(weight=_weights(channel_weights))
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of logits (b, c, z, y, x) for targets (b, z, y, x), int64."""
-        overlap: Tensor = self.tversky(logits, targets[:, None])
+        """Return the loss of logits for channels or probabilities."""
+        overlap: Tensor = self.tversky(logits, as_probabilities(targets, logits.shape[1]))
         result: Tensor = overlap + self.cross_entropy(logits, targets)
         return result
+
+
+class DiceCrossEntropy(nn.Module):
+    """Soft Dice loss of the objects plus weighted cross-entropy.
+
+    Milletari et al. 2016, https://arxiv.org/abs/1606.04797, section 3. The sums run over the
+    whole batch.
+
+    Parameters
+    ----------
+    channel_weights : sequence of float
+        Weight of each channel in the cross-entropy, background first.
+    """
+
+    def __init__(self, channel_weights: Sequence[float]) -> None:
+        super().__init__()
+        self.dice = DiceLoss(include_background=False, softmax=True, batch=True)
+        self.cross_entropy = nn.CrossEntropyLoss(weight=_weights(channel_weights))
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of logits for channels or probabilities."""
+        overlap: Tensor = self.dice(logits, as_probabilities(targets, logits.shape[1]))
+        result: Tensor = overlap + self.cross_entropy(logits, targets)
+        return result
+
+
+class SoftmaxFocal(nn.Module):
+    """Focal loss over softmax outputs, the mean over all voxels.
+
+    Lin et al. 2017, https://arxiv.org/abs/1708.02002, equation 5.
+
+    Parameters
+    ----------
+    gamma : float
+        Power by which well classified voxels are weighed down.
+    channel_weights : sequence of float
+        Weight of each channel, background first.
+    """
+
+    def __init__(self, gamma: float, channel_weights: Sequence[float]) -> None:
+        super().__init__()
+        weights = _weights(channel_weights)
+        self.focal = FocalLoss(gamma=gamma, use_softmax=True, weight=weights, reduction="none")
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of logits for channels or probabilities."""
+        by_channel: Tensor = self.focal(logits, as_probabilities(targets, logits.shape[1]))
+        return by_channel.sum(dim=1).mean()
+
+
+LossBuilder = Callable[[Sequence[float], Mapping[str, float]], nn.Module]
+
+LOSSES: dict[str, tuple[tuple[str, ...], LossBuilder]] = {
+    "cross-entropy": ((), lambda weights, _: nn.CrossEntropyLoss(weight=_weights(weights))),
+    "dice-ce": ((), lambda weights, _: DiceCrossEntropy(weights)),
+    "focal": (("gamma",), lambda weights, given: SoftmaxFocal(given["gamma"], weights)),
+    "tversky": (
+        ("alpha", "beta"),
+        lambda weights, given: TverskyCrossEntropy(given["alpha"], given["beta"], weights),
+    ),
+}
+"""Name -> (names of its parameters, builder of channel weights and parameters)."""
+
+
+def build_loss(
+    name: str, channel_weights: Sequence[float], parameters: Mapping[str, float]
+) -> nn.Module:
+    """Return a loss: (logits, channels or probabilities) -> scalar.
+
+    Parameters
+    ----------
+    name : str
+        Name in :data:`LOSSES`.
+    channel_weights : sequence of float
+        Weight of each channel in the cross-entropy, background first.
+    parameters : mapping of str to float
+        ``alpha`` and ``beta`` of ``tversky``, ``gamma`` of ``focal``; further ones are ignored, so
+        that one set of settings serves all.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such loss.
+    SettingsError
+        If a parameter is missing.
+
+    Examples
+    --------
+    >>> loss = build_loss("cross-entropy", [1.0, 2.0], {})
+    >>> float(loss(torch.zeros(1, 2, 2, 3, 4), torch.zeros((1, 2, 3, 4), dtype=torch.int64)))
+    0.693...
+    """
+    if name not in LOSSES:
+        msg = f"no loss '{name}'{nearest_name(name, LOSSES)}; known: {choices_text(LOSSES)}"
+        raise UnknownNameError(msg)
+    needed, builder = LOSSES[name]
+    missing = [parameter for parameter in needed if parameter not in parameters]
+    if missing:
+        msg = f"the loss '{name}' needs {choices_text(missing)}"
+        raise SettingsError(msg)
+    return builder(channel_weights, parameters)
+
+
+def as_probabilities(targets: Tensor, n_channels: int) -> Tensor:
+    """Return targets as probabilities (b, c, z, y, x), float32.
+
+    Parameters
+    ----------
+    targets : torch.Tensor, shape (b, z, y, x), int64, or (b, c, z, y, x), float32
+        Channels or probabilities.
+    n_channels : int
+        Channels, background included.
+    """
+    if targets.is_floating_point():
+        return targets
+    result = torch.zeros((len(targets), n_channels, *targets.shape[1:]), device=targets.device)
+    return result.scatter_(1, targets[:, None], 1.0)
+
+
+def _weights(channel_weights: Sequence[float]) -> Tensor:
+    return torch.tensor(list(channel_weights), dtype=torch.float32)

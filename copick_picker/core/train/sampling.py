@@ -1,15 +1,343 @@
-"""Training patches: half of them around particles, each kind alike, half anywhere."""
+"""Training batches: patches around particles, at hard negatives and anywhere.
+
+A batch is a function of (seed, step): training goes on after a kill as if nothing had happened,
+and no number of loading processes changes a result.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.errors import DataError
+from copick_picker.core.train.augmentations import (
+    Plan,
+    changed,
+    mixup_share,
+    placing_matrix,
+    stream,
+)
+from copick_picker.core.train.heads import Head
+from copick_picker.core.train.placement import Placement, local_radii
+from copick_picker.core.train.sources import LabelSource, PatchSource, Triple
+from copick_picker.core.train.targets import PatchTruth
+from copick_picker.errors import DataError, SettingsError
 
 Volume = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.uint8]
+
+
+_INNER = (0.25, 0.75)
+"""A particle lies anywhere in this part of its patch, along each axis."""
+_REACH_RADII = 3.5
+"""Particles outside of a patch leave a trace in it up to so many radii: a Gaussian's three."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """A tomogram of the training with what is known of it.
+
+    Attributes
+    ----------
+    name : str
+        Name of the run, for messages.
+    source : PatchSource
+        The tomogram, of mean 0 and standard deviation 1.
+    centres_zyx : mapping of int to numpy.ndarray, shape (n, 3), float64
+        Reference picks in voxels of each channel from 1.
+    radii_voxels : mapping of int to float
+        Radius of the particle of each channel in voxels of this tomogram.
+    labels : LabelSource or None
+        Segmentation in channels, for targets of the kind ``masks``.
+    hard_negatives_zyx : numpy.ndarray, shape (n, 3), float64
+        Places in voxels that a model took for a particle and that are none.
+    """
+
+    name: str
+    source: PatchSource
+    centres_zyx: Mapping[int, FloatArray]
+    radii_voxels: Mapping[int, float]
+    labels: LabelSource | None = None
+    hard_negatives_zyx: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+
+
+@dataclass(frozen=True)
+class SamplingRules:
+    """Where patches are taken.
+
+    Attributes
+    ----------
+    window_voxels : tuple of int
+        Shape (z, y, x) of a patch.
+    batch_size : int
+        Patches of a batch.
+    particle_share : float
+        Share of the patches around a particle: each channel with the same probability, then each
+        of its particles in all runs.
+    hard_negative_share : float
+        Share of the patches around a hard negative. What is left lies anywhere, each run with the
+        same probability; also the share of particles or hard negatives where there are none.
+    """
+
+    window_voxels: Triple
+    batch_size: int
+    particle_share: float
+    hard_negative_share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Patches and what the network shall answer.
+
+    Attributes
+    ----------
+    patches : numpy.ndarray, shape (b, 1, z, y, x), float32
+        Parts of tomograms, augmented.
+    targets : numpy.ndarray, shape (b, ...)
+        As the head makes them.
+    run_names : tuple of str
+        Where each patch was taken.
+    kinds : tuple of str
+        ``particle``, ``hard negative`` or ``background`` for each patch.
+    partner_targets : numpy.ndarray or None
+        Targets of the patches that are mixed in; None where nothing is.
+    partner_share : float
+        Their share: the loss is ``(1 - share) * loss(targets) + share * loss(partner_targets)``.
+    """
+
+    patches: npt.NDArray[np.float32]
+    targets: npt.NDArray[Any]
+    run_names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    partner_targets: npt.NDArray[Any] | None = None
+    partner_share: float = 0.0
+
+
+def batch_at(
+    step: int,
+    *,
+    runs: Sequence[TrainingRun],
+    rules: SamplingRules,
+    head: Head,
+    augmentations: Plan,
+    seed: int,
+) -> Batch:
+    """Return the batch of a step: the same for the same seed, whatever came before.
+
+    Parameters
+    ----------
+    step : int
+        Number of the batch, from 0.
+    runs : sequence of TrainingRun
+        Where patches come from; of one split only.
+    rules : SamplingRules
+        Where they are taken.
+    head : Head
+        Makes the targets.
+    augmentations : mapping
+        Name -> parameters of those in use, as ``augmentations.check_plan`` accepts them.
+    seed : int
+        Of the training.
+
+    Raises
+    ------
+    DataError
+        If there is no run, or a tomogram is smaller than the window; the run is named.
+    SettingsError
+        If the shares are not between 0 and 1 or sum to more than 1.
+
+    Examples
+    --------
+    >>> from copick_picker.core.train.heads import HeadRules, build_head
+    >>> from copick_picker.core.train.sources import ArraySource
+    >>> centres, radii = {1: np.array([[6.0, 7.0, 8.0]])}, {1: 2.0}
+    >>> runs = [TrainingRun("TS_1", ArraySource(np.zeros((12, 14, 16))), centres, radii)]
+    >>> rules = SamplingRules((4, 6, 8), batch_size=2, particle_share=1.0, hard_negative_share=0.0)
+    >>> head = build_head("softmax", HeadRules(1, "spheres", 1.0, 1, "cross-entropy", {}, (1, 1)))
+    >>> batch = batch_at(0, runs=runs, rules=rules, head=head, augmentations={}, seed=1)
+    >>> batch.patches.shape, batch.targets.shape, batch.run_names
+    ((2, 1, 4, 6, 8), (2, 4, 6, 8), ('TS_1', 'TS_1'))
+    """
+    check_runs(runs, rules)
+    pool = _Pool(runs)
+    patches = np.empty((rules.batch_size, 1, *rules.window_voxels), dtype=np.float32)
+    targets, names, kinds = [], [], []
+    for row in range(rules.batch_size):
+        matrix = placing_matrix(
+            augmentations, seed=seed, step=step, row=row, may_swap=_may_swap(rules)
+        )
+        kind, run, placement = _placed(pool, rules, matrix, stream(seed, step, row, "place"))
+        patches[row, 0] = changed(
+            placement.image(run.source),
+            augmentations,
+            seed=seed,
+            step=step,
+            row=row,
+            is_turned=placement.swaps_y_and_x,
+        )
+        targets.append(head.target(truth_of(run, placement)))
+        names.append(run.name)
+        kinds.append(kind)
+    batch = Batch(patches, np.stack(targets), tuple(names), tuple(kinds))
+    return _mixed(batch, mixup_share(augmentations, seed=seed, step=step))
+
+
+def truth_of(run: TrainingRun, placement: Placement) -> PatchTruth:
+    """Return what is known of the particles of a patch.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        The run.
+    placement : Placement
+        Where the patch lies.
+    """
+    radii = local_radii(run.radii_voxels, placement)
+    centres = {
+        channel: placement.points(
+            points,
+            run.source.shape_zyx,
+            reach_voxels=1.0 + _REACH_RADII * radii.get(channel, 0.0),
+        )
+        for channel, points in run.centres_zyx.items()
+    }
+    labels = None if run.labels is None else placement.labels(run.labels)
+    return PatchTruth(placement.window_voxels, centres, radii, labels)
+
+
+def check_runs(runs: Sequence[TrainingRun], rules: SamplingRules) -> None:
+    """Raise where no patch can be taken.
+
+    Parameters
+    ----------
+    runs : sequence of TrainingRun
+        The runs.
+    rules : SamplingRules
+        Where patches are taken.
+
+    Raises
+    ------
+    DataError
+        If there is no run, a tomogram is smaller than the window, or a run's segmentation has
+        another shape; the run is named.
+    SettingsError
+        If the shares are not between 0 and 1 or sum to more than 1.
+    """
+    shares = (rules.particle_share, rules.hard_negative_share)
+    if min(shares) < 0 or sum(shares) > 1:
+        msg = (
+            f"particle_share is {shares[0]:g} and hard_negative_share {shares[1]:g}; expected "
+            "both at least 0, and at most 1 together"
+        )
+        raise SettingsError(msg)
+    if not runs:
+        msg = "there is no run to train on"
+        raise DataError(msg)
+    for run in runs:
+        shape = run.source.shape_zyx
+        if np.any(np.less(shape, rules.window_voxels)):
+            msg = (
+                f"run {run.name}: the patch {rules.window_voxels} (z, y, x) is larger than the "
+                f"tomogram {shape}; use a smaller patch, or leave the run out"
+            )
+            raise DataError(msg)
+        if run.labels is not None and run.labels.shape_zyx != shape:
+            msg = (
+                f"run {run.name}: the segmentation has shape {run.labels.shape_zyx}, "
+                f"the tomogram {shape}"
+            )
+            raise DataError(msg)
+
+
+class _Pool:
+    """All particles and hard negatives of the runs: pairs (run, place)."""
+
+    def __init__(self, runs: Sequence[TrainingRun]) -> None:
+        self.runs = runs
+        self._of_channel: dict[int, list[tuple[int, FloatArray]]] = {}
+        for number, run in enumerate(runs):
+            for channel, points in run.centres_zyx.items():
+                if len(points):
+                    self._of_channel.setdefault(channel, []).append((number, points))
+        self._hard = [
+            (number, run.hard_negatives_zyx)
+            for number, run in enumerate(runs)
+            if len(run.hard_negatives_zyx)
+        ]
+
+    def particle(self, rng: np.random.Generator) -> tuple[TrainingRun, FloatArray] | None:
+        """Return a particle of a channel that is drawn first; None where there is none."""
+        channel, place = rng.random(2)
+        channels = sorted(self._of_channel)
+        if not channels:
+            return None
+        return self._one_of(self._of_channel[channels[int(channel * len(channels))]], place)
+
+    def hard_negative(self, rng: np.random.Generator) -> tuple[TrainingRun, FloatArray] | None:
+        """Return a hard negative; None where there is none."""
+        _, place = rng.random(2)
+        return self._one_of(self._hard, place) if self._hard else None
+
+    def _one_of(
+        self, places: list[tuple[int, FloatArray]], share: float
+    ) -> tuple[TrainingRun, FloatArray]:
+        ends = np.cumsum([len(points) for _, points in places])
+        index = int(share * ends[-1])
+        entry = int(np.searchsorted(ends, index, side="right"))
+        number, points = places[entry]
+        return self.runs[number], points[index - int(ends[entry])]  # counted from its end
+
+
+def _placed(
+    pool: _Pool, rules: SamplingRules, matrix: FloatArray, rng: np.random.Generator
+) -> tuple[str, TrainingRun, Placement]:
+    """Return the kind of a patch, its run and its place; draws the same numbers for each kind."""
+    kind_at, run_at = rng.random(2)
+    where = rng.random(3)
+    found, kind = None, "background"
+    if kind_at < rules.particle_share:
+        found, kind = pool.particle(rng), "particle"
+    elif kind_at < rules.particle_share + rules.hard_negative_share:
+        found, kind = pool.hard_negative(rng), "hard negative"
+    window = np.asarray(rules.window_voxels)
+    turned = np.rint(np.abs(matrix) @ window) if _is_whole(matrix) else _turned(matrix, window)
+    if found is None:
+        run, kind = pool.runs[int(run_at * len(pool.runs))], "background"
+        corner = np.floor(where * (np.asarray(run.source.shape_zyx) - turned + 1))
+    else:
+        run, point = found
+        low, high = _INNER
+        offset = matrix @ ((low + (high - low) * where) * window - (window - 1) / 2)
+        corner = np.rint(point - offset - (turned - 1) / 2)
+    corner = np.clip(corner, 0, np.asarray(run.source.shape_zyx) - turned)
+    return kind, run, Placement(matrix, corner + (turned - 1) / 2, rules.window_voxels)
+
+
+def _is_whole(matrix: FloatArray) -> bool:
+    return bool(np.abs(matrix - np.rint(matrix)).max() < 1e-9)
+
+
+def _turned(matrix: FloatArray, window: npt.NDArray[np.int_]) -> FloatArray:
+    """Return the window along the volume's axes, small tilts and changes of size left out."""
+    nearest = np.abs(matrix).argmax(axis=1)
+    result: FloatArray = window[nearest].astype(np.float64)
+    return result
+
+
+def _may_swap(rules: SamplingRules) -> bool:
+    return rules.window_voxels[1] == rules.window_voxels[2]
+
+
+def _mixed(batch: Batch, share: float) -> Batch:
+    """Return the batch with each patch mixed with the one before it."""
+    if share == 0.0 or len(batch.patches) < 2:
+        return batch
+    other = np.roll(batch.patches, 1, axis=0)
+    patches = (1.0 - np.float32(share)) * batch.patches + np.float32(share) * other
+    partner = np.roll(batch.targets, 1, axis=0)
+    return Batch(patches, batch.targets, batch.run_names, batch.kinds, partner, share)
 
 
 @dataclass(frozen=True, eq=False)

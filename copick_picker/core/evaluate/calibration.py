@@ -1,0 +1,186 @@
+"""Score thresholds chosen on pooled curves: one an object, where F-beta is highest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from copick_picker.scores import Evaluation, ObjectScore, ScoreCurve
+
+
+@dataclass(frozen=True)
+class CalibrationRule:
+    """How a threshold is chosen.
+
+    Attributes
+    ----------
+    margin : float
+        F-beta that a lower threshold may cost: among the thresholds whose F-beta is at least the
+        highest less this margin, the lowest is taken. 0: the lowest of those that are equal.
+    fewest_references : int
+        An object with fewer reference picks in all runs together gets no threshold.
+    """
+
+    margin: float
+    fewest_references: int
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The threshold chosen for one object, and the rates there.
+
+    Attributes
+    ----------
+    object_name : str
+        The object.
+    threshold : float
+        Lowest score that counts: the score of a candidate.
+    precision, recall, f_beta : float
+        Rates at the threshold, pooled over runs, each hit counted once.
+    highest_f_beta : float
+        The highest on the curve.
+    present, present_f_beta : float or None
+        The threshold in use so far, and F-beta there; None where there is none.
+    n_runs, n_reference, n_candidate : int
+        Runs, reference picks and candidates that the curve is from.
+    is_lowest_score : bool
+        Whether the threshold is the lowest score of all: what lies below was never seen.
+    """
+
+    object_name: str
+    threshold: float
+    precision: float
+    recall: float
+    f_beta: float
+    highest_f_beta: float
+    present: float | None
+    present_f_beta: float | None
+    n_runs: int
+    n_reference: int
+    n_candidate: int
+    is_lowest_score: bool
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What calibrating gave.
+
+    Attributes
+    ----------
+    chosen : tuple of Calibrated
+        In the order of the evaluation.
+    refused : mapping of str to str
+        Object name -> why it has no threshold.
+    """
+
+    chosen: tuple[Calibrated, ...]
+    refused: Mapping[str, str]
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Object name -> threshold."""
+        return {entry.object_name: entry.threshold for entry in self.chosen}
+
+
+def calibrated_thresholds(
+    evaluation: Evaluation, *, rule: CalibrationRule, present: Mapping[str, float]
+) -> Calibration:
+    """Return for every object the score threshold that maximises the pooled F-beta.
+
+    The curve of :func:`copick_picker.core.evaluate.metrics.score_curve` is used: hits and misses
+    of all runs are summed first, ``F_b = (1 + b^2) P R / (b^2 P + R)`` [1]_ is taken of the sums,
+    and each reference pick is hit once at most with the matcher ``one-to-one``.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Candidate picks, of all scores that there are, scored against reference picks.
+    rule : CalibrationRule
+        Which of several good thresholds, and how many reference picks are enough.
+    present : mapping of str to float
+        Object name -> threshold in use so far, to compare with.
+
+    Returns
+    -------
+    Calibration
+        Thresholds, and the objects that get none: without reference picks, with too few, without
+        candidates, or with candidates of one score only.
+
+    References
+    ----------
+    .. [1] C. J. van Rijsbergen, "Information Retrieval", 2nd ed., Butterworths 1979, chapter 7.
+
+    Examples
+    --------
+    >>> from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
+    >>> from copick_picker.records import PickSet
+    >>> at = np.arange(4)[:, None] * np.array([[500.0, 0, 0]])
+    >>> truth = PickSet("ribosome", at[:3], np.ones(3))
+    >>> found = PickSet("ribosome", at, np.array([0.9, 0.8, 0.4, 0.3]))
+    >>> rules = ScoringRules("one-to-one", 1.0, (0.5,), 0, 5, 0.95, (0.0, 0.0, 0.0))
+    >>> scored = evaluate_picks({"a": {"ribosome": truth}}, {"a": {"ribosome": found}},
+    ...     [ScoredObject("ribosome", 75.0, 150.0, 1.0)], rules=rules,
+    ...     rng=np.random.default_rng(0))
+    >>> calibrated_thresholds(scored, rule=CalibrationRule(0.0, 3), present={}).thresholds
+    {'ribosome': 0.4}
+    """
+    chosen, refused = [], {}
+    for entry in evaluation.objects:
+        reason = _why_not(entry, rule)
+        if reason or entry.curve is None:
+            refused[entry.name] = reason or entry.curve_note
+            continue
+        chosen.append(_chosen(entry, entry.curve, rule, present.get(entry.name)))
+    return Calibration(tuple(chosen), refused)
+
+
+def f_beta_at(curve: ScoreCurve, threshold: float) -> float:
+    """Return F-beta when the candidates of at least a score are kept; 0 where none is.
+
+    Parameters
+    ----------
+    curve : ScoreCurve
+        Pooled curve.
+    threshold : float
+        Lowest score that counts, any number.
+
+    Examples
+    --------
+    >>> half = np.array([0.5, 0.9])
+    >>> curve = ScoreCurve(np.array([0.8, 0.3]), half, half, half, 0.9)
+    >>> f_beta_at(curve, 0.81), f_beta_at(curve, 0.8), f_beta_at(curve, 0.0)
+    (0.0, 0.5, 0.9)
+    """
+    n_kept = int(np.count_nonzero(curve.thresholds >= threshold))
+    return float(curve.f_beta[n_kept - 1]) if n_kept else 0.0
+
+
+def _why_not(entry: ObjectScore, rule: CalibrationRule) -> str:
+    n_reference = entry.counts.n_reference
+    if 0 < n_reference < rule.fewest_references:
+        return f"{n_reference} reference picks; a threshold needs {rule.fewest_references}"
+    if entry.curve is not None and float(entry.curve.f_beta.max()) == 0.0:
+        return f"none of the {entry.counts.n_candidate} candidates hits a reference pick"
+    return ""
+
+
+def _chosen(
+    entry: ObjectScore, curve: ScoreCurve, rule: CalibrationRule, present: float | None
+) -> Calibrated:
+    highest = float(curve.f_beta.max())
+    good = np.flatnonzero(curve.f_beta >= highest - rule.margin)
+    index = int(good[-1])  # thresholds fall: the last is the lowest
+    return Calibrated(
+        object_name=entry.name,
+        threshold=float(curve.thresholds[index]),
+        precision=float(curve.precision[index]),
+        recall=float(curve.recall[index]),
+        f_beta=float(curve.f_beta[index]),
+        highest_f_beta=highest,
+        present=present,
+        present_f_beta=None if present is None else f_beta_at(curve, present),
+        n_runs=entry.n_runs,
+        n_reference=entry.counts.n_reference,
+        n_candidate=entry.counts.n_candidate,
+        is_lowest_score=index == len(curve.thresholds) - 1,
+    )

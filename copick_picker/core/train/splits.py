@@ -1,0 +1,224 @@
+"""Which runs a model is trained on and which it is judged by; always whole runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Run name -> object name -> number of reference picks (or 1 for a mask)."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Two sets of runs without a run in common.
+
+    Attributes
+    ----------
+    training, validation : tuple of str
+        Names of runs.
+    """
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+
+def fixed_split(counts: Counts, validation: Sequence[str]) -> Split:
+    """Return the split whose validation runs the user names.
+
+    Parameters
+    ----------
+    counts : mapping
+        Run name -> object name -> number of picks.
+    validation : sequence of str
+        Names of the validation runs; all others are trained on.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such run.
+    DataError
+        If a side has no run, or lacks an object that there is.
+
+    Examples
+    --------
+    >>> fixed_split({"a": {"x": 1}, "b": {"x": 2}, "c": {"x": 3}}, ["b"])
+    Split(training=('a', 'c'), validation=('b',))
+    """
+    for name in validation:
+        if name not in counts:
+            msg = f"no run '{name}' among those to train with: {choices_text(counts)}"
+            raise UnknownNameError(msg)
+    _check_two_runs(counts)
+    chosen = set(validation)
+    split = Split(
+        tuple(name for name in counts if name not in chosen),
+        tuple(name for name in counts if name in chosen),
+    )
+    check_split(counts, split, "the split")
+    return split
+
+
+def share_split(counts: Counts, share: float, *, seed: int) -> Split:
+    """Return a split with about this share of the runs for validation, at least one.
+
+    Parameters
+    ----------
+    counts : mapping
+        Run name -> object name -> number of picks.
+    share : float
+        Share of the runs, between 0 and 1.
+    seed : int
+        Of the choice.
+
+    Raises
+    ------
+    SettingsError
+        If the share is not between 0 and 1.
+    DataError
+        If there are fewer than two runs, or a side lacks an object that there is.
+
+    Examples
+    --------
+    >>> counts = {name: {"x": 1} for name in "abcd"}
+    >>> len(share_split(counts, 0.25, seed=1).validation)
+    1
+    """
+    if not 0 < share < 1:
+        msg = f"the validation share is {share:g}; expected a number between 0 and 1"
+        raise SettingsError(msg)
+    _check_two_runs(counts)
+    n_validation = min(len(counts) - 1, max(1, round(share * len(counts))))
+    sizes = [n_validation, len(counts) - n_validation]
+    validation = set(_dealt(counts, sizes, seed)[0])
+    split = Split(
+        tuple(name for name in counts if name not in validation),
+        tuple(name for name in counts if name in validation),
+    )
+    check_split(counts, split, "the split")
+    return split
+
+
+def fold_splits(counts: Counts, n_folds: int, *, seed: int) -> tuple[Split, ...]:
+    """Return k splits; each run is in the validation of exactly one.
+
+    Objects in few runs are dealt out first, each run to the fold that has the fewest of that
+    object, so that no fold lacks an object where it can be helped: iterative stratification,
+    Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10, by presence.
+
+    Parameters
+    ----------
+    counts : mapping
+        Run name -> object name -> number of picks.
+    n_folds : int
+        Number of folds, from 2.
+    seed : int
+        Of the order in which equal choices are made.
+
+    Raises
+    ------
+    SettingsError
+        If there are fewer than two folds, or more than runs.
+    DataError
+        If there are fewer than two runs, or an object is in no run of a fold; both are named.
+
+    Examples
+    --------
+    >>> counts = {"a": {"x": 1}, "b": {"x": 1, "y": 1}, "c": {"x": 1}, "d": {"x": 1, "y": 1}}
+    >>> splits = fold_splits(counts, 2, seed=3)
+    >>> [sum(counts[name].get("y", 0) for name in split.validation) for split in splits]
+    [1, 1]
+    """
+    _check_two_runs(counts)
+    if not 2 <= n_folds <= len(counts):
+        msg = f"{n_folds} folds of {len(counts)} runs; expected 2 to {len(counts)}"
+        raise SettingsError(msg)
+    sizes = [len(counts) // n_folds + (fold < len(counts) % n_folds) for fold in range(n_folds)]
+    splits = []
+    for number, fold in enumerate(_dealt(counts, sizes, seed), 1):
+        inside = set(fold)
+        split = Split(
+            tuple(name for name in counts if name not in inside),
+            tuple(name for name in counts if name in inside),
+        )
+        check_split(counts, split, f"fold {number} of {n_folds}")
+        splits.append(split)
+    return tuple(splits)
+
+
+def check_split(counts: Counts, split: Split, what: str) -> None:
+    """Raise where a side of a split is empty or lacks an object that the runs have.
+
+    Parameters
+    ----------
+    counts : mapping
+        Run name -> object name -> number of picks.
+    split : Split
+        Names of runs.
+    what : str
+        The split, for the message.
+
+    Raises
+    ------
+    DataError
+        Naming the object and the side.
+    """
+    objects = sorted({name for of_run in counts.values() for name, n in of_run.items() if n})
+    for side, names in (("training", split.training), ("validation", split.validation)):
+        if not names:
+            msg = f"{what} leaves no run for {side}"
+            raise DataError(msg)
+        for name in objects:
+            if not any(counts[run].get(name) for run in names):
+                holders = [run for run in counts if counts[run].get(name)]
+                msg = (
+                    f"{what} has no '{name}' in its {side} runs ({choices_text(names)}): it is "
+                    f"only in {choices_text(holders)}; leave the object out, or split otherwise"
+                )
+                raise DataError(msg)
+
+
+def _dealt(counts: Counts, sizes: Sequence[int], seed: int) -> list[list[str]]:
+    """Return the runs dealt to folds of these sizes, rare objects first."""
+    names = [str(name) for name in np.random.default_rng(seed).permutation(sorted(counts))]
+    objects = {name for of_run in counts.values() for name in of_run}
+    holders = {name: [run for run in names if counts[run].get(name)] for name in sorted(objects)}
+    folds: list[list[str]] = [[] for _ in sizes]
+    left = set(names)
+    for name in sorted(holders, key=lambda one: (len(holders[one]), one)):
+        for run in holders[name]:
+            if run in left:
+                _deal(run, name, folds, sizes, counts)
+                left.remove(run)
+    for run in names:
+        if run in left:
+            _deal(run, None, folds, sizes, counts)
+    return folds
+
+
+def _deal(
+    run: str,
+    name: str | None,
+    folds: list[list[str]],
+    sizes: Sequence[int],
+    counts: Counts,
+) -> None:
+    """Put a run into the fold with room that has the smallest share of an object."""
+
+    def need(number: int) -> tuple[float, float, int]:
+        held = 0 if name is None else sum(bool(counts[one].get(name)) for one in folds[number])
+        return held / sizes[number], len(folds[number]) / sizes[number], number
+
+    open_folds = [number for number, size in enumerate(sizes) if len(folds[number]) < size]
+    folds[min(open_folds, key=need)].append(run)
+
+
+def _check_two_runs(counts: Counts) -> None:
+    if len(counts) < 2:
+        msg = (
+            f"there is one run only ({choices_text(counts)}): a model is judged by runs that it "
+            "was not trained on, so at least two are needed"
+        )
+        raise DataError(msg)

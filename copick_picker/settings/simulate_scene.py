@@ -1,0 +1,218 @@
+"""Scenes of ``simulate``: what a YAML file says, checked; the ones that ship with the package."""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from copick_picker.errors import SettingsError, choices_text, nearest_name
+from copick_picker.settings.files import read_yaml
+from copick_picker.settings.simulate_entries import (
+    CrowdingEntry,
+    DistractorEntry,
+    Entry,
+    FilamentEntry,
+    GoldEntry,
+    IceEntry,
+    LayoutEntry,
+    MembraneEntry,
+    MembraneProteinEntry,
+    MoleculeEntry,
+    NamedEntry,
+    VlpEntry,
+)
+from copick_picker.settings.simulate_imaging import ImagingEntry
+
+Edge = Annotated[int, Field(ge=16, le=4096)]
+_PRESETS = "configs/simulate"
+SECTIONS = ("objects", "membrane_proteins", "vlps", "filaments", "membranes")
+"""Sections whose entries may be objects of the project, in the order of their labels."""
+
+
+class SceneSettings(Entry):
+    """What a project of simulated tomograms holds; every pair is a range to draw from.
+
+    Attributes
+    ----------
+    title : str
+        Name of the project.
+    seed : int
+        Seed of everything that is drawn; run i draws from (seed, i) alone.
+    runs : int
+        Tomograms.
+    shape : tuple of int
+        Size (z, y, x) of a tomogram in voxels.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    objects : dict
+        Name -> dissolved molecules to be found.
+    distractors : dict
+        Name -> dissolved molecules without a label.
+    membranes, membrane_proteins, vlps, filaments : dict
+        Name -> membranes, molecules in them, enveloped particles, filaments.
+    gold : GoldEntry or None
+        Fiducials.
+    ice : IceEntry
+        The slab.
+    crowding : CrowdingEntry or None
+        What fills the rest.
+    layout : LayoutEntry or None
+        Real picks for the entries of amount ``layout``.
+    gap_angstrom : float
+        What stays free around a particle.
+    footprint_volts : float
+        A molecule covers the voxels where its potential is above this.
+    imaging : ImagingEntry
+        How the tomograms are taken.
+    """
+
+    title: str = "Simulated tomograms"
+    seed: Annotated[int, Field(ge=0)] = 1
+    runs: Annotated[int, Field(ge=1, le=9999)] = 1
+    shape: tuple[Edge, Edge, Edge]
+    voxel_spacing: Annotated[float, Field(ge=2, le=50)]
+    objects: dict[str, MoleculeEntry] = Field(default_factory=dict)
+    distractors: dict[str, DistractorEntry] = Field(default_factory=dict)
+    membranes: dict[str, MembraneEntry] = Field(default_factory=dict)
+    membrane_proteins: dict[str, MembraneProteinEntry] = Field(default_factory=dict)
+    vlps: dict[str, VlpEntry] = Field(default_factory=dict)
+    filaments: dict[str, FilamentEntry] = Field(default_factory=dict)
+    gold: GoldEntry | None = None
+    ice: IceEntry = IceEntry()
+    crowding: CrowdingEntry | None = None
+    layout: LayoutEntry | None = None
+    gap_angstrom: Annotated[float, Field(ge=0)] = 10.0
+    footprint_volts: Annotated[float, Field(gt=0)] = 0.5
+    imaging: ImagingEntry
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [name for section in (*SECTIONS, "distractors") for name in getattr(self, section)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"the name '{twice[0]}' stands in two sections"
+            raise ValueError(msg)
+        if not self.labelled():
+            msg = "the scene has no object that is to be found"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Self:
+        owners: dict[int, str] = {}
+        for name, entry in self.labelled().items():
+            if entry.label in owners:
+                msg = f"'{owners[entry.label]}' and '{name}' both have the label {entry.label}"
+                raise ValueError(msg)
+            if entry.label is not None:
+                owners[entry.label] = name
+        return self
+
+    @model_validator(mode="after")
+    def _parts_are_there(self) -> Self:
+        by_layout = [name for name, entry in {**self.objects, **self.distractors}.items()]
+        wanting = [name for name in by_layout if self._amount(name).layout]
+        if wanting and self.layout is None:
+            msg = f"'{wanting[0]}' takes its amount from the layout, and the scene has none"
+            raise ValueError(msg)
+        if self.membrane_proteins and not self.membranes:
+            msg = "membrane_proteins without membranes: there is nothing to put them in"
+            raise ValueError(msg)
+        return self
+
+    def _amount(self, name: str) -> MoleculeEntry | DistractorEntry:
+        return self.objects[name] if name in self.objects else self.distractors[name]
+
+    def labelled(self) -> dict[str, NamedEntry]:
+        """Return name -> entry of all objects of the project, in order."""
+        found: dict[str, NamedEntry] = {}
+        for section in SECTIONS:
+            entries: Mapping[str, NamedEntry] = getattr(self, section)
+            found.update({name: entry for name, entry in entries.items() if entry.is_object})
+        return found
+
+    def labels(self) -> dict[str, int]:
+        """Return name -> label: as given, else the next free number."""
+        entries = self.labelled()
+        taken = {entry.label for entry in entries.values() if entry.label is not None}
+        free = (number for number in range(1, 256) if number not in taken)
+        return {
+            name: entry.label if entry.label is not None else next(free)
+            for name, entry in entries.items()
+        }
+
+
+def preset_names() -> list[str]:
+    """Return the names of the scenes that ship with the package."""
+    folder = resources.files("copick_picker") / _PRESETS
+    return sorted(path.name.removesuffix(".yaml") for path in folder.iterdir())
+
+
+def preset_path(name: str) -> Path:
+    """Return the file of a scene that ships with the package.
+
+    Parameters
+    ----------
+    name : str
+        Name of the scene.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such scene; the nearest name is given.
+    """
+    names = preset_names()
+    if name not in names:
+        near = nearest_name(name, names)
+        msg = f"no preset '{name}'{near}; presets: {choices_text(names)}"
+        raise SettingsError(msg)
+    return Path(str(resources.files("copick_picker") / _PRESETS / f"{name}.yaml"))
+
+
+def load_scene(path: Path, changes: Mapping[str, Any]) -> SceneSettings:
+    """Return the scene of a YAML file, checked.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    changes : mapping
+        Values that win over the file's: ``seed``, ``runs``, ``shape``, ``voxel_spacing``, and
+        ``path`` for ``imaging.path``; None means not given.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, or a key or a value is wrong.
+    """
+    content = read_yaml(path)
+    given = {name: value for name, value in changes.items() if value is not None}
+    imaging_path = given.pop("path", None)
+    if imaging_path is not None:
+        imaging = content.get("imaging")
+        content["imaging"] = {
+            **(imaging if isinstance(imaging, dict) else {}),
+            "path": imaging_path,
+        }
+    try:
+        return SceneSettings.model_validate({**content, **given})
+    except ValidationError as error:
+        problems = "; ".join(_problem(each) for each in error.errors())
+        msg = f"{path}: {problems}"
+        raise SettingsError(msg) from error
+
+
+def _problem(error: Any) -> str:  # noqa: ANN401 (pydantic's mapping)
+    """Return one problem as ``place: what, got``."""
+    place = ".".join(str(part) for part in error["loc"])
+    text = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        text = "is missing"
+    elif not isinstance(error["input"], dict | list | Entry):
+        text = f"got {error['input']!r}; {text}"
+    return f"{place}: {text}" if place else text
+
+
+ImagingPath = Literal["full", "quick"]
