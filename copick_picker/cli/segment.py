@@ -89,6 +89,13 @@ if TYPE_CHECKING:
     help="Also localize, with its default settings: picks URI, object:user/session.",
 )
 @click.option(
+    "--picks-method",
+    metavar="watershed|peaks",
+    show_default="watershed",
+    help="watershed: from the segmentations, when all are made; peaks: maxima of the "
+    "probabilities, found while each tomogram is segmented, and none are stored.",
+)
+@click.option(
     "--contrast",
     metavar="auto|dark|bright",
     show_default="auto",

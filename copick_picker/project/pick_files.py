@@ -205,6 +205,7 @@ def _store(item: CopickPicks, picks: PickSet) -> None:
     if picks.rotations is not None:
         transforms = np.tile(np.eye(4), (len(picks), 1, 1))
         transforms[:, :3, :3] = picks.rotations
+    item.meta.run_name = item.run.name  # copick leaves it out of picks found in a listing
     item.from_numpy(
         picks.points_xyz, transforms, instance_ids=picks.instance_ids, scores=picks.scores
     )

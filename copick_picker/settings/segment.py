@@ -67,6 +67,9 @@ class SegmentSettings(JobSettings):
     picks : str or None
         Picks URI ``object:user/session``: localize every segmentation at once, with the default
         settings of ``localize``.
+    picks_method : str
+        ``watershed``: from the stored segmentations, when all are made. ``peaks``: maxima of the
+        probabilities, found while each tomogram is segmented.
     contrast : str
         What protein looks like in the tomograms; ``auto`` takes it to be as in the model's
         training data and warns where the picture says otherwise.
@@ -101,6 +104,7 @@ class SegmentSettings(JobSettings):
     threads: Annotated[int, Field(ge=1)] | None = None
     probabilities: bool = False
     picks: str | None = None
+    picks_method: Literal["watershed", "peaks"] = "watershed"
     contrast: Literal["auto", "dark", "bright"] = "auto"
     rescale: bool = False
     mask: str | None = None
@@ -115,6 +119,13 @@ class SegmentSettings(JobSettings):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _method_of_picks(self) -> Self:
+        if self.picks is None and self.picks_method != "watershed":
+            msg = "picks_method is given without picks; use --picks too"
+            raise ValueError(msg)
+        return self
+
     @classmethod
     def unrecorded(cls) -> set[str]:
         """Return the fields that change no result, or are recorded in another form."""
@@ -122,6 +133,7 @@ class SegmentSettings(JobSettings):
             "input",
             "output",
             "picks",
+            "picks_method",
             "mask",
             "model",
             "model_config_file",

@@ -1,4 +1,4 @@
-"""Picks at once: what ``segment --picks`` does after the segmentations."""
+"""Picks at once: what ``segment --picks`` does when all runs are segmented."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,6 +7,7 @@ from copick_picker.records import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.localize import localize
+from copick_picker.workflows.pick_outputs import outcome_with_picks, show_totals
 from copick_picker.workflows.runs import Reporter, Summary
 
 
@@ -14,7 +15,8 @@ def with_picks(summary: Summary, settings: SegmentSettings, *, reporter: Reporte
     """Return the summary of ``segment`` joined with that of ``localize`` on its results.
 
     The runs whose segmentation stands are localized with the default settings of ``localize``; a
-    run that fails there counts as failed.
+    run that fails there counts as failed. Peaks were found while the runs were segmented: of those
+    only the numbers are added up.
 
     Parameters
     ----------
@@ -27,6 +29,10 @@ def with_picks(summary: Summary, settings: SegmentSettings, *, reporter: Reporte
     """
     if settings.picks is None or settings.dry_run:
         return summary
+    if settings.picks_method == "peaks":
+        details = (each.details.get("picks", {}) for each in summary.outcomes)
+        totals = show_totals(details, reporter=reporter)
+        return replace(summary, figures=summary.figures | {"picks": totals})
     stands = [each.run_name for each in summary.outcomes if each.status in ("done", "skipped")]
     if not stands:
         return summary
@@ -61,7 +67,5 @@ def _joined(
             joined.append(outcome)
             continue
         status = outcome.status if picks.status == "skipped" else picks.status
-        message = f"{outcome.message}; picks: {picks.message}"
-        details = {**outcome.details, "picks": dict(picks.details)}
-        joined.append(RunOutcome(outcome.run_name, status, message, details))
+        joined.append(replace(outcome_with_picks(outcome, picks), status=status))
     return tuple(joined)

@@ -18,6 +18,7 @@ from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.loading import load_models
 from copick_picker.workflows.masks import check_mask
 from copick_picker.workflows.opening import open_job
+from copick_picker.workflows.peaks_of_segment import segment_peaks
 from copick_picker.workflows.picks_of_segment import with_picks
 from copick_picker.workflows.preflight import Preflight, Wanted, inspect_runs, show
 from copick_picker.workflows.runs import (
@@ -59,6 +60,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     labels = project_labels(
         models.channels, store.objects(), settings.object_map, objects=settings.objects
     )
+    peaks = segment_peaks(settings, store, labels)
     wanted = Wanted(
         uri=settings.input,
         voxel_spacing=models.voxel_spacing,
@@ -84,7 +86,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
             reporter=reporter,
         )
     else:
-        job = SegmentJob(settings, store, models, labels, output, by_name, reporter)
+        job = SegmentJob(settings, store, models, labels, output, by_name, reporter, peaks)
         summary = process_in_stages("segment", run_names, job, reporter=reporter)
     summary = replace(summary, figures={"models": models.records, "labels": labels})
     summary = with_picks(summary, settings, reporter=reporter)
@@ -134,6 +136,7 @@ def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
     settings = given.settings.model_copy(update={"device": place.device, "threads": place.threads})
     use_threads(place.threads)
     store, models = open_job(settings), load_models(settings)
+    peaks = segment_peaks(given.settings, store, given.labels)
 
     def work(run_name: str, halvings: int) -> RunOutcome:
         batch = max(1, models.options.window_batch >> halvings)
@@ -146,6 +149,7 @@ def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
             given.output,
             given.checks,
             reporter,
+            peaks,
         )
         read = job.read(run_name)
         return read if isinstance(read, RunOutcome) else job.finish(job.compute(read))

@@ -6,33 +6,31 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.segment.engine import (
     SegmentedVolume,
     Slab,
     Stream,
-    WindowCounts,
     masked_volume,
     whole_volume,
 )
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.resampling import resample
-from copick_picker.core.segment.volume import PlaneReader, VolumeStatistics
 from copick_picker.errors import SettingsError
 from copick_picker.project.store import OutputKey, ProjectStore, Provenance
 from copick_picker.records import FeatureKey, RunOutcome, SegmentationKey, TomogramKey
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
 from copick_picker.workflows.loading import LoadedModels
 from copick_picker.workflows.masks import load_mask, mask_record
+from copick_picker.workflows.peaks_of_segment import SegmentPeaks
+from copick_picker.workflows.pick_outputs import outcome_with_picks
 from copick_picker.workflows.preflight import Preflight, check_voxels, in_layers
 from copick_picker.workflows.records import new_record, refuse, same_job
 from copick_picker.workflows.running import model_slabs
 from copick_picker.workflows.runs import Reporter, staged
+from copick_picker.workflows.segment_output import RunInput, RunOutput, Table, Writers
 from copick_picker.workflows.writing import SlabWriter
-
-Table = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,8 @@ class SegmentJob:
         Run name -> what is known of it before the work.
     reporter : Reporter
         Where warnings go.
+    peaks : SegmentPeaks or None
+        Picks that are found while the runs are segmented.
     """
 
     settings: SegmentSettings
@@ -64,6 +64,7 @@ class SegmentJob:
     output: Mapping[str, str]
     checks: Mapping[str, Preflight]
     reporter: Reporter
+    peaks: SegmentPeaks | None = None
 
     def run(self, run_name: str) -> RunOutcome:
         """Segment one run, all stages in a row."""
@@ -80,7 +81,12 @@ class SegmentJob:
         key = self._segmentation_key(run_name, tomogram)
         feature = self._feature_key(tomogram) if self.settings.probabilities else None
         record = self._record(run_name, tomogram, feature)
-        if not self.settings.overwrite and self._complete(run_name, key, feature, record):
+        is_kept = not self.settings.overwrite and self._complete(run_name, key, feature, record)
+        picks = None
+        if self.peaks is not None:
+            stored = self.store.segmentation_provenance(run_name, key) if is_kept else None
+            picks = self.peaks.planned(run_name, key, stored or record, feature)
+        if is_kept and (picks is None or picks.complete):
             return RunOutcome(run_name, "skipped", f"{key} is complete")
         if self.settings.dry_run:
             return RunOutcome(run_name, "planned", f"{tomogram} -> {key}")
@@ -89,7 +95,18 @@ class SegmentJob:
         check_voxels(facts, run_name=run_name, key=tomogram)
         volume.read(0, 1)
         mask = self._mask(run_name, tomogram, volume.shape)
-        return RunInput(run_name, tomogram, volume, facts.statistics, mask, key, feature, record)
+        return RunInput(
+            run_name,
+            tomogram,
+            volume,
+            facts.statistics,
+            mask,
+            key,
+            feature,
+            record,
+            is_kept,
+            picks,
+        )
 
     def compute(self, given: "RunInput") -> "RunOutput":
         """Segment a tomogram; its planes are written as they are finished."""
@@ -106,7 +123,7 @@ class SegmentJob:
 
     def finish(self, made: "RunOutput") -> RunOutcome:
         """Wait until a run's results are written and say what they are."""
-        made.finish()
+        found = made.finish()
         key, shares = made.given.key, made.shares(self._kept_channels())
         text = ", ".join(f"{name} {share:.2%}" for name, share in shares.items())
         details = {"input": str(made.given.tomogram), "output": str(key), "volume_share": shares}
@@ -115,7 +132,11 @@ class SegmentJob:
             skipped = windows.outside + windows.constant
             details["windows"] = {"all": windows.planned, "skipped": skipped} | asdict(windows)
             text += f"; {skipped} of {windows.planned} windows skipped"
-        return RunOutcome(made.given.run_name, "done", f"{key}: {text}", details)
+        run_name, picks = made.given.run_name, made.given.picks
+        outcome = RunOutcome(run_name, "done", f"{key}: {text}", details)
+        if self.peaks is None or picks is None:
+            return outcome
+        return outcome_with_picks(outcome, self.peaks.write(run_name, picks, found))
 
     def _segmentation_key(self, run_name: str, tomogram: TomogramKey) -> SegmentationKey:
         spacing, given = tomogram.voxel_spacing, self.output["voxel_spacing"]
@@ -215,6 +236,9 @@ class SegmentJob:
             refuse(run_name, key, stored, difference)
         return True
 
+    def _has_probabilities(self) -> bool:
+        return self.settings.probabilities or self.peaks is not None
+
     def _flip(self) -> bool:
         stated = self.settings.contrast
         return stated not in ("auto", self.models.contrast)
@@ -224,7 +248,7 @@ class SegmentJob:
             given.volume,
             self.models,
             inverted=self._flip(),
-            probabilities=self.settings.probabilities,
+            probabilities=self._has_probabilities(),
             mask_zyx=given.mask,
             statistics=given.statistics,
         )
@@ -241,7 +265,7 @@ class SegmentJob:
         result = _at_shape(whole_volume(slabs), 1 / factor, given.volume.shape)
         if given.mask is not None:
             result = masked_volume(result, given.mask)
-        kept = result.probabilities if self.settings.probabilities else None
+        kept = result.probabilities if self._has_probabilities() else None
         return Stream(slabs.windows, iter([Slab(0, result.labels, kept)]))
 
     def _mask(
@@ -275,6 +299,11 @@ class SegmentJob:
     def _writers(self, given: "RunInput") -> "Writers":
         run_name, key, feature = given.run_name, given.key, given.feature
         z, y, x = given.volume.shape
+        peaks = None
+        if self.peaks is not None and given.picks is not None:
+            peaks = self.peaks.finder(given.picks, (z, y, x), given.tomogram.voxel_spacing)
+        if given.is_kept:
+            return Writers(peaks=peaks)
         overwrite = self.settings.overwrite or bool(self.store.existing(run_name, [key]))
         labels = partial(
             self.store.write_segmentation,
@@ -285,7 +314,7 @@ class SegmentJob:
             overwrite=overwrite,
         )
         if feature is None:
-            return Writers(SlabWriter(labels), None)
+            return Writers(SlabWriter(labels), peaks=peaks)
         shares = partial(
             self.store.write_feature,
             run_name,
@@ -294,94 +323,7 @@ class SegmentJob:
             provenance=given.record,
             overwrite=True,  # ours, or the user said so: _complete has refused all others
         )
-        return Writers(SlabWriter(labels), SlabWriter(shares))
-
-
-@dataclass(frozen=True, eq=False)
-class RunInput:
-    """A run, ready to be segmented."""
-
-    run_name: str
-    tomogram: TomogramKey
-    volume: PlaneReader
-    statistics: VolumeStatistics | None
-    mask: BoolVolume | None
-    key: SegmentationKey
-    feature: FeatureKey | None
-    record: dict[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Writers:
-    """What writes labels and, where asked for, probabilities."""
-
-    labels: SlabWriter
-    shares: SlabWriter | None
-
-    def put(self, z_start: int, labels: npt.NDArray[Any], shares: npt.NDArray[Any] | None) -> None:
-        """Hand over some planes."""
-        self.labels.put(z_start, labels)
-        if self.shares is not None and shares is not None:
-            self.shares.put(z_start, shares)
-
-    def finish(self) -> None:
-        """Wait until all is written, the segmentation last: its record says that all is there."""
-        try:
-            if self.shares is not None:
-                self.shares.finish()
-        except BaseException:
-            self.labels.stop()
-            raise
-        self.labels.finish()
-
-    def stop(self) -> None:
-        """Leave nothing of what was written."""
-        self.labels.stop()
-        if self.shares is not None:
-            self.shares.stop()
-
-
-class RunOutput:
-    """The results of a run on their way into the project.
-
-    Parameters
-    ----------
-    given : RunInput
-        The run.
-    windows : WindowCounts
-        Of its windows.
-    writers : Writers
-        Where results go.
-    table : numpy.ndarray, shape (c,)
-        Label of each channel.
-    """
-
-    def __init__(
-        self, given: RunInput, windows: WindowCounts, writers: Writers, table: Table
-    ) -> None:
-        self.given = given
-        self.windows = windows
-        self._writers = writers
-        self._table = table
-        self._counts = np.zeros(len(table), dtype=np.int64)
-
-    def put(self, slab: Slab) -> None:
-        """Count a slab's labels and hand it over to be written."""
-        self._counts += np.bincount(slab.labels.ravel(), minlength=len(self._counts))
-        self._writers.put(slab.z_start, self._table[slab.labels], slab.probabilities)
-
-    def finish(self) -> None:
-        """Wait until all is written."""
-        self._writers.finish()
-
-    def stop(self) -> None:
-        """Leave nothing of what was written."""
-        self._writers.stop()
-
-    def shares(self, channels: Mapping[str, int]) -> dict[str, float]:
-        """Return object name -> share of the volume."""
-        total = int(self._counts.sum())
-        return {name: float(self._counts[channel] / total) for name, channel in channels.items()}
+        return Writers(SlabWriter(labels), SlabWriter(shares), peaks)
 
 
 def _at_shape(

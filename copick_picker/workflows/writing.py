@@ -25,9 +25,14 @@ class SlabWriter:
     ----------
     write : callable
         Takes an iterable of (first plane, block) and writes it, whole or not at all.
+    waiting_bytes : int
+        No further slab is taken while so many bytes wait; one may always wait.
     """
 
-    def __init__(self, write: Callable[[Slabs], None]) -> None:
+    def __init__(
+        self, write: Callable[[Slabs], None], *, waiting_bytes: int = QUEUED_BYTES
+    ) -> None:
+        self._limit = waiting_bytes
         self._waiting: deque[tuple[int, Block]] = deque()
         self._waiting_bytes = 0
         self._is_closed, self._is_stopped = False, False
@@ -95,7 +100,7 @@ class SlabWriter:
             return slab
 
     def _has_room(self) -> bool:
-        return not self._waiting or self._waiting_bytes < QUEUED_BYTES
+        return not self._waiting or self._waiting_bytes < self._limit
 
     def _notify(self) -> None:
         with self._change:

@@ -272,6 +272,15 @@ def test_replaced_outputs_leave_nothing_of_the_old(config_path: Path) -> None:
     assert temporaries(config_path.parent) == []
 
 
+def test_replaced_picks_have_the_bytes_of_fresh_ones(config_path: Path) -> None:
+    store = open_project(config_path)
+    write_picks(store)
+    fresh = tree(config_path.parent)
+    write_picks(store, overwrite=True)
+
+    assert tree(config_path.parent) == fresh
+
+
 class TestHalfWritten:
     """What an interrupted writer leaves is neither read as data nor in the way."""
 

@@ -117,8 +117,10 @@ def test_segment_with_two_workers_writes_what_one_process_writes(tmp_path):
     model = tiny_octopi_model(tmp_path / "model", {"ribosome": 1, "apo-ferritin": 2})
     config = small_project(tmp_path / "p", ("TS_1", "TS_2"))
     line = ("--window-batch", "1", "--overwrite")
+    line += ("--picks", "*:peaks/1", "--picks-method", "peaks")
     segment(config, model, *line, "--threads", "1")
     alone = tree(tmp_path / "p")
+    assert any("/Picks/peaks_1_ribosome.json" in path for path in alone)
     output = segment(config, model, *line, "--workers", "2")
     assert "segment: 2 runs: 2 done" in output
     assert tree(tmp_path / "p") == alone
