@@ -13,7 +13,7 @@ SPACING_LIMIT = 0.05
 FITTED_OVERLAP = 0.0
 """Overlap of windows that fit the tomogram (modes ``balanced`` and ``fast``): other passes have
 their borders elsewhere, see docs/performance.md for what more would cost and gain."""
-FITTED_BLENDING = "gaussian"
+FITTED_BLENDING: Literal["gaussian"] = "gaussian"
 """Weights within those windows: a voxel takes most from the pass that sees it far from a border."""
 WINDOW_BATCH_CPU = 1
 """Windows at once on a CPU, where a batch only costs cache."""

@@ -1,0 +1,314 @@
+"""The Lightning module: a network that learns, with averaged weights and a rate that falls.
+
+What is random within a step (dropout) follows from the seed and the number of the batch alone, so
+that a training that was stopped goes on as if nothing had happened.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from copick_picker.core.segment.device import prefers_channels_last
+from copick_picker.core.train.heads import outputs_of
+from copick_picker.core.train.sampling import Batch
+from copick_picker.errors import DataError
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
+_WARM_AVERAGE = 10.0
+_RECENT = 50
+
+
+class LossNotFiniteError(DataError):
+    """The loss became infinite or no number."""
+
+
+class TensorBatch(NamedTuple):
+    """A batch of :mod:`copick_picker.core.train.sampling` as tensors.
+
+    Attributes
+    ----------
+    patches : torch.Tensor, shape (b, 1, z, y, x), float32
+        Patches.
+    targets, partner_targets : torch.Tensor
+        As the head makes them; the partner's are those of the targets where nothing is mixed in.
+    partner_share : torch.Tensor, shape (), float32
+        Share of the partner's targets in the loss.
+    run_names : tuple of str
+        Where each patch was taken.
+    """
+
+    patches: Tensor
+    targets: Tensor
+    partner_targets: Tensor
+    partner_share: Tensor
+    run_names: tuple[str, ...]
+
+
+def as_tensors(batch: Batch) -> TensorBatch:
+    """Return a batch as tensors that share its memory.
+
+    Parameters
+    ----------
+    batch : Batch
+        As :func:`copick_picker.core.train.sampling.batch_at` returns it.
+    """
+    partner = batch.targets if batch.partner_targets is None else batch.partner_targets
+    return TensorBatch(
+        torch.from_numpy(batch.patches),
+        torch.from_numpy(batch.targets),
+        torch.from_numpy(partner),
+        torch.tensor(batch.partner_share, dtype=torch.float32),
+        batch.run_names,
+    )
+
+
+@dataclass(frozen=True)
+class LearningPlan:
+    """How long and how fast to learn.
+
+    Attributes
+    ----------
+    steps : int
+        Steps of the optimiser in all.
+    seconds : float or None
+        Time for the training; None for no limit. The rate falls with whichever of steps and time
+        is nearer to its end.
+    warmup_steps : int
+        Steps over which the rate rises from 0.
+    learning_rate : float
+        Highest learning rate; it falls to 0 along half a cosine.
+    backbone_rate : float
+        Rate of the weights named in ``backbone``, as a fraction of that of the others.
+    backbone : frozenset of str
+        Names of the parameters that come from another model.
+    weight_decay : float
+        AdamW's decoupled weight decay.
+    average_decay : float
+        Decay of the exponential average of the weights for one step; 0 takes the last weights.
+    seed : int
+        Seed of what is random within a step.
+    """
+
+    steps: int
+    seconds: float | None
+    warmup_steps: int
+    learning_rate: float
+    backbone_rate: float
+    backbone: frozenset[str]
+    weight_decay: float
+    average_decay: float
+    seed: int
+
+
+def rate_factor(step: int, seconds: float, plan: LearningPlan) -> float:
+    """Return the share of the highest learning rate: a linear rise, then half a cosine.
+
+    Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983, equation 5 without restarts.
+
+    Parameters
+    ----------
+    step : int
+        Steps done.
+    seconds : float
+        Seconds of training done.
+    plan : LearningPlan
+        Steps, time and warm-up.
+
+    Examples
+    --------
+    >>> plan = LearningPlan(12, None, 2, 1e-3, 1.0, frozenset(), 0.0, 0.99, 0)
+    >>> [round(rate_factor(step, 0.0, plan), 2) for step in (0, 1, 2, 7, 12)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    if step < plan.warmup_steps:
+        return (step + 1) / plan.warmup_steps
+    progress = (step - plan.warmup_steps) / max(1, plan.steps - plan.warmup_steps)
+    if plan.seconds is not None:
+        progress = max(progress, seconds / plan.seconds)
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
+
+
+class PickerModule(LightningModule):
+    """A network with its loss, its optimiser and the average of its weights.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Patches (b, 1, z, y, x) in, logits (b, c, z, y, x) out.
+    loss : torch.nn.Module
+        (outputs, targets) -> scalar.
+    plan : LearningPlan
+        How long and how fast.
+    output_stride : int
+        Voxels of a patch for a voxel of the outputs that the loss sees.
+    """
+
+    def __init__(
+        self, network: nn.Module, loss: nn.Module, plan: LearningPlan, *, output_stride: int
+    ) -> None:
+        super().__init__()
+        nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
+        self.network = network
+        self.loss = loss
+        self.plan = plan
+        self.output_stride = output_stride
+        self.average: Any = AveragedModel(
+            network, multi_avg_fn=_averaging(plan.average_decay), use_buffers=True
+        )
+        self.average.requires_grad_(requires_grad=False)
+        self.seconds_before = 0.0
+        self.best: dict[str, Any] = {}
+        self.last_loss = math.nan
+        self._losses: list[float] = []
+        self._recent: list[float] = []
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, of interrupted trainings too."""
+        return self.seconds_before + time.monotonic() - self._began
+
+    def averaged_network(self) -> nn.Module:
+        """Return the network with averaged weights."""
+        network: nn.Module = self.average.module
+        return network
+
+    def on_fit_start(self) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_train_batch_start(self, batch: TensorBatch, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's)
+        """Let dropout follow from the seed and the batch."""
+        number = self.trainer.fit_loop.total_batch_idx + 1
+        entropy = np.random.SeedSequence([self.plan.seed, number, self.global_rank])
+        torch.manual_seed(int(entropy.generate_state(1)[0]))
+
+    def training_step(self, batch: TensorBatch, batch_idx: int) -> Tensor:  # noqa: ARG002 (Lightning's)
+        """Return the loss of a batch.
+
+        Raises
+        ------
+        LossNotFiniteError
+            Naming the runs of the batch; the weights are as before.
+        """
+        patches = batch.patches
+        if prefers_channels_last(patches.device):
+            patches = patches.to(memory_format=torch.channels_last_3d)
+        outputs = finest(outputs_of(self.network, patches, output_stride=self.output_stride))
+        with torch.autocast(outputs.device.type, enabled=False):
+            value = self._loss_of(outputs.float(), batch)
+        if not torch.isfinite(value.detach()):
+            runs = ", ".join(sorted(set(batch.run_names)))
+            msg = (
+                f"the loss became {float(value.detach()):g} at step {self.trainer.global_step}, "
+                f"in a batch of patches of runs {runs}: lower --learning-rate, or look at these "
+                "tomograms"
+            )
+            raise LossNotFiniteError(msg)
+        self.last_loss = float(value.detach())
+        self._losses.append(self.last_loss)
+        return value
+
+    def _loss_of(self, outputs: Tensor, batch: TensorBatch) -> Tensor:
+        value: Tensor = self.loss(outputs, batch.targets)
+        share = float(batch.partner_share)
+        if share == 0.0:
+            return value
+        mixed: Tensor = self.loss(outputs, batch.partner_targets)
+        return (1.0 - share) * value + share * mixed
+
+    def step_loss(self) -> float:
+        """Return the mean loss of the batches since the last call: those of one step."""
+        mean = float(np.mean(self._losses)) if self._losses else math.nan
+        self._recent = [*self._recent[1 - _RECENT :], mean]
+        self._losses = []
+        return mean
+
+    def recent_loss(self) -> float:
+        """Return the mean loss of the last steps."""
+        return float(np.mean(self._recent)) if self._recent else math.nan
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Make a step, and take the new weights into the average."""
+        super().optimizer_step(*args, **kwargs)
+        self.average.update_parameters(self.network)
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401 (Lightning's signature)
+        """Return AdamW [1]_ with the plan's rate; weights of a backbone have their own.
+
+        References
+        ----------
+        .. [1] I. Loshchilov, F. Hutter 2019, https://arxiv.org/abs/1711.05101
+        """
+        named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
+        own = [p for name, p in named if name not in self.plan.backbone]
+        taken = [p for name, p in named if name in self.plan.backbone]
+        rate = self.plan.learning_rate
+        groups = [{"params": own, "lr": rate}]
+        if taken:
+            groups.append({"params": taken, "lr": rate * self.plan.backbone_rate})
+        groups = [group for group in groups if group["params"]]
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.plan.weight_decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_factor(step, self.seconds, self.plan)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put in the time used so far and what the best validation gave."""
+        checkpoint["picker"] = {"seconds": self.seconds, "best": self.best}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the time used so far and what the best validation gave."""
+        known = checkpoint["picker"]
+        self.seconds_before, self.best = float(known["seconds"]), dict(known["best"])
+
+
+def finest(outputs: Tensor | Sequence[Tensor]) -> Tensor:
+    """Return the outputs at the finest level of a network that puts out several in training.
+
+    Parameters
+    ----------
+    outputs : torch.Tensor or sequence of torch.Tensor
+        (b, c, z, y, x); MONAI's networks with deep supervision give (b, levels, c, z, y, x), or a
+        list, finest first.
+
+    Examples
+    --------
+    >>> finest(torch.zeros(2, 3, 4, 8, 8, 8)).shape, finest([torch.zeros(2, 4, 8, 8, 8)]).shape
+    (torch.Size([2, 4, 8, 8, 8]), torch.Size([2, 4, 8, 8, 8]))
+    """
+    if not isinstance(outputs, Tensor):
+        return outputs[0]
+    return outputs[:, 0] if outputs.ndim == 6 else outputs
+
+
+def _averaging(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """Return a step of the exponential average, whose decay rises in the first steps.
+
+    With n steps averaged the decay is min(decay, (1 + n) / (10 + n)), so that the first, random
+    weights are soon forgotten.
+    """
+
+    @torch.no_grad()
+    def update(averaged: Tensors, current: Tensors, n_averaged: Tensor | int) -> None:
+        done = float(n_averaged)
+        share = 1.0 - min(decay, (1.0 + done) / (_WARM_AVERAGE + done))
+        for old, new in zip(averaged, current, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new.detach().to(old.device, old.dtype), share)
+            else:
+                old.copy_(new)
+
+    return update

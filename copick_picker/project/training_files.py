@@ -1,0 +1,124 @@
+"""Files of a training that is under way: its job, its curve, its best weights."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+
+from copick_picker.errors import CheckpointError, ProjectError
+from copick_picker.project.files import write_bytes, write_text
+
+JOB_FILE = "job.json"
+CURVE_FILE = "curve.csv"
+STATE_FILE = "last.ckpt"
+BEST_FILE = "best.safetensors"
+DONE_FILE = "done.json"
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return what a JSON file of a training holds; None where there is no such file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ProjectError
+        If it is broken.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        msg = f"cannot read {path}: {error}"
+        raise ProjectError(msg) from error
+    return dict(content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file of a training, whole.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    content : mapping
+        JSON values.
+    """
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_curve(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a training curve, as texts by column; none where there is no file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The CSV file.
+    """
+    if not path.is_file():
+        return []
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def write_curve(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
+    """Write a training curve, whole.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The CSV file.
+    columns : sequence of str
+        In this order.
+    rows : sequence of mapping
+        Texts by column; a missing one is empty.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def write_weights(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write weights, whole.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    state : mapping
+        Name -> tensor.
+    """
+    tensors = {name: value.detach().cpu().clone() for name, value in state.items()}
+    write_bytes(path, save_safetensors({n: t.contiguous() for n, t in tensors.items()}))
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Return weights on the CPU.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or broken.
+    """
+    try:
+        return load_safetensors(path.read_bytes())
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        msg = f"cannot read the weights {path}: {error}"
+        raise CheckpointError(msg) from error

@@ -1,0 +1,348 @@
+"""Settings of ``train``: the default recipe, and what may be changed of it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BeforeValidator, Field, model_validator
+
+from copick_picker.errors import SettingsError
+from copick_picker.settings.job import JobSettings, Names, NumberByName, split_names
+
+CPU_LOADERS = 0
+"""Loader processes on a CPU, which the network keeps busy."""
+DEVICE_LOADERS = 4
+"""Most loader processes for an accelerator."""
+CALIBRATION_MARGIN = 0.01
+"""F-beta that a lower threshold may cost: scores on other data than the validation runs' tend to
+be lower."""
+FEWEST_REFERENCES = 5
+"""Validation picks of an object from which on a threshold is chosen."""
+TOLERANCE_RADII = 0.5
+"""Greatest distance of a hit, in radii: that of ``evaluate``."""
+AUGMENTATION_SET: Literal["octopi"] = "octopi"
+"""Test-time augmentations of the finished model."""
+AUGMENTATION_COUNT = 4
+"""Test-time augmentations of the finished model."""
+MINING_SCORE = 0.3
+"""Lowest score of a false positive that is trained on as a hard negative."""
+MINING_DISTANCE_RADII = 1.0
+"""A candidate nearer than this to any reference pick is no hard negative."""
+PEAK_TARGETS = ("points", "gaussian")
+"""Targets without a size: picks are maxima of the probabilities, ``localize --method peaks``."""
+CROP_VOXELS = 48
+"""Most voxels along a side of the stored crop of a validation tomogram."""
+
+
+DEFAULT_ARCHITECTURE = "ResidualUNet"
+"""Network where ``start`` does not say another."""
+DEFAULT_PARAMETERS: Mapping[str, Any] = MappingProxyType(
+    {"channels": [12, 32, 64, 64], "dropout": 0.1}
+)
+"""Settings of that network."""
+DEFAULT_PATCH = (48, 48, 48)
+"""Patch (z, y, x) where ``start`` does not say another."""
+LEAST_START_SHARE = 0.5
+"""Share of a network's numbers that ``start`` must fill, else it is of another architecture."""
+LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType({"alpha": 0.3, "beta": 0.7, "gamma": 2.0})
+"""Tversky's weights of false positives and false negatives; the exponent of the focal loss."""
+AUGMENTATION_PARAMETERS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "flips": {},
+        "quarter-turns": {},
+        "tilts": {"share": 0.3, "max_degrees": 15.0},
+        "scale": {"share": 0.3, "max_change": 0.05},
+        "wedge": {"share": 0.2, "min_degrees": 40.0, "max_degrees": 60.0},
+        "contrast": {"scale_sigma": 0.2, "shift_sigma": 0.1},
+        "noise": {"share": 0.3, "max_sigma": 0.3},
+        "mixup": {"share": 0.5, "alpha": 1.0},
+    }
+)
+"""Parameters of the augmentations, by name."""
+DEFAULT_AUGMENTATIONS = ("flips", "quarter-turns", "tilts", "scale", "contrast")
+
+
+def augmentation_plan(value: object) -> object:
+    """Return name -> parameters of ``flips,scale``, of a list of names, or of a mapping.
+
+    Parameters
+    ----------
+    value : object
+        What a flag or a YAML file gave. Parameters that are not given are the default ones.
+    """
+    if isinstance(value, Mapping):
+        return {
+            str(name): dict(AUGMENTATION_PARAMETERS.get(str(name), {})) | dict(given or {})
+            for name, given in value.items()
+        }
+    names = split_names(value)
+    if isinstance(names, tuple):
+        return {
+            str(name): dict(AUGMENTATION_PARAMETERS.get(str(name), {}))
+            for name in names
+            if name != "none"
+        }
+    return value
+
+
+def split_values(value: object) -> object:
+    """Return a dict from ``name=value`` texts, the values read as YAML, or the value itself.
+
+    Parameters
+    ----------
+    value : object
+        What a flag or a YAML file gave.
+
+    Raises
+    ------
+    SettingsError
+        If a text has no ``=``.
+    """
+    if not isinstance(value, tuple | list):
+        return value
+    pairs: dict[str, Any] = {}
+    for text in value:
+        name, equals, content = str(text).partition("=")
+        if not equals:
+            msg = f"got '{text}'; expected name=value"
+            raise SettingsError(msg)
+        pairs[name.strip()] = yaml.safe_load(content)
+    return pairs
+
+
+def split_numbers(value: object) -> object:
+    """Return a tuple of integers from ``12,24``, or one number three times, or the value itself.
+
+    Parameters
+    ----------
+    value : object
+        What a flag or a YAML file gave.
+
+    Examples
+    --------
+    >>> split_numbers("48"), split_numbers("32,64,64")
+    (('48', '48', '48'), ('32', '64', '64'))
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value, value, value)
+    parts = split_names(value) if isinstance(value, str) else value
+    if isinstance(parts, tuple) and len(parts) == 1:
+        return parts * 3
+    return parts
+
+
+Side = Annotated[int, Field(ge=8)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Window = Annotated[tuple[Side, Side, Side], BeforeValidator(split_numbers)]
+
+
+class TrainSettings(JobSettings):
+    """Settings of ``train``.
+
+    Attributes
+    ----------
+    input : str
+        Tomogram URI ``type@spacing``.
+    picks : str
+        Picks URI ``object:user/session`` of the reference picks.
+    output : str
+        Model folder to make; with ``folds`` and no ``fold``, a folder of model folders.
+    radius : dict
+        Object name -> radius in Angstrom, over the project's.
+    contrast : str
+        How protein looks in the tomograms: ``dark``, ``bright``, or ``auto`` to look.
+    validation_runs : tuple of str
+        Runs that are kept for validation: names, globs, ``@file``.
+    validation_share : float
+        Share of the runs that is drawn for validation where nothing else says which.
+    validation_split : str or None
+        Split of a Croissant manifest that is kept for validation; ``split`` is trained on.
+    folds : int or None
+        Deal the runs into so many folds.
+    fold : int or None
+        Train the model that leaves out this fold, from 1; None trains one for every fold.
+    target : str
+        ``spheres``, ``points``, ``gaussian`` or ``masks``.
+    target_fraction : float
+        Radius of a painted sphere, or standard deviation of a Gaussian, as a fraction of the
+        particle's radius.
+    masks : str or None
+        Segmentation URI for ``target: masks``.
+    head : str
+        What the network's channels mean.
+    loss : str
+        Name of the loss.
+    loss_parameters : dict
+        Settings of the loss, over its defaults.
+    object_weight : float
+        Weight of a voxel of an object in the cross-entropy, against 1 of the background.
+    weight : dict
+        Object name -> weight of its voxels, over ``object_weight``.
+    architecture : str or None
+        Name of the network; None: that of ``start``, else ``ResidualUNet``.
+    parameters : dict or None
+        Settings of the network; None: those of ``start``, else the default recipe's.
+    patch : tuple of int or None
+        Patch (z, y, x) in voxels; None: the window of ``start``, else 48 a side.
+    batch_size : int
+        Patches of a batch.
+    particle_share : float
+        Share of the patches that is drawn around particles, every object alike.
+    hard_negative_share : float
+        Share of the patches that is drawn around hard negatives, once there are any.
+    augmentations : dict
+        Augmentation -> its parameters; names alone take the default parameters.
+    start : str or None
+        Model to start from: a model folder, the name of a shipped model, octopi's weights
+        (with ``start_config``), or a checkpoint of CryoSiam.
+    start_config : str or None
+        Octopi's ``model_config.yaml`` of ``start``.
+    backbone_rate : float
+        Learning rate of the weights taken from ``start``, as a fraction of that of the others.
+    steps : int
+        Steps of the optimiser.
+    max_minutes : float or None
+        Stop after so many minutes of training; the learning rate then falls with the time.
+    learning_rate : float
+        Highest learning rate of AdamW.
+    warmup_share : float
+        Share of the steps over which the rate rises.
+    weight_decay : float
+        Decoupled weight decay.
+    average_decay : float
+        Decay of the exponential average of the weights, for one step; 0 leaves averaging out.
+    gradient_norm : float
+        Gradients longer than this are shortened to it.
+    accumulate : int
+        Batches whose gradients are added up to one step.
+    validate_every : int
+        Steps between two validations.
+    save_every : int
+        Steps between two checkpoints.
+    patience : int or None
+        Stop after so many validations without a better one; None never stops early.
+    beta : float
+        F-beta by which the best weights and the thresholds are chosen.
+    validation_tta : int
+        Test-time augmentations of the validations during training.
+    hard_negatives : int
+        Most false positives of a training run that are trained on as hard negatives; they are
+        looked for after every validation. 0: none.
+    seed : int
+        Seed of weights, patches, augmentations and splits.
+    precision : str
+        ``float32``, ``bf16``, ``fp16``; ``auto`` takes what the device computes fastest.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``mps``.
+    devices : int
+        Devices that share the work.
+    loaders : int or None
+        Processes that read patches; None: none on a CPU, up to four for an accelerator.
+    threads : int or None
+        CPU threads; None leaves torch's choice.
+    cache_megabytes : int
+        Bound of the tomograms that are held in memory.
+    licence : str or None
+        Licence of the model, for its card.
+    trust_checkpoint : bool
+        Load weights of ``start`` that run code when they are read.
+    """
+
+    input: str = "*"
+    picks: str
+    output: str
+    radius: NumberByName = Field(default_factory=dict)
+    contrast: Literal["auto", "dark", "bright"] = "auto"
+    validation_runs: Names = ()
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    validation_split: str | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    fold: Annotated[int, Field(ge=1)] | None = None
+    target: Literal["spheres", "points", "gaussian", "masks"] = "spheres"
+    target_fraction: Annotated[float, Field(gt=0, le=2)] = 0.5
+    masks: str | None = None
+    head: str = "softmax"
+    loss: str = "tversky"
+    loss_parameters: NumberByName = Field(default_factory=dict)
+    object_weight: Annotated[float, Field(gt=0)] = 2.0
+    weight: NumberByName = Field(default_factory=dict)
+    architecture: str | None = None
+    parameters: Annotated[dict[str, Any], BeforeValidator(split_values)] | None = None
+    patch: Window | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    particle_share: Share = 0.7
+    hard_negative_share: Share = 0.1
+    augmentations: Annotated[dict[str, dict[str, float]], BeforeValidator(augmentation_plan)] = (
+        Field(default=DEFAULT_AUGMENTATIONS, validate_default=True)
+    )
+    start: str | None = None
+    start_config: str | None = None
+    backbone_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    steps: Annotated[int, Field(ge=1)] = 1000
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    gradient_norm: Annotated[float, Field(gt=0)] = 5.0
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    validate_every: Annotated[int, Field(ge=1)] = 250
+    save_every: Annotated[int, Field(ge=1)] = 50
+    patience: Annotated[int, Field(ge=1)] | None = None
+    beta: Annotated[float, Field(gt=0)] = 1.0
+    validation_tta: Annotated[int, Field(ge=1, le=8)] = 1
+    hard_negatives: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
+    device: str = "auto"
+    devices: Annotated[int, Field(ge=1)] = 1
+    loaders: Annotated[int, Field(ge=0)] | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+    cache_megabytes: Annotated[int, Field(ge=1)] = 2048
+    licence: str | None = None
+    trust_checkpoint: bool = False
+
+    @model_validator(mode="after")
+    def _one_way_to_split(self) -> Self:
+        given = [
+            name
+            for name in ("validation_runs", "validation_split", "folds")
+            if getattr(self, name) not in (None, ())
+        ]
+        if len(given) > 1:
+            msg = f"{' and '.join(given)} are given; use one"
+            raise ValueError(msg)
+        if self.fold is not None and (self.folds is None or self.fold > self.folds):
+            msg = f"fold is {self.fold}; expected 1 to the number of folds ({self.folds})"
+            raise ValueError(msg)
+        if self.validation_split is not None and self.split is None:
+            msg = "validation_split needs split: the split that is trained on"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if (self.target == "masks") != (self.masks is not None):
+            msg = "masks belongs to target: masks, and that needs it"
+            raise ValueError(msg)
+        if self.start_config is not None and self.start is None:
+            msg = "start_config is given without start"
+            raise ValueError(msg)
+        if self.particle_share + self.hard_negative_share > 1:
+            msg = "particle_share and hard_negative_share together are more than 1"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def unrecorded(cls) -> set[str]:
+        """Return the fields that change no result, or are recorded in another form."""
+        return {
+            "output",
+            "device",
+            "loaders",
+            "cache_megabytes",
+            "save_every",
+            "trust_checkpoint",
+            "threads",
+        }
