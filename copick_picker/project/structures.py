@@ -1,5 +1,7 @@
 """Atomic structures: PDB and mmCIF files, read by gemmi."""
 
+import gzip
+import zlib
 from pathlib import Path
 
 import gemmi
@@ -132,7 +134,7 @@ def read_structure(path: Path) -> Structure:
         If it holds no atoms but waters and hydrogens.
     """
     with guarded(f"cannot read the structure {path}"):
-        structure = gemmi.read_structure(str(path))
+        structure = _parsed(path)
         if not len(structure):
             msg = f"{path} holds no atoms"
             raise DataError(msg)
@@ -144,6 +146,22 @@ def read_structure(path: Path) -> Structure:
         model.remove_waters()
         model.remove_alternative_conformations()
         return Structure(model, path)
+
+
+def _parsed(path: Path) -> gemmi.Structure:
+    """Return what a file holds; gemmi itself reads a packed file that was cut off as a short one."""
+    data = path.read_bytes()
+    if path.name.lower().endswith(".gz"):
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, zlib.error) as error:
+            msg = f"the packed file is cut off or damaged ({error})"
+            raise ValueError(msg) from error
+    text = data.decode("utf-8", errors="replace")
+    if "cif" not in path.name.lower().removesuffix(".gz").rpartition(".")[2]:
+        return gemmi.read_pdb_string(text)
+    document = gemmi.cif.read_string(text)
+    return gemmi.make_structure_from_block(document[0]) if len(document) else gemmi.Structure()
 
 
 def _hydrogen_count(kind: gemmi.ResidueInfo) -> int:
