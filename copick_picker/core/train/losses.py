@@ -13,6 +13,33 @@ from torch import Tensor, nn
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
 
+class WeightedCrossEntropy(nn.Module):
+    """Cross-entropy, the mean over all voxels, each with the weight of its channel.
+
+    Of probabilities it is the mean over voxels and channels with weight times probability, so that
+    probabilities of 0 and 1 give what channels give (torch divides by the number of voxels there).
+
+    Parameters
+    ----------
+    channel_weights : sequence of float
+        Weight of each channel, background first.
+    """
+
+    def __init__(self, channel_weights: Sequence[float]) -> None:
+        super().__init__()
+        self.hard = nn.CrossEntropyLoss(weight=_weights(channel_weights))
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of logits for channels or probabilities."""
+        if not targets.is_floating_point():
+            result: Tensor = self.hard(logits, targets)
+            return result
+        weights = self.hard.weight
+        shares = targets if weights is None else targets * weights[:, None, None, None]
+        total: Tensor = -(shares * torch.log_softmax(logits, dim=1)).sum() / shares.sum()
+        return total
+
+
 class TverskyCrossEntropy(nn.Module):
     """Tversky loss of the objects plus weighted cross-entropy.
 
@@ -33,7 +60,7 @@ class TverskyCrossEntropy(nn.Module):
         self.tversky = TverskyLoss(
             include_background=False, softmax=True, alpha=alpha, beta=beta, batch=True
         )
-        self.cross_entropy = nn.CrossEntropyLoss(weight=_weights(channel_weights))
+        self.cross_entropy = WeightedCrossEntropy(channel_weights)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of logits for channels or probabilities."""
@@ -57,7 +84,7 @@ class DiceCrossEntropy(nn.Module):
     def __init__(self, channel_weights: Sequence[float]) -> None:
         super().__init__()
         self.dice = DiceLoss(include_background=False, softmax=True, batch=True)
-        self.cross_entropy = nn.CrossEntropyLoss(weight=_weights(channel_weights))
+        self.cross_entropy = WeightedCrossEntropy(channel_weights)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of logits for channels or probabilities."""
@@ -93,7 +120,7 @@ class SoftmaxFocal(nn.Module):
 LossBuilder = Callable[[Sequence[float], Mapping[str, float]], nn.Module]
 
 LOSSES: dict[str, tuple[tuple[str, ...], LossBuilder]] = {
-    "cross-entropy": ((), lambda weights, _: nn.CrossEntropyLoss(weight=_weights(weights))),
+    "cross-entropy": ((), lambda weights, _: WeightedCrossEntropy(weights)),
     "dice-ce": ((), lambda weights, _: DiceCrossEntropy(weights)),
     "focal": (("gamma",), lambda weights, given: SoftmaxFocal(given["gamma"], weights)),
     "tversky": (
