@@ -149,7 +149,7 @@ def read_structure(path: Path) -> Structure:
 
 
 def _parsed(path: Path) -> gemmi.Structure:
-    """Return what a file holds; gemmi itself reads a packed file that was cut off as a short one."""
+    """Return what a file holds; gemmi alone reads a packed file that was cut off as a short one."""
     data = path.read_bytes()
     if path.name.lower().endswith(".gz"):
         try:
