@@ -14,9 +14,11 @@ from copick_picker.core.simulate.space import (
     BATCH,
     FREE,
     TAKEN,
+    Centres,
     clear_centres,
     filled,
     first_free,
+    listed_centres,
     random_centres,
     shape_offsets,
     take,
@@ -217,20 +219,20 @@ def place_dissolved(
         At most ``count``.
     """
     found: list[Placed] = []
-    clear = clear_centres(canvas.space, kind.inner_voxels)
+    centres = listed_centres(clear_centres(canvas.space, kind.inner_voxels))
     since_refresh = failures = covered = 0
     while len(found) < count and covered < voxels_wanted and failures < MOST_FAILURES:
         placed = None
         if ice.adsorbed_share > 0.0 and rng.random() < ice.adsorbed_share:
             placed = _at_interface(canvas, kind, ice, rng)
         if placed is None:
-            placed = _in_bulk(canvas, kind, clear, rng)
+            placed = _in_bulk(canvas, kind, centres, rng)
         if placed is not None:
             found.append(placed)
             covered += placed.n_voxels
             since_refresh, failures = since_refresh + 1, 0
         elif since_refresh >= REFRESH_AFTER or (since_refresh and not failures):
-            clear = clear_centres(canvas.space, kind.inner_voxels)
+            centres = listed_centres(clear_centres(canvas.space, kind.inner_voxels))
             since_refresh = 0
         else:
             failures += 1
@@ -280,15 +282,15 @@ def place_at_points(
 
 
 def _in_bulk(
-    canvas: Canvas, kind: MoleculeKind, clear: BoolArray, rng: np.random.Generator
+    canvas: Canvas, kind: MoleculeKind, centres: Centres, rng: np.random.Generator
 ) -> Placed | None:
     for rotation in random_rotations(ORIENTATIONS, rng):
         shape = turned_shape(canvas, kind, rotation, rng.uniform(-0.5, 0.5, 3))
-        batches = random_centres(clear, rng)
-        for _, centres in zip(range(BATCHES), batches, strict=False):
-            index = first_free(canvas.space, shape.offsets, centres, FREE)
+        for _ in range(BATCHES):
+            voxels = random_centres(centres, rng)
+            index = first_free(canvas.space, shape.offsets, voxels, FREE)
             if index is not None:
-                return put(canvas, kind, shape, centres[index])
+                return put(canvas, kind, shape, voxels[index])
     return None
 
 

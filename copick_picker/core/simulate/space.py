@@ -4,7 +4,6 @@ A shape may stick out of the volume's faces, so the grid of owners is wider than
 sides. Voxels outside the ice belong to the vacuum: whatever fits lies in the ice as a whole.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cc3d
@@ -63,6 +62,28 @@ class Space:
         """First and last plane of the volume in which a particle's centre may lie."""
         low, high = self.ice_planes
         return max(low, 0), min(high, self.shape_zyx[0] - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Centres:
+    """Voxels to draw centres from.
+
+    Attributes
+    ----------
+    is_set : numpy.ndarray, shape (z * y * x,), bool
+        Which voxels may be centres.
+    shape_zyx : tuple of int
+        Shape of the volume.
+    share : float
+        Share of the voxels that are set.
+    listed : numpy.ndarray, shape (n,), int64, or None
+        Flat indices of the voxels that are set, where they are few.
+    """
+
+    is_set: BoolArray
+    shape_zyx: tuple[int, ...]
+    share: float
+    listed: IntArray | None
 
 
 def empty_space(
@@ -126,33 +147,42 @@ def clear_centres(space: Space, reach_voxels: float) -> BoolArray:
     return clear
 
 
-def random_centres(clear: BoolArray, rng: np.random.Generator) -> Iterator[IntArray]:
-    """Yield batches of voxels drawn evenly from those that are set; stops where none is.
+def listed_centres(clear: BoolArray) -> Centres:
+    """Return voxels made ready for drawing.
 
     Parameters
     ----------
     clear : numpy.ndarray, shape (z, y, x), bool
         Voxels to draw from.
+    """
+    share = float(np.count_nonzero(clear)) / max(clear.size, 1)
+    flat = np.flatnonzero(clear) if share < SPARSE_SHARE else None
+    return Centres(clear.ravel(), clear.shape, share, flat)
+
+
+def random_centres(centres: Centres, rng: np.random.Generator) -> IntArray:
+    """Return voxels drawn evenly from those that may be centres; none where there is none.
+
+    Parameters
+    ----------
+    centres : Centres
+        Voxels to draw from.
     rng : numpy.random.Generator
         Source of randomness.
 
-    Yields
-    ------
+    Returns
+    -------
     numpy.ndarray, shape (n, 3), int64
-        Voxels (z, y, x).
+        Voxels (z, y, x), about 256.
     """
-    share = float(np.mean(clear))
-    flat = clear.ravel()
-    listed = np.flatnonzero(flat) if share < SPARSE_SHARE else None
-    if listed is not None and not len(listed):
-        return
-    while True:
-        if listed is None:
-            drawn = rng.integers(0, flat.size, int(BATCH / share))
-            drawn = drawn[flat[drawn]]
-        else:
-            drawn = listed[rng.integers(0, len(listed), BATCH)]
-        yield np.stack(np.unravel_index(drawn, clear.shape), axis=1)
+    if centres.listed is None:
+        drawn = rng.integers(0, centres.is_set.size, int(BATCH / centres.share))
+        drawn = drawn[centres.is_set[drawn]]
+    elif len(centres.listed):
+        drawn = centres.listed[rng.integers(0, len(centres.listed), BATCH)]
+    else:
+        drawn = centres.listed
+    return np.stack(np.unravel_index(drawn, centres.shape_zyx), axis=1).astype(np.int64)
 
 
 def shape_offsets(mask: BoolArray, space: Space) -> IntArray:
