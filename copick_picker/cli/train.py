@@ -235,7 +235,7 @@ def train(**flags: Any) -> None:
     Exit codes: 0 well, 1 the loss became no number, 2 wrong usage, settings or data.
 
     \b
-    See also: copick-picker simulate, copick-picker targets, copick-picker calibrate
+    See also: copick-picker simulate, copick-picker calibrate
     """  # noqa: D301, E501 (click's mark for text that is not to be wrapped; whole commands)
     from copick_picker.cli.console import execute
 
