@@ -1,0 +1,281 @@
+"""Training on small projects through the real command line: results, stops, wrong input."""
+
+import csv
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from safetensors.numpy import load_file
+
+from copick_picker.cli.main import console
+from copick_picker.records import ObjectSpec, PicksKey
+from killed import killed_when, server, start
+from projects import project_of
+
+SHAPE_ZYX = (32, 40, 48)
+OBJECTS = (ObjectSpec("ribosome", 1, 80.0), ObjectSpec("apo-ferritin", 3, 50.0))
+DEPTH = {"ribosome": 2.5, "apo-ferritin": 3.5}
+PICKS = "*:curator/1"
+SMALL = (
+    *("--patch", "24", "--batch-size", "4", "--threads", "1"),
+    *("--parameter", "channels=[4,8]", "--parameter", "dropout=0.1"),
+)
+
+
+def scene(seed):
+    """Return noise with dark balls in it, and their centres (x, y, z) in Angstrom by object."""
+    rng = np.random.default_rng(seed)
+    volume = 0.5 * rng.normal(size=SHAPE_ZYX)
+    grid = np.moveaxis(np.indices(SHAPE_ZYX), 0, -1)
+    points = {spec.name: [] for spec in OBJECTS}
+    taken = []
+    for spec in OBJECTS:
+        radius = spec.radius_angstrom / 10
+        while len(points[spec.name]) < 3:
+            centre = rng.uniform(0.6 * radius, np.array(SHAPE_ZYX) - 1 - 0.6 * radius)
+            if all(np.linalg.norm(centre - other) > radius + r for other, r in taken):
+                taken.append((centre, radius))
+                points[spec.name].append(10 * centre[::-1])
+                inside = np.linalg.norm(grid - centre, axis=-1) < 0.8 * radius
+                volume[inside] -= DEPTH[spec.name]
+    return volume.astype(np.float32), {name: np.array(found) for name, found in points.items()}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return the folder of a project of four runs."""
+    folder = tmp_path_factory.mktemp("training")
+    tomograms, picks = {}, {}
+    for seed in range(4):
+        volume, points = scene(seed)
+        tomograms[f"TS_{seed}"] = volume
+        for name, centres in points.items():
+            picks[f"TS_{seed}", PicksKey(name, "curator", "1")] = centres
+    project_of(folder, tomograms, picks, objects=OBJECTS)
+    return folder
+
+
+@pytest.fixture
+def place(made, tmp_path, monkeypatch):
+    """Go to a copy of the project."""
+    folder = tmp_path / "place"
+    shutil.copytree(made, folder)
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace(str(made), str(folder)))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(console, [str(part) for part in arguments])
+
+
+def train(*arguments, output="model", picks=PICKS):
+    return run("train", "-c", "config.json", "-p", picks, "-o", output, *SMALL, *arguments)
+
+
+def change_config(place, **changes):
+    path = place / "config.json"
+    config = json.loads(path.read_text())
+    for entry in config["pickable_objects"]:
+        entry.update(changes.get(entry["name"].replace("-", "_"), {}))
+    path.write_text(json.dumps(config))
+
+
+def curve(folder):
+    rows = list(csv.DictReader((folder / "curve.csv").read_text().splitlines()))
+    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
+
+
+def test_a_trained_model_segments_localizes_and_evaluates(place):
+    steps = ("--steps", 60, "--validate-every", 30, "--validation-runs", "TS_2,TS_3")
+    result = train(*steps, "--licence", "CC0-1.0", "--json", "train.json")
+    assert result.exit_code == 0, result.output
+    assert "step 60 of 60" in result.output
+    assert run("model", "check", "model").exit_code == 0
+    card = yaml.safe_load((place / "model" / "model.yaml").read_text())
+    assert [entry["name"] for entry in card["objects"]] == ["ribosome", "apo-ferritin"]
+    assert card["voxel_spacing_angstrom"] == 10.0
+    assert card["contrast"] == "dark"
+    known = card["provenance"]
+    assert known["licence"] == "CC0-1.0"
+    assert list(known["data"]["validation"]["runs"]) == ["TS_2", "TS_3"]
+    assert known["data"]["training"]["picks"] == {"ribosome": 6, "apo-ferritin": 6}
+    assert str(place) not in json.dumps(card)
+    told = json.loads((place / "train.json").read_text())["scores"]["apo-ferritin"]
+    threshold = card["objects"][1]["score_threshold"]
+    assert told["threshold"] == pytest.approx(threshold, abs=1e-4)
+    for command in (
+        ("segment", "-c", "config.json", "-m", "model", "-r", "TS_2,TS_3", "--probabilities"),
+        ("localize", "-c", "config.json", "-r", "TS_2,TS_3"),
+        ("evaluate", "-c", "config.json", "-r", "TS_2,TS_3", "--reference", PICKS, "--beta", 1),
+    ):
+        result = run(*command)
+        assert result.exit_code == 0, result.output
+    scores = json.loads((place / "scores" / "scores.json").read_text())
+    found = {entry["object"]: entry for entry in scores["objects"]}["apo-ferritin"]
+    assert found["f1"] == pytest.approx(told["f1"], abs=1e-3)
+    assert found["f1"] >= 0.8
+
+
+def test_a_killed_training_goes_on_to_the_same_curve_and_weights(place, tmp_path):
+    steps = ["--steps", "14", "--validate-every", "7", "--save-every", "3"]
+    arguments = ["train", "-c", "config.json", "-p", PICKS, *SMALL, *steps]
+    assert run(*arguments, "-o", "whole").exit_code == 0
+    state = place / "stopped.training" / "last.ckpt"
+    process = start(server(), [*arguments, "-o", "stopped"], tmp_path / "output")
+    assert killed_when(process, state.exists, 0.3), (tmp_path / "output").read_text()
+    assert not (place / "stopped").exists()
+    n_done = len(curve(place / "stopped.training"))
+    assert 3 <= n_done < 14
+    result = run(*arguments, "-o", "stopped")
+    assert result.exit_code == 0, result.output
+    assert "goes on from step" in result.output
+    assert curve(place / "stopped") == curve(place / "whole")
+    whole = (place / "whole" / "weights.safetensors").read_bytes()
+    assert (place / "stopped" / "weights.safetensors").read_bytes() == whole
+    assert "is complete" in run(*arguments, "-o", "stopped").output
+    again = run(*arguments, "-o", "stopped", "--seed", "5")
+    assert again.exit_code == 2
+    assert "settings.seed: 0 there, 5 now" in again.output
+
+
+def test_loader_processes_and_accumulation_change_no_result(place):
+    steps = ("--steps", 3, "--validate-every", 3)
+    assert train(*steps, output="none").exit_code == 0
+    result = train(*steps, "--loaders", 1, output="one")
+    assert result.exit_code == 0, result.output
+    assert curve(place / "one") == curve(place / "none")
+
+
+def test_folds_give_a_model_each_and_pooled_thresholds(place):
+    result = train("--folds", 2, "--steps", 8, "--validate-every", 4, output="cv")
+    assert result.exit_code == 0, result.output
+    cards = [
+        yaml.safe_load((place / "cv" / name / "model.yaml").read_text())
+        for name in ("fold_1", "fold_2")
+    ]
+    held = [list(card["provenance"]["data"]["validation"]["runs"]) for card in cards]
+    assert sorted(held[0] + held[1]) == ["TS_0", "TS_1", "TS_2", "TS_3"]
+    assert cards[0]["provenance"]["scores"] == cards[1]["provenance"]["scores"]
+    total = cards[0]["provenance"]["scores"]["objects"]["ribosome"]["reference"]
+    assert total == 12
+    segmented = run("segment", "-c", "config.json", "-m", "cv/fold_1", "-m", "cv/fold_2")
+    assert segmented.exit_code == 0, segmented.output
+
+
+def test_weights_of_another_model_are_taken_over_and_can_be_held_still(place):
+    assert train("--steps", 2, "--validate-every", 2, output="first").exit_code == 0
+    frozen = ("--start", "first", "--backbone-rate", 0, "--objects", "ribosome")
+    result = run(
+        *("train", "-c", "config.json", "-p", PICKS, "-o", "second", "--threads", 1),
+        *("--steps", 2, "--batch-size", 2, "--validate-every", 2, "--hard-negatives", 5, *frozen),
+    )
+    assert result.exit_code == 0, result.output
+    assert "tensors taken over; 2 of another shape (head.weight" in result.output
+    first = load_file(place / "first" / "weights.safetensors")
+    second = load_file(place / "second" / "weights.safetensors")
+    assert np.array_equal(first["stem.weight"], second["stem.weight"])
+    assert len(second["head.bias"]) == 2
+    card = yaml.safe_load((place / "second" / "model.yaml").read_text())
+    assert card["window_voxels"] == [24, 24, 24]
+    assert card["provenance"]["started_from"] == "first"
+
+
+@pytest.mark.parametrize("kind", ["points", "gaussian"])
+def test_targets_without_a_size_are_picked_by_peaks(place, kind):
+    result = train("--target", kind, "--steps", 2, "--validate-every", 2)
+    assert result.exit_code == 0, result.output
+    assert "localize -c config.json --method peaks" in (place / "model" / "README.md").read_text()
+
+
+def test_a_loss_that_is_no_number_stops_with_the_runs_of_the_batch(place):
+    result = train(
+        "--steps", 40, "--validate-every", 20, "--save-every", 1, "--learning-rate", 1e30
+    )
+    assert result.exit_code == 1
+    assert "the loss became nan at step" in result.output
+    assert "of runs TS_" in result.output
+    assert (place / "model.training" / "last.ckpt").exists()
+    assert not (place / "model").exists()
+
+
+def test_nothing_is_written_on_a_dry_run(place):
+    before = sorted(place.iterdir())
+    result = train("--dry-run")
+    assert result.exit_code == 0, result.output
+    assert sorted(place.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-r", "TS_1"), "there is one run only (TS_1)"),
+        (("--validation-runs", "TS_9"), "no run 'TS_9'"),
+        (("--folds", 9), "9 folds of 4 runs"),
+        (("--folds", 2, "--fold", 3), "fold is 3; expected 1 to the number of folds (2)"),
+        (("--patch", 48), "run TS_"),
+        (("--patch", 25), "needs sides that are multiples of 4"),
+        (("--objects", "ribosom"), "did you mean 'ribosome'?"),
+        (("--loss", "tverski"), "did you mean 'tversky'?"),
+        (("--augmentations", "flip"), "no augmentation 'flip'"),
+        (("--architecture", "Unit"), "no architecture 'Unit'"),
+        (("--start", "nowhere"), "no model folder 'nowhere'"),
+        (("--start", "best_model.pth"), "need --start-config"),
+        (("--start", "simulated-10a"), "the weights are those of another architecture"),
+        (("--target", "masks"), "masks belongs to target: masks"),
+        (("--validation-split", "val"), "validation_split needs split"),
+        (("--precision", "fp16", "--device", "cpu"), "a CPU trains in float32 or bf16"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(place, arguments, message):
+    result = train(*arguments, "--dry-run")
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not (place / "model.training").exists()
+
+
+def test_an_object_without_picks_or_radius_is_named(place):
+    result = train("--dry-run", picks="*:nobody/1")
+    assert result.exit_code == 2
+    assert "'*:nobody/1'" in result.output
+    change_config(place, apo_ferritin={"radius": None})
+    result = train("--dry-run")
+    assert "object 'apo-ferritin' has no radius in the project" in result.output
+    assert train("--dry-run", "--radius", "apo-ferritin=50").exit_code == 0
+    change_config(place, apo_ferritin={"radius": 50.0, "label": 1})
+    result = train("--dry-run")
+    assert result.exit_code == 2
+    assert "label" in result.output
+
+
+def test_an_object_that_only_one_side_of_a_split_has_is_named(place):
+    runs = place / "project" / "ExperimentRuns"
+    for name in ("TS_1", "TS_2", "TS_3"):
+        (runs / name / "Picks" / "curator_1_apo-ferritin.json").unlink()
+    result = train("--folds", 2, "--dry-run")
+    assert result.exit_code == 2
+    assert "has no 'apo-ferritin' in its" in result.output
+    assert "only in TS_0" in result.output
+
+
+def test_an_existing_folder_is_kept(place):
+    (place / "model").mkdir()
+    (place / "model" / "notes.txt").write_text("mine")
+    assert "was not made by this training" in train("--steps", 1).output
+    result = train("--steps", 1, "--overwrite")
+    assert "holds other things than models" in result.output
+    assert (place / "model" / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("place")
+def test_without_the_extra_the_command_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning", None)
+    result = train("--dry-run")
+    assert result.exit_code == 2
+    assert "pip install 'copick-picker[train]'" in result.output
