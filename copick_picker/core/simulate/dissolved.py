@@ -182,6 +182,20 @@ def put(canvas: Canvas, kind: MoleculeKind, shape: TurnedShape, voxel_zyx: IntAr
     return Placed(voxel_zyx + shape.shift_zyx, shape.rotation_zyx, number, n_voxels)
 
 
+def is_inside(canvas: Canvas, centre_zyx: FloatArray) -> bool:
+    """Return whether a centre lies in the volume, between its first and its last voxels.
+
+    Parameters
+    ----------
+    canvas : Canvas
+        The volume.
+    centre_zyx : numpy.ndarray, shape (3,)
+        Centre in voxels.
+    """
+    last = np.array(canvas.shape_zyx) - 1.0
+    return bool(np.all((centre_zyx >= 0.0) & (centre_zyx <= last)))
+
+
 def place_dissolved(
     canvas: Canvas,
     kind: MoleculeKind,
@@ -273,7 +287,7 @@ def place_at_points(
             shape = turned_shape(canvas, kind, random_rotations(1, rng)[0], moved - voxel)
             planes = np.flatnonzero(shape.body.any(axis=(1, 2))) - shape.body.shape[0] // 2
             voxel[0] = min(max(voxel[0], low - planes[0]), high - planes[-1])
-            if np.any(voxel < 0) or np.any(voxel >= canvas.shape_zyx):
+            if not is_inside(canvas, voxel + shape.shift_zyx):
                 continue
             if first_free(canvas.space, shape.offsets, voxel[None], FREE) is not None:
                 found.append(put(canvas, kind, shape, voxel))
@@ -306,15 +320,16 @@ def _at_interface(
     low, high = canvas.space.ice_planes
     choices = [
         plane
-        for plane, is_inside in (
+        for plane, is_in_volume in (
             (max(round(bottom + gap), low) - planes[0], low >= 0),
             (min(round(top - gap), high) - planes[-1], high < canvas.shape_zyx[0]),
         )
-        if is_inside and 0 <= plane < canvas.shape_zyx[0]
+        if is_in_volume and 1 <= plane < canvas.shape_zyx[0] - 1
     ]
-    if not choices:
+    last = np.array(canvas.shape_zyx) - 1
+    if not choices or np.any(last < 2):
         return None
-    centres = rng.integers(0, canvas.shape_zyx, (BATCH, 3))
+    centres = rng.integers(1, last, (BATCH, 3))
     centres[:, 0] = choices[int(rng.integers(len(choices)))]
     index = first_free(canvas.space, shape.offsets, centres, FREE)
     return None if index is None else put(canvas, kind, shape, centres[index])

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.simulate.canvas import TRIES, Canvas, Placed, new_instance, paint
-from copick_picker.core.simulate.dissolved import MoleculeKind, put, turned_shape
+from copick_picker.core.simulate.dissolved import MoleculeKind, is_inside, put, turned_shape
 from copick_picker.core.simulate.membranes import (
     VESICLE,
     Bilayer,
@@ -171,7 +171,7 @@ def _in_membrane(
     rotation = rotation_to(normals[0], rng.uniform(0.0, 2.0 * np.pi))
     centre = points[0] - depth_voxels * normals[0]
     voxel = np.round(centre).astype(np.int64)
-    if np.any(voxel < 0) or np.any(voxel >= canvas.shape_zyx):
+    if not is_inside(canvas, centre):
         return None
     shape = turned_shape(canvas, kind, rotation, centre - voxel)
     if first_free(canvas.space, shape.offsets, voxel[None], membrane.owner) is None:

@@ -59,9 +59,9 @@ class Space:
 
     @property
     def centre_planes(self) -> tuple[int, int]:
-        """First and last plane of the volume in which a particle's centre may lie."""
+        """First and last plane of the volume in which a particle's centre voxel may lie."""
         low, high = self.ice_planes
-        return max(low, 0), min(high, self.shape_zyx[0] - 1)
+        return max(low, 1), min(high, self.shape_zyx[0] - 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,22 +128,24 @@ def clear_centres(space: Space, reach_voxels: float) -> BoolArray:
     Returns
     -------
     numpy.ndarray, shape (z, y, x), bool
-        Where a shape's centre may lie, if the shape holds a ball of that radius.
+        Where a shape's centre voxel may lie, if the shape holds a ball of that radius. The
+        outermost voxels are left out: the centre is up to half a voxel away from its voxel.
     """
     low, high = space.centre_planes
     clear = np.zeros(space.shape_zyx, dtype=bool)
     if low > high:
         return clear
     if reach_voxels < 1.0:
-        clear[low : high + 1] = True
+        clear[low : high + 1, 1:-1, 1:-1] = True
         return clear
     margin = int(np.ceil(reach_voxels))
     first = max(low + space.pad - margin, 0)
     last = high + space.pad + margin + 1
     distance = edt.edt(space.owners[first:last] == FREE, black_border=False, parallel=2)
-    inner = tuple(slice(space.pad, space.pad + length) for length in space.shape_zyx[1:])
+    inner = tuple(slice(space.pad + 1, space.pad + length - 1) for length in space.shape_zyx[1:])
     start = low + space.pad - first
-    clear[low : high + 1] = distance[(slice(start, start + high - low + 1), *inner)] > reach_voxels
+    planes = slice(start, start + high - low + 1)
+    clear[low : high + 1, 1:-1, 1:-1] = distance[(planes, *inner)] > reach_voxels
     return clear
 
 
