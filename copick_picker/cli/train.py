@@ -123,8 +123,8 @@ if TYPE_CHECKING:
 @click.option(
     "--augmentations",
     metavar="A,B",
-    show_default="flips,quarter-turns,tilts,scale,contrast",
-    help="Of flips, quarter-turns, tilts, scale, contrast, noise, wedge, mixup; or none.",
+    help="Of flips, quarter-turns, tilts, scale, contrast (the default), noise, wedge, mixup; or "
+    "none.",
 )
 @click.option(
     "--start",

@@ -13,11 +13,13 @@ from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
+from copick_picker.settings.train import TrainSettings
 
 SETTINGS = {
     "segment": SegmentSettings,
     "localize": LocalizeSettings,
     "evaluate": EvaluateSettings,
+    "train": TrainSettings,
 }
 HEAVY = ["torch", "monai", "scipy", "skimage", "zarr", "cryoet_data_portal", "matplotlib"]
 ROOT = Path(__file__).parents[2]
@@ -94,6 +96,10 @@ DECIDED_LATER = {
     "exact: model's, else 0",
     "exact: model's, else gaussian",
     "CPU 1, else 4",
+    "CPU 0, else up to 4",
+    "start's, else ResidualUNet",
+    "start's, else channels=[12,32,64,64] dropout=0.1",
+    "start's window, else 48",
 }
 """Defaults that the model, the mode or the device decides, as the help says them."""
 
@@ -129,7 +135,8 @@ def test_the_ready_configuration_of_a_command_is_valid(name):
 def test_the_ready_configuration_shows_the_defaults(name):
     shown = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
     fields = SETTINGS[name].model_fields
-    asked = {"config", "model", "input", "output", "reference", "candidate", "probabilities"}
+    asked = {"config", "model", "input", "output", "picks", "reference", "candidate"}
+    asked.add("probabilities")
     for key, value in read_yaml(ROOT / "configs" / f"{name}.yaml").items():
         if key not in asked:
             assert value == fields[key].default, key
