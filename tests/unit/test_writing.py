@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from copick_picker.errors import ProjectError
-from copick_picker.workflows import writing
 from copick_picker.workflows.writing import SlabWriter, WritingStoppedError
 
 
@@ -24,8 +23,7 @@ def test_slabs_arrive_in_order():
     assert all((block == z_start).all() for z_start, block in seen)
 
 
-def test_only_so_much_waits(monkeypatch):
-    monkeypatch.setattr(writing, "QUEUED_BYTES", 2 * slab(0)[1].nbytes)
+def test_only_so_much_waits():
     go_on = threading.Event()
 
     def write(slabs):
@@ -33,7 +31,7 @@ def test_only_so_much_waits(monkeypatch):
         for _ in slabs:
             pass
 
-    writer = SlabWriter(write)
+    writer = SlabWriter(write, waiting_bytes=2 * slab(0)[1].nbytes)
     done = []
 
     def put_all():
