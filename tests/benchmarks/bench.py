@@ -81,7 +81,9 @@ class Bench:
                 return known
         say(f"measuring {name}")
         commit = git("rev-parse", "--short", "HEAD")
-        figures = {"commit": commit, "state": state, "load": load()} | measure()
+        before, waiting = pace(), load()
+        figures = {"commit": commit, "state": state, "load": waiting} | measure()
+        figures["pace"] = [before, pace()]
         stored.parent.mkdir(parents=True, exist_ok=True)
         stored.write_text(json.dumps(figures, indent=1), encoding="utf-8")
         return figures
@@ -104,6 +106,20 @@ def say(text: str) -> None:
 def load() -> float:
     """Return how many processes waited for a core a minute ago: the others' work."""
     return round(os.getloadavg()[0], 1)
+
+
+def pace() -> float:
+    """Return GFLOP a CPU-second of a float32 matrix product: less where others use the core."""
+    side, times = 1024, 12
+    one = torch.ones(side, side)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    began = time.process_time()
+    for _ in range(times):
+        one @ one
+    spent = time.process_time() - began
+    torch.set_num_threads(threads)
+    return round(2e-9 * times * side**3 / spent, 1)
 
 
 def git(*arguments: str) -> str:

@@ -45,6 +45,13 @@ def head(figures: Figures) -> str:
     machine = figures["machine"]
     z, y, x = machine["shape_zyx"]
     loads = [entry["load"] for entry in figures.values() if "load" in entry]
+    paces = [pace for entry in figures.values() for pace in entry.get("pace", ())]
+    quiet = (
+        f"A matrix product ran at {min(paces):.0f} to {max(paces):.0f} GFLOP a CPU-second just before"
+        " and after the\nmeasures; a busy neighbour lowers that, and every figure with it. "
+        if paces
+        else ""
+    )
     commits = sorted({entry["commit"] for entry in figures.values() if "commit" in entry})
     gpu = (
         f"It has the GPU {machine['gpu']}, which this page does not use."
@@ -65,10 +72,10 @@ torch {machine["torch"]}, MONAI {machine["monai"]}, copick {machine["copick"]}, 
 {machine["python"]}. Everything but F1 is measured on noise with balls and on networks that were
 never trained (seed {machine["seed"]}); F1 is measured on simulated tomograms.
 
-Both sides compute on {machine["threads"]} thread, as the machine was shared while it measured
-(load {min(loads):g} to {max(loads):g}) and waiting threads burn CPU-seconds. Figures are
-CPU-seconds of the whole process. The tomogram has {z} x {y} x {x} voxels; the network is octopi's
-Unet with channels 48, 64, 80, 80, strides 2, 2, 1, windows of {machine["window"]} voxels and five
+Both sides compute on {machine["threads"]} thread, as waiting threads burn CPU-seconds on a shared
+machine (its load before the measures: {min(loads):g} to {max(loads):g}). Figures are
+CPU-seconds of the whole process. {quiet}The tomogram has {z} x {y} x {x} voxels; the
+network is octopi's Unet with channels 48, 64, 80, 80, strides 2, 2, 1, windows of {machine["window"]} voxels and five
 classes."""
 
 
