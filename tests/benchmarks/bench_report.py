@@ -47,7 +47,7 @@ def head(figures: Figures) -> str:
     loads = [entry["load"] for entry in figures.values() if "load" in entry]
     paces = [pace for entry in figures.values() for pace in entry.get("pace", ())]
     quiet = (
-        f"A matrix product ran at {min(paces):.0f} to {max(paces):.0f} GFLOP a CPU-second just before"
+        f"A matrix product ran at {min(paces):.0f} to {max(paces):.0f} GFLOP a CPU-second before"
         " and after the\nmeasures; a busy neighbour lowers that, and every figure with it. "
         if paces
         else ""
@@ -75,8 +75,8 @@ never trained (seed {machine["seed"]}); F1 is measured on simulated tomograms.
 Both sides compute on {machine["threads"]} thread, as waiting threads burn CPU-seconds on a shared
 machine (its load before the measures: {min(loads):g} to {max(loads):g}). Figures are
 CPU-seconds of the whole process. {quiet}The tomogram has {z} x {y} x {x} voxels; the
-network is octopi's Unet with channels 48, 64, 80, 80, strides 2, 2, 1, windows of {machine["window"]} voxels and five
-classes."""
+network is octopi's Unet with channels 48, 64, 80, 80, strides 2, 2, 1, windows of
+{machine["window"]} voxels and five classes."""
 
 
 def modes(figures: Figures) -> str:
