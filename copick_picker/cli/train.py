@@ -85,10 +85,19 @@ if TYPE_CHECKING:
     "--object-weight",
     type=float,
     show_default="2.0",
-    help="Weight of objects in the cross-entropy, the background's is 1.",
+    help="Weight of the largest object in the cross-entropy, the background's is 1.",
 )
 @click.option(
-    "--weight", multiple=True, metavar="NAME=W", help="The same for one object; repeatable."
+    "--size-power",
+    type=float,
+    show_default="1.0",
+    help="Smaller objects weigh more: by the ratio of the radii to this power.",
+)
+@click.option(
+    "--weight",
+    multiple=True,
+    metavar="NAME=W",
+    help="Weight of one object, whatever its size; repeatable.",
 )
 @click.option(
     "--architecture",
@@ -101,7 +110,7 @@ if TYPE_CHECKING:
     "--parameter",
     multiple=True,
     metavar="NAME=VALUE",
-    show_default="start's, else channels=[12,32,64,64] dropout=0.1",
+    show_default="start's, else channels=[12,32,64,64] dropout=0.1 output_stride=2",
     help="Setting of the network, such as channels=[16,32,64]; repeatable, all of them.",
 )
 @click.option(
@@ -138,7 +147,7 @@ if TYPE_CHECKING:
     show_default="1.0",
     help="Learning rate of weights from --start, over that of the others.",
 )
-@click.option("--steps", type=int, show_default="1000", help="Steps of the optimiser.")
+@click.option("--steps", type=int, show_default="2000", help="Steps of the optimiser.")
 @click.option(
     "--max-minutes", type=float, help="Stop after so many minutes; the rate falls with the time."
 )

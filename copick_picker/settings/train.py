@@ -38,9 +38,9 @@ CROP_VOXELS = 48
 DEFAULT_ARCHITECTURE = "ResidualUNet"
 """Network where ``start`` does not say another."""
 DEFAULT_PARAMETERS: Mapping[str, Any] = MappingProxyType(
-    {"channels": [12, 32, 64, 64], "dropout": 0.1}
+    {"channels": [12, 32, 64, 64], "dropout": 0.1, "output_stride": 2}
 )
-"""Settings of that network."""
+"""Settings of that network. It learns at half the voxels' resolution, at which it works."""
 DEFAULT_PATCH = (48, 48, 48)
 """Patch (z, y, x) where ``start`` does not say another."""
 LEAST_START_SHARE = 0.5
@@ -176,9 +176,12 @@ class TrainSettings(JobSettings):
     loss_parameters : dict
         Settings of the loss, over its defaults.
     object_weight : float
-        Weight of a voxel of an object in the cross-entropy, against 1 of the background.
+        Weight of a voxel of the largest object in the cross-entropy, against 1 of the background.
+    size_power : float
+        The voxels of a smaller object weigh more: ``object_weight`` times the ratio of the largest
+        radius to its own, to this power. 0: all objects weigh the same.
     weight : dict
-        Object name -> weight of its voxels, over ``object_weight``.
+        Object name -> weight of its voxels, over ``object_weight`` and ``size_power``.
     architecture : str or None
         Name of the network; None: that of ``start``, else ``ResidualUNet``.
     parameters : dict or None
@@ -266,6 +269,7 @@ class TrainSettings(JobSettings):
     loss: str = "tversky"
     loss_parameters: NumberByName = Field(default_factory=dict)
     object_weight: Annotated[float, Field(gt=0)] = 2.0
+    size_power: Annotated[float, Field(ge=0, le=3)] = 1.0
     weight: NumberByName = Field(default_factory=dict)
     architecture: str | None = None
     parameters: Annotated[dict[str, Any], BeforeValidator(split_values)] | None = None
@@ -279,7 +283,7 @@ class TrainSettings(JobSettings):
     start: str | None = None
     start_config: str | None = None
     backbone_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
-    steps: Annotated[int, Field(ge=1)] = 1000
+    steps: Annotated[int, Field(ge=1)] = 2000
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05

@@ -150,7 +150,14 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
     output_stride : int
         Voxels of the patch for a voxel of the network's training output.
     """
-    weights = [settings.weight.get(spec.name, settings.object_weight) for spec in data.objects]
+    radii = {spec.name: spec.radius_angstrom or 1.0 for spec in data.objects}
+    largest = max(radii.values())
+    weights = [
+        settings.weight.get(
+            name, settings.object_weight * (largest / radius) ** settings.size_power
+        )
+        for name, radius in radii.items()
+    ]
     return HeadRules(
         n_objects=len(data.objects),
         target_kind=settings.target,

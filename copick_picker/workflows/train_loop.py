@@ -159,11 +159,12 @@ class Keeper(Callback):
         evaluation = course.judge.evaluation(picks)
         score, by_object = macro_f_beta(evaluation), best_f_beta(evaluation)
         best = dict(module.best)
-        if score > best.get("score", -1.0):
-            best |= {"score": score, "step": step, "since": 0, "by_object": by_object}
+        before = best.get("score", -1.0)
+        since = 0 if score > before else best["since"] + 1
+        if score >= before:  # of equal ones the last, which has learnt for longest
+            best |= {"score": score, "step": step, "by_object": by_object}
             write_weights(course.folder / BEST_FILE, network.state_dict())
-        else:
-            best["since"] = best["since"] + 1
+        best["since"] = since
         if settings.hard_negatives and step < course.plan.steps:
             mined = course.judge.picks(
                 network, store, course.split.training, n_augmentations=settings.validation_tta

@@ -157,6 +157,8 @@ def blueprint(settings: TrainSettings, start: LoadedModel | None, n_outputs: int
         card = start.card
         architecture, parameters = card.architecture, dict(card.parameters)
         patch = card.window_voxels
+        if architecture == DEFAULT_ARCHITECTURE:  # the weights are the same, and it learns faster
+            parameters.setdefault("output_stride", DEFAULT_PARAMETERS["output_stride"])
     if settings.architecture not in (None, architecture):
         architecture = str(settings.architecture)
         if settings.parameters is None:

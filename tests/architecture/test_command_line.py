@@ -98,7 +98,7 @@ DECIDED_LATER = {
     "CPU 1, else 4",
     "CPU 0, else up to 4",
     "start's, else ResidualUNet",
-    "start's, else channels=[12,32,64,64] dropout=0.1",
+    "start's, else channels=[12,32,64,64] dropout=0.1 output_stride=2",
     "start's window, else 48",
 }
 """Defaults that the model, the mode or the device decides, as the help says them."""

@@ -49,6 +49,14 @@ def test_with_a_time_limit_the_rate_falls_with_whatever_ends_first():
     assert rate_factor(10, 90.0, given) == pytest.approx(0.0)
 
 
+def test_with_a_time_limit_the_rate_rises_with_the_time_too():
+    given = plan(steps=1000, seconds=60.0, warmup_steps=50)
+    assert rate_factor(4, 0.0, given) == pytest.approx(0.1)
+    assert rate_factor(4, 1.5, given) == pytest.approx(0.5)
+    assert rate_factor(4, 3.0, given) == pytest.approx(1.0, abs=0.01)
+    assert rate_factor(4, 60.0, given) == pytest.approx(0.0)
+
+
 def test_the_average_forgets_the_first_weights_and_then_follows_its_decay():
     network = nn.Conv3d(1, 1, 1, bias=False)
     module = PickerModule(network, nn.MSELoss(), plan(average_decay=0.5), output_stride=1)

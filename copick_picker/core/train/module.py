@@ -79,8 +79,8 @@ class LearningPlan:
     steps : int
         Steps of the optimiser in all.
     seconds : float or None
-        Time for the training; None for no limit. The rate falls with whichever of steps and time
-        is nearer to its end.
+        Time for the training; None for no limit. The rate rises and falls with whichever of steps
+        and time is nearer to its end.
     warmup_steps : int
         Steps over which the rate rises from 0.
     learning_rate : float
@@ -128,11 +128,13 @@ def rate_factor(step: int, seconds: float, plan: LearningPlan) -> float:
     >>> [round(rate_factor(step, 0.0, plan), 2) for step in (0, 1, 2, 7, 12)]
     [0.5, 1.0, 1.0, 0.5, 0.0]
     """
+    time_share = 0.0 if plan.seconds is None else seconds / plan.seconds
     if step < plan.warmup_steps:
-        return (step + 1) / plan.warmup_steps
+        risen = max((step + 1) / plan.warmup_steps, time_share * plan.steps / plan.warmup_steps)
+        if risen < 1.0:
+            return risen
     progress = (step - plan.warmup_steps) / max(1, plan.steps - plan.warmup_steps)
-    if plan.seconds is not None:
-        progress = max(progress, seconds / plan.seconds)
+    progress = max(0.0, progress, time_share)
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 

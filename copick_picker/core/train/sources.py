@@ -81,9 +81,15 @@ class PlaneCache:
             return self._bytes
 
     def planes(
-        self, name: str, volume: StoredVolume, z_start: int, z_stop: int
+        self,
+        name: str,
+        volume: StoredVolume,
+        z_start: int,
+        z_stop: int,
+        *,
+        part: tuple[slice, slice] = (slice(None), slice(None)),
     ) -> npt.NDArray[Any]:
-        """Return planes as stored, from the cache where they are there.
+        """Return planes as stored, or a part of each, from the cache where they are there.
 
         Parameters
         ----------
@@ -93,6 +99,8 @@ class PlaneCache:
             The volume.
         z_start, z_stop : int
             First plane and one past the last.
+        part : tuple of slice
+            Rows (y) and columns (x) of the planes.
         """
         step = max(1, volume.chunk_planes)
         parts = []
@@ -104,9 +112,9 @@ class PlaneCache:
                 block = volume.read(low, high)
                 self._keep(name, number, block)
             if block is None:
-                parts.append(volume.read(first, last))
+                parts.append(volume.read(first, last)[:, *part])
             else:
-                parts.append(block[first - low : last - low])
+                parts.append(block[first - low : last - low, *part])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -274,8 +282,8 @@ def _box(
     if min(corner_zyx) < 0 or min(size_zyx) < 1 or not inside.all():
         msg = f"run {name}: a box of {size_zyx} at {corner_zyx} does not lie within {volume.shape}"
         raise DataError(msg)
-    planes = cache.planes(name, volume, corner_zyx[0], corner_zyx[0] + size_zyx[0])
-    return planes[(slice(None), *_slices(corner_zyx, size_zyx)[1:])]
+    z, *part = _slices(corner_zyx, size_zyx)
+    return cache.planes(name, volume, z.start, z.stop, part=(part[0], part[1]))
 
 
 def _slices(corner_zyx: Triple, size_zyx: Triple) -> tuple[slice, slice, slice]:
