@@ -1,6 +1,6 @@
 """What a scene of ``simulate`` can hold: one class an entry of the YAML file."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -41,6 +41,9 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    CHOICES: ClassVar[frozenset[str]] = frozenset()
+    """Attributes whose pair is two values to choose from, no range."""
+
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, value: object) -> object:
@@ -59,7 +62,7 @@ class Entry(BaseModel):
     def _ranges_in_order(self) -> Self:
         for name in type(self).model_fields:
             value = getattr(self, name)
-            is_range = isinstance(value, tuple) and len(value) == 2
+            is_range = isinstance(value, tuple) and len(value) == 2 and name not in self.CHOICES
             if is_range and all(isinstance(end, float) for end in value) and value[0] > value[1]:
                 msg = f"{name}: the range {value[0]:g} to {value[1]:g} is upside down"
                 raise ValueError(msg)

@@ -1,8 +1,8 @@
 """How the tomograms of ``simulate`` are taken: ranges of the two imaging paths."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from copick_picker.records import ImagingRanges
 from copick_picker.settings.simulate_entries import Entry, Lengths, Range, Share
@@ -17,6 +17,8 @@ class QuickEntry(Entry):
     The attributes are those of :class:`copick_picker.records.ImagingRanges`, which says what each
     means.
     """
+
+    CHOICES: ClassVar[frozenset[str]] = frozenset({"tilt_steps_degrees"})
 
     defocus_angstrom: Lengths = (2e4, 5e4)
     phase_flipped_share: Share = 0.5
@@ -52,6 +54,20 @@ class FullEntry(Entry):
     filter_cutoff_per_voxel: Annotated[float, Field(gt=0, le=0.5)] = 0.45
     filter_falloff_per_voxel: Annotated[float, Field(ge=0)] = 0.05
 
+    @model_validator(mode="after")
+    def _can_be_taken(self) -> Self:
+        narrowest = 2.0 * self.tilt_limit_degrees[0]
+        if self.tilt_step_degrees > narrowest:
+            msg = (
+                f"tilt_step_degrees: {self.tilt_step_degrees:g} is more than the whole range of "
+                f"tilts, {narrowest:g} degrees: a series needs two tilts at least"
+            )
+            raise ValueError(msg)
+        if self.dqe_nyquist > self.dqe_zero:
+            msg = f"dqe_nyquist: {self.dqe_nyquist:g} is above dqe_zero, {self.dqe_zero:g}"
+            raise ValueError(msg)
+        return self
+
 
 class ImagingEntry(Entry):
     """Microscope and reconstruction.
@@ -81,7 +97,7 @@ class ImagingEntry(Entry):
     denoised_lowpass_angstrom: Annotated[float, Field(ge=0)] = 40.0
     voltage_kilovolt: Positive = 300.0
     spherical_aberration_angstrom: Annotated[float, Field(ge=0)] = 2.7e7
-    amplitude_contrast: Share = 0.07
+    amplitude_contrast: Annotated[float, Field(ge=0, lt=1)] = 0.07
     quick: QuickEntry = QuickEntry()
     full: FullEntry = FullEntry()
 

@@ -122,6 +122,17 @@ class SceneSettings(Entry):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _detector_fits(self) -> Self:
+        pixel = self.imaging.full.detector_pixel_angstrom
+        if self.imaging.path == "full" and pixel > self.voxel_spacing:
+            msg = (
+                f"voxel_spacing: {self.voxel_spacing:g} A is less than "
+                f"imaging.full.detector_pixel_angstrom, {pixel:g} A"
+            )
+            raise ValueError(msg)
+        return self
+
     def _amount(self, name: str) -> MoleculeEntry | DistractorEntry:
         return self.objects[name] if name in self.objects else self.distractors[name]
 

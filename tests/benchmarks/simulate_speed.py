@@ -5,26 +5,28 @@ Usage: python tests/benchmarks/simulate_speed.py [--shape 200,400,400] [--runs 3
 
 The timed volume holds random potential: the time does not depend on what it shows. Each path
 runs in a process of its own; the least of the runs counts, and the memory is the most that the
-process held. ``full`` is a tilt series from -60 to 60 degrees in steps of 3 with all that the
-command simulates, and the weighted back-projection; ``quick`` is signal and noise in Fourier space.
+process held after the first and after the last run. ``full`` is a tilt series from -60 to 60
+degrees in steps of 3 with all that the command simulates, and the weighted back-projection;
+``quick`` is signal and noise in Fourier space. ``least`` is what no way through Fourier space can
+leave out: the random numbers of the noise, two transforms forwards and one back.
 
 Levels are those of the demo's scene (three seeds) at 120 electrons per square Angstrom in ice as
-thick as the box: the ratio of the variances of signal and noise over all voxels, and the mean
-contrast of protein (potential of 0.5 V or more, gold left out) over the noise's standard
-deviation. The correlation is that of the two noise-free tomograms, both after the low-pass filter
-named (Gaussian, half amplitude).
+thick as the box, of the same without gold, and of that with one thing changed. SNR is the ratio of
+the variances of signal and noise over all voxels, CNR the mean contrast of protein (potential of
+0.5 V or more, gold left out) over the noise's standard deviation. The correlation is that of the
+two noise-free tomograms, both after the low-pass filter named (Gaussian, half amplitude).
 """
 
 import argparse
 import json
 import multiprocessing
-import platform
-import resource
+import os
+import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import fft
@@ -42,12 +44,17 @@ from copick_picker.core.simulate.wedge import frequencies
 from copick_picker.records import ImagingConditions
 from copick_picker.settings.simulate import DEMO_SCENE, DEMO_SEEDS
 from copick_picker.workflows.demo_projects import demo_molecules
+from copick_picker.workflows.machine import peak_memory_bytes, processor_name, usable_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SPACING = 10.0
 DEFOCUS = 3.5e4
 GOLD_VOLT = 12.0
 PROTEIN_VOLT = 0.5
 LOWPASS_ANGSTROM = (0.0, 40.0, 60.0)
+PATHS = ("quick", "least", "full", "full and denoised")
 Shape = tuple[int, int, int]
 
 
@@ -94,50 +101,88 @@ def quick_conditions(tilt_step_degrees: float) -> ImagingConditions:
 
 
 def timed(path: str, shape: Shape, runs: int, threads: int) -> dict[str, float]:
-    """Return the least seconds of one tomogram and the most memory of the process."""
+    """Return the least seconds of one tomogram, and the memory after the first and the last."""
     rng = np.random.default_rng(1)
     potential = rng.standard_normal(shape, dtype=np.float32)
     conditions = full_conditions(shape[0])
-    seconds = []
+
+    def full() -> Any:
+        return tilt_series_tomogram(potential, SPACING, conditions, rng, n_threads=threads)
+
+    def full_and_denoised() -> None:
+        low_noise_tomogram(
+            full().series,
+            shape,
+            SPACING,
+            conditions=conditions,
+            noise_share=0.15,
+            lowpass_angstrom=40.0,
+            n_threads=threads,
+        )
+
+    def least() -> None:
+        spectrum = fft.rfftn(potential)
+        spectrum += fft.rfftn(rng.standard_normal(shape, dtype=np.float32))
+        fft.irfftn(spectrum, s=shape, overwrite_x=True)
+
+    ways: dict[str, Callable[[], Any]] = {
+        "quick": lambda: simulated_tomogram(potential, SPACING, quick_conditions(3.0), rng),
+        "full": full,
+        "full and denoised": full_and_denoised,
+        "least": least,
+    }
+    seconds, peaks = [], []
     for _ in range(runs):
         start = time.perf_counter()
-        if path == "full":
-            tilt_series_tomogram(potential, SPACING, conditions, rng, n_threads=threads)
-        elif path == "full and denoised":
-            made = tilt_series_tomogram(potential, SPACING, conditions, rng, n_threads=threads)
-            low_noise_tomogram(
-                made.series,
-                shape,
-                SPACING,
-                conditions=conditions,
-                noise_share=0.15,
-                lowpass_angstrom=40.0,
-                n_threads=threads,
-            )
-        else:
-            simulated_tomogram(potential, SPACING, quick_conditions(3.0), rng)
+        ways[path]()
         seconds.append(time.perf_counter() - start)
-    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": min(seconds), "peak_gib": kibibytes / 2**20}
+        peaks.append(peak_memory_bytes() / 2**30)
+    return {"seconds": min(seconds), "gib_after_first": peaks[0], "gib_after_last": peaks[-1]}
 
 
-def levels(shape: Shape, seed: int, threads: int) -> dict[str, Any]:
-    """Return signal, noise and the correlation with the quick path for one scene."""
+def levels(shape: Shape, seed: int, threads: int) -> dict[str, dict[str, float]]:
+    """Return signal and noise of one scene, and of the same with one thing changed."""
+    conditions = full_conditions(shape[0])
+    thick = (shape[0] - 1) * SPACING / 2.0
+    changes = {
+        "as it is": conditions,
+        "without gold": conditions,
+        "signs not corrected": replace(conditions, phase_flipped=False),
+        "defocus of 2 um": replace(conditions, defocus_angstrom=2e4),
+        "ice of 200 nm": replace(conditions, ice_z_angstrom=(thick - 1000.0, thick + 1000.0)),
+        "no radiation damage": replace(conditions, critical_dose_scale=float("inf")),
+    }
+    found = {}
+    for name, changed in changes.items():
+        scene = replace(DEMO_SCENE, gold_count=(0, 0)) if name != "as it is" else DEMO_SCENE
+        rng = np.random.default_rng(seed)
+        potential = molecule_scene(demo_molecules(), scene, shape, rng).potential
+        made = tilt_series_tomogram(potential, SPACING, changed, rng, n_threads=threads)
+        clean = _low_noise(made.series, shape, changed, threads)
+        noise = made.tomogram - clean
+        protein = (potential >= PROTEIN_VOLT) & (potential < GOLD_VOLT)
+        contrast = clean[potential < PROTEIN_VOLT].mean() - clean[protein].mean()
+        found[name] = {
+            "protein share": float(protein.mean()),
+            "SNR": float(clean.var() / noise.var()),
+            "CNR": float(contrast / noise.std()),
+            "contrast": float(contrast),
+            "noise": float(noise.std()),
+        }
+    return found
+
+
+def correlations(shape: Shape, seed: int, threads: int) -> dict[str, float]:
+    """Return how the noise-free tomograms of the two paths correlate."""
     rng = np.random.default_rng(seed)
     potential = molecule_scene(demo_molecules(), DEMO_SCENE, shape, rng).potential
-    conditions = full_conditions(shape[0])
-    made = tilt_series_tomogram(potential, SPACING, conditions, rng, n_threads=threads)
-    clean = _noise_free(potential, conditions, threads)
-    noise = made.tomogram - _low_noise(made.series, shape, conditions, threads)
-    protein = (potential >= PROTEIN_VOLT) & (potential < GOLD_VOLT)
-    contrast = clean[potential < PROTEIN_VOLT].mean() - clean[protein].mean()
     unharmed = replace(
-        conditions,
+        full_conditions(shape[0]),
         critical_dose_scale=float("inf"),
         shift_sigma_angstrom=0.0,
         rotation_sigma_degrees=0.0,
     )  # what the quick path knows, too
-    correlations = {}
+    found = {}
     for step in (1.0, 3.0):
         full = _noise_free(potential, replace(unharmed, tilt_step_degrees=step), threads)
         for gapless in (0.0, step):
@@ -145,14 +190,17 @@ def levels(shape: Shape, seed: int, threads: int) -> dict[str, Any]:
             for resolution in LOWPASS_ANGSTROM:
                 pair = _lowpass(full, resolution).ravel(), _lowpass(quick, resolution).ravel()
                 key = f"full {step:g} deg, quick {gapless:g}, {resolution:g} A"
-                correlations[key] = round(float(np.corrcoef(*pair)[0, 1]), 3)
-    return {
-        "protein share": float(protein.mean()),
-        "SNR": float(clean.var() / noise.var()),
-        "CNR": float(contrast / noise.std()),
-        "noise": float(noise.std()),
-        "correlations": correlations,
-    }
+                found[key] = round(float(np.corrcoef(*pair)[0, 1]), 3)
+    return found
+
+
+def commit() -> str:
+    """Return the commit that is measured, with a mark where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent, check=False, capture_output=True, text=True
+    )
+    return done.stdout.strip() or "unknown"
 
 
 def _noise_free(potential: Any, conditions: TiltSeriesConditions, threads: int) -> Any:
@@ -191,21 +239,30 @@ def main() -> None:
     options = parser.parse_args()
     shape = tuple(int(part) for part in options.shape.split(","))
     found: dict[str, Any] = {
-        "machine": platform.processor() or platform.machine(),
+        "processor": processor_name(),
+        "cores": usable_cores(),
+        "load": os.getloadavg()[0],
         "version": copick_picker.__version__,
+        "commit": commit(),
+        "threads": options.threads,
         "shape": shape,
     }
+    print({key: found[key] for key in ("processor", "cores", "load", "commit", "threads")})
     context = multiprocessing.get_context("spawn")
-    for path in ("quick", "full", "full and denoised"):
+    for path in PATHS:
         with context.Pool(1) as pool:
             found[path] = pool.apply(timed, (path, shape, options.runs, options.threads))
         print(path, {key: round(value, 2) for key, value in found[path].items()}, flush=True)
     print(f"full / quick: {found['full']['seconds'] / found['quick']['seconds']:.2f}")
+    print(f"full / least: {found['full']['seconds'] / found['least']['seconds']:.2f}")
     if options.scene:
         scene = tuple(int(part) for part in options.scene.split(","))
         for seed in DEMO_SEEDS:
             found[f"seed {seed}"] = levels(scene, seed, options.threads)
-            print(seed, found[f"seed {seed}"], flush=True)
+            for name, values in found[f"seed {seed}"].items():
+                print(seed, name, {key: round(each, 4) for key, each in values.items()}, flush=True)
+            found[f"correlations {seed}"] = correlations(scene, seed, options.threads)
+            print(seed, found[f"correlations {seed}"], flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
 

@@ -300,6 +300,10 @@ def changed(**changes: object) -> dict:
     return {**SCENE, **changes}
 
 
+def full(**changes: object) -> dict:
+    return changed(imaging={"path": "full", "full": changes})
+
+
 def with_object(**changes: object) -> dict:
     entry = {"molecule": "2cg9", "count": 1, "radius_angstrom": 60, **changes}
     return changed(objects={"thing": {key: value for key, value in entry.items() if value != ""}})
@@ -341,12 +345,20 @@ def with_object(**changes: object) -> dict:
         ),
         (changed(imaging={"path": "slow"}), ["imaging.path", "'full'"]),
         (changed(imaging={"tomogram_type": "a b"}), ["tomogram type 'a b'"]),
+        (full(tilt_limit_degrees=[10, 60], tilt_step_degrees=25), ["imaging.full", "two tilts"]),
+        (full(dqe_nyquist=0.9), ["dqe_nyquist: 0.9 is above dqe_zero, 0.85"]),
+        ({**full(), "voxel_spacing": 2.2}, ["2.2 A is less than imaging.full.detector_pixel"]),
     ],
 )
 def test_a_wrong_scene_is_one_line_that_says_where(tmp_path, scene, words):
     result = simulated(tmp_path, "made", scene)
     refused(result, *words)
     assert not (tmp_path / "made").exists()
+
+
+def test_steps_to_choose_from_need_no_order(tmp_path):
+    scene = changed(imaging={"path": "quick", "quick": {"tilt_steps_degrees": [3.0, 0.0]}})
+    assert simulated(tmp_path, "made", scene, "--dry-run").exit_code == 0
 
 
 def test_a_scene_that_does_not_fit_says_how_many_did(tmp_path):

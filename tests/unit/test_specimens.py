@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from copick_picker.core.simulate.canvas import GIVE_UP_AFTER, placed_in_turn
 from copick_picker.core.simulate.filaments import subunit_places, worm_like_chain
 from copick_picker.core.simulate.layouts import window_of_layout
 from copick_picker.core.simulate.membranes import drawn_bilayer, heights, surface_samples
@@ -355,6 +356,15 @@ def test_a_crowded_specimen_reaches_three_tenths() -> None:
     specimen = built(spec)
     assert specimen.occupied_share >= 0.294
     assert specimen.occupied_share < 0.31
+
+
+def test_a_search_without_room_ends_and_one_that_finds_places_goes_on() -> None:
+    tried: list[int] = []
+    assert placed_in_turn(10**9, tried.append) == []
+    assert len(tried) == GIVE_UP_AFTER
+    numbers = iter(range(10**6))
+    found = placed_in_turn(100, lambda _: (next(numbers) % GIVE_UP_AFTER == 0) or None)
+    assert len(found) == 100 // GIVE_UP_AFTER
 
 
 def test_what_does_not_fit_is_counted() -> None:

@@ -42,7 +42,9 @@ class TiltSeriesConditions:
         Lower and upper surface of the ice along z, voxel 0 at 0. Its thickness attenuates the
         beam, its middle is where the defocus holds.
     inelastic_mean_free_path_angstrom : float
-        Lambda of the attenuation exp(-t / (Lambda cos tilt)).
+        Lambda of the attenuation exp(-t / (Lambda cos tilt)): at 300 kV about 395 nm behind an
+        energy filter, 320 nm where an aperture also takes what was scattered far (Rice et al.
+        2018, J. Struct. Biol. 204, 38).
     critical_dose_scale : float
         Factor on the critical exposure of `critical_dose`: 1 at 300 kV, 0.8 at 200 kV, infinity
         for a specimen that the beam does not damage.
@@ -51,7 +53,10 @@ class TiltSeriesConditions:
         most the voxel spacing.
     dqe_zero, dqe_nyquist : float
         Detective quantum efficiency at frequency 0 and at the Nyquist frequency of the detector's
-        pixel.
+        pixel. Typical of cameras that count electrons at 300 kV are 0.8 to 0.9 and 0.2 to 0.4:
+        rounded from the curves of several cameras, not those of one (Ruskin, Yu and Grigorieff
+        2013, J. Struct. Biol. 184, 385; McMullan et al. 2014, Ultramicroscopy 147, 156; Kuijper
+        et al. 2015, J. Struct. Biol. 192, 179).
     shift_sigma_angstrom : float
         Standard deviation, along each axis of an image, of the shift that is left after the
         alignment of the series.
@@ -200,9 +205,9 @@ def dose_before(tilts_degrees: FloatArray, dose_per_tilt: float) -> FloatArray:
 def transmission(conditions: TiltSeriesConditions, tilts_degrees: npt.ArrayLike) -> FloatArray:
     """Return the share of the beam that passes the ice without inelastic scattering.
 
-    ``exp(-t / (Lambda cos tilt))``, t the thickness of the ice (Reimer and Kohl, Transmission
-    Electron Microscopy, 5th edition, section 5.3; Yan et al. 2015,
-    https://doi.org/10.1016/j.jsb.2015.09.004, for ice); an energy filter takes the rest away.
+    ``exp(-t / (Lambda cos tilt))``, t the thickness of the ice (the law of Beer and Lambert: Yan et
+    al. 2015, J. Struct. Biol. 192, 287, for tilts; Rice et al. 2018, J. Struct. Biol. 204, 38, for
+    the mean free path); an energy filter takes the rest away.
 
     Parameters
     ----------

@@ -4,7 +4,14 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.geometry import voxels_to_points
-from copick_picker.core.simulate.canvas import TRIES, Canvas, Placed, new_instance, paint
+from copick_picker.core.simulate.canvas import (
+    TRIES,
+    Canvas,
+    Placed,
+    new_instance,
+    paint,
+    placed_in_turn,
+)
 from copick_picker.core.simulate.orientations import random_rotations
 from copick_picker.core.simulate.plan import BeadSpec, EnvelopedSpec
 from copick_picker.core.simulate.shells import draw_ball, draw_shell
@@ -35,24 +42,7 @@ def place_enveloped(
     rng : numpy.random.Generator
         Source of randomness.
     """
-    found: list[Placed] = []
-    for _ in range(count):
-        radius = rng.uniform(*spec.radius_angstrom)
-        reach = canvas.voxels(radius + spec.outer_angstrom)
-        for _ in range(TRIES):
-            centre = _free_ball(canvas, reach, rng)
-            if centre is None:
-                continue
-            voxel = np.round(centre).astype(np.int64)
-            drawn, body, corner = _drawn_particle(canvas, spec, radius, centre - voxel, rng)
-            corner = corner + voxel
-            if is_free(canvas.space, body, corner):
-                number = new_instance(canvas, spec.name, is_labelled=spec.is_labelled)
-                paint(canvas, drawn, body, corner, number)
-                take(canvas.space, body, corner, TAKEN)
-                found.append(Placed(centre, random_rotations(1, rng)[0], number))
-                break
-    return found
+    return placed_in_turn(count, lambda _: _one_enveloped(canvas, spec, rng))
 
 
 def place_beads(
@@ -71,31 +61,50 @@ def place_beads(
     rng : numpy.random.Generator
         Source of randomness.
     """
-    found: list[Placed] = []
-    for _ in range(count):
-        radius = rng.uniform(*spec.radius_angstrom)
-        side = int(np.ceil(canvas.voxels(radius))) + 2
-        for _ in range(TRIES):
-            centre = _free_ball(canvas, canvas.voxels(radius), rng)
-            if centre is None:
-                continue
-            voxel = np.round(centre).astype(np.int64)
-            drawn = np.zeros((2 * side + 1,) * 3, dtype=np.float32)
-            draw_ball(
-                drawn,
-                voxels_to_points([side + centre - voxel], canvas.voxel_spacing)[0],
-                radius_angstrom=radius,
-                volts=spec.volts,
-                voxel_spacing=canvas.voxel_spacing,
-            )
-            body = drawn >= 0.5 * spec.volts
-            if is_free(canvas.space, body, voxel - side):
-                number = new_instance(canvas, spec.name, is_labelled=spec.is_labelled)
-                paint(canvas, drawn, body, voxel - side, number)
-                take(canvas.space, body, voxel - side, TAKEN)
-                found.append(Placed(centre, np.eye(3), number))
-                break
-    return found
+    return placed_in_turn(count, lambda _: _one_bead(canvas, spec, rng))
+
+
+def _one_enveloped(canvas: Canvas, spec: EnvelopedSpec, rng: np.random.Generator) -> Placed | None:
+    radius = rng.uniform(*spec.radius_angstrom)
+    reach = canvas.voxels(radius + spec.outer_angstrom)
+    for _ in range(TRIES):
+        centre = _free_ball(canvas, reach, rng)
+        if centre is None:
+            continue
+        voxel = np.round(centre).astype(np.int64)
+        drawn, body, corner = _drawn_particle(canvas, spec, radius, centre - voxel, rng)
+        corner = corner + voxel
+        if is_free(canvas.space, body, corner):
+            number = new_instance(canvas, spec.name, is_labelled=spec.is_labelled)
+            paint(canvas, drawn, body, corner, number)
+            take(canvas.space, body, corner, TAKEN)
+            return Placed(centre, random_rotations(1, rng)[0], number)
+    return None
+
+
+def _one_bead(canvas: Canvas, spec: BeadSpec, rng: np.random.Generator) -> Placed | None:
+    radius = rng.uniform(*spec.radius_angstrom)
+    side = int(np.ceil(canvas.voxels(radius))) + 2
+    for _ in range(TRIES):
+        centre = _free_ball(canvas, canvas.voxels(radius), rng)
+        if centre is None:
+            continue
+        voxel = np.round(centre).astype(np.int64)
+        drawn = np.zeros((2 * side + 1,) * 3, dtype=np.float32)
+        draw_ball(
+            drawn,
+            voxels_to_points([side + centre - voxel], canvas.voxel_spacing)[0],
+            radius_angstrom=radius,
+            volts=spec.volts,
+            voxel_spacing=canvas.voxel_spacing,
+        )
+        body = drawn >= 0.5 * spec.volts
+        if is_free(canvas.space, body, voxel - side):
+            number = new_instance(canvas, spec.name, is_labelled=spec.is_labelled)
+            paint(canvas, drawn, body, voxel - side, number)
+            take(canvas.space, body, voxel - side, TAKEN)
+            return Placed(centre, np.eye(3), number)
+    return None
 
 
 def _free_ball(canvas: Canvas, radius: float, rng: np.random.Generator) -> FloatArray | None:

@@ -1,7 +1,8 @@
 """The volumes of a specimen while it is being filled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ Volume = npt.NDArray[np.float32]
 MOST_INSTANCES = 65535
 TRIES = 200
 """Places tried for a large body, such as a vesicle or a filament."""
+GIVE_UP_AFTER = 20
+"""So many large bodies in a row that found no place end the search."""
+Body = TypeVar("Body")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +95,35 @@ class Placed:
     rotation_zyx: FloatArray
     instance_id: int
     n_voxels: int = 0
+
+
+def placed_in_turn(count: int, place: Callable[[int], Body | None]) -> list[Body]:
+    """Return large bodies that found a place, fewer than asked where there is no room.
+
+    Parameters
+    ----------
+    count : int
+        How many are tried; `GIVE_UP_AFTER` in a row that found no place are the last.
+    place : callable
+        Takes how many stand, and returns one more, or None where it found no place.
+
+    Examples
+    --------
+    >>> placed_in_turn(10**9, lambda number: number if number < 3 else None)
+    [0, 1, 2]
+    """
+    found: list[Body] = []
+    failures = 0
+    for _ in range(count):
+        body = place(len(found))
+        if body is not None:
+            found.append(body)
+            failures = 0
+            continue
+        failures += 1
+        if failures == GIVE_UP_AFTER:
+            break
+    return found
 
 
 def new_instance(canvas: Canvas, name: str, *, is_labelled: bool) -> int:

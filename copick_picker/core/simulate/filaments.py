@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.geometry import length_to_voxels
-from copick_picker.core.simulate.canvas import TRIES, Canvas, new_instance
+from copick_picker.core.simulate.canvas import TRIES, Canvas, new_instance, placed_in_turn
 from copick_picker.core.simulate.molecules import Molecule, drawn_molecule
 from copick_picker.core.simulate.placement import overlap
 from copick_picker.core.simulate.plan import FilamentSpec
@@ -131,14 +131,15 @@ def place_filaments(
     rng : numpy.random.Generator
         Source of randomness.
     """
-    found: list[PlacedFilament] = []
-    for _ in range(count):
+
+    def place(_: int) -> PlacedFilament | None:
         for _ in range(TRIES):
             chain = _chain_in_ice(canvas, spec, rng)
             if chain is not None:
-                found.append(_put_filament(canvas, spec, molecule, chain, rng))
-                break
-    return found
+                return _put_filament(canvas, spec, molecule, chain, rng)
+        return None
+
+    return placed_in_turn(count, place)
 
 
 def subunit_places(

@@ -24,7 +24,7 @@ def tomogram_signal(
     """Return the noise-free tomogram of a potential: dark protein, missing wedge.
 
     Weak-phase image ``-2 CTF sigma V a``: interaction constant sigma, voxel edge a (Vulovic et al.
-    2014, https://doi.org/10.1016/j.ultramic.2013.08.007).
+    2014, Ultramicroscopy 136, 61).
 
     Parameters
     ----------

@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.simulate.canvas import TRIES, Canvas, Placed, new_instance, paint
+from copick_picker.core.simulate.canvas import (
+    TRIES,
+    Canvas,
+    Placed,
+    new_instance,
+    paint,
+    placed_in_turn,
+)
 from copick_picker.core.simulate.dissolved import MoleculeKind, is_inside, put, turned_shape
 from copick_picker.core.simulate.membranes import (
     VESICLE,
@@ -65,22 +72,9 @@ def place_membranes(
     rng : numpy.random.Generator
         Source of randomness.
     """
-    found: list[PlacedMembrane] = []
-    for _ in range(count):
-        for _ in range(TRIES):
-            bilayer = _bilayer_in_ice(canvas, spec, rng)
-            if bilayer is None:
-                continue
-            potential, body, corner = bilayer_box(bilayer)
-            if is_free(canvas.space, body, corner):
-                owner = first_owner + len(found)
-                number = new_instance(canvas, spec.name, is_labelled=spec.is_labelled)
-                paint(canvas, potential, body, corner, number)
-                take(canvas.space, body, corner, owner)
-                placed = Placed(bilayer.centre_zyx, bilayer.frame, number)
-                found.append(PlacedMembrane(bilayer, owner, placed))
-                break
-    return found
+    return placed_in_turn(
+        count, lambda number: _one_membrane(canvas, spec, first_owner + number, rng)
+    )
 
 
 def place_membrane_proteins(
@@ -157,6 +151,22 @@ def rotation_to(normal_zyx: FloatArray, turn: float) -> FloatArray:
     cosine, sine = np.cos(turn), np.sin(turn)
     columns = [normal, cosine * first + sine * second, cosine * second - sine * first]
     return np.stack(columns, axis=1)
+
+
+def _one_membrane(
+    canvas: Canvas, spec: MembraneSpec, owner: int, rng: np.random.Generator
+) -> PlacedMembrane | None:
+    for _ in range(TRIES):
+        bilayer = _bilayer_in_ice(canvas, spec, rng)
+        if bilayer is None:
+            continue
+        potential, body, corner = bilayer_box(bilayer)
+        if is_free(canvas.space, body, corner):
+            number = new_instance(canvas, spec.name, is_labelled=spec.is_labelled)
+            paint(canvas, potential, body, corner, number)
+            take(canvas.space, body, corner, owner)
+            return PlacedMembrane(bilayer, owner, Placed(bilayer.centre_zyx, bilayer.frame, number))
+    return None
 
 
 def _in_membrane(
