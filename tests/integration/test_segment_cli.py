@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import copick
@@ -303,7 +302,6 @@ def test_an_interrupt_leaves_whole_results_and_the_rest_is_done_later(config, mo
     assert process.stdout is not None
     while "TS_1" not in (line := process.stdout.readline()) or "done" not in line:
         assert process.poll() is None, process.stderr.read()
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
