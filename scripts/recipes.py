@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from copick_picker.core.simulate.imaging import tomogram_noise, tomogram_signal
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.core.simulate.particle_scenes import LayerRange, ShellSceneSpec, shell_scene
 from copick_picker.records import ImagingConditions, Scene
@@ -190,3 +191,23 @@ def molecule_recipe() -> Recipe:
 
 
 RECIPES: dict[str, Callable[[], Recipe]] = {"molecules": molecule_recipe, "vlp": vlp_recipe}
+
+
+def noise_levels(recipe: Recipe) -> tuple[str, str]:
+    """Return the ranges of signal-to-noise and contrast-to-noise over twelve random tomograms.
+
+    Contrast is the mean inside protein (above 1 V) less the mean of empty ice (within 0.05 V).
+    """
+    ratios, contrasts = [], []
+    for index in range(12):
+        rng = np.random.default_rng([recipe.seed, 7, index])
+        scene, conditions = recipe.held_out_scene(rng), recipe.held_out_conditions(rng)
+        signal = tomogram_signal(scene.potential, scene.voxel_spacing, conditions)
+        noise = tomogram_noise(scene.potential.shape, conditions, rng)
+        ratios.append(float(signal.var() / noise.var()))
+        protein, ice = scene.potential > 1.0, np.abs(scene.potential) < 0.05
+        contrasts.append(float((signal[ice].mean() - signal[protein].mean()) / noise.std()))
+    return (
+        f"{min(ratios):.3f} to {max(ratios):.3f}",
+        f"{min(contrasts):.2f} to {max(contrasts):.2f}",
+    )

@@ -26,16 +26,12 @@ from held_out import (
     write_model,
 )
 from model_readmes import card_text, real_text, score_table
-from recipes import RECIPES, Recipe
+from recipes import RECIPES, Recipe, noise_levels
 
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.models.residual_unet import ResidualUNet
-from copick_picker.core.simulate.imaging import (
-    simulated_tomogram,
-    tomogram_noise,
-    tomogram_signal,
-)
+from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.core.train.losses import TverskyCrossEntropy
 from copick_picker.core.train.sampling import TrainingVolume, patch_batch, with_random_contrast
 from copick_picker.core.train.trainer import Trainer, TrainingPlan
@@ -223,26 +219,6 @@ def text_fields(recipe: Recipe, network: torch.nn.Module) -> dict[str, object]:
         "batch": recipe.batch_size,
         **recipe.tomograms,
     }
-
-
-def noise_levels(recipe: Recipe) -> tuple[str, str]:
-    """Return the ranges of signal-to-noise and contrast-to-noise over twelve random tomograms.
-
-    Contrast is the mean inside protein (above 1 V) less the mean of empty ice (within 0.05 V).
-    """
-    ratios, contrasts = [], []
-    for index in range(12):
-        rng = np.random.default_rng([recipe.seed, 7, index])
-        scene, conditions = recipe.held_out_scene(rng), recipe.held_out_conditions(rng)
-        signal = tomogram_signal(scene.potential, scene.voxel_spacing, conditions)
-        noise = tomogram_noise(scene.potential.shape, conditions, rng)
-        ratios.append(float(signal.var() / noise.var()))
-        protein, ice = scene.potential > 1.0, np.abs(scene.potential) < 0.05
-        contrasts.append(float((signal[ice].mean() - signal[protein].mean()) / noise.std()))
-    return (
-        f"{min(ratios):.3f} to {max(ratios):.3f}",
-        f"{min(contrasts):.2f} to {max(contrasts):.2f}",
-    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.project.checkpoints import read_model_folder
 from copick_picker.project.mrc import read_mrc
+from copick_picker.settings.files import join_settings
 from copick_picker.settings.model import model_card
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,
@@ -22,6 +23,7 @@ from copick_picker.settings.simulate import (
     MOLECULE_FILES,
     OBJECT_RADII_ANGSTROM,
 )
+from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.demo_projects import demo_molecules, package_data
 
 MOLECULES = package_data() / "molecules"
@@ -97,3 +99,19 @@ def test_a_shipped_model_is_whole_and_computes_what_its_card_says(name: str) -> 
 
 def test_the_models_are_small() -> None:
     assert sum(path.stat().st_size for path in MODELS.rglob("*") if path.is_file()) < 8e6
+
+
+@pytest.mark.parametrize("name", ["hiv-vlp-40a", "simulated-10a"])
+def test_the_settings_of_a_shipped_model_train_what_its_card_says(name: str) -> None:
+    path = Path(__file__).parents[2] / "scripts" / "training" / f"{name}.yaml"
+    settings = join_settings(TrainSettings, flags={"config": "c", "output": "m"}, path=path)
+    card = model_card(read_model_folder(MODELS / name)[1], name)
+    assert settings.architecture == card.architecture
+    assert settings.parameters == card.parameters
+    assert set(settings.weight) == set(card.channel_names)
+    assert {entry.target_fraction for entry in card.objects} == {settings.target_fraction}
+    assert settings.input == f"wbp@{card.voxel_spacing_angstrom}"
+    assert settings.contrast == card.contrast
+    assert settings.seed == card.provenance["seed"]
+    assert settings.validation_runs == ("validation_*",)
+    assert not any(run.startswith("test") for run in settings.run_names)
