@@ -10,7 +10,7 @@ DEMO ?= demo
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types layers pytest bench docs clean
+.PHONY: demo test lint types layers pytest bench accuracy docs clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/copick-picker demo --output $(DEMO) --overwrite
@@ -48,6 +48,10 @@ $(VENV)/.test: $(VENV)/.runtime pyproject.toml
 # environment is made in .bench, where the figures are kept too, so that an interrupted run goes on.
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/bench.py
+
+# Every figure of docs/accuracy.md, in .accuracy; hours on two cores. BENCH_PEER as above.
+accuracy: $(VENV)/.test
+	$(BIN)/python tests/benchmarks/accuracy.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
