@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "view": ("copick_picker.cli.view", "Show slices of a run with its picks."),
     "model": ("copick_picker.cli.model", "Show, convert and check models."),
+    "targets": (
+        "copick_picker.cli.targets",
+        "Write what train learns from as segmentations to look at.",
+    ),
     "train": ("copick_picker.cli.train", "Train a model on reference picks, with honest scores."),
     "benchmark": ("copick_picker.cli.benchmark", "Run ready benchmarks, and compare results."),
     "simulate": ("copick_picker.cli.simulate", "Simulate tomograms with known truth."),

@@ -104,6 +104,35 @@ def job_options(command: Command) -> Command:
     return command
 
 
+def target_options(command: Command) -> Command:
+    """Add the options of what is painted of reference picks."""
+    for option in reversed(
+        [
+            click.option(
+                "--radius", multiple=True, metavar="NAME=A", help="Radius of an object; repeatable."
+            ),
+            click.option(
+                "--target",
+                metavar="spheres|points|gaussian|masks",
+                show_default="spheres",
+                help="What the network learns to paint.",
+            ),
+            click.option(
+                "--target-fraction",
+                type=float,
+                show_default="0.5",
+                help="Radius of the painted sphere, or sigma of the Gaussian, over the particle's "
+                "radius.",
+            ),
+            click.option(
+                "--masks", metavar="URI", help="Segmentation that --target masks is cut from."
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
 def job_flags(flags: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return (flags for the settings, job options), with octopi's run list folded in.
 

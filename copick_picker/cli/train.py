@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from copick.cli.types import CopickURI
 
-from copick_picker.cli.options import job_flags, job_options
+from copick_picker.cli.options import job_flags, job_options, target_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "-p", "--picks", type=CopickURI("picks", "input"), help="Reference picks, object:user/session."
 )
 @click.option("-o", "--output", metavar="FOLDER", help="Model folder to make.")
-@click.option("--radius", multiple=True, metavar="NAME=A", help="Radius of an object; repeatable.")
+@target_options
 @click.option(
     "--contrast",
     metavar="auto|dark|bright",
@@ -55,19 +55,6 @@ if TYPE_CHECKING:
 )
 @click.option("--folds", type=int, metavar="K", help="Cross-validation: a model for each fold.")
 @click.option("--fold", type=int, metavar="I", help="Train only the model that leaves out fold I.")
-@click.option(
-    "--target",
-    metavar="spheres|points|gaussian|masks",
-    show_default="spheres",
-    help="What the network learns to paint.",
-)
-@click.option(
-    "--target-fraction",
-    type=float,
-    show_default="0.5",
-    help="Radius of the painted sphere, or sigma of the Gaussian, over the particle's radius.",
-)
-@click.option("--masks", metavar="URI", help="Segmentation that --target masks is cut from.")
 @click.option("--head", show_default="softmax", help="What the network's outputs mean.")
 @click.option(
     "--loss",
@@ -244,7 +231,7 @@ def train(**flags: Any) -> None:
     Exit codes: 0 well, 1 the loss became no number, 2 wrong usage, settings or data.
 
     \b
-    See also: copick-picker simulate, copick-picker calibrate
+    See also: copick-picker simulate, copick-picker targets, copick-picker calibrate
     """  # noqa: D301, E501 (click's mark for text that is not to be wrapped; whole commands)
     from copick_picker.cli.console import execute
 

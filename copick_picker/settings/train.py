@@ -8,7 +8,8 @@ import yaml
 from pydantic import BeforeValidator, Field, model_validator
 
 from copick_picker.errors import SettingsError
-from copick_picker.settings.job import JobSettings, Names, NumberByName, split_names
+from copick_picker.settings.job import Names, NumberByName, split_names
+from copick_picker.settings.targets import AnnotationSettings
 
 CPU_LOADERS = 0
 """Loader processes on a CPU, which the network keeps busy."""
@@ -137,19 +138,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Window = Annotated[tuple[Side, Side, Side], BeforeValidator(split_numbers)]
 
 
-class TrainSettings(JobSettings):
-    """Settings of ``train``.
+class TrainSettings(AnnotationSettings):
+    """Settings of ``train``: those of :class:`AnnotationSettings`, and these.
 
     Attributes
     ----------
-    input : str
-        Tomogram URI ``type@spacing``.
-    picks : str
-        Picks URI ``object:user/session`` of the reference picks.
     output : str
         Model folder to make; with ``folds`` and no ``fold``, a folder of model folders.
-    radius : dict
-        Object name -> radius in Angstrom, over the project's.
     contrast : str
         How protein looks in the tomograms: ``dark``, ``bright``, or ``auto`` to look.
     validation_runs : tuple of str
@@ -162,13 +157,6 @@ class TrainSettings(JobSettings):
         Deal the runs into so many folds.
     fold : int or None
         Train the model that leaves out this fold, from 1; None trains one for every fold.
-    target : str
-        ``spheres``, ``points``, ``gaussian`` or ``masks``.
-    target_fraction : float
-        Radius of a painted sphere, or standard deviation of a Gaussian, as a fraction of the
-        particle's radius.
-    masks : str or None
-        Segmentation URI for ``target: masks``.
     head : str
         What the network's channels mean.
     loss : str
@@ -252,19 +240,13 @@ class TrainSettings(JobSettings):
         Load weights of ``start`` that run code when they are read.
     """
 
-    input: str = "*"
-    picks: str
     output: str
-    radius: NumberByName = Field(default_factory=dict)
     contrast: Literal["auto", "dark", "bright"] = "auto"
     validation_runs: Names = ()
     validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
     validation_split: str | None = None
     folds: Annotated[int, Field(ge=2)] | None = None
     fold: Annotated[int, Field(ge=1)] | None = None
-    target: Literal["spheres", "points", "gaussian", "masks"] = "spheres"
-    target_fraction: Annotated[float, Field(gt=0, le=2)] = 0.5
-    masks: str | None = None
     head: str = "softmax"
     loss: str = "tversky"
     loss_parameters: NumberByName = Field(default_factory=dict)
@@ -327,9 +309,6 @@ class TrainSettings(JobSettings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if (self.target == "masks") != (self.masks is not None):
-            msg = "masks belongs to target: masks, and that needs it"
-            raise ValueError(msg)
         if self.start_config is not None and self.start is None:
             msg = "start_config is given without start"
             raise ValueError(msg)

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from copick_picker.core.geometry import length_to_voxels, points_to_voxels
 from copick_picker.core.train.heads import Head, build_head
 from copick_picker.core.train.module import LearningPlan, TensorBatch, as_tensors
 from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_at
 from copick_picker.core.train.softmax_head import HeadRules
-from copick_picker.core.train.sources import CachedLabels, CachedPlanes, PlaneCache
+from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.core.train.splits import Split
 from copick_picker.project.store import ProjectStore
 from copick_picker.settings.train import LOSS_PARAMETERS, TrainSettings
+from copick_picker.workflows.annotated_runs import AnnotatedRun, sampled_run
 from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.train_data import AnnotatedRun, TrainingData
+from copick_picker.workflows.train_data import TrainingData
 from copick_picker.workflows.train_validation import Centres, Judge
 
 _MEBIBYTE = 2**20
@@ -172,35 +172,12 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
 def _training_run(
     course: Course, store: ProjectStore, run: AnnotatedRun, cache: PlaneCache
 ) -> TrainingRun:
-    spacing = run.tomogram.voxel_spacing
-    channels = course.data.channels
     sign = -1.0 if course.judge.inverted else 1.0
-    labels = None
-    if run.mask is not None and run.labels is not None:
-        values = {run.labels[name]: channel for name, channel in channels.items()}
-        labels = CachedLabels(
-            f"{run.name} {run.mask}",
-            store.open_segmentation(run.name, run.mask),
-            cache,
-            channel_of_value=values,
-        )
-    return TrainingRun(
+    source = CachedPlanes(
         run.name,
-        CachedPlanes(
-            run.name,
-            store.open_tomogram(run.name, run.tomogram),
-            cache,
-            mean=run.mean,
-            standard_deviation=sign * run.standard_deviation,
-        ),
-        {
-            channel: points_to_voxels(run.picks[name].points_xyz, spacing)
-            for name, channel in channels.items()
-            if name in run.picks
-        },
-        {
-            channel: length_to_voxels(spec.radius_angstrom or 0.0, spacing)
-            for channel, spec in enumerate(course.data.objects, start=1)
-        },
-        labels,
+        store.open_tomogram(run.name, run.tomogram),
+        cache,
+        mean=run.mean,
+        standard_deviation=sign * run.standard_deviation,
     )
+    return sampled_run(store, run, course.data.objects, source=source, cache=cache)

@@ -7,6 +7,7 @@ from copick_picker.core.train.heads import build_head
 from copick_picker.core.train.module import LearningPlan, PickerModule
 from copick_picker.core.train.sampling import SamplingRules, check_runs
 from copick_picker.core.train.splits import Split
+from copick_picker.core.train.targets import painted_fraction
 from copick_picker.project.training_files import DONE_FILE, read_json
 from copick_picker.settings.train import PEAK_TARGETS, TrainSettings
 from copick_picker.workflows.runs import Reporter
@@ -15,9 +16,6 @@ from copick_picker.workflows.train_data import TrainingData
 from copick_picker.workflows.train_loop import fit, machine_of, precision_of
 from copick_picker.workflows.train_start import Blueprint
 from copick_picker.workflows.train_validation import Judge
-
-_GAUSSIAN_HALF_HEIGHT = 1.1774100225154747
-"""Radius at half height of a Gaussian, in standard deviations: sqrt(2 ln 2)."""
 
 
 def make_course(
@@ -70,7 +68,7 @@ def make_course(
             window_voxels=plan.patch,
             window_multiple=plan.multiple(network),
             inverted=start is not None and start.contrast != data.contrast,
-            target_fraction=painted_fraction(settings),
+            target_fraction=painted_fraction(settings.target, settings.target_fraction),
             method="peaks" if settings.target in PEAK_TARGETS else "watershed",
             beta=settings.beta,
             device=str(resolve_device(settings.device)),
@@ -109,22 +107,6 @@ def train_course(course: Course, plan: Blueprint, *, reporter: Reporter) -> None
     head = build_head(course.settings.head, course.head)
     module = PickerModule(network, head.loss(), learning, output_stride=course.head.output_stride)
     fit(course, module, reporter=reporter)
-
-
-def painted_fraction(settings: TrainSettings) -> float | None:
-    """Return the radius of what the network paints, as a fraction of the particle's.
-
-    Parameters
-    ----------
-    settings : TrainSettings
-        Kind of target and its size; None for points, which have no size.
-    """
-    if settings.target == "points":
-        return None
-    if settings.target == "masks":
-        return 1.0
-    widening = _GAUSSIAN_HALF_HEIGHT if settings.target == "gaussian" else 1.0
-    return settings.target_fraction * widening
 
 
 def _learning(settings: TrainSettings, backbone: frozenset[str] = frozenset()) -> LearningPlan:

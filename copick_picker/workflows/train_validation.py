@@ -44,8 +44,9 @@ from copick_picker.settings.train import (
     MINING_SCORE,
     TOLERANCE_RADII,
 )
+from copick_picker.workflows.annotated_runs import AnnotatedRun
 from copick_picker.workflows.preflight import in_layers
-from copick_picker.workflows.train_data import AnnotatedRun, TrainingData
+from copick_picker.workflows.train_data import TrainingData
 
 PicksByRun = dict[str, dict[str, PickSet]]
 Centres = dict[str, list[tuple[float, float, float]]]

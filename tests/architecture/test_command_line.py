@@ -13,12 +13,14 @@ from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
+from copick_picker.settings.targets import TargetsSettings
 from copick_picker.settings.train import TrainSettings
 
 SETTINGS = {
     "segment": SegmentSettings,
     "localize": LocalizeSettings,
     "evaluate": EvaluateSettings,
+    "targets": TargetsSettings,
     "train": TrainSettings,
 }
 HEAVY = ["torch", "monai", "scipy", "skimage", "zarr", "cryoet_data_portal", "matplotlib"]

@@ -6,6 +6,7 @@ import torch
 
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.train.heads import HEADS, HeadRules, build_head, outputs_of
+from copick_picker.core.train.painting import target_slabs
 from copick_picker.core.train.placement import Placement
 from copick_picker.core.train.sampling import TrainingRun, truth_of
 from copick_picker.core.train.sources import ArraySource
@@ -15,6 +16,7 @@ from copick_picker.core.train.targets import (
     false_positive_centres,
     gaussian_heights,
     labels_of,
+    painted_fraction,
     pooled_heights,
     pooled_labels,
 )
@@ -56,6 +58,26 @@ def test_a_patch_equals_the_same_part_of_the_whole_painting(kind, corner):
     truth = truth_of(run, Placement(np.eye(3), centre, window))
     part = painted[tuple(slice(a, a + b) for a, b in zip(corner, window, strict=True))]
     assert np.array_equal(labels_of(kind, truth, fraction=0.7), part)
+
+
+@pytest.mark.parametrize("kind", TARGET_KINDS)
+@pytest.mark.parametrize("slab_planes", [1, 5, 18, 40])
+def test_slabs_make_up_the_whole_painting(kind, slab_planes):
+    labels = whole(kind)[1]
+    centres = {c: np.clip(points, 0, np.array(SHAPE) - 1.0) for c, points in CENTRES.items()}
+    painted = labels_of(kind, PatchTruth(SHAPE, centres, RADII, labels), fraction=0.7)
+    run = TrainingRun("a", ArraySource(np.zeros(SHAPE)), centres, RADII, Labels(labels))
+    slabs = list(target_slabs(run, kind=kind, fraction=0.7, slab_planes=slab_planes))
+    assert [start for start, _ in slabs] == list(range(0, SHAPE[0], slab_planes))
+    assert np.array_equal(np.concatenate([channels for _, channels in slabs]), painted)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("spheres", 0.5), ("gaussian", 0.589)])
+def test_the_painted_fraction_is_the_radius_that_is_painted(kind, expected):
+    assert painted_fraction(kind, 0.5) == pytest.approx(expected, abs=1e-3)
+    truth = PatchTruth((41, 43, 45), {1: np.array([[20.0, 21.0, 22.0]])}, {1: 30.0})
+    voxels = np.argwhere(labels_of(kind, truth, fraction=0.5)) - (20, 21, 22)
+    assert np.linalg.norm(voxels, axis=1).max() == pytest.approx(30 * expected, abs=0.3)
 
 
 def test_spheres_are_those_of_the_whole_volume_painter():

@@ -21,6 +21,8 @@ FloatArray = npt.NDArray[np.float64]
 Probabilities = npt.NDArray[np.float32]
 _REACH = 3.0
 """Gaussian targets end so many standard deviations from their centre."""
+_HALF_HEIGHT = float(np.sqrt(2.0 * np.log(2.0)))
+"""Radius of a Gaussian at half of its height, in standard deviations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,11 +197,38 @@ def labels_of(kind: str, truth: PatchTruth, *, fraction: float) -> LabelVolume:
         If there is no such kind.
     """
     if kind == "gaussian":
-        return sphere_labels(truth, fraction * float(np.sqrt(2.0 * np.log(2.0))))
+        return sphere_labels(truth, fraction * _HALF_HEIGHT)
     if kind not in LABEL_TARGETS:
         msg = f"no kind of target '{kind}'; known: {choices_text(TARGET_KINDS)}"
         raise UnknownNameError(msg)
     return LABEL_TARGETS[kind](truth, fraction)
+
+
+def painted_fraction(kind: str, fraction: float) -> float | None:
+    """Return the radius of what :func:`labels_of` paints, as a share of the particle's.
+
+    Parameters
+    ----------
+    kind : str
+        One of :data:`TARGET_KINDS`.
+    fraction : float
+        Size of the target as a share of the particle's radius.
+
+    Returns
+    -------
+    float or None
+        None for points, which have no size; 1 for masks, which show the particle itself.
+
+    Examples
+    --------
+    >>> [painted_fraction(kind, 0.5) for kind in ("spheres", "points", "masks")]
+    [0.5, None, 1.0]
+    """
+    if kind == "points":
+        return None
+    if kind == "masks":
+        return 1.0
+    return fraction * (_HALF_HEIGHT if kind == "gaussian" else 1.0)
 
 
 def pooled_labels(labels: LabelVolume, stride: int) -> LabelVolume:
