@@ -19,7 +19,7 @@ from copick_picker.core.models.fingerprint import fingerprint
 from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.engine import segment_volume
 from copick_picker.core.segment.plan import EngineOptions, Member
-from copick_picker.core.train.sampling import TrainingVolume
+from copick_picker.core.train.volume_batches import TrainingVolume
 from copick_picker.project.checkpoints import write_model_folder
 from copick_picker.records import LocalizeTarget, PickSet
 from copick_picker.scores import Evaluation

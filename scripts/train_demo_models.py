@@ -33,8 +33,12 @@ from copick_picker.core.labels import paint_spheres
 from copick_picker.core.models.residual_unet import ResidualUNet
 from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.core.train.losses import TverskyCrossEntropy
-from copick_picker.core.train.sampling import TrainingVolume, patch_batch, with_random_contrast
 from copick_picker.core.train.trainer import Trainer, TrainingPlan
+from copick_picker.core.train.volume_batches import (
+    TrainingVolume,
+    patch_batch,
+    with_random_contrast,
+)
 from copick_picker.project.mrc import read_mrc
 from copick_picker.workflows.demo_projects import package_data
 

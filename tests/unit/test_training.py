@@ -9,8 +9,12 @@ import torch
 
 from copick_picker.core.models.residual_unet import ResidualUNet
 from copick_picker.core.train.losses import TverskyCrossEntropy
-from copick_picker.core.train.sampling import TrainingVolume, patch_batch, with_random_contrast
 from copick_picker.core.train.trainer import Trainer, TrainingPlan, learning_rate_factor
+from copick_picker.core.train.volume_batches import (
+    TrainingVolume,
+    patch_batch,
+    with_random_contrast,
+)
 from copick_picker.errors import DataError
 
 WINDOW = (8, 12, 16)
