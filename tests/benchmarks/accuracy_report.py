@@ -339,8 +339,8 @@ def methods(figures: Figures) -> str:
     octopi = (
         "its own targets (0.7 radii), `train`, `segment` with four augmentations and `localize`, "
         "with the defaults of its command line. Its check for a GPU is answered from outside, its "
-        "number of epochs is fitted to the time by one epoch that is timed first and not counted, "
-        "and it validates oftener than every 10 epochs where it comes to fewer than 40. It gives "
+        "number of epochs is fitted to the time by a few steps that are timed first and not "
+        "counted, and it validates oftener than every 10 epochs where it comes to fewer than 40. It gives "
         "no scores, so there is no threshold to choose. Its picks are scored by our `evaluate`."
     )
     matched = (

@@ -14,8 +14,9 @@ Usage: python octopi_train.py JOB.json, with the keys
 Octopi asks for a GPU: its check is answered here, from outside and in memory alone. All else is
 octopi's own, with the defaults of its command line: targets of 0.7 radii, Tversky loss with alpha
 0.3, AdamW at 1e-3 falling along a cosine, averaged weights, the best of them by average F1 of the
-voxels, four augmentations, watershed. Its schedule needs a number of epochs: one epoch is run for
-its time, from which the number follows that fits, and is then forgotten; it is not counted.
+voxels, four augmentations, watershed. Its schedule needs a number of epochs: a few steps and a
+validation are run for their time, from which the number follows that fits, and are then forgotten;
+they are not counted.
 """
 
 import json
@@ -34,6 +35,7 @@ TARGETS = ("targets", "octopi", "1")
 TARGET_RADII = 0.7
 VAL_INTERVAL = 10
 LEAST_VALIDATIONS = 4
+TIMED_RUNS = 2
 OVERTIME = 1.1
 """Share of its time after which a training is stopped that takes longer than was foreseen."""
 
@@ -141,8 +143,10 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
     )
     seeded(job["seed"])
     trial = Watch(1e6)
-    trial.train(job, folder / "timing", epochs=1, val_interval=1)
-    epoch, validation = trial.mean("train_update"), trial.mean("validate_update")
+    few = job | {"runs": job["runs"][:TIMED_RUNS], "validation": job["validation"][:1]}
+    trial.train(few, folder / "timing", epochs=1, val_interval=1)
+    epoch = trial.mean("train_update") * len(job["runs"]) / len(few["runs"])
+    validation = trial.mean("validate_update") * len(job["validation"])
     epochs, interval = schedule(job["seconds"], epoch, validation)
     print(f"{epochs} epochs of {epoch:.1f} s, validations of {validation:.1f} s", flush=True)
     seeded(job["seed"])
