@@ -340,8 +340,9 @@ def methods(figures: Figures) -> str:
         "its own targets (0.7 radii), `train`, `segment` with four augmentations and `localize`, "
         "with the defaults of its command line. Its check for a GPU is answered from outside, its "
         "number of epochs is fitted to the time by a few steps that are timed first and not "
-        "counted, and it validates oftener than every 10 epochs where it comes to fewer than 40. It gives "
-        "no scores, so there is no threshold to choose. Its picks are scored by our `evaluate`."
+        "counted, and it validates oftener than every 10 epochs where it comes to fewer than 40. "
+        "It gives no scores, so there is no threshold to choose. Its picks are scored by our "
+        "`evaluate`."
     )
     matched = (
         "the structures that the tomograms were simulated from, times the mean contrast transfer "
