@@ -103,7 +103,7 @@ if TYPE_CHECKING:
 @click.option(
     "--patch", metavar="N|Z,Y,X", show_default="start's window, else 48", help="Patch in voxels."
 )
-@click.option("--batch-size", type=int, show_default="8", help="Patches of a batch.")
+@click.option("--batch-size", type=int, show_default="4", help="Patches of a batch.")
 @click.option(
     "--particle-share",
     type=float,
@@ -134,7 +134,7 @@ if TYPE_CHECKING:
     show_default="1.0",
     help="Learning rate of weights from --start, over that of the others.",
 )
-@click.option("--steps", type=int, show_default="2000", help="Steps of the optimiser.")
+@click.option("--steps", type=int, show_default="4000", help="Steps of the optimiser.")
 @click.option(
     "--max-minutes", type=float, help="Stop after so many minutes; the rate falls with the time."
 )

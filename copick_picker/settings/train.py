@@ -256,7 +256,7 @@ class TrainSettings(AnnotationSettings):
     architecture: str | None = None
     parameters: Annotated[dict[str, Any], BeforeValidator(split_values)] | None = None
     patch: Window | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 8
+    batch_size: Annotated[int, Field(ge=1)] = 4
     particle_share: Share = 0.7
     hard_negative_share: Share = 0.1
     augmentations: Annotated[dict[str, dict[str, float]], BeforeValidator(augmentation_plan)] = (
@@ -265,7 +265,7 @@ class TrainSettings(AnnotationSettings):
     start: str | None = None
     start_config: str | None = None
     backbone_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
-    steps: Annotated[int, Field(ge=1)] = 2000
+    steps: Annotated[int, Field(ge=1)] = 4000
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
