@@ -49,7 +49,7 @@ def check_whole_path(folder, names, *, spacing, contrast, model, objects):
     run("evaluate", "-c", config, "--reference", "*:curator/1", "-o", scores)
     with (scores / "matches.csv").open() as file:
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
-    assert all(row["kind"] == "candidate" and row["matched"] != "true" for row in rows)
+    assert all(row["kind"] == "candidate" and row["matched"] == "0" for row in rows)
     root = copick.from_file(str(config))
     for run_name, volume in tomograms.items():
         item = root.get_run(run_name)
