@@ -251,7 +251,8 @@ def curves(figures: Figures) -> str:
         f"recipe is made for a GPU and 1,000 epochs; here it came to {first['epochs']} "
         f"({first['steps']} steps of {first['batch_size']} patches of "
         f"{figures['sizes']['peer_window']}^3 voxels{fewer(first['batch_size'])}). "
-        f"{warming(first['epochs'])} Nothing is said here of what "
+        f"{warming(first['epochs'])} Its epochs are whole: they took {times(figures)} minutes, "
+        "validations included. Nothing is said here of what "
         " it reaches with a GPU and its full length. Ours is judged by F1 of picks on "
         "the validation tomograms, at the best threshold of each object; octopi by F1 of voxels, "
         "its own measure. The two columns cannot be compared with each other."
@@ -286,6 +287,12 @@ def shared(figures: Figures) -> str:
         "The machine was shared with other work: of a core they had "
         f"{shares['ours']:.0%} (copick-picker) and {shares['octopi']:.0%} (octopi)."
     )
+
+
+def times(figures: Figures) -> str:
+    """Return the minutes of octopi's trainings."""
+    seconds = [seed["octopi"]["train"]["train_seconds"] for seed in figures["seeds"].values()]
+    return ", ".join(f"{value / 60:.1f}" for value in seconds)
 
 
 def warming(epochs: int) -> str:

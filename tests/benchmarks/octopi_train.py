@@ -36,6 +36,8 @@ TARGET_RADII = 0.7
 VAL_INTERVAL = 10
 LEAST_VALIDATIONS = 4
 TIMED_RUNS = 2
+ROUNDING = 1.05
+"""Share of its time that whole epochs may take."""
 OVERTIME = 1.1
 """Share of its time after which a training is stopped that takes longer than was foreseen."""
 
@@ -107,7 +109,9 @@ def schedule(seconds: float, epoch: float, validation: float) -> tuple[int, int]
     """Return epochs that fit the time, and after how many of them octopi validates.
 
     Octopi's interval is 10 epochs; where there are too few of them for that, it is shortened.
+    Epochs are whole, so that they may take a little longer.
     """
+    seconds *= ROUNDING
     epochs = max(1, int(seconds / max(epoch, 1e-3)))
     for _ in range(20):
         interval = min(VAL_INTERVAL, max(1, epochs // LEAST_VALIDATIONS))
