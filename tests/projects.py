@@ -121,16 +121,39 @@ def read_only(folder: Path) -> Iterator[None]:
                 path.chmod(modes[path])
 
 
-def without_root_powers() -> None:
-    """Make permissions count for root too (``preexec_fn`` of a subprocess, Linux).
+class _PowersHeader(ctypes.Structure):
+    """Version of the call and process, 0 for the calling thread (``linux/capability.h``)."""
 
-    Drops CAP_DAC_OVERRIDE from the bounding set, so that the program started next lacks it. For
-    other users the call fails and changes nothing.
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Powers(ctypes.Structure):
+    """Effective, permitted and inheritable capabilities, 32 bits of each."""
+
+    _fields_ = tuple((name, ctypes.c_uint32) for name in ("effective", "permitted", "inherited"))
+
+
+@contextmanager
+def without_root_powers() -> Iterator[None]:
+    """Make permissions count for root too (Linux), in this thread and those that it starts.
+
+    Takes CAP_DAC_OVERRIDE out of the thread's effective capabilities and gives it back at the end.
     """
     if sys.platform != "linux":
+        yield
         return
-    drop_from_bounding_set, dac_override = 24, 1
-    ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override, 0, 0, 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, powers = _PowersHeader(0x20080522, 0), (_Powers * 2)()
+    dac_override = 1 << 1
+    assert libc.capget(ctypes.byref(header), powers) == 0
+    before = powers[0].effective
+    powers[0].effective = before & ~dac_override
+    assert libc.capset(ctypes.byref(header), powers) == 0
+    try:
+        yield
+    finally:
+        powers[0].effective = before
+        assert libc.capset(ctypes.byref(header), powers) == 0
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from copick_picker.core.segment.device import thread_count, use_threads
 from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.errors import ConflictError
 from copick_picker.project.files import remove, write_text
@@ -19,6 +18,7 @@ from copick_picker.records import ObjectSpec, RunOutcome
 from copick_picker.settings.simulate_command import SimulateSettings
 from copick_picker.settings.simulate_entries import FilamentEntry, MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings, load_scene, preset_path
+from copick_picker.workflows.machine import usable_cores
 from copick_picker.workflows.records import PRODUCER, new_record, same_job
 from copick_picker.workflows.runs import Reporter, Summary, process_runs
 from copick_picker.workflows.simulate_molecules import LoadedMolecule, load_molecules
@@ -222,9 +222,8 @@ def _made(
     settings: SimulateSettings,
     reporter: Reporter,
 ) -> Summary:
-    threads = settings.threads or thread_count()
+    threads = settings.threads or usable_cores()
     if settings.workers == 1:
-        use_threads(settings.threads)
         maker = RunMaker(plan.scene, plan.spec, molecules, plan.output, plan.record, threads)
         return process_runs(COMMAND, names, maker.make, reporter=reporter)
     todo = [name for name in names if not run_manifest(plan.output, name).exists()]
@@ -238,7 +237,6 @@ def _made(
 def _worker(plan: Plan, place: Place, reporter: Reporter) -> Work:
     """Return what makes a run, in a process of its own."""
     del reporter
-    use_threads(place.threads)
     sources = molecule_sources(plan.scene)
     molecules = load_molecules(sources, plan.folder, plan.scene.voxel_spacing)
     maker = RunMaker(plan.scene, plan.spec, molecules, plan.output, plan.record, place.threads)

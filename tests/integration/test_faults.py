@@ -48,15 +48,10 @@ class Job:
         """Run the command in this process, where torch is imported already."""
         return CliRunner().invoke(console, [*self.command, *options])
 
-    def run_as_anyone(self) -> subprocess.CompletedProcess[str]:
-        """Run the command in a process for which permissions count, even if it is root's."""
-        return subprocess.run(
-            [str(PROGRAM), *self.command],
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=without_root_powers,
-        )
+    def run_as_anyone(self) -> Result:
+        """Run the command in a thread for which permissions count, even if it is root's."""
+        with without_root_powers():
+            return self.run()
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -182,7 +177,7 @@ def test_a_read_only_project_is_refused_before_the_work(tmp_path: Path) -> None:
     with read_only(job.config_path.parent):
         refused = job.run_as_anyone()
 
-    assert refused.returncode == 2
+    assert refused.exit_code == 2
     assert refused.stderr.splitlines()[-1].startswith("Error: cannot write to ")
     assert os.strerror(13) in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -195,7 +190,7 @@ def test_a_read_only_run_fails_alone(tmp_path: Path) -> None:
     with read_only(run_folder(job.config_path, "TS_2")):
         done = job.run_as_anyone()
 
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "TS_1 done" in done.stdout
     assert "TS_2 failed" in done.stderr
     assert os.strerror(13) in done.stderr
