@@ -2,13 +2,15 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from copick_picker.records import ImagingRanges
-from copick_picker.settings.simulate_entries import Entry, Lengths, Range, Share
+from copick_picker.settings.simulate_entries import Entry, Lengths, Range, Share, as_range
 
 Tilt = Annotated[float, Field(gt=0, lt=90)]
+Tilts = Annotated[tuple[Tilt, Tilt], BeforeValidator(as_range)]
 Positive = Annotated[float, Field(gt=0)]
+Positives = Annotated[tuple[Positive, Positive], BeforeValidator(as_range)]
 
 
 class QuickEntry(Entry):
@@ -22,9 +24,9 @@ class QuickEntry(Entry):
 
     defocus_angstrom: Lengths = (2e4, 5e4)
     phase_flipped_share: Share = 0.5
-    tilt_limit_degrees: tuple[Tilt, Tilt] = (60.0, 60.0)
+    tilt_limit_degrees: Tilts = (60.0, 60.0)
     tilt_steps_degrees: tuple[Annotated[float, Field(ge=0)], ...] = (0.0, 3.0)
-    noise_std: tuple[Positive, Positive] = (0.0145, 0.0175)
+    noise_std: Positives = (0.0145, 0.0175)
     noise_exponent: Range = (0.3, 0.7)
     filter_exponent: Range = (-0.2, 0.05)
 
@@ -37,14 +39,14 @@ class FullEntry(Entry):
     means and where it is from; pairs are ranges to draw from.
     """
 
-    tilt_limit_degrees: tuple[Tilt, Tilt] = (60.0, 60.0)
+    tilt_limit_degrees: Tilts = (60.0, 60.0)
     tilt_step_degrees: Annotated[float, Field(gt=0, le=30)] = 3.0
-    total_dose_per_square_angstrom: tuple[Positive, Positive] = (100.0, 120.0)
+    total_dose_per_square_angstrom: Positives = (100.0, 120.0)
     defocus_angstrom: Lengths = (2e4, 5e4)
     phase_flipped_share: Share = 1.0
     defocus_spread_angstrom: Annotated[float, Field(ge=0)] = 50.0
     illumination_semiangle_radian: Annotated[float, Field(ge=0)] = 1e-5
-    inelastic_mean_free_path_angstrom: tuple[Positive, Positive] = (3500.0, 3800.0)
+    inelastic_mean_free_path_angstrom: Positives = (3500.0, 3800.0)
     critical_dose_scale: Positive = 1.0
     detector_pixel_angstrom: Positive = 2.5
     dqe_zero: Annotated[float, Field(gt=0, le=1)] = 0.85

@@ -356,9 +356,11 @@ def test_a_wrong_scene_is_one_line_that_says_where(tmp_path, scene, words):
     assert not (tmp_path / "made").exists()
 
 
-def test_steps_to_choose_from_need_no_order(tmp_path):
+def test_steps_to_choose_from_need_no_order_and_a_number_is_a_range(tmp_path):
     scene = changed(imaging={"path": "quick", "quick": {"tilt_steps_degrees": [3.0, 0.0]}})
     assert simulated(tmp_path, "made", scene, "--dry-run").exit_code == 0
+    single = full(tilt_limit_degrees=45, total_dose_per_square_angstrom=80)
+    assert simulated(tmp_path, "made", single, "--dry-run").exit_code == 0
 
 
 def test_a_scene_that_does_not_fit_says_how_many_did(tmp_path):
