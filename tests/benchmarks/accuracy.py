@@ -77,6 +77,11 @@ def sizes_of(options: argparse.Namespace) -> Sizes:
         "peer_batch": options.peer_batch,
         "real_minutes": options.real_minutes,
     }
+    if options.templates is not None:
+        most = map(int, options.templates.split(","))
+        given["groups"] = tuple(
+            group | {"most": number} for group, number in zip(base["groups"], most, strict=True)
+        )
     return Sizes(**base | {name: value for name, value in given.items() if value is not None})
 
 
@@ -90,6 +95,7 @@ def main() -> None:
     parser.add_argument("--shape", help="Z,Y,X in voxels, multiples of 4")
     parser.add_argument("--runs", help="training,validation,test")
     parser.add_argument("--peer-batch", type=int, help="patches of a step of octopi's")
+    parser.add_argument("--templates", help="most templates of small objects, of the others")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="minutes of seconds: does it run?")
     parser.add_argument("--report", action="store_true", help="compute nothing")

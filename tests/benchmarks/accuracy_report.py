@@ -92,7 +92,20 @@ def head(figures: Figures) -> str:
 
     make accuracy
 
-{facts}"""
+{facts}
+
+The sizes of these figures:
+
+    {command_of(figures["sizes"])}"""
+
+
+def command_of(sizes: Figures) -> str:
+    """Return the command line that gives the sizes."""
+    words = ["python tests/benchmarks/accuracy.py", f"--minutes {sizes['minutes']:g}"]
+    words += [f"--shape {sizes['shape']}", f"--runs {','.join(map(str, sizes['runs']))}"]
+    words += [f"--peer-batch {sizes['peer_batch']}"]
+    words += [f"--templates {','.join(str(group['most']) for group in sizes['groups'])}"]
+    return " ".join([*words, f"--real-minutes {sizes['real_minutes']:g}"])
 
 
 def error_of(scores: Figures) -> float | None:
@@ -367,8 +380,8 @@ def methods(figures: Figures) -> str:
         "orientation resembles one of those at least as stated. Peaks are at least a radius "
         "apart. Score thresholds are those with the highest F1 on the validation tomograms, and "
         "so is the choice whether picks of different objects compete for a place (by z-score): "
-        f"{chosen}. Coarser voxels and fewer orientations than a GPU would allow; finer ones "
-        "would find more."
+        f"{chosen}. Where the resemblance is low, there are fewer templates than the object's "
+        "size asks for, and with more of them more would be found."
     )
     return f"""## How it was done
 

@@ -54,14 +54,14 @@ class Sizes:
             "binning": 1,
             "orientations": 1860,
             "resemblance": 0.9,
-            "most": 40,
+            "most": 150,
         },
         {
             "up_to_angstrom": 1e9,
             "binning": 2,
             "orientations": 1860,
             "resemblance": 0.9,
-            "most": 300,
+            "most": 1860,
         },
     )
     real_minutes: float = 3.0

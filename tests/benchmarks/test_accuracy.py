@@ -303,7 +303,8 @@ def figures_of(seeds):
     return {
         "machine": machine | {"cores": 2, "threads": 1},
         "sizes": {"preset": "shrec-like", "shape": "96,192,192", "runs": [6, 2, 10]}
-        | {"minutes": 15.0, "peer_window": 96},
+        | {"minutes": 15.0, "peer_window": 96, "peer_batch": 16, "real_minutes": 2.0}
+        | {"groups": [{"most": 40}, {"most": 300}]},
         "seeds": {str(number): seed for number in seeds},
         "real": step
         | {"before": {"left": half, "right": half}, "after": {"left": half, "right": half}},
@@ -321,7 +322,7 @@ def test_the_page_says_what_is_met_and_with_how_many_seeds():
     assert "| 2 of 2 | met in the seeds there are, of three |" in one
     none = accuracy_report.page(figures_of([]) | {"real": None})
     assert "No seed is complete yet" in none
-    assert all(len(line) <= 100 for line in none.splitlines())
+    assert all(len(line) <= 100 for line in none.splitlines() if not line.startswith("    "))
 
 
 def test_the_stored_page_is_that_of_the_stored_figures():
