@@ -153,7 +153,7 @@ def test_loader_processes_and_accumulation_change_no_result(place):
 
 
 def test_folds_give_a_model_each_and_pooled_thresholds(place):
-    result = train("--folds", 2, "--steps", 8, "--validate-every", 4, output="cv")
+    result = train("--folds", 2, "--steps", 3, "--validate-every", 3, output="cv")
     assert result.exit_code == 0, result.output
     cards = [
         yaml.safe_load((place / "cv" / name / "model.yaml").read_text())
@@ -164,7 +164,8 @@ def test_folds_give_a_model_each_and_pooled_thresholds(place):
     assert cards[0]["provenance"]["scores"] == cards[1]["provenance"]["scores"]
     total = cards[0]["provenance"]["scores"]["objects"]["ribosome"]["reference"]
     assert total == 12
-    segmented = run("segment", "-c", "config.json", "-m", "cv/fold_1", "-m", "cv/fold_2")
+    both = ("-m", "cv/fold_1", "-m", "cv/fold_2", "--tta", 1)
+    segmented = run("segment", "-c", "config.json", *both, "-r", "TS_3")
     assert segmented.exit_code == 0, segmented.output
 
 
