@@ -11,8 +11,8 @@ from scipy import ndimage
 from copick_picker.core.simulate.acquisition import TiltSeriesConditions
 from copick_picker.core.simulate.imaging import tomogram_noise, tomogram_signal
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions
-from copick_picker.core.simulate.plan import Specimen
 from copick_picker.core.simulate.tilt_series import low_noise_tomogram, tilt_series_tomogram
+from copick_picker.core.simulate.truth import Specimen
 from copick_picker.settings.simulate_imaging import ImagingEntry
 
 Volume = npt.NDArray[np.float32]

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from copick_picker.core.simulate.plan import Specimen, SpecimenSpec
+from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.core.simulate.specimen import build_specimen
+from copick_picker.core.simulate.truth import Specimen
 from copick_picker.project.copick_store import CopickStore, open_project
 from copick_picker.project.files import write_text
 from copick_picker.project.instances import write_instances

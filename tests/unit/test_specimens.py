@@ -24,10 +24,10 @@ from copick_picker.core.simulate.plan import (
     Layout,
     MembraneSpec,
     ParticleSpec,
-    Specimen,
     SpecimenSpec,
 )
 from copick_picker.core.simulate.specimen import build_specimen
+from copick_picker.core.simulate.truth import Specimen
 from copick_picker.errors import DataError, UnknownNameError
 from copick_picker.project.tables import read_csv
 

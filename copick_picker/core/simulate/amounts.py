@@ -12,9 +12,9 @@ from copick_picker.core.simulate.plan import (
     COUNT,
     LAYOUT,
     Amount,
-    PlacedObjects,
     SpecimenSpec,
 )
+from copick_picker.core.simulate.truth import PlacedObjects
 from copick_picker.errors import DataError, UnknownNameError, choices_text, nearest_name
 
 CUBIC_MICROMETRE = 1e12

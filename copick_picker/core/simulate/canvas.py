@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from copick_picker.core.geometry import length_to_voxels, rotations_xyz, voxels_to_points
 from copick_picker.core.simulate.placement import overlap
-from copick_picker.core.simulate.plan import PlacedObjects
 from copick_picker.core.simulate.space import Space
+from copick_picker.core.simulate.truth import PlacedObjects
 from copick_picker.errors import DataError
 
 BoolArray = npt.NDArray[np.bool_]

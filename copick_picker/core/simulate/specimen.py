@@ -39,11 +39,10 @@ from copick_picker.core.simulate.molecules import Molecule
 from copick_picker.core.simulate.plan import (
     LAYOUT,
     ParticleSpec,
-    PlacedObjects,
-    Specimen,
     SpecimenSpec,
 )
 from copick_picker.core.simulate.space import FIRST_MEMBRANE, empty_space
+from copick_picker.core.simulate.truth import PlacedObjects, Specimen
 from copick_picker.errors import DataError, UnknownNameError, choices_text, nearest_name
 
 BORDER_VOXELS = 3
