@@ -366,7 +366,8 @@ def methods(figures: Figures) -> str:
     )
     octopi = (
         "its own targets (0.7 radii), `train`, `segment` with four augmentations and `localize`, "
-        "with the defaults of its command line. Its check for a GPU is answered from outside, its "
+        "with the defaults of its command line but for what is said above. Its check for a GPU is "
+        "answered from outside, its "
         "number of epochs is fitted to the time by a few steps that are timed first and not "
         "counted, and it validates oftener than every 10 epochs where it comes to fewer than 40. "
         "It gives no scores, so there is no threshold to choose. Its picks are scored by our "
@@ -381,7 +382,7 @@ def methods(figures: Figures) -> str:
         "apart. Score thresholds are those with the highest F1 on the validation tomograms, and "
         "so is the choice whether picks of different objects compete for a place (by z-score): "
         f"{chosen}. Where the resemblance is low, there are fewer templates than the object's "
-        "size asks for, and with more of them more would be found."
+        "size asks for, and more of them might find more."
     )
     return f"""## How it was done
 
@@ -393,7 +394,7 @@ def methods(figures: Figures) -> str:
 
 {filled("**Template matching**: " + matched)}
 
-{table(["object", "voxels", "step", "templates", "resemblance"], rows)}
+{table(["object", "voxels", "step of all orientations", "templates", "resemblance"], rows)}
 
 CPU-minutes, the whole process:
 
