@@ -92,6 +92,15 @@ def run_folder(config_path: Path, run_name: str) -> Path:
     return config_path.parent / "project" / "ExperimentRuns" / run_name
 
 
+def copied_project(folder: Path, place: Path) -> Path:
+    """Copy a folder that holds a project, with paths that lead into the copy; return its config."""
+    shutil.copytree(folder, place)
+    config = place / "config.json"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace(str(folder), str(place)), encoding="utf-8")
+    return config
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder with its bytes, to tell whether anything changed."""
     return {

@@ -1,7 +1,6 @@
 """``copick-picker calibrate`` on real copick projects."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from copick_picker.project.thresholds import store_thresholds, with_thresholds
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.workflows.model import write_model
-from projects import project_of, temporaries, tree, without_root_powers
+from projects import copied_project, project_of, temporaries, tree, without_root_powers
 
 OBJECTS = (
     ObjectSpec("ribosome", 1, 120.0, score_threshold=0.95),
@@ -68,10 +67,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(made: Path, tmp_path: Path) -> Path:
-    shutil.copytree(made, tmp_path / "place")
-    path = tmp_path / "place" / "config.json"
-    path.write_text(path.read_text().replace(str(made), str(tmp_path / "place")))
-    return path
+    return copied_project(made, tmp_path / "place")
 
 
 def model(folder: Path, *names: str) -> Path:

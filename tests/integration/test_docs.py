@@ -15,7 +15,7 @@ from copick_picker.cli.main import console
 from copick_picker.project.making import add_picks
 from copick_picker.project.mrc import write_mrc
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
-from projects import project_of
+from projects import copied_project, project_of
 
 ROOT = Path(__file__).parents[2]
 OCTOPI = ROOT / "tests" / "fixtures" / "octopi"
@@ -105,10 +105,7 @@ def cryosiam_files(folder):
 @pytest.fixture
 def workplace(docs_folder, tmp_path, monkeypatch):
     """Go to a fresh copy of the docs' folder, with paths of the project that lead into it."""
-    place = tmp_path / "place"
-    shutil.copytree(docs_folder, place)
-    config = place / "config.json"
-    config.write_text(config.read_text().replace(str(docs_folder), str(place)))
+    place = copied_project(docs_folder, tmp_path / "place").parent
     monkeypatch.chdir(place)
     arguments = shlex.split(CONVERT)
     result = CliRunner().invoke(console, arguments)

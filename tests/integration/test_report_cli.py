@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from copick_picker.cli.main import console
 from copick_picker.project.making import add_picks
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
-from projects import noise, project_of, run_folder, small_project, temporaries
+from projects import copied_project, noise, project_of, run_folder, small_project, temporaries
 
 OBJECTS = (ObjectSpec("ribosome", 1, 60.0, score_weight=2.0), ObjectSpec("apo-ferritin", 2, 30.0))
 SHAPE_ZYX = (24, 40, 52)
@@ -264,9 +264,8 @@ def test_without_the_project_there_is_a_report_without_gallery(scores, tmp_path)
 
 
 def test_a_run_whose_tomogram_is_broken_does_not_stop_the_others(place, tmp_path):
-    folder = shutil.copytree(place, tmp_path / "copy")
-    config = folder / "config.json"
-    config.write_text(config.read_text().replace(str(place), str(folder)))
+    config = copied_project(place, tmp_path / "copy")
+    folder = config.parent
     next(run_folder(config, "TS_2").rglob("0/.zarray")).write_text("{")
     shutil.rmtree(next(run_folder(config, "TS_3").glob("VoxelSpacing*")))
     page = tmp_path / "report.html"

@@ -22,7 +22,7 @@ from copick_picker.workflows import targets as workflow
 from copick_picker.workflows.annotated_runs import sampled_run
 from copick_picker.workflows.train_course import head_rules
 from copick_picker.workflows.train_data import training_data
-from projects import noise, project_of, run_folder, temporaries, tree
+from projects import copied_project, noise, project_of, run_folder, temporaries, tree
 
 SHAPE_ZYX = (21, 30, 40)
 WINDOW = (7, 10, 12)
@@ -53,10 +53,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def place(made, tmp_path, monkeypatch):
     """Go to a copy of the project; slabs are four planes."""
-    folder = tmp_path / "place"
-    shutil.copytree(made, folder)
-    config = folder / "config.json"
-    config.write_text(config.read_text().replace(str(made), str(folder)))
+    folder = copied_project(made, tmp_path / "place").parent
     monkeypatch.chdir(folder)
     monkeypatch.setattr(workflow, "SLAB_BYTES", 4 * 5 * SHAPE_ZYX[1] * SHAPE_ZYX[2])
     return folder

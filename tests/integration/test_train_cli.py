@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import sys
 
 import numpy as np
@@ -14,7 +13,7 @@ from safetensors.numpy import load_file
 from copick_picker.cli.main import console
 from copick_picker.records import ObjectSpec, PicksKey
 from killed import killed_when, server, start
-from projects import project_of
+from projects import copied_project, project_of
 
 SHAPE_ZYX = (32, 40, 48)
 OBJECTS = (ObjectSpec("ribosome", 1, 80.0), ObjectSpec("apo-ferritin", 3, 50.0))
@@ -62,10 +61,7 @@ def made(tmp_path_factory):
 @pytest.fixture
 def place(made, tmp_path, monkeypatch):
     """Go to a copy of the project."""
-    folder = tmp_path / "place"
-    shutil.copytree(made, folder)
-    config = folder / "config.json"
-    config.write_text(config.read_text().replace(str(made), str(folder)))
+    folder = copied_project(made, tmp_path / "place").parent
     monkeypatch.chdir(folder)
     return folder
 
