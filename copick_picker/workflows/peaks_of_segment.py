@@ -25,7 +25,7 @@ from copick_picker.workflows.pick_outputs import (
     object_labels,
     picks_outcome,
 )
-from copick_picker.workflows.writing import SlabWriter
+from copick_picker.workflows.writing import SlabWriter, SlabWriters
 
 RADIUS_ADVICE = (
     "set it in the project's configuration, or run segment without --picks, "
@@ -104,7 +104,12 @@ class SegmentPeaks:
         return PlannedPicks(source, keys, own, complete)
 
     def finder(
-        self, planned: PlannedPicks, shape_zyx: tuple[int, int, int], spacing: float
+        self,
+        planned: PlannedPicks,
+        shape_zyx: tuple[int, int, int],
+        spacing: float,
+        *,
+        job: SlabWriters,
     ) -> "PeakFinder":
         """Return what takes a run's probabilities while they are computed.
 
@@ -116,9 +121,11 @@ class SegmentPeaks:
             Shape of its tomogram.
         spacing : float
             Edge of a voxel in Angstrom.
+        job : SlabWriters
+            What is stopped with the job.
         """
         rules = self.output.settings.rules()
-        return PeakFinder(planned.source.targets, shape_zyx, spacing, rules)
+        return PeakFinder(planned.source.targets, shape_zyx, spacing, rules, job=job)
 
     def write(
         self, run_name: str, planned: PlannedPicks, results: Mapping[str, Localized]
@@ -194,6 +201,8 @@ class PeakFinder:
         Edge of a voxel in Angstrom.
     rules : LocalizeRules
         Limits of ``peaks``.
+    job : SlabWriters
+        What is stopped with the job.
     """
 
     def __init__(
@@ -202,6 +211,8 @@ class PeakFinder:
         shape_zyx: tuple[int, int, int],
         voxel_spacing: float,
         rules: LocalizeRules,
+        *,
+        job: SlabWriters,
     ) -> None:
         self._found: dict[str, Localized] = {}
 
@@ -214,7 +225,7 @@ class PeakFinder:
                 rules=rules,
             )
 
-        self._thread = SlabWriter(find, waiting_bytes=0)
+        self._thread = SlabWriter(find, waiting_bytes=0, job=job)
 
     def put(self, z_start: int, probabilities: FloatVolume) -> None:
         """Hand over the next planes.

@@ -77,6 +77,10 @@ class Stages(Protocol[Given, Made]):
         """Wait until it is written."""
         ...
 
+    def stop(self) -> None:
+        """Leave nothing of what was made and will not be finished."""
+        ...
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -296,7 +300,7 @@ def process_in_stages(
 
     Reading and finishing have a thread each. At most one run is read ahead, and at most one is
     being finished while the next is computed. A stage that raises fails its own run; the others go
-    on.
+    on. After an interrupt, what is being finished is finished and the rest is stopped.
 
     Parameters
     ----------
@@ -322,17 +326,21 @@ def process_in_stages(
         return guarded(run_name, stages.read)
 
     finishing: list[Future[RunOutcome]] = []
-    with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "finish") as finisher:
-        ahead = [reader.submit(read, name) for name in run_names[:1]]
-        for number, run_name in enumerate(run_names):
-            began = time.perf_counter()
-            given = ahead.pop().result()
-            ahead = [reader.submit(read, name) for name in run_names[number + 1 : number + 2]]
-            made = staged(run_name, given, stages.compute)
-            finishing.append(finisher.submit(finished, run_name, made, number + 1, began))
-            if number:
-                finishing[-2].result()
-        outcomes = tuple(future.result() for future in finishing)
+    try:
+        with ThreadPoolExecutor(1, "read") as reader, ThreadPoolExecutor(1, "finish") as finisher:
+            ahead = [reader.submit(read, name) for name in run_names[:1]]
+            for number, run_name in enumerate(run_names):
+                began = time.perf_counter()
+                given = ahead.pop().result()
+                ahead = [reader.submit(read, name) for name in run_names[number + 1 : number + 2]]
+                made = staged(run_name, given, stages.compute)
+                finishing.append(finisher.submit(finished, run_name, made, number + 1, began))
+                if number:
+                    finishing[-2].result()
+            outcomes = tuple(future.result() for future in finishing)
+    except BaseException:
+        stages.stop()
+        raise
     return Summary(command, outcomes, time.perf_counter() - start)
 
 

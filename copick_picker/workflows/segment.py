@@ -151,8 +151,7 @@ def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
             reporter,
             peaks,
         )
-        read = job.read(run_name)
-        return read if isinstance(read, RunOutcome) else job.finish(job.compute(read))
+        return job.run(run_name)
 
     return work
 

@@ -1,7 +1,7 @@
 """One run of ``segment``: read it, compute it, write it while it is computed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -28,9 +28,9 @@ from copick_picker.workflows.pick_outputs import outcome_with_picks
 from copick_picker.workflows.preflight import Preflight, check_voxels, in_layers
 from copick_picker.workflows.records import new_record, refuse, same_job
 from copick_picker.workflows.running import model_slabs
-from copick_picker.workflows.runs import Reporter, staged
+from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.segment_output import RunInput, RunOutput, Table, Writers
-from copick_picker.workflows.writing import SlabWriter
+from copick_picker.workflows.writing import SlabWriter, SlabWriters
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class SegmentJob:
         Where warnings go.
     peaks : SegmentPeaks or None
         Picks that are found while the runs are segmented.
+    writers : SlabWriters
+        Whatever is being written.
     """
 
     settings: SegmentSettings
@@ -65,10 +67,16 @@ class SegmentJob:
     checks: Mapping[str, Preflight]
     reporter: Reporter
     peaks: SegmentPeaks | None = None
+    writers: SlabWriters = field(default_factory=SlabWriters)
 
     def run(self, run_name: str) -> RunOutcome:
         """Segment one run, all stages in a row."""
-        return staged(run_name, staged(run_name, self.read(run_name), self.compute), self.finish)
+        try:
+            given = self.read(run_name)
+            return given if isinstance(given, RunOutcome) else self.finish(self.compute(given))
+        except BaseException:
+            self.stop()
+            raise
 
     def read(self, run_name: str) -> "RunInput | RunOutcome":
         """Return a run's tomogram and mask, ready to be computed; or why there is nothing to do."""
@@ -137,6 +145,10 @@ class SegmentJob:
         if self.peaks is None or picks is None:
             return outcome
         return outcome_with_picks(outcome, self.peaks.write(run_name, picks, found))
+
+    def stop(self) -> None:
+        """Leave nothing of what is being written."""
+        self.writers.stop()
 
     def _segmentation_key(self, run_name: str, tomogram: TomogramKey) -> SegmentationKey:
         spacing, given = tomogram.voxel_spacing, self.output["voxel_spacing"]
@@ -301,7 +313,9 @@ class SegmentJob:
         z, y, x = given.volume.shape
         peaks = None
         if self.peaks is not None and given.picks is not None:
-            peaks = self.peaks.finder(given.picks, (z, y, x), given.tomogram.voxel_spacing)
+            peaks = self.peaks.finder(
+                given.picks, (z, y, x), given.tomogram.voxel_spacing, job=self.writers
+            )
         if given.is_kept:
             return Writers(peaks=peaks)
         overwrite = self.settings.overwrite or bool(self.store.existing(run_name, [key]))
@@ -314,7 +328,7 @@ class SegmentJob:
             overwrite=overwrite,
         )
         if feature is None:
-            return Writers(SlabWriter(labels), peaks=peaks)
+            return Writers(SlabWriter(labels, job=self.writers), peaks=peaks)
         shares = partial(
             self.store.write_feature,
             run_name,
@@ -323,7 +337,9 @@ class SegmentJob:
             provenance=given.record,
             overwrite=True,  # ours, or the user said so: _complete has refused all others
         )
-        return Writers(SlabWriter(labels), SlabWriter(shares), peaks)
+        return Writers(
+            SlabWriter(labels, job=self.writers), SlabWriter(shares, job=self.writers), peaks
+        )
 
 
 def _at_shape(

@@ -1,6 +1,7 @@
 """Slabs are written while the next ones are computed."""
 
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,26 @@ class WritingStoppedError(Exception):
     """Raised within a writer, so that it leaves nothing half-written behind."""
 
 
+class SlabWriters:
+    """The writers of one job: it can stop those that nobody else knows of.
+
+    An interrupt may come between the start of a writer and the moment in which its owner has it;
+    a writer that nobody stops waits for ever, and with it the end of the process.
+    """
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakSet[SlabWriter] = weakref.WeakSet()
+
+    def add(self, writer: "SlabWriter") -> None:
+        """Remember a writer for as long as it works."""
+        self._known.add(writer)
+
+    def stop(self) -> None:
+        """Stop all writers that have not ended yet; nothing stays of what they wrote."""
+        for writer in tuple(self._known):
+            writer.stop()
+
+
 class SlabWriter:
     """Hands slabs to a writer that works in a thread of its own.
 
@@ -27,10 +48,16 @@ class SlabWriter:
         Takes an iterable of (first plane, block) and writes it, whole or not at all.
     waiting_bytes : int
         No further slab is taken while so many bytes wait; one may always wait.
+    job : SlabWriters, optional
+        The writers of its job, which know of it before it begins.
     """
 
     def __init__(
-        self, write: Callable[[Slabs], None], *, waiting_bytes: int = QUEUED_BYTES
+        self,
+        write: Callable[[Slabs], None],
+        *,
+        waiting_bytes: int = QUEUED_BYTES,
+        job: SlabWriters | None = None,
     ) -> None:
         self._limit = waiting_bytes
         self._waiting: deque[tuple[int, Block]] = deque()
@@ -38,6 +65,8 @@ class SlabWriter:
         self._is_closed, self._is_stopped = False, False
         self._change = threading.Condition()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
+        if job is not None:
+            job.add(self)
         self._written: Future[None] = self._pool.submit(write, self._slabs())
         self._written.add_done_callback(lambda _: self._notify())
 

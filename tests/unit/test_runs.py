@@ -149,6 +149,9 @@ class Staged:
         self._step("finish", name)
         return RunOutcome(name, "done")
 
+    def stop(self):
+        self.seen.append(("stop", ""))
+
 
 def test_a_run_is_read_and_another_finished_while_one_is_computed():
     reporter, stages = Silent(), Staged()
@@ -166,6 +169,22 @@ def test_a_stage_that_fails_fails_its_own_run(stage):
     assert summary.counts == {"done": 3, "failed": 1, "skipped": 1}
     failed = summary.outcomes[2]
     assert (failed.run_name, failed.message) == ("TS_03", f"{stage} broke")
+
+
+def test_an_interrupt_stops_the_stages_when_what_is_being_finished_is_finished():
+    class Interrupted(Staged):
+        def compute(self, name):
+            if name == "TS_02":
+                self.finishing.set()
+                raise KeyboardInterrupt
+            return super().compute(name)
+
+    stages = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        process_in_stages("segment", RUNS, stages, reporter=Silent())
+    assert stages.seen[-1] == ("stop", "")
+    assert ("finish", "TS_01") in stages.seen
+    assert ("compute", "TS_03") not in stages.seen
 
 
 def test_no_run_is_read_more_than_one_ahead():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from copick_picker.errors import ProjectError
-from copick_picker.workflows.writing import SlabWriter, WritingStoppedError
+from copick_picker.workflows.writing import SlabWriter, SlabWriters, WritingStoppedError
 
 
 def slab(z_start):
@@ -81,3 +81,24 @@ def test_stopping_ends_the_writer_where_it_is():
     writer.put(*slab(0))
     writer.stop()
     assert seen[-1] == "stopped"
+
+
+def test_a_job_stops_the_writers_that_nobody_else_has():
+    ended, seen = threading.Event(), []
+
+    def write(slabs):
+        try:
+            seen.extend(slabs)
+        finally:
+            ended.set()
+
+    job = SlabWriters()
+    SlabWriter(write, job=job)  # its owner was interrupted before it had it
+    finished = SlabWriter(lambda slabs: seen.extend(slabs), job=job)
+    finished.put(*slab(4))
+    finished.finish()
+    assert not ended.is_set()
+    job.stop()
+    assert ended.is_set()
+    finished.finish()
+    assert [z_start for z_start, _ in seen] == [4]
