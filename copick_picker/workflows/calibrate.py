@@ -15,7 +15,9 @@ from copick_picker.core.evaluate.calibration import (
 from copick_picker.errors import CheckpointError, ConflictError, DataError, SettingsError
 from copick_picker.project.checkpoints import is_model_folder, read_model_folder, replace_card
 from copick_picker.project.files import write_bytes
+from copick_picker.project.store import ProjectStore
 from copick_picker.project.thresholds import check_writable, store_thresholds
+from copick_picker.project.uris import matching
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_tables import number_text
 from copick_picker.report.threshold_plot import ThresholdMarks, threshold_figure
@@ -60,7 +62,12 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
         }
         present = {name: value for name, value in in_use.items() if value is not None}
         rule = CalibrationRule(settings.margin, settings.fewest_references)
-        found = calibrated_thresholds(scored.evaluation, rule=rule, present=present)
+        found = calibrated_thresholds(
+            scored.evaluation,
+            rule=rule,
+            present=present,
+            sought_from=_sought_from(settings, store, scored.evaluation),
+        )
         _show(settings, scored.evaluation, found, reporter)
         _check_found(settings, found)
         if summary.exit_code == 0:
@@ -83,6 +90,34 @@ def _card(name: str) -> ModelCard:
         )
         raise CheckpointError(msg)
     return model_card(read_model_folder(folder)[1], name)
+
+
+def _sought_from(
+    settings: CalibrateSettings, store: ProjectStore, evaluation: Evaluation
+) -> dict[str, float]:
+    """Return the score from which on each object's candidates were kept by ``localize``.
+
+    The highest of all runs; no entry where the record of a set does not tell.
+    """
+    found: dict[str, list[float | None]] = {}
+    for run_name in evaluation.run_names:
+        for key in matching(store.picks(run_name), settings.candidate, "picks"):
+            record = store.picks_provenance(run_name, key)
+            found.setdefault(key.object_name, []).append(_localized_from(record))
+    return {
+        name: max(value for value in values if value is not None)
+        for name, values in found.items()
+        if None not in values
+    }
+
+
+def _localized_from(record: Mapping[str, Any] | None) -> float | None:
+    """Return the lowest score that a pick set's record lets a pick have."""
+    if record is None or record.get("command") != "localize":
+        return None
+    chosen = record["settings"]
+    threshold = float(chosen["target"]["score_threshold"] or 0.0)
+    return max(threshold, chosen["peak_floor"]) if chosen["method"] == "peaks" else threshold
 
 
 def _check_places(settings: CalibrateSettings) -> None:
@@ -134,9 +169,9 @@ def _show(
     for entry in found.chosen:
         if entry.is_lowest_score:
             reporter.warn(
-                f"{entry.object_name}: the lowest score of all is the best threshold, and lower "
-                f"ones were not seen: localize with --threshold {entry.object_name}=0 and "
-                "calibrate again"
+                f"{entry.object_name}: the lowest score of all is the best threshold, and whether "
+                f"there are lower ones is not known: localize with --threshold "
+                f"{entry.object_name}=0 and calibrate again"
             )
     for note in evaluation.notes:
         reporter.note(note)

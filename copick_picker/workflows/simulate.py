@@ -90,10 +90,11 @@ def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
         return Summary(COMMAND, planned, 0.0)
     config = _project(plan, overwrite=settings.overwrite)
     summary = _made(plan, molecules, names, settings, reporter)
-    reporter.note(
-        f"project: {config}\nreference picks: *:{USER}/{SESSION}; "
-        f"segmentation of real extent: {TRUTH}:{USER}/{SESSION}"
-    )
+    if summary.counts.get("failed", 0) < len(names):
+        reporter.note(
+            f"project: {config}\nreference picks: *:{USER}/{SESSION}; "
+            f"segmentation of real extent: {TRUTH}:{USER}/{SESSION}"
+        )
     if settings.json_file is not None:
         summary.write(settings.json_file)
     return summary

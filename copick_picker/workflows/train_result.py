@@ -95,7 +95,8 @@ def write_results(
     macro = evaluation.macro.score
     beta = first.settings.beta
     what = str(output) if len(courses) == 1 else f"{output} ({len(courses)} models)"
-    line = f"{what}: F1 {_text(macro.f1)}, F{beta:g} {_text(macro.f_beta)} on validation runs"
+    weighted = "" if beta == 1 else f", F{beta:g} {_text(macro.f_beta)}"
+    line = f"{what}: F1 {_text(macro.f1)}{weighted} on validation runs"
     return {"line": line, "scores": scores, "thresholds": calibration.thresholds}
 
 

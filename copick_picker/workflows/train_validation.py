@@ -1,14 +1,13 @@
 """How good a network is on held-out runs: segment, localize and evaluate in memory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
 
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
 from copick_picker.core.evaluate.calibration import (
-    Calibrated,
     Calibration,
     CalibrationRule,
     calibrated_thresholds,
@@ -24,7 +23,7 @@ from copick_picker.core.segment.volume import VolumeStatistics
 from copick_picker.core.train.targets import false_positive_centres
 from copick_picker.project.store import ProjectStore
 from copick_picker.records import LocalizeTarget, PickSet
-from copick_picker.scores import Evaluation, ScoreCurve
+from copick_picker.scores import Evaluation
 from copick_picker.settings.evaluate import (
     CONFIDENCE,
     MIN_BOOTSTRAP_RUNS,
@@ -240,21 +239,16 @@ class Judge:
 def calibration_of(evaluation: Evaluation, *, margin: float) -> Calibration:
     """Return the score threshold of each object with the highest F-beta.
 
-    It lies halfway between the lowest score that is kept and the next lower one, or 0: on these
-    runs the same picks are kept, and on others scores scatter.
-
     Parameters
     ----------
     evaluation : Evaluation
-        All candidates scored.
+        All candidates scored, whatever their score.
     margin : float
         F-beta that a lower threshold may cost.
     """
     rule = CalibrationRule(margin, FEWEST_REFERENCES)
-    calibration = calibrated_thresholds(evaluation, rule=rule, present={})
-    curves = {entry.name: entry.curve for entry in evaluation.objects}
-    chosen = (_with_room(entry, curves[entry.object_name]) for entry in calibration.chosen)
-    return replace(calibration, chosen=tuple(chosen))
+    sought_from = {entry.name: 0.0 for entry in evaluation.objects}
+    return calibrated_thresholds(evaluation, rule=rule, present={}, sought_from=sought_from)
 
 
 def best_f_beta(evaluation: Evaluation) -> dict[str, float]:
@@ -287,10 +281,3 @@ def macro_f_beta(evaluation: Evaluation) -> float:
     if weights.sum() == 0:
         weights = np.ones(len(best))
     return float(np.average(np.array(list(best.values())), weights=weights)) if best else 0.0
-
-
-def _with_room(entry: Calibrated, curve: ScoreCurve | None) -> Calibrated:
-    """Return a threshold in the middle of those that keep the same picks."""
-    scores = np.zeros(0) if curve is None else curve.thresholds
-    below = float(scores[scores < entry.threshold].max(initial=0.0))
-    return replace(entry, threshold=(entry.threshold + below) / 2)

@@ -11,16 +11,26 @@ import yaml
 from click.testing import CliRunner, Result
 
 from copick_picker.cli.main import console
+from copick_picker.core.labels import paint_spheres
 from copick_picker.core.models.registry import build_network
 from copick_picker.errors import ProjectError
 from copick_picker.project.checkpoints import read_model_folder
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.making import add_picks
 from copick_picker.project.thresholds import store_thresholds, with_thresholds
-from copick_picker.records import ObjectSpec, PickSet, PicksKey
+from copick_picker.records import FeatureKey, ObjectSpec, PickSet, PicksKey, SegmentationKey
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.workflows.model import write_model
-from projects import copied_project, project_of, temporaries, tree, without_root_powers
+from copick_picker.workflows.records import new_record
+from projects import (
+    copied_project,
+    noise,
+    project_of,
+    slabs_of,
+    temporaries,
+    tree,
+    without_root_powers,
+)
 
 OBJECTS = (
     ObjectSpec("ribosome", 1, 120.0, score_threshold=0.95),
@@ -114,7 +124,7 @@ def test_thresholds_are_shown_with_those_in_use_and_nothing_is_stored(config: Pa
     assert result.exit_code == 0, result.output
     assert tree(config.parent) == before
     (row,) = [line for line in result.stdout.splitlines() if line.split()[:1] == ["ribosome"]]
-    assert row.split()[1:3] == ["0.45", "0.933"]
+    assert row.split()[1:3] == ["0.405", "0.933"]
     assert row.split()[5:7] == ["0.95", "0.000"]
     assert "apo-ferritin: no threshold: all 10 candidate scores are 1" in result.stderr
     assert "thyroglobulin: no threshold: 4 reference picks; a threshold needs 10" in result.stderr
@@ -122,13 +132,91 @@ def test_thresholds_are_shown_with_those_in_use_and_nothing_is_stored(config: Pa
 
 def test_beta_margin_and_fewest_references_change_the_choice(config: Path) -> None:
     figures = summary_of(config, "--beta", "1", "--fewest-references", "4")
-    assert figures["thresholds"] == {"ribosome": 0.45, "thyroglobulin": 0.2}
+    assert figures["thresholds"] == {"ribosome": 0.405, "thyroglobulin": 0.2}
     assert figures["command"] == "calibrate"
+    told = run(config, "--fewest-references", "4").stderr
+    assert "thyroglobulin: the lowest score of all is the best threshold, and whether" in told
     loose = summary_of(config, "--beta", "1", "--margin", "0.5")
     assert loose["thresholds"]["ribosome"] < 0.36
-    assert summary_of(config, "--beta", "10", "--margin", "0")["thresholds"] == {"ribosome": 0.1}
+    assert summary_of(config, "--beta", "10", "--margin", "0")["thresholds"] == {
+        "ribosome": pytest.approx(0.08)
+    }
     far = run(config, "--tolerance", "1A")
     assert "none of the 28 candidates hits a reference pick" in refused(far)
+
+
+def test_localize_tells_from_which_score_on_it_kept_picks(tmp_path: Path) -> None:
+    """Three balls of different probability, all true: the lowest score of all is the best."""
+    shape, height = (40, 36, 48), {0.9: 1, 0.8: 2, 0.6: 3}
+    centres = np.array([[110.0, 110.0, 140.0], [350.0, 190.0, 215.0], [110.0, 250.0, 280.0]])
+    config = project_of(
+        tmp_path / "p",
+        {"TS_1": noise((8, 9, 10), seed=1)},
+        {("TS_1", PicksKey("ribosome", "curator", "1")): centres},
+        objects=(ObjectSpec("ribosome", 1, 100.0),),
+    )
+    painted = [
+        share
+        * paint_spheres(shape, {1: centres[[place - 1]]}, {1: 80.0}, voxel_spacing=10.0).astype(
+            np.float32
+        )
+        for share, place in height.items()
+    ]
+    found = np.sum(painted, axis=0)
+    volume = np.stack([1.0 - found, found]).astype(np.float16)
+    store = open_project(config)
+    feature = FeatureKey("wbp", 10.0, "predict-picker-1-probabilities")
+    record = new_record(
+        "segment",
+        input="wbp@10.0",
+        settings={},
+        labels={"ribosome": 1},
+        objects={"ribosome": {"channel": 1, "target_fraction": 0.8, "score_threshold": None}},
+        probabilities={"uri": str(feature), "channels": ["background", "ribosome"]},
+    )
+    store.write_feature(
+        "TS_1",
+        feature,
+        slabs_of(volume, 20),
+        shape_czyx=volume.shape,
+        provenance=record,
+        overwrite=False,
+    )
+    store.write_segmentation(
+        "TS_1",
+        SegmentationKey("predict", "picker", "1", 10.0),
+        [(0, (found > 0.5).astype(np.uint8))],
+        shape_zyx=shape,
+        provenance=record,
+        overwrite=False,
+    )
+    ways = (("all", ("--threshold", "ribosome=0.3"), 0.3), ("peaks", ("--method", "peaks"), 0.2))
+    for session, options, floor in ways:
+        words = [
+            "localize",
+            "-c",
+            config,
+            "-i",
+            "predict:picker/1@10.0",
+            "-o",
+            f"*:picker/{session}",
+        ]
+        localized = CliRunner().invoke(console, [str(word) for word in (*words, *options)])
+        assert localized.exit_code == 0, localized.output
+        scores = store.read_picks("TS_1", PicksKey("ribosome", "picker", session)).scores
+        summary = tmp_path / f"{session}.json"
+        result = CliRunner().invoke(
+            console,
+            [str(word) for word in (
+                "calibrate", "-c", config, "-i", f"*:picker/{session}", "--reference",
+                "*:curator/1", "--fewest-references", "3", "--json", summary,
+            )],
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        assert len(scores) == 3
+        threshold = json.loads(summary.read_text())["thresholds"]["ribosome"]
+        assert threshold == pytest.approx((scores.min() + floor) / 2)
+        assert "is not known" not in result.stderr
 
 
 def test_the_plot_is_drawn_and_kept(config: Path) -> None:
@@ -147,9 +235,9 @@ def test_the_project_gets_the_threshold_and_localize_uses_it(config: Path) -> No
     text = config.read_text()
     assert run(config, "--project", "--beta", "1").exit_code == 0
     specs = {spec.name: spec for spec in open_project(config).objects()}
-    assert specs["ribosome"].score_threshold == 0.45
+    assert specs["ribosome"].score_threshold == 0.405
     assert specs["thyroglobulin"].score_threshold is None
-    assert config.read_text() == text.replace("0.95", "0.45")
+    assert config.read_text() == text.replace("0.95", "0.405")
     assert temporaries(config.parent) == []
 
 
@@ -162,7 +250,7 @@ def test_the_model_gets_the_threshold_and_keeps_its_weights(config: Path) -> Non
     after = read_model_folder(folder)[1]
     assert (folder / "weights.safetensors").read_bytes() == weights
     thresholds = {entry["name"]: entry["score_threshold"] for entry in after["objects"]}
-    assert thresholds == {"thyroglobulin": 0.2, "ribosome": 0.45}
+    assert thresholds == {"thyroglobulin": 0.2, "ribosome": 0.405}
     record = after["provenance"].pop("calibration")
     assert record["objects"]["ribosome"]["threshold_before"] == 0.2
     assert after["provenance"] == before["provenance"]

@@ -368,6 +368,7 @@ def test_a_scene_that_does_not_fit_says_how_many_did(tmp_path):
     assert result.exit_code == 1
     assert "400" in result.output
     assert "thing" in result.output
+    assert "reference picks:" not in result.output
     assert not list((tmp_path / "made" / "project").rglob("*.zarr"))
 
 

@@ -43,10 +43,15 @@ def scored(
 
 
 def calibrated(
-    evaluation: Evaluation, margin: float = 0.0, fewest: int = 1, **present: float
+    evaluation: Evaluation,
+    margin: float = 0.0,
+    fewest: int = 1,
+    sought_from: float | None = None,
+    **present: float,
 ) -> Calibration:
     rule = CalibrationRule(margin, fewest)
-    return calibrated_thresholds(evaluation, rule=rule, present=present)
+    known = {} if sought_from is None else {"ribosome": sought_from}
+    return calibrated_thresholds(evaluation, rule=rule, present=present, sought_from=known)
 
 
 def test_the_threshold_is_that_of_the_pooled_counts_not_of_either_run() -> None:
@@ -57,7 +62,7 @@ def test_the_threshold_is_that_of_the_pooled_counts_not_of_either_run() -> None:
         }
     )
     (found,) = calibrated(evaluation, ribosome=0.3).chosen
-    assert found.threshold == 0.6
+    assert found.threshold == pytest.approx(0.55)  # 0.6 is kept, 0.5 is not
     assert (found.precision, found.recall) == (1.0, 5 / 8)
     assert found.f_beta == pytest.approx(rates(5, 0, 3, beta=1.0)[3])
     assert found.present_f_beta == pytest.approx(rates(6, 5, 2, beta=1.0)[3])
@@ -67,8 +72,8 @@ def test_the_threshold_is_that_of_the_pooled_counts_not_of_either_run() -> None:
 
 def test_recall_counts_more_with_a_large_beta() -> None:
     runs = {"a": (4, [0.9, 0.8, 0.2], [0.5, 0.4, 0.3, 0.3, 0.1])}
-    assert calibrated(scored(runs, beta=1.0)).thresholds == {"ribosome": 0.8}
-    assert calibrated(scored(runs, beta=4.0)).thresholds == {"ribosome": 0.2}
+    assert calibrated(scored(runs, beta=1.0)).thresholds == {"ribosome": pytest.approx(0.65)}
+    assert calibrated(scored(runs, beta=4.0)).thresholds == {"ribosome": pytest.approx(0.15)}
 
 
 def test_of_equal_thresholds_the_lowest_and_within_the_margin_a_lower_one() -> None:
@@ -78,11 +83,30 @@ def test_of_equal_thresholds_the_lowest_and_within_the_margin_a_lower_one() -> N
     assert curve.f_beta.tolist() == [2 / 5, 2 / 6, 2 / 7, 4 / 8, 4 / 9]
     (exact,) = calibrated(evaluation).chosen
     (loose,) = calibrated(evaluation, margin=0.06).chosen
-    assert (exact.threshold, loose.threshold) == (0.6, 0.5)
+    assert (exact.threshold, loose.threshold) == (pytest.approx(0.55), 0.5)
     assert (exact.f_beta, loose.f_beta, loose.highest_f_beta) == (0.5, 4 / 9, 0.5)
     assert loose.is_lowest_score
     tied = scored({"a": (3, [0.9, 0.5], [0.6, 0.55, 0.52])})
     assert calibrated(tied).thresholds == {"ribosome": 0.5}  # 2/4 at 0.9 and 4/8 at 0.5
+
+
+def test_below_the_lowest_score_of_all_lies_what_was_sought() -> None:
+    evaluation = scored({"a": (3, [0.9, 0.8, 0.4], [])})
+    (unknown,) = calibrated(evaluation).chosen
+    assert (unknown.threshold, unknown.is_lowest_score) == (0.4, True)
+    (everything,) = calibrated(evaluation, sought_from=0.0).chosen
+    assert (everything.threshold, everything.is_lowest_score) == (0.2, False)
+    (some,) = calibrated(evaluation, sought_from=0.3).chosen
+    assert (some.threshold, some.is_lowest_score) == (pytest.approx(0.35), False)
+    (wrong,) = calibrated(evaluation, sought_from=0.7).chosen
+    assert (wrong.threshold, wrong.is_lowest_score) == (0.4, True)
+
+
+def test_scores_next_to_each_other_are_told_apart() -> None:
+    above = 0.5
+    below = float(np.nextafter(above, 0.0))
+    (found,) = calibrated(scored({"a": (2, [0.9, above], [below] * 4)})).chosen
+    assert below < found.threshold <= above
 
 
 def test_a_second_candidate_at_a_reference_is_no_hit() -> None:
@@ -96,7 +120,8 @@ def test_a_second_candidate_at_a_reference_is_no_hit() -> None:
         rng=np.random.default_rng(0),
     )
     (found,) = calibrated(evaluation).chosen
-    assert (found.threshold, found.precision, found.recall) == (0.8, 1.0, 1.0)
+    assert found.threshold == pytest.approx(0.65)
+    assert (found.precision, found.recall) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Score thresholds chosen on pooled curves: one an object, where F-beta is highest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Calibrated:
     object_name : str
         The object.
     threshold : float
-        Lowest score that counts: the score of a candidate.
+        Lowest score that counts, see :func:`calibrated_thresholds`.
     precision, recall, f_beta : float
         Rates at the threshold, pooled over runs, each hit counted once.
     highest_f_beta : float
@@ -44,7 +44,7 @@ class Calibrated:
     n_runs, n_reference, n_candidate : int
         Runs, reference picks and candidates that the curve is from.
     is_lowest_score : bool
-        Whether the threshold is the lowest score of all: what lies below was never seen.
+        Whether the lowest score of all is kept and it is not known that there are no lower ones.
     """
 
     object_name: str
@@ -83,13 +83,22 @@ class Calibration:
 
 
 def calibrated_thresholds(
-    evaluation: Evaluation, *, rule: CalibrationRule, present: Mapping[str, float]
+    evaluation: Evaluation,
+    *,
+    rule: CalibrationRule,
+    present: Mapping[str, float],
+    sought_from: Mapping[str, float],
 ) -> Calibration:
     """Return for every object the score threshold that maximises the pooled F-beta.
 
     The curve of :func:`copick_picker.core.evaluate.metrics.score_curve` is used: hits and misses
     of all runs are summed first, ``F_b = (1 + b^2) P R / (b^2 P + R)`` [1]_ is taken of the sums,
     and each reference pick is hit once at most with the matcher ``one-to-one``.
+
+    The threshold lies halfway between the lowest score that is kept and the next lower one: on
+    these runs the same picks are kept, and on others scores scatter. Where no candidate has a lower
+    score, the score down to which candidates were sought takes its place; where that is not known,
+    the threshold is the lowest score itself.
 
     Parameters
     ----------
@@ -99,6 +108,9 @@ def calibrated_thresholds(
         Which of several good thresholds, and how many reference picks are enough.
     present : mapping of str to float
         Object name -> threshold in use so far, to compare with.
+    sought_from : mapping of str to float
+        Object name -> score from which on candidates were kept when they were looked for, where
+        that is known.
 
     Returns
     -------
@@ -121,8 +133,9 @@ def calibrated_thresholds(
     >>> scored = evaluate_picks({"a": {"ribosome": truth}}, {"a": {"ribosome": found}},
     ...     [ScoredObject("ribosome", 75.0, 150.0, 1.0)], rules=rules,
     ...     rng=np.random.default_rng(0))
-    >>> calibrated_thresholds(scored, rule=CalibrationRule(0.0, 3), present={}).thresholds
-    {'ribosome': 0.4}
+    >>> rule = CalibrationRule(0.0, 3)
+    >>> calibrated_thresholds(scored, rule=rule, present={}, sought_from={}).thresholds
+    {'ribosome': 0.35}
     """
     chosen, refused = [], {}
     for entry in evaluation.objects:
@@ -130,7 +143,8 @@ def calibrated_thresholds(
         if reason or entry.curve is None:
             refused[entry.name] = reason or entry.curve_note
             continue
-        chosen.append(_chosen(entry, entry.curve, rule, present.get(entry.name)))
+        found = _chosen(entry, entry.curve, rule, present.get(entry.name))
+        chosen.append(_with_room(found, entry.curve, sought_from.get(entry.name)))
     return Calibration(tuple(chosen), refused)
 
 
@@ -184,3 +198,16 @@ def _chosen(
         n_candidate=entry.counts.n_candidate,
         is_lowest_score=index == len(curve.thresholds) - 1,
     )
+
+
+def _with_room(found: Calibrated, curve: ScoreCurve, sought_from: float | None) -> Calibrated:
+    """Return the threshold in the middle of those that keep the same picks."""
+    lowest_kept = found.threshold
+    below = sought_from
+    if not found.is_lowest_score:
+        below = float(curve.thresholds[curve.thresholds < lowest_kept].max())
+    if below is None or below > lowest_kept:
+        return found
+    middle = (lowest_kept + below) / 2
+    threshold = middle if middle > below else lowest_kept
+    return replace(found, threshold=threshold, is_lowest_score=False)
