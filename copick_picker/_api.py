@@ -13,7 +13,7 @@ import numpy.typing as npt
 from copick_picker.core.evaluate import evaluate_picks
 from copick_picker.core.localize import localize as localize_volume
 from copick_picker.core.masks.grids import inside_of
-from copick_picker.core.segment.engine import SegmentedVolume
+from copick_picker.core.segment.results import SegmentedVolume
 from copick_picker.records import Localized, LocalizeTarget, ObjectSpec, PickSet
 from copick_picker.scores import Evaluation
 from copick_picker.settings.evaluate import EvaluateSettings

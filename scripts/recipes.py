@@ -1,4 +1,4 @@
-"""What the two demo models are trained on: every number of the simulated specimens."""
+"""What the shipped models are trained on: every number of the simulated specimens."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ import numpy as np
 from copick_picker.core.simulate.imaging import tomogram_noise, tomogram_signal
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.core.simulate.particle_scenes import LayerRange, ShellSceneSpec, shell_scene
-from copick_picker.records import ImagingConditions, Scene
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,
     DEMO_SCENE,
@@ -18,6 +17,7 @@ from copick_picker.settings.simulate import (
     OBJECT_RADII_ANGSTROM,
     TRAINING_IMAGING,
 )
+from copick_picker.specimens import ImagingConditions, Scene
 from copick_picker.workflows.demo_projects import (
     VLP_NAME,
     VLP_RADIUS_ANGSTROM,
@@ -26,7 +26,6 @@ from copick_picker.workflows.demo_projects import (
 )
 
 VLP_TOLERANCE = 540.0
-VLP_TARGET_FRACTION = 0.4
 VLP_SHAPE = (96, 128, 128)
 
 _MEMBRANE = LayerRange((0.0, 0.0), (15.0, 24.0), (50.0, 120.0), is_patchy=False)
@@ -89,7 +88,7 @@ def vlp_conditions(rng: np.random.Generator) -> ImagingConditions:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All settings of one model's training."""
+    """The tomograms that one model is trained, judged and tested on, and how it ships."""
 
     name: str
     seed: int
@@ -97,7 +96,6 @@ class Recipe:
     voxel_spacing: float
     tolerance_angstrom: Mapping[str, float]
     radius_angstrom: Mapping[str, float]
-    target_fraction: Mapping[str, float]
     training_scene: Callable[[np.random.Generator], Scene]
     held_out_scene: Callable[[np.random.Generator], Scene]
     training_conditions: Callable[[np.random.Generator], ImagingConditions]
@@ -105,16 +103,7 @@ class Recipe:
     tomograms: Mapping[str, int]
     views: int
     threshold_margin: float
-    channels: tuple[int, ...]
-    dropout: float
-    channel_weights: tuple[float, ...]
-    patch_voxels: tuple[int, int, int]
     window_voxels: tuple[int, int, int]
-    batch_size: int
-    particle_share: float
-    steps: int
-    warmup_steps: int
-    learning_rate: float
 
 
 def vlp_scene(rng: np.random.Generator) -> Scene:
@@ -131,7 +120,6 @@ def vlp_recipe() -> Recipe:
         voxel_spacing=VLP_SPACING,
         tolerance_angstrom={VLP_NAME: VLP_TOLERANCE},
         radius_angstrom={VLP_NAME: VLP_RADIUS_ANGSTROM},
-        target_fraction={VLP_NAME: VLP_TARGET_FRACTION},
         training_scene=vlp_scene,
         held_out_scene=vlp_scene,
         training_conditions=vlp_conditions,
@@ -139,16 +127,7 @@ def vlp_recipe() -> Recipe:
         tomograms={"train": 100, "validation": 12, "test": 12},
         views=2,
         threshold_margin=0.005,
-        channels=(16, 32, 64),
-        dropout=0.1,
-        channel_weights=(1.0, 3.0),
-        patch_voxels=(64, 64, 64),
         window_voxels=(64, 64, 64),
-        batch_size=6,
-        particle_share=0.5,
-        steps=650,
-        warmup_steps=100,
-        learning_rate=2e-3,
     )
 
 
@@ -169,7 +148,6 @@ def molecule_recipe() -> Recipe:
         voxel_spacing=DEMO_VOXEL_SPACING,
         tolerance_angstrom={name: 0.5 * r for name, r in OBJECT_RADII_ANGSTROM.items()},
         radius_angstrom=OBJECT_RADII_ANGSTROM,
-        target_fraction=dict.fromkeys(OBJECT_RADII_ANGSTROM, 0.5),
         training_scene=partial(demo_scene, MOLECULE_SHAPE),
         held_out_scene=partial(demo_scene, DEMO_SHAPE_ZYX),
         training_conditions=partial(drawn_conditions, TRAINING_IMAGING),
@@ -177,16 +155,7 @@ def molecule_recipe() -> Recipe:
         tomograms={"train": 110, "validation": 24, "test": 16},
         views=2,
         threshold_margin=0.01,
-        channels=(12, 32, 64, 64),
-        dropout=0.1,
-        channel_weights=(1.0, 2.0, 2.0, 2.0, 3.0, 6.0),
-        patch_voxels=(48, 48, 48),
         window_voxels=(64, 64, 64),
-        batch_size=8,
-        particle_share=0.7,
-        steps=2000,
-        warmup_steps=100,
-        learning_rate=3e-3,
     )
 
 

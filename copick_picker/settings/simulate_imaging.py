@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from copick_picker.records import ImagingRanges
 from copick_picker.settings.simulate_entries import Entry, Lengths, Range, Share, as_range
+from copick_picker.specimens import ImagingRanges
 
 Tilt = Annotated[float, Field(gt=0, lt=90)]
 Tilts = Annotated[tuple[Tilt, Tilt], BeforeValidator(as_range)]

@@ -5,17 +5,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.segment.engine import (
+from copick_picker.core.segment.engine import segment_slabs, sums_bytes
+from copick_picker.core.segment.plan import EngineOptions, check_mask
+from copick_picker.core.segment.results import (
     SegmentedVolume,
     Slab,
     Stream,
     WindowCounts,
     masked_volume,
-    segment_slabs,
-    sums_bytes,
     whole_volume,
 )
-from copick_picker.core.segment.plan import EngineOptions, check_mask
 from copick_picker.core.segment.volume import (
     PlaneReader,
     Volume,

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from copick_picker.core.masks.grids import BoolVolume, covering
-from copick_picker.core.segment.engine import (
+from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.core.segment.resampling import resample
+from copick_picker.core.segment.results import (
     SegmentedVolume,
     Slab,
     Stream,
     masked_volume,
     whole_volume,
 )
-from copick_picker.core.segment.inspection import inspect_volume
-from copick_picker.core.segment.resampling import resample
 from copick_picker.errors import SettingsError
 from copick_picker.project.store import OutputKey, ProjectStore, Provenance
 from copick_picker.records import FeatureKey, RunOutcome, SegmentationKey, TomogramKey

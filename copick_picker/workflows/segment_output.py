@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.masks.grids import BoolVolume
-from copick_picker.core.segment.engine import Slab, WindowCounts
+from copick_picker.core.segment.results import Slab, WindowCounts
 from copick_picker.core.segment.volume import PlaneReader, VolumeStatistics
 from copick_picker.records import FeatureKey, Localized, SegmentationKey, TomogramKey
 from copick_picker.workflows.peaks_of_segment import PeakFinder, PlannedPicks

@@ -12,6 +12,7 @@ Dice with the truth, mean over the classes.
 import argparse
 import tempfile
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mrcfile
@@ -21,13 +22,11 @@ import torch
 
 from copick_picker import segment
 from copick_picker.core.models.registry import build_network
-from copick_picker.core.segment.engine import SegmentedVolume
+from copick_picker.core.segment.results import SegmentedVolume
 from copick_picker.core.segment.wrapped import scaled
 from copick_picker.core.simulate.placement import separated_points
 from copick_picker.core.simulate.shells import draw_ball
 from copick_picker.core.train.losses import TverskyCrossEntropy
-from copick_picker.core.train.trainer import Trainer, TrainingPlan
-from copick_picker.core.train.volume_batches import TrainingVolume, patch_batch
 from copick_picker.project.checkpoints import read_model_folder, write_model_folder
 from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.workflows.model import convert_checkpoint
@@ -40,9 +39,20 @@ RADII_ANGSTROM = (20.0, 30.0, 40.0)
 BALLS_OF_A_SIZE = 30
 DARK, BRIGHT, NOISE = 0.2, 0.6, 0.15
 SHAPE_ZYX = (56, 116, 104)
+PATCH_VOXELS = 32
+LEARNING_RATE = 2e-3
 HEADER = (
     "weights      tomogram       shape           mode      equal labels  mean |dp|  max |dp|  CPU s"
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Balls:
+    """A tomogram, the channel of each voxel, and all centres (z, y, x) in voxels."""
+
+    volume: npt.NDArray[np.float32]
+    target: npt.NDArray[np.uint8]
+    centres_zyx: npt.NDArray[np.float64]
 
 
 class Silent:
@@ -69,7 +79,7 @@ def fixture_model(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def balls(rng: np.random.Generator) -> TrainingVolume:
+def balls(rng: np.random.Generator) -> Balls:
     """Return a tomogram of bright balls in noise and what is where; each size is a class."""
     wanted = np.tile(RADII_ANGSTROM, BALLS_OF_A_SIZE)
     high_xyz = np.array(SHAPE_ZYX[::-1]) * SPACING
@@ -77,23 +87,32 @@ def balls(rng: np.random.Generator) -> TrainingVolume:
         wanted, np.zeros(3), high_xyz, rng, touching_share=0.2, tries=50
     )
     signal, target = np.zeros(SHAPE_ZYX, np.float32), np.zeros(SHAPE_ZYX, np.uint8)
-    centres: dict[int, list[npt.NDArray[np.float64]]] = {}
     for point, radius in zip(points, radii, strict=True):
         ball = np.zeros(SHAPE_ZYX, np.float32)
         draw_ball(ball, point, radius_angstrom=radius, volts=1.0, voxel_spacing=SPACING)
         channel = 1 + RADII_ANGSTROM.index(radius)
         target[ball > 0.5] = channel
         signal = np.maximum(signal, ball)
-        centres.setdefault(channel, []).append(point[::-1] / SPACING)
     volume = DARK + (BRIGHT - DARK) * signal + NOISE * rng.standard_normal(SHAPE_ZYX)
-    middles = {channel: np.array(found) for channel, found in centres.items()}
-    return TrainingVolume(volume.astype(np.float32), target, middles)
+    return Balls(volume.astype(np.float32), target, points[:, ::-1] / SPACING)
 
 
-def with_scaling(entry: TrainingVolume, card: ModelCard) -> TrainingVolume:
+def with_scaling(entry: Balls, card: ModelCard) -> Balls:
     assert card.scaling is not None
-    inputs = scaled(entry.volume, card.scaling.record(), inverted=False)
-    return TrainingVolume(inputs, entry.target, entry.centres_zyx)
+    return replace(entry, volume=scaled(entry.volume, card.scaling.record(), inverted=False))
+
+
+def batch(volumes: list[Balls], rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return two patches that hold a ball each, and their channels."""
+    patches, targets = [], []
+    for entry in (volumes[number] for number in rng.integers(len(volumes), size=2)):
+        centre = entry.centres_zyx[rng.integers(len(entry.centres_zyx))]
+        corner = np.rint(centre - PATCH_VOXELS * rng.uniform(0.25, 0.75, 3)).astype(int)
+        corner = np.clip(corner, 0, np.subtract(entry.volume.shape, PATCH_VOXELS))
+        where = tuple(slice(start, start + PATCH_VOXELS) for start in corner)
+        patches.append(entry.volume[where])
+        targets.append(entry.target[where].astype(np.int64))
+    return torch.from_numpy(np.stack(patches)[:, None]), torch.from_numpy(np.stack(targets))
 
 
 def trained_model(folder: Path, like: Path, steps: int, rng: np.random.Generator) -> Path:
@@ -101,20 +120,22 @@ def trained_model(folder: Path, like: Path, steps: int, rng: np.random.Generator
     _, raw = read_model_folder(like)
     card = model_card(raw, str(like))
     volumes = [with_scaling(balls(rng), card) for _ in range(4)]
-    plan = TrainingPlan(steps, steps // 10 + 1, 2e-3, 1e-2, 0.97, 1.0, torch.float32)
-    network = build_network(card.architecture, card.parameters, card.channel_count)
+    network = build_network(card.architecture, card.parameters, card.channel_count).train()
     loss = TverskyCrossEntropy(0.5, 0.5, [1.0] * card.channel_count)
-    trainer = Trainer(network, loss, plan, torch.device("cpu"))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     began = time.process_time()
     for step in range(steps):
-        patches, targets = patch_batch(
-            volumes, rng, batch_size=2, window_voxels=(32, 32, 32), particle_share=0.7
-        )
-        value = trainer.step(patches, targets)
+        patches, targets = batch(volumes, rng)
+        value = loss(network(patches), targets)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        optimizer.step()
+        falling.step()
         if step % 50 == 0 or step == steps - 1:
             seconds = time.process_time() - began
-            print(f"step {step}: loss {value:.3f}, {seconds:.0f} CPU s", flush=True)
-    write_model_folder(folder / "trained", trainer.averaged_network().state_dict(), raw)
+            print(f"step {step}: loss {value.item():.3f}, {seconds:.0f} CPU s", flush=True)
+    write_model_folder(folder / "trained", network.state_dict(), raw)
     return folder / "trained"
 
 

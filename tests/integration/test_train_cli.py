@@ -190,6 +190,13 @@ def test_targets_without_a_size_are_picked_by_peaks(place, kind):
     assert "localize -c config.json --method peaks" in (place / "model" / "README.md").read_text()
 
 
+def test_half_precision_trains_weights_of_full_precision(place):
+    result = train("--precision", "bf16", "--steps", 2, "--validate-every", 2)
+    assert result.exit_code == 0, result.output
+    state = load_file(place / "model" / "weights.safetensors")
+    assert {value.dtype.name for value in state.values() if value.dtype.kind == "f"} == {"float32"}
+
+
 def test_a_loss_that_is_no_number_stops_with_the_runs_of_the_batch(place):
     result = train(
         "--steps", 40, "--validate-every", 20, "--save-every", 1, "--learning-rate", 1e30

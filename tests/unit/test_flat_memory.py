@@ -11,10 +11,11 @@ from scipy import ndimage
 
 from copick_picker.core.segment.accumulator import tile_plan
 from copick_picker.core.segment.augmentations import augmentation_set
-from copick_picker.core.segment.engine import Stream, segment_slabs, segment_volume, sums_bytes
+from copick_picker.core.segment.engine import segment_slabs, segment_volume, sums_bytes
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.moments import Moments, moments_of
 from copick_picker.core.segment.plan import EngineOptions, Member, planned_jobs
+from copick_picker.core.segment.results import Stream
 from copick_picker.core.segment.volume import LayeredReader, layer_planes, volume_statistics
 from copick_picker.errors import DataError
 from networks import LittleMemory, edge_sensitive

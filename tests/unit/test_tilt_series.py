@@ -33,7 +33,7 @@ from copick_picker.core.simulate.tilt_series import (
 )
 from copick_picker.core.simulate.wedge import wedge_mask
 from copick_picker.errors import DataError
-from copick_picker.records import ImagingConditions
+from copick_picker.specimens import ImagingConditions
 
 Volume = npt.NDArray[np.float32]
 SPACING = 10.0

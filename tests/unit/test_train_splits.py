@@ -133,6 +133,17 @@ def test_a_loss_of_channels_equals_that_of_their_probabilities_and_falls_to_noth
     assert float(loss(-right, targets)) > hard > 0.01
 
 
+def test_missing_voxels_cost_more_than_false_ones_where_beta_is_above_alpha():
+    loss = build_loss("tversky", (1.0, 1.0), GIVEN)
+    targets = torch.zeros((1, 8, 8, 8), dtype=torch.int64)
+    targets[0, 2:6, 2:6, 2:6] = 1
+    right = 40.0 * (nn.functional.one_hot(targets, 2).movedim(-1, 1).float() - 0.5)
+    missed, false = right.clone(), right.clone()
+    missed[0, :, 2:4, 2:6, 2:6] *= -1
+    false[0, :, 6:8, 2:6, 2:6] *= -1
+    assert float(loss(missed, targets)) > float(loss(false, targets)) > float(loss(right, targets))
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_missing_a_heavy_class_costs_more_than_missing_a_light_one(name):
     loss = build_loss(name, (1.0, 1.0, 50.0), GIVEN)

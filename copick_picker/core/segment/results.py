@@ -1,0 +1,150 @@
+"""Labels and class probabilities: planes as they are finished, and whole volumes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.segment.plan import Mask
+
+Item = TypeVar("Item", covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Slab:
+    """Finished planes.
+
+    Attributes
+    ----------
+    z_start : int
+        First plane.
+    labels : numpy.ndarray, shape (k, y, x), uint8
+        Channel of the highest probability, the first of equals; 0 is background.
+    probabilities : numpy.ndarray, shape (c, k, y, x), float16, or None
+        Probability of each channel, where asked for.
+    """
+
+    z_start: int
+    labels: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float16] | None
+
+
+@dataclass
+class WindowCounts:
+    """What became of the windows of a volume; grows while they are run.
+
+    Attributes
+    ----------
+    planned : int
+        Windows of all augmentations and models.
+    outside : int
+        Those that lie wholly outside of the mask and are not computed.
+    constant : int
+        Those whose voxels are all equal to those of one before, whose result they take.
+    """
+
+    planned: int
+    outside: int
+    constant: int = 0
+
+
+@dataclass(eq=False)
+class Stream(Generic[Item]):
+    """Pieces of a volume, ascending and gapless along z, computed as they are asked for.
+
+    Attributes
+    ----------
+    windows : WindowCounts
+        Of the windows that have been run so far.
+    """
+
+    windows: WindowCounts
+    _pieces: Iterator[Item] = field(repr=False)
+
+    def __iter__(self) -> Iterator[Item]:
+        """Return the stream itself."""
+        return self
+
+    def __next__(self) -> Item:
+        """Compute on to the next piece."""
+        return next(self._pieces)
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentedVolume:
+    """A whole volume.
+
+    Attributes
+    ----------
+    labels : numpy.ndarray, shape (z, y, x), uint8
+        Channel of the highest probability, the first of equals; 0 is background.
+    probabilities : numpy.ndarray, shape (c, z, y, x), float16, or None
+        Probability of each channel, where asked for.
+    """
+
+    labels: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float16] | None
+
+
+def whole_volume(slabs: Iterable[Slab]) -> SegmentedVolume:
+    """Return slabs put together.
+
+    Parameters
+    ----------
+    slabs : iterable of Slab
+        Ascending and gapless along z; all with probabilities, or none.
+
+    Examples
+    --------
+    >>> slabs = [Slab(z, np.full((2, 3, 4), z, np.uint8), None) for z in (0, 2)]
+    >>> whole_volume(slabs).labels.shape
+    (4, 3, 4)
+    """
+    parts = list(slabs)
+    kept = [slab.probabilities for slab in parts if slab.probabilities is not None]
+    return SegmentedVolume(
+        np.concatenate([slab.labels for slab in parts]),
+        np.concatenate(kept, axis=1) if kept else None,
+    )
+
+
+def masked_volume(volume: SegmentedVolume, mask_zyx: Mask) -> SegmentedVolume:
+    """Return a volume that is background with probability 1 outside of a mask.
+
+    Parameters
+    ----------
+    volume : SegmentedVolume
+        Labels (z, y, x) and perhaps probabilities (c, z, y, x).
+    mask_zyx : numpy.ndarray, shape (z, y, x), bool
+        Where the volume stays as it is.
+
+    Examples
+    --------
+    >>> labels = np.array([[[1, 2]]], dtype=np.uint8)
+    >>> volume = SegmentedVolume(labels, None)
+    >>> masked_volume(volume, np.array([[[True, False]]])).labels
+    array([[[1, 0]]], dtype=uint8)
+    """
+    labels = np.where(mask_zyx, volume.labels, np.uint8(0))
+    if volume.probabilities is None:
+        return SegmentedVolume(labels, None)
+    background = np.zeros((len(volume.probabilities), 1, 1, 1), dtype=np.float16)
+    background[0] = 1
+    return SegmentedVolume(labels, np.where(mask_zyx, volume.probabilities, background))
+
+
+def masked_slab(slab: Slab, mask_zyx: Mask) -> Slab:
+    """Return a slab that is background with probability 1 outside of a mask.
+
+    Parameters
+    ----------
+    slab : Slab
+        Planes of a volume.
+    mask_zyx : numpy.ndarray, shape (z, y, x), bool
+        Where the volume stays as it is; of the whole volume.
+    """
+    planes = mask_zyx[slab.z_start : slab.z_start + len(slab.labels)]
+    masked = masked_volume(SegmentedVolume(slab.labels, slab.probabilities), planes)
+    return Slab(slab.z_start, masked.labels, masked.probabilities)
