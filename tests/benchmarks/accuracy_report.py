@@ -417,6 +417,7 @@ def minutes_text(*entries: Figures) -> str:
 
 def real(figures: Figures) -> str:
     found = figures["real"]
+    low, high = min(found["load"]), max(found["load"])
     rows = []
     for side in ("left", "right"):
         for when in ("before", "after"):
@@ -443,7 +444,7 @@ def real(figures: Figures) -> str:
         "of an x or y face are listed and not counted; the error is over the annotated centres "
         "that were found (in brackets), of nine in all. Of the half that is trained on, a part "
         "along y judges. All use the threshold of the shipped model. The fine-tuned models are "
-        "not shipped."
+        f"not shipped. Measured at commit {found['commit']} at a load of {low:.1f} to {high:.1f}."
     )
     heads = ["half", "model", "found", "false", "near a face", "error (A)"]
     return f"""## From simulated to real
