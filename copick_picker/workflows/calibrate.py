@@ -169,9 +169,9 @@ def _show(
     for entry in found.chosen:
         if entry.is_lowest_score:
             reporter.warn(
-                f"{entry.object_name}: the lowest score of all is the best threshold, and whether "
-                f"there are lower ones is not known: localize with --threshold "
-                f"{entry.object_name}=0 and calibrate again"
+                f"{entry.object_name}: even the lowest score is worth keeping, and lower ones may "
+                f"not have been sought: localize with --threshold {entry.object_name}=0 (with "
+                "--method peaks also a lower --peak-floor) and calibrate again"
             )
     for note in evaluation.notes:
         reporter.note(note)

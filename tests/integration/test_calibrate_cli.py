@@ -135,7 +135,7 @@ def test_beta_margin_and_fewest_references_change_the_choice(config: Path) -> No
     assert figures["thresholds"] == {"ribosome": 0.405, "thyroglobulin": 0.2}
     assert figures["command"] == "calibrate"
     told = run(config, "--fewest-references", "4").stderr
-    assert "thyroglobulin: the lowest score of all is the best threshold, and whether" in told
+    assert "thyroglobulin: even the lowest score is worth keeping" in told
     loose = summary_of(config, "--beta", "1", "--margin", "0.5")
     assert loose["thresholds"]["ribosome"] < 0.36
     assert summary_of(config, "--beta", "10", "--margin", "0")["thresholds"] == {
@@ -190,7 +190,11 @@ def test_localize_tells_from_which_score_on_it_kept_picks(tmp_path: Path) -> Non
         provenance=record,
         overwrite=False,
     )
-    ways = (("all", ("--threshold", "ribosome=0.3"), 0.3), ("peaks", ("--method", "peaks"), 0.2))
+    ways = (
+        ("all", ("--threshold", "ribosome=0"), 0.0),
+        ("some", ("--threshold", "ribosome=0.3"), 0.3),
+        ("peaks", ("--method", "peaks"), 0.2),
+    )
     for session, options, floor in ways:
         words = [
             "localize",
@@ -216,7 +220,7 @@ def test_localize_tells_from_which_score_on_it_kept_picks(tmp_path: Path) -> Non
         assert len(scores) == 3
         threshold = json.loads(summary.read_text())["thresholds"]["ribosome"]
         assert threshold == pytest.approx((scores.min() + floor) / 2)
-        assert "is not known" not in result.stderr
+        assert ("--threshold ribosome=0 (with" in result.stderr) == (floor > 0)
 
 
 def test_the_plot_is_drawn_and_kept(config: Path) -> None:

@@ -44,7 +44,7 @@ class Calibrated:
     n_runs, n_reference, n_candidate : int
         Runs, reference picks and candidates that the curve is from.
     is_lowest_score : bool
-        Whether the lowest score of all is kept and it is not known that there are no lower ones.
+        Whether even the lowest score is kept and lower ones above 0 may not have been sought.
     """
 
     object_name: str
@@ -210,4 +210,4 @@ def _with_room(found: Calibrated, curve: ScoreCurve, sought_from: float | None) 
         return found
     middle = (lowest_kept + below) / 2
     threshold = middle if middle > below else lowest_kept
-    return replace(found, threshold=threshold, is_lowest_score=False)
+    return replace(found, threshold=threshold, is_lowest_score=found.is_lowest_score and below > 0)
