@@ -349,11 +349,9 @@ def methods(figures: Figures) -> str:
         ]
         for number, seed in figures["seeds"].items()
     ]
-    chosen = ", ".join(
-        "competing" if seed["matching"]["scores"]["validation"]["session"] == "competing"
-        else "each object alone"
-        for seed in seeds
-    )  # fmt: skip
+    sessions = [seed["matching"]["scores"]["validation"]["session"] for seed in seeds]
+    competing = sessions.count("competing")
+    chosen = f"they compete in {competing} of {len(sessions)} seeds"
     volume = (
         f"The preset `{sizes['preset']}` at {z} x {y} x {x} voxels of {VOXEL_ANGSTROM:g} A: "
         f"{training} training, {validation} validation and {test} test tomograms a seed. Training "
