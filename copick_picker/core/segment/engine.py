@@ -98,6 +98,7 @@ def segment_volume(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from copick_picker.core.segment.augmentations import augmentation_set
     >>> network = torch.nn.Conv3d(1, 2, 1)
     >>> options = EngineOptions(
