@@ -18,8 +18,17 @@ import torch
 import yaml
 
 from copick_picker.core.models.registry import build_network
+from copick_picker.project.copick_store import open_project
 from copick_picker.project.making import add_picks, add_tomogram, create_project
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
+from copick_picker.records import (
+    FeatureKey,
+    ObjectSpec,
+    PickSet,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+)
+from copick_picker.workflows.records import new_record
 
 OBJECTS = (
     ObjectSpec("ribosome", label=1, radius_angstrom=120.0, score_weight=2.0),
@@ -85,6 +94,51 @@ def slabs_of(volume: npt.NDArray[Any], n_planes: int) -> Iterator[tuple[int, npt
     """Yield a volume in blocks of so many planes."""
     for z_start in range(0, volume.shape[-3], n_planes):
         yield z_start, volume[..., z_start : z_start + n_planes, :, :]
+
+
+def add_segmented(
+    config: Path, run_name: str, spec: ObjectSpec, probabilities: npt.NDArray[np.float16]
+) -> None:
+    """Write what ``segment --probabilities`` writes of one object at 10 A.
+
+    Parameters
+    ----------
+    config : Path
+        Configuration of the project.
+    run_name : str
+        The run.
+    spec : ObjectSpec
+        The object.
+    probabilities : numpy.ndarray, shape (2, z, y, x), float16
+        Of background and of the object.
+    """
+    feature = FeatureKey("wbp", 10.0, "predict-picker-1-probabilities")
+    record = new_record(
+        "segment",
+        input="wbp@10.0",
+        settings={},
+        labels={spec.name: spec.label},
+        objects={spec.name: {"channel": 1, "target_fraction": 0.8, "score_threshold": None}},
+        probabilities={"uri": str(feature), "channels": ["background", spec.name]},
+    )
+    store = open_project(config)
+    store.write_feature(
+        run_name,
+        feature,
+        slabs_of(probabilities, 20),
+        shape_czyx=probabilities.shape,
+        provenance=record,
+        overwrite=False,
+    )
+    labels = spec.label * (probabilities[1] > 0.5).astype(np.uint8)
+    store.write_segmentation(
+        run_name,
+        SegmentationKey("predict", "picker", "1", 10.0),
+        [(0, labels)],
+        shape_zyx=labels.shape,
+        provenance=record,
+        overwrite=False,
+    )
 
 
 def run_folder(config_path: Path, run_name: str) -> Path:

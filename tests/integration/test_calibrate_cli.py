@@ -18,15 +18,14 @@ from copick_picker.project.checkpoints import read_model_folder
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.making import add_picks
 from copick_picker.project.thresholds import store_thresholds, with_thresholds
-from copick_picker.records import FeatureKey, ObjectSpec, PickSet, PicksKey, SegmentationKey
+from copick_picker.records import ObjectSpec, PickSet, PicksKey
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.workflows.model import write_model
-from copick_picker.workflows.records import new_record
 from projects import (
+    add_segmented,
     copied_project,
     noise,
     project_of,
-    slabs_of,
     temporaries,
     tree,
     without_root_powers,
@@ -38,6 +37,7 @@ OBJECTS = (
     ObjectSpec("thyroglobulin", 4, 130.0),
     ObjectSpec("membrane", 5, is_particle=False),
 )
+RIBOSOME = ObjectSpec("ribosome", 1, 100.0)
 RUNS = ("TS_1", "TS_2")
 FALSE_AT = np.array([40.0, 9_000.0, 700.0])
 
@@ -153,7 +153,7 @@ def test_localize_tells_from_which_score_on_it_kept_picks(tmp_path: Path) -> Non
         tmp_path / "p",
         {"TS_1": noise((8, 9, 10), seed=1)},
         {("TS_1", PicksKey("ribosome", "curator", "1")): centres},
-        objects=(ObjectSpec("ribosome", 1, 100.0),),
+        objects=(RIBOSOME,),
     )
     painted = [
         share
@@ -163,33 +163,7 @@ def test_localize_tells_from_which_score_on_it_kept_picks(tmp_path: Path) -> Non
         for share, place in height.items()
     ]
     found = np.sum(painted, axis=0)
-    volume = np.stack([1.0 - found, found]).astype(np.float16)
-    store = open_project(config)
-    feature = FeatureKey("wbp", 10.0, "predict-picker-1-probabilities")
-    record = new_record(
-        "segment",
-        input="wbp@10.0",
-        settings={},
-        labels={"ribosome": 1},
-        objects={"ribosome": {"channel": 1, "target_fraction": 0.8, "score_threshold": None}},
-        probabilities={"uri": str(feature), "channels": ["background", "ribosome"]},
-    )
-    store.write_feature(
-        "TS_1",
-        feature,
-        slabs_of(volume, 20),
-        shape_czyx=volume.shape,
-        provenance=record,
-        overwrite=False,
-    )
-    store.write_segmentation(
-        "TS_1",
-        SegmentationKey("predict", "picker", "1", 10.0),
-        [(0, (found > 0.5).astype(np.uint8))],
-        shape_zyx=shape,
-        provenance=record,
-        overwrite=False,
-    )
+    add_segmented(config, "TS_1", RIBOSOME, np.stack([1.0 - found, found]).astype(np.float16))
     ways = (
         ("all", ("--threshold", "ribosome=0"), 0.0),
         ("some", ("--threshold", "ribosome=0.3"), 0.3),
@@ -207,7 +181,9 @@ def test_localize_tells_from_which_score_on_it_kept_picks(tmp_path: Path) -> Non
         ]
         localized = CliRunner().invoke(console, [str(word) for word in (*words, *options)])
         assert localized.exit_code == 0, localized.output
-        scores = store.read_picks("TS_1", PicksKey("ribosome", "picker", session)).scores
+        scores = (
+            open_project(config).read_picks("TS_1", PicksKey("ribosome", "picker", session)).scores
+        )
         summary = tmp_path / f"{session}.json"
         result = CliRunner().invoke(
             console,

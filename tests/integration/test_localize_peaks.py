@@ -7,11 +7,9 @@ from click.testing import CliRunner
 from copick_picker.cli.main import console
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.localize import localize
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import FeatureKey, LocalizeTarget, ObjectSpec, SegmentationKey
+from copick_picker.records import LocalizeTarget, ObjectSpec
 from copick_picker.settings.localize import LocalizeParameters
-from copick_picker.workflows.records import new_record
-from projects import noise, project_of, slabs_of
+from projects import add_segmented, noise, project_of
 
 SHAPE = (75, 56, 48)  # more planes than two chunks of stored probabilities
 OBJECT = ObjectSpec("ribosome", 4, 100.0)
@@ -27,29 +25,8 @@ def probabilities():
 
 def test_stored_probabilities_give_the_picks_of_those_in_memory(tmp_path):
     config = project_of(tmp_path / "p", {"TS_1": noise((8, 9, 10), seed=1)}, {}, objects=(OBJECT,))
-    store, volume = open_project(config), probabilities()
-    key = SegmentationKey("predict", "picker", "1", 10.0)
-    feature = FeatureKey("wbp", 10.0, "predict-picker-1-probabilities")
-    record = new_record(
-        "segment",
-        input="wbp@10.0",
-        settings={},
-        labels={"ribosome": 4},
-        objects={"ribosome": {"channel": 1, "target_fraction": 0.8, "score_threshold": None}},
-        probabilities={"uri": str(feature), "channels": ["background", "ribosome"]},
-    )
-    store.write_feature(
-        "TS_1",
-        feature,
-        slabs_of(volume, 20),
-        shape_czyx=volume.shape,
-        provenance=record,
-        overwrite=False,
-    )
-    labels = 4 * (volume[1] > 0.5).astype(np.uint8)
-    store.write_segmentation(
-        "TS_1", key, [(0, labels)], shape_zyx=SHAPE, provenance=record, overwrite=False
-    )
+    volume = probabilities()
+    add_segmented(config, "TS_1", OBJECT, volume)
     result = CliRunner().invoke(
         console,
         ["localize", "-c", str(config), "-i", "predict:picker/1@10.0", "--method", "peaks"],
