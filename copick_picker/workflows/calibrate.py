@@ -112,12 +112,14 @@ def _sought_from(
 
 
 def _localized_from(record: Mapping[str, Any] | None) -> float | None:
-    """Return the lowest score that a pick set's record lets a pick have."""
-    if record is None or record.get("command") != "localize":
+    """Return the lowest score that a pick set's record lets a pick have, where it tells that."""
+    chosen = (record or {}).get("settings", {})
+    target = chosen.get("target")
+    if target is None:
         return None
-    chosen = record["settings"]
-    threshold = float(chosen["target"]["score_threshold"] or 0.0)
-    return max(threshold, chosen["peak_floor"]) if chosen["method"] == "peaks" else threshold
+    threshold = float(target.get("score_threshold") or 0.0)
+    floor = chosen.get("peak_floor", 0.0) if chosen.get("method") == "peaks" else 0.0
+    return max(threshold, float(floor))
 
 
 def _check_places(settings: CalibrateSettings) -> None:

@@ -21,6 +21,7 @@ from copick_picker.project.thresholds import store_thresholds, with_thresholds
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.workflows.model import write_model
+from copick_picker.workflows.records import new_record
 from projects import (
     add_segmented,
     copied_project,
@@ -197,6 +198,17 @@ def test_localize_tells_from_which_score_on_it_kept_picks(tmp_path: Path) -> Non
         threshold = json.loads(summary.read_text())["thresholds"]["ribosome"]
         assert threshold == pytest.approx((scores.min() + floor) / 2)
         assert ("--threshold ribosome=0 (with" in result.stderr) == (floor > 0)
+
+
+def test_a_record_that_tells_no_score_is_as_none(config: Path) -> None:
+    """The picks of CryoSiam's own way to localize have such records."""
+    store, key = open_project(config), PicksKey("thyroglobulin", "picker", "all")
+    record = new_record("localize", settings={"method": "eroded components", "label": 4})
+    for run_name in RUNS:
+        picks = store.read_picks(run_name, key)
+        store.write_picks(run_name, key, picks, provenance=record, overwrite=True)
+    figures = summary_of(config, "--fewest-references", "4")
+    assert figures["thresholds"]["thyroglobulin"] == 0.2
 
 
 def test_the_plot_is_drawn_and_kept(config: Path) -> None:
