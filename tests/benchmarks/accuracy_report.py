@@ -362,6 +362,8 @@ def methods(figures: Figures) -> str:
         "`train` with its default settings, `segment` (mode `balanced`), `localize` with the "
         "thresholds in the model, chosen on the validation tomograms."
     )
+    if "remark" in figures:  # written by hand into the figures: what changed since
+        ours += f" {figures['remark']}"
     octopi = (
         "its own targets (0.7 radii), `train`, `segment` with four augmentations and `localize`, "
         "with the defaults of its command line but for what is said above. Its check for a GPU is "
