@@ -29,6 +29,10 @@ class ConflictError(CopickPickerError, FileExistsError):
     """An output exists and was not made by the same model, settings and input."""
 
 
+class SameOutputError(ConflictError):
+    """Another process finished the same output, with the same record, in the meantime."""
+
+
 class CheckpointError(CopickPickerError, ValueError):
     """A model folder or weights file is missing, broken, unsafe or does not fit."""
 

@@ -1,30 +1,51 @@
-"""Commands in processes of their own that can be killed, started from one that has torch loaded."""
+"""Commands in processes of their own that can be killed, started from one with all imported."""
 
+import fcntl
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from copick_picker.cli.main import COMMANDS
+
+WORKFLOWS = (
+    *("benchmark", "calibrate", "exporting", "exporting_segmentations", "filtering"),
+    *("importing_mrc", "importing_picks", "mask_making", "simulate", "targets", "train_making"),
+    *("train_result", "view"),
+)
+"""Which import all the others."""
+
 
 def server() -> ForkServerContext:
-    """Return what starts processes that need not import torch and copick again."""
+    """Return what starts processes that need not import the package and what it uses again."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["copick_picker.workflows.segment", "copick_picker.workflows.localize", "copick"]
+        [
+            *("copick.impl.cryoet_data_portal", "copick.impl.filesystem", "dask.array"),
+            *("matplotlib.backends.backend_agg", "copick_picker.cli.console"),
+            *(module for module, _ in COMMANDS.values()),
+            *(f"copick_picker.workflows.{name}" for name in WORKFLOWS),
+        ]
     )
     return context
 
 
 def run_command(arguments: Sequence[str], output: Path) -> None:
-    """Run a command of the console script to its end; what it prints goes to a file."""
-    from copick_picker.cli.main import console
+    """Run a command of the console script to its end; what it prints goes to a file.
 
+    The file is locked for as long as the command, or a process that it started, runs.
+    """
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    os.close(descriptor)
+    from copick_picker.cli.main import console
+
     console.main(args=list(arguments), prog_name="copick-picker")
 
 
@@ -44,3 +65,47 @@ def killed_when(process: BaseProcess, ready: Callable[[], bool], seconds: float)
     process.kill()
     process.join()
     return still_ran
+
+
+def struck(
+    process: BaseProcess,
+    seconds: float,
+    blow: signal.Signals,
+    *,
+    ready: Callable[[], bool] = lambda: True,
+) -> bool:
+    """Send a process a signal so many seconds after something is ready; return whether it ran then.
+
+    Waits for its end; what does not end within a minute is killed, and an error.
+    """
+    while process.is_alive() and not ready():
+        time.sleep(0.002)
+    process.join(seconds)
+    still_ran = process.is_alive()
+    if still_ran and process.pid is not None:
+        os.kill(process.pid, blow)
+        process.join(60)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        msg = f"the command did not end within a minute of {blow.name}"
+        raise AssertionError(msg)
+    return still_ran
+
+
+def wait_for_children(output: Path, *, seconds: float = 60.0) -> None:
+    """Wait until no process of a command runs any more that prints to a file, its workers too."""
+    if not output.exists():
+        return
+    limit = time.monotonic() + seconds
+    with output.open("rb") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > limit:
+                    msg = f"processes of the command still run after {seconds:g} s"
+                    raise AssertionError(msg) from None
+                time.sleep(0.01)
+            else:
+                return

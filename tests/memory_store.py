@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import (
-    ConflictError,
     DataError,
+    SameOutputError,
     SettingsError,
     UnknownNameError,
     choices_text,
 )
+from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.project.store import OutputKey, Provenance, Slabs
 from copick_picker.records import (
     FeatureKey,
@@ -107,17 +108,20 @@ class MemoryStore:
         shape_zyx: tuple[int, int, int],
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
+        replaces: MayReplace | None = None,
+    ) -> bool:
         run, key = self._run(run_name), _rounded(key)
         _check_names(key.name, key.user_id, key.session_id)
         if not key.is_multilabel:
             self._check_object(key.name)
-        _check_free(run.segmentations, key, overwrite=overwrite)
+        if not _is_free(run.segmentations, key, Claim(str(key), provenance, overwrite, replaces)):
+            return False
         labels = _gathered(slabs, shape_zyx)
         if labels.dtype not in (np.uint8, np.uint16):
             msg = f"labels have type {labels.dtype}"
             raise DataError(msg)
         run.segmentations[key] = _Stored(labels, dict(provenance))
+        return True
 
     def open_feature(self, run_name: str, key: FeatureKey) -> MemoryVolume:
         return MemoryVolume(_find(self._run(run_name).features, key, run_name).content)
@@ -137,17 +141,20 @@ class MemoryStore:
         shape_czyx: tuple[int, int, int, int],
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
+        replaces: MayReplace | None = None,
+    ) -> bool:
         run, key = self._run(run_name), _rounded(key)
         _check_names(key.feature_type)
         _find(run.tomograms, TomogramKey(key.tomogram_type, key.voxel_spacing), run_name)
-        _check_free(run.features, key, overwrite=overwrite)
+        if not _is_free(run.features, key, Claim(str(key), provenance, overwrite, replaces)):
+            return False
         with np.errstate(over="ignore"):
             volume = _gathered(slabs, shape_czyx).astype(np.float16)
         if not np.isfinite(volume).all():
             msg = "values are not finite"
             raise DataError(msg)
         run.features[key] = _Stored(volume, dict(provenance))
+        return True
 
     def picks(self, run_name: str) -> list[PicksKey]:
         return sorted(self._run(run_name).picks)
@@ -167,21 +174,25 @@ class MemoryStore:
         *,
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
+        replaces: MayReplace | None = None,
+    ) -> bool:
         run = self._run(run_name)
         _check_names(key.user_id, key.session_id)
         self._check_object(key.object_name)
         if not (np.isfinite(picks.points_xyz).all() and np.isfinite(picks.scores).all()):
             msg = "positions or scores are not finite"
             raise DataError(msg)
-        _check_free(run.picks, key, overwrite=overwrite)
+        if not _is_free(run.picks, key, Claim(str(key), provenance, overwrite, replaces)):
+            return False
         copied = PickSet(picks.object_name, picks.points_xyz.copy(), picks.scores.copy())
         run.picks[key] = _Stored(copied, dict(provenance))
+        return True
 
-    def existing(self, run_name: str, keys: Sequence[OutputKey]) -> list[OutputKey]:
+    def standing(self, run_name: str, keys: Sequence[OutputKey]) -> dict[OutputKey, Standing]:
         run = self._run(run_name)
-        stored = {*run.segmentations, *run.features, *run.picks}
-        return [key for key in keys if _rounded(key) in stored]
+        stored: dict[Any, _Stored] = {**run.segmentations, **run.features, **run.picks}
+        found = {key: _look(stored, key) for key in keys}
+        return {key: there for key, there in found.items() if there is not None}
 
     def check_writable(self) -> None:
         """Return: memory can be written."""
@@ -217,10 +228,18 @@ def _record(stored: dict[Key, _Stored], key: Key) -> dict[str, Any] | None:
     return None if found is None else found.record
 
 
-def _check_free(stored: dict[Key, _Stored], key: Key, *, overwrite: bool) -> None:
-    if key in stored and not overwrite:
-        msg = f"{key} exists"
-        raise ConflictError(msg)
+def _look(stored: dict[Any, _Stored], key: OutputKey) -> Standing | None:
+    there = stored.get(_rounded(key))
+    return None if there is None else Standing("in memory", True, record=there.record)
+
+
+def _is_free(stored: dict[Any, _Stored], key: OutputKey, claim: Claim) -> bool:
+    """Return whether there is anything to write."""
+    try:
+        claim.permit(lambda: _look(stored, key))()
+    except SameOutputError:
+        return False
+    return True
 
 
 def _check_names(*names: str) -> None:

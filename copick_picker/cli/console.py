@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from copick_picker.records import RunOutcome
 
 PACKAGE = "copick_picker"
+_LOG_LINE = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ [A-Z]+ {PACKAGE}")
 _STYLES = {"done": "green", "skipped": "cyan", "absent": "yellow", "failed": "red"}
 
 
@@ -101,6 +103,7 @@ def execute(
     """
     from copick_picker.errors import CopickPickerError
     from copick_picker.settings.files import join_settings
+    from copick_picker.workflows.runs import result_json
 
     log_file = start_log(command, job["log"], job["verbose"] or 0)
     logger = logging.getLogger(PACKAGE)
@@ -108,6 +111,9 @@ def execute(
         path = Path(job["settings_file"]) if job["settings_file"] else None
         checked = join_settings(settings(), flags=flags, path=path)
         logger.info("%s with %s", command, checked)
+        json_file = getattr(checked, "json_file", None)
+        if json_file is not None:
+            result_json(json_file).check()
         summary = workflow()(checked, reporter=Console())
     except CopickPickerError as error:
         logger.debug("stopped", exc_info=True)
@@ -147,7 +153,7 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
     shown.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
     shown.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     if verbose == 0:  # a failed run has its own line; its traceback is for the log file
-        shown.addFilter(lambda record: record.exc_info is None)
+        shown.addFilter(lambda record: record.exc_info is None and record.exc_text is None)
     logger.addHandler(shown)
     if log:
         path = Path(log)
@@ -155,6 +161,9 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
         stamp = time.strftime("%Y%m%d-%H%M%S")
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         path = cache / "copick-picker" / "logs" / f"{command}-{stamp}.log"
+    if log and not _is_log(path):
+        text = f"{path} exists and is no log of copick-picker; name another file for --log"
+        raise Stop(text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         written = logging.FileHandler(path, encoding="utf-8", delay=log is None)
@@ -167,6 +176,16 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
     written.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger.addHandler(written)
     return path
+
+
+def _is_log(path: Path) -> bool:
+    """Return whether lines may be added to a file: it is new, empty, or a log of ours."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            first = file.readline()
+    except OSError:  # whoever opens it to write says what is wrong
+        return True
+    return not first or _LOG_LINE.match(first) is not None
 
 
 def _duration(seconds: float) -> str:

@@ -8,9 +8,9 @@ mapping into settings and the state into a network. Nothing is unpickled unless 
 
 import hashlib
 import pickle
-import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
-from copick_picker.errors import CheckpointError
-from copick_picker.project.files import write_text
+from copick_picker.errors import CheckpointError, ConflictError
+from copick_picker.project.files import write_folder, write_text
+from copick_picker.project.project_folder import foreign_files
+from copick_picker.project.standing import own_folder, standing_at
 
 StateDict = dict[str, torch.Tensor]
 CARD_FILE = "model.yaml"
 WEIGHTS_FILE = "weights.safetensors"
 CROP_FILE = "crop.safetensors"
+BESIDE = ("curve.csv", "README.md")
+"""What ``train`` puts beside a model."""
 _BROKEN = (
     RuntimeError,
     EOFError,
@@ -91,6 +95,7 @@ def write_model_folder(
     raw: Mapping[str, Any],
     *,
     crop: npt.NDArray[np.float16] | None = None,
+    beside: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a model folder: all of it or nothing.
@@ -106,6 +111,8 @@ def write_model_folder(
         SHA-256 of ``crop``.
     crop : numpy.ndarray, shape (z, y, x), float16, optional
         Piece of a tomogram, normalised, that ``crop`` of the card speaks of.
+    beside : callable, optional
+        Card as it is written -> texts that go into the folder too, by file name.
     overwrite : bool
         Whether an existing model folder is replaced.
 
@@ -114,10 +121,7 @@ def write_model_folder(
     CheckpointError
         If the folder exists (or is something else than a model), or cannot be written.
     """
-    if folder.exists() and not (overwrite and is_model_folder(folder)):
-        reason = "use overwrite to replace it" if is_model_folder(folder) else "it is not a model"
-        msg = f"{folder} exists; {reason}"
-        raise CheckpointError(msg)
+    check_free_model(folder, overwrite=overwrite)
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in state_dict.items()}
     data = save_safetensors({name: tensor.contiguous() for name, tensor in tensors.items()})
     checksum = hashlib.sha256(data).hexdigest()
@@ -128,19 +132,97 @@ def write_model_folder(
         checksum = hashlib.sha256(files[CROP_FILE]).hexdigest()
         card["crop"] = dict(card["crop"]) | {"file": CROP_FILE, "sha256": checksum}
     files[CARD_FILE] = card_text(card).encode()
+    if beside is not None:
+        files |= {name: text.encode() for name, text in beside(card).items()}
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-            fresh = Path(scratch) / "new"
-            fresh.mkdir()
-            for name, content in files.items():
-                (fresh / name).write_bytes(content)
-            if folder.exists():
-                folder.rename(Path(scratch) / "old")
-            fresh.rename(folder)
+        permit = partial(check_free_model, folder, overwrite=overwrite)
+        write_folder(folder, files, permit=permit)
     except OSError as error:
         msg = f"model folder {folder} cannot be written: {_one_line(error)}"
         raise CheckpointError(msg) from error
+
+
+def check_free_model(folder: Path, *, overwrite: bool) -> None:
+    """Raise where a model folder cannot be written without losing something.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder to make or to replace.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+
+    Raises
+    ------
+    CheckpointError
+        If anything stands there that may not be replaced.
+    """
+    found = standing_at(folder, own_folder(foreign_in_model))
+    if found is None or (overwrite and found.is_replaceable):
+        return
+    reason = f"it is not a model alone ({found.words})"
+    if not is_model_folder(folder):
+        reason = f"it is not a model ({found.words})"
+    if found.is_replaceable:
+        reason = f"use overwrite to replace it (found: {found.words})"
+    msg = f"{folder} exists; {reason}"
+    raise CheckpointError(msg)
+
+
+def foreign_in_model(folder: Path) -> list[str]:
+    """Return all in a folder that is no part of a model.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A model folder, or any other.
+    """
+    if folder.is_symlink():
+        return [folder.name]
+    if not is_model_folder(folder):
+        return foreign_files(folder, ())
+    return foreign_files(folder, (CARD_FILE, WEIGHTS_FILE, CROP_FILE, *BESIDE))
+
+
+def check_free_models(output: Path, *, overwrite: bool) -> None:
+    """Raise where a model, or a folder of models, cannot be written without losing something.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+        Folder to make or to replace.
+    overwrite : bool
+        Whether existing models are replaced.
+
+    Raises
+    ------
+    ConflictError
+        If anything stands there that may not be replaced.
+    """
+    found = standing_at(output, own_folder(_foreign_in_models))
+    if found is None or (overwrite and found.is_replaceable):
+        return
+    if overwrite:
+        msg = f"{output} holds other things than models ({found.words}); name another output"
+    else:
+        msg = (
+            f"{output} exists and was not made by this training; use --overwrite or another output "
+            f"(found: {found.words})"
+        )
+    raise ConflictError(msg)
+
+
+def _foreign_in_models(folder: Path) -> list[str]:
+    if is_model_folder(folder):
+        return foreign_in_model(folder)
+    found = []
+    for name in foreign_files(folder, ()):
+        inside = folder / name.rstrip("/")
+        if inside.is_dir() and is_model_folder(inside) and not inside.is_symlink():
+            found += [f"{name}{each}" for each in foreign_in_model(inside)]
+        else:
+            found.append(name)
+    return found
 
 
 def card_text(raw: Mapping[str, Any]) -> str:

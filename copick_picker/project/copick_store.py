@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from copick_picker.errors import (
-    ConflictError,
     ProjectError,
+    SameOutputError,
     SettingsError,
     UnknownNameError,
     choices_text,
@@ -35,8 +35,10 @@ from copick_picker.project.copick_api import (
 )
 from copick_picker.project.croissant import overlay_path, runs_of_split
 from copick_picker.project.guards import guarded
+from copick_picker.project.local_places import is_local
 from copick_picker.project.provenance import to_stored
 from copick_picker.project.remote import OPENING, RemoteReader
+from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.project.store import OutputKey, Provenance, Slabs
 from copick_picker.records import (
     FeatureKey,
@@ -50,7 +52,6 @@ from copick_picker.records import (
 
 Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey)
 Item = TypeVar("Item")
-_PROBE = ".copick-picker-probe.tmp"
 
 
 def open_project(config_path: Path | str, opening: Opening = OPENING) -> "CopickStore":
@@ -152,7 +153,7 @@ class CopickStore:
     def segmentation_provenance(self, run_name: str, key: SegmentationKey) -> Provenance | None:
         """Return our record of a complete segmentation; None where absent, partial or not ours."""
         item = listing.segmentation_items(self._run(run_name)).get(_rounded(key))
-        return None if item is None else _volume_record(item)
+        return None if item is None else volumes.finished_record(item)
 
     def segmentation_labels(self, run_name: str, key: SegmentationKey) -> dict[str, int] | None:
         """Return name -> label as the segmentation's maker recorded it; None where unknown."""
@@ -168,7 +169,8 @@ class CopickStore:
         shape_zyx: tuple[int, int, int],
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
+        replaces: MayReplace | None = None,
+    ) -> bool:
         """Write labels (uint8 or uint16) slab by slab, then the record."""
         run, key = self._run(run_name), _rounded(key)
         _check_names(name=key.name, user=key.user_id, session=key.session_id)
@@ -176,7 +178,8 @@ class CopickStore:
             self._check_object(key.name, run_name)
         item = listing.segmentation_items(run).get(key) or _new_segmentation(run, key)
         stream = volumes.Stream(slabs, shape_zyx, None, key.voxel_spacing)
-        _write_volume(item, stream, provenance, _where(run_name, key), overwrite=overwrite)
+        claim = Claim(_where(run_name, key), provenance, overwrite, replaces)
+        return volumes.write_claimed(item, stream, claim)
 
     def open_feature(self, run_name: str, key: FeatureKey) -> volumes.ZarrVolume:
         """Return a lazy feature volume (c, z, y, x)."""
@@ -190,7 +193,7 @@ class CopickStore:
     def feature_provenance(self, run_name: str, key: FeatureKey) -> Provenance | None:
         """Return our record of a complete feature volume, else None."""
         item = listing.feature_items(self._run(run_name)).get(_rounded(key))
-        return None if item is None else _volume_record(item)
+        return None if item is None else volumes.finished_record(item)
 
     def write_feature(
         self,
@@ -201,7 +204,8 @@ class CopickStore:
         shape_czyx: tuple[int, int, int, int],
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
+        replaces: MayReplace | None = None,
+    ) -> bool:
         """Write a float16 feature volume slab by slab, with its true spacing, then the record."""
         run, key = self._run(run_name), _rounded(key)
         _check_names(feature=key.feature_type)
@@ -211,7 +215,8 @@ class CopickStore:
             parent = _find(listing.tomogram_items(run), tomogram, run_name, "tomogram")
             item = _new_feature(parent, key)
         stream = volumes.Stream(slabs, shape_czyx, "float16", key.voxel_spacing)
-        _write_volume(item, stream, provenance, _where(run_name, key), overwrite=overwrite)
+        claim = Claim(_where(run_name, key), provenance, overwrite, replaces)
+        return volumes.write_claimed(item, stream, claim)
 
     def picks(self, run_name: str) -> list[PicksKey]:
         """Return the pick sets of a run, sorted."""
@@ -228,7 +233,7 @@ class CopickStore:
     def picks_provenance(self, run_name: str, key: PicksKey) -> Provenance | None:
         """Return our record of a complete pick set, else None."""
         item = listing.picks_items(self._run(run_name)).get(key)
-        return None if item is None else provenance.from_stored(pick_files.stored_record(item))
+        return None if item is None else pick_files.finished_record(item)
 
     def write_picks(
         self,
@@ -238,7 +243,8 @@ class CopickStore:
         *,
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
+        replaces: MayReplace | None = None,
+    ) -> bool:
         """Write a pick set, an empty one too, then the record."""
         run, where = self._run(run_name), _where(run_name, key)
         _check_names(user=key.user_id, session=key.session_id)
@@ -246,22 +252,26 @@ class CopickStore:
         pick_files.check_finite(picks, where)
         record = to_stored(provenance, where)
         item = listing.picks_items(run).get(key) or _new_picks(run, key)
-        _check_free(item, where, occupied=pick_files.is_occupied(item), overwrite=overwrite)
-        pick_files.write(item, picks, record, where)
+        claim = Claim(where, provenance, overwrite, replaces)
+        permit = claim.permit(lambda: pick_files.standing(item))
+        try:
+            permit()
+            pick_files.write(item, picks, record, where, permit=permit)
+        except SameOutputError:
+            return False
+        return True
 
-    def existing(self, run_name: str, keys: Sequence[OutputKey]) -> list[OutputKey]:
-        """Return those of the keys that hold anything that must not be lost, ours or not."""
+    def standing(self, run_name: str, keys: Sequence[OutputKey]) -> dict[OutputKey, Standing]:
+        """Return what stands in the places of the keys; free places are left out."""
         run = self._run(run_name)
-        found: list[OutputKey] = []
-        for kind, items_of, is_occupied in _KINDS:
+        found: dict[OutputKey, Standing | None] = {}
+        for kind, items_of, new_item, look in _KINDS:
             wanted = [key for key in keys if isinstance(key, kind)]
             items = items_of(run) if wanted else {}
-            found += [
-                key
-                for key in wanted
-                if _rounded(key) in items and is_occupied(items[_rounded(key)])
-            ]
-        return [key for key in keys if key in found]
+            for key in wanted:
+                item = items.get(_rounded(key)) or new_item(run, _rounded(key))
+                found[key] = None if item is None else look(item)
+        return {key: there for key in keys if (there := found[key]) is not None}
 
     def check_writable(self) -> None:
         """Raise ProjectError with the place and the reason where outputs cannot be written."""
@@ -270,8 +280,7 @@ class CopickStore:
         with guarded(f"cannot write to {base}"):
             folder = runs if filesystem.exists(runs) else base
             filesystem.makedirs(folder, exist_ok=True)
-            filesystem.pipe_file(f"{folder}/{_PROBE}", b"probe")
-            filesystem.rm_file(f"{folder}/{_PROBE}")
+            places.probe(filesystem, folder)
 
     def _run(self, run_name: str) -> CopickRun:
         with guarded(f"cannot look up run {run_name} in {self._location}"):
@@ -311,13 +320,6 @@ class CopickStore:
         return None
 
 
-_KINDS: tuple[tuple[type, Callable[[Any], dict[Any, Any]], Callable[[Any], bool]], ...] = (
-    (SegmentationKey, listing.segmentation_items, volumes.is_occupied),
-    (FeatureKey, listing.feature_items, volumes.is_occupied),
-    (PicksKey, listing.picks_items, pick_files.is_occupied),
-)
-
-
 def _where(run_name: str, key: object) -> str:
     return f"{key} of run {run_name}"
 
@@ -340,18 +342,12 @@ def _open_output(
     item: Volume, where: str, *, dimensions: int, reader: RemoteReader
 ) -> volumes.ZarrVolume:
     volume = volumes.open_volume(item, where, dimensions=dimensions, reader=reader)
-    if getattr(item, "read_only", False) and not places.is_local(item.fs):
+    if getattr(item, "read_only", False) and not is_local(item.fs):
         return volume  # the portal's or a manifest's: not ours to have left unfinished
     if provenance.is_unfinished(volumes.stored_record(item)):
         msg = f"{where} is half-written: its writer was stopped; make it again"
         raise ProjectError(msg)
     return volume
-
-
-def _volume_record(item: Volume) -> Provenance | None:
-    """Return our record, where the array can be read too."""
-    record = provenance.from_stored(volumes.stored_record(item))
-    return record if record is not None and volumes.is_occupied(item) else None
 
 
 def _check_names(**names: str) -> None:
@@ -361,26 +357,6 @@ def _check_names(**names: str) -> None:
         if name != allowed:
             msg = f"the {what} '{name}' cannot be a name in copick; '{allowed}' can"
             raise SettingsError(msg)
-
-
-def _check_free(item: Volume | CopickPicks, where: str, *, occupied: bool, overwrite: bool) -> None:
-    if getattr(item, "read_only", False):
-        msg = f"{where} stands in the read-only part of the project; choose another session"
-        raise ConflictError(msg)
-    if occupied and not overwrite:
-        msg = f"{where} exists; overwrite it or choose another session"
-        raise ConflictError(msg)
-
-
-def _write_volume(
-    item: Volume, stream: volumes.Stream, record: Provenance, where: str, *, overwrite: bool
-) -> None:
-    stored = provenance.to_stored(record, where)
-    _check_free(item, where, occupied=volumes.is_occupied(item), overwrite=overwrite)
-    with places.replacing_item(item) as target:
-        volumes.write_volume(target, stream, stored, where)
-        taken = target is not item and volumes.is_occupied(item)
-        _check_free(item, where, occupied=taken, overwrite=overwrite)
 
 
 def _new_segmentation(run: CopickRun, key: SegmentationKey) -> CopickSegmentation:
@@ -409,3 +385,25 @@ def _new_picks(run: CopickRun, key: PicksKey) -> CopickPicks:
         run_name=run.name,
     )
     return run._picks_factory()(run=run, file=fields)
+
+
+def _feature_place(run: CopickRun, key: FeatureKey) -> CopickFeatures | None:
+    """Return where a feature volume would go; None where there is no such tomogram."""
+    tomogram = TomogramKey(key.tomogram_type, key.voxel_spacing)
+    parent = listing.tomogram_items(run).get(tomogram)
+    return None if parent is None else _new_feature(parent, key)
+
+
+_KINDS: tuple[
+    tuple[
+        type,
+        Callable[[CopickRun], dict[Any, Any]],
+        Callable[[CopickRun, Any], Any],
+        Callable[[Any], Standing | None],
+    ],
+    ...,
+] = (
+    (SegmentationKey, listing.segmentation_items, _new_segmentation, volumes.standing),
+    (FeatureKey, listing.feature_items, _feature_place, volumes.standing),
+    (PicksKey, listing.picks_items, _new_picks, pick_files.standing),
+)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError
-from copick_picker.project.files import replacing
+from copick_picker.project.files import Permit, replacing
 from copick_picker.project.guards import guarded
 
 SUFFIX = "_preds.h5"
@@ -116,6 +116,8 @@ def write_predictions(
     labels: npt.NDArray[np.uint8],
     probabilities: npt.NDArray[np.float32] | None,
     record: Mapping[str, Any],
+    *,
+    permit: Permit | None = None,
 ) -> None:
     """Write a ``_preds.h5`` file, whole; an older one is replaced.
 
@@ -129,6 +131,8 @@ def write_predictions(
         Dataset ``probs``.
     record : mapping
         Our provenance record, an attribute of the file.
+    permit : callable, optional
+        See ``files.replacing``.
 
     Raises
     ------
@@ -137,7 +141,7 @@ def write_predictions(
     """
     packed = {"compression": "gzip", "compression_opts": 1}
     with (
-        replacing(path) as temporary,
+        replacing(path, permit=permit) as temporary,
         guarded(f"cannot write {path}"),
         h5py.File(temporary, "w") as file,
     ):
@@ -145,6 +149,33 @@ def write_predictions(
         if probabilities is not None:
             file.create_dataset("probs", data=probabilities, **packed)
         file.attrs[RECORD] = json.dumps(record, sort_keys=True)
+
+
+def is_predictions(path: Path) -> bool:
+    """Return whether a file holds predictions, ours or CryoSiam's.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file.
+    """
+    with h5py.File(path, "r") as file:
+        return "labels" in file
+
+
+def is_particle_table(path: Path) -> bool:
+    """Return whether a file is a ``labels_k`` table, ours or CryoSiam's.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A CSV or STAR file.
+    """
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".csv":
+        return text.startswith(",".join(CSV_COLUMNS))
+    columns = [line.split()[0] for line in text.splitlines() if line.startswith("_")]
+    return columns == [f"_{name}" for name in STAR_COLUMNS]
 
 
 def replace_labels(path: Path, labels: npt.NDArray[Any], record: Mapping[str, Any]) -> None:

@@ -3,33 +3,52 @@
 Everything is written under a temporary name beside its target, ``name.host-pid.suffix.tmp``, and
 moved into place at the end. copick lists no name that ends in ``.tmp``. What a killed process left
 behind is removed by the next write of the same target.
+
+What stands in the target's place is replaced in one step where the file system can swap two names
+(Linux, macOS); elsewhere it is moved aside first and goes when the new one stands. A process that
+is killed in between leaves it aside, whole; the next command that looks at the place moves it back.
 """
 
-import fnmatch
+import ctypes
+import errno
+import functools
 import os
 import platform
 import re
 import shutil
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from copick_picker.errors import ConflictError, CopickPickerError, ProjectError
 from copick_picker.project.guards import reason
 
 _HOST = re.sub(r"[^A-Za-z0-9]+", "-", platform.node()).strip("-") or "host"
 _DAY_SECONDS = 86_400.0
+_TRIES = 100
+_NO_SWAP = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
+"""What kernels and file systems answer that cannot swap two names."""
+_TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR, errno.EACCES}
+
+Permit = Callable[[], object]
+"""Asked when a new file or folder is ready; raises where it may not take its target's place."""
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, *, permit: Permit | None = None) -> Iterator[Path]:
     """Yield a temporary path; what the block leaves there takes the target's place.
 
     Parameters
     ----------
     target : pathlib.Path
         File or folder to make or to replace. Its folder is made where it is missing.
+    permit : callable, optional
+        Asked once the block is done, just before the move: it looks at what stands there by then
+        and raises where that must stay. Without it a file replaces a file, or a link, and a folder
+        a folder.
 
     Yields
     ------
@@ -47,7 +66,10 @@ def replacing(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_stale(target)
         yield temporary
-        _move(temporary, target)
+        if permit is None:
+            _replace(temporary, target)
+        else:
+            _put(temporary, target, permit)
     except CopickPickerError:
         raise
     except OSError as error:
@@ -57,7 +79,7 @@ def replacing(target: Path) -> Iterator[Path]:
         remove(temporary)
 
 
-def write_bytes(target: Path, data: bytes) -> None:
+def write_bytes(target: Path, data: bytes, *, permit: Permit | None = None) -> None:
     """Write a whole file.
 
     Parameters
@@ -66,17 +88,19 @@ def write_bytes(target: Path, data: bytes) -> None:
         File to make or to replace.
     data : bytes
         Its content.
+    permit : callable, optional
+        See ``replacing``.
 
     Raises
     ------
     ProjectError
         If it cannot be written; the old file then stays.
     """
-    with replacing(target) as temporary:
+    with replacing(target, permit=permit) as temporary:
         temporary.write_bytes(data)
 
 
-def write_text(target: Path, text: str) -> None:
+def write_text(target: Path, text: str, *, permit: Permit | None = None) -> None:
     """Write a whole text file, UTF-8 with line feeds.
 
     Parameters
@@ -85,16 +109,18 @@ def write_text(target: Path, text: str) -> None:
         File to make or to replace.
     text : str
         Its content.
+    permit : callable, optional
+        See ``replacing``.
 
     Raises
     ------
     ProjectError
         If it cannot be written; the old file then stays.
     """
-    write_bytes(target, text.encode("utf-8"))
+    write_bytes(target, text.encode("utf-8"), permit=permit)
 
 
-def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(target: Path, files: Mapping[str, bytes], *, permit: Permit | None = None) -> None:
     """Write a folder of files, whole; an older folder of that name is replaced.
 
     Parameters
@@ -103,51 +129,18 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
         Folder to make or to replace.
     files : mapping of str to bytes
         File name -> content.
+    permit : callable, optional
+        See ``replacing``.
 
     Raises
     ------
     ProjectError
         If it cannot be written; the old folder then stays.
     """
-    with replacing(target) as temporary:
+    with replacing(target, permit=permit) as temporary:
         temporary.mkdir()
         for name, content in files.items():
             (temporary / name).write_bytes(content)
-
-
-def check_free_folder(target: Path, own_files: Sequence[str], *, overwrite: bool) -> None:
-    """Raise where a folder of results cannot be written without losing something.
-
-    Parameters
-    ----------
-    target : pathlib.Path
-        Folder that will be made or replaced.
-    own_files : sequence of str
-        Names, or globs, of files that such a folder holds: nothing else is ever replaced.
-    overwrite : bool
-        Whether an older folder of results may be replaced.
-
-    Raises
-    ------
-    ConflictError
-        If the folder exists and may not be replaced, or holds anything else, or is a file.
-    """
-    if not target.exists():
-        return
-    if not target.is_dir():
-        msg = f"{target} is a file; expected the name of a folder"
-        raise ConflictError(msg)
-    foreign = sorted(
-        path.name
-        for path in target.iterdir()
-        if path.is_dir() or not any(fnmatch.fnmatch(path.name, own) for own in own_files)
-    )
-    if foreign:
-        msg = f"the folder {target} holds other things ({', '.join(foreign[:5])}); name another"
-        raise ConflictError(msg)
-    if not overwrite:
-        msg = f"the folder {target} exists; use --overwrite or name another"
-        raise ConflictError(msg)
 
 
 def remove(path: Path) -> None:
@@ -171,42 +164,163 @@ def remove_stale(target: Path) -> None:
     """Remove what killed processes left of earlier writes of this target.
 
     Left alone: temporaries of a process that lives on this machine, and those of another machine
-    that are younger than a day.
+    that are younger than a day. What such a process had moved aside is moved back first, where the
+    target is missing.
 
     Parameters
     ----------
     target : pathlib.Path
         File or folder that the temporaries were meant for.
     """
-    if not target.parent.is_dir():
+    restore(target)
+    for path in _stale(target):
+        remove(path)
+
+
+def restore(target: Path) -> None:
+    """Move back what a killed process had moved aside, where nothing took its place.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        File or folder that is missing, or not.
+    """
+    if os.path.lexists(target):
         return
+    for path in _stale(target, mark=".old"):
+        if _moved_to_free_place(path, target):
+            return
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether a name is one that ``replacing`` gives to what is not finished.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Any path.
+    """
+    return re.search(r"\.[A-Za-z0-9-]+-\d+(\.old)?(\.[^.]+)?\.tmp$", path.name) is not None
+
+
+def _stale(target: Path, mark: str | None = None) -> list[Path]:
+    """Return the temporaries of a target that nobody writes any more."""
+    marks = r"(\.old)?" if mark is None else re.escape(mark)
     name = re.compile(
-        rf"{re.escape(target.stem)}\.(?P<host>[A-Za-z0-9-]+)-(?P<pid>\d+)(\.old)?"
+        rf"{re.escape(target.stem)}\.(?P<host>[A-Za-z0-9-]+)-(?P<pid>\d+){marks}"
         rf"{re.escape(target.suffix)}\.tmp"
     )
-    for path in target.parent.iterdir():
-        found = name.fullmatch(path.name)
-        if found and not _may_be_in_use(path, found["host"], int(found["pid"])):
-            remove(path)
+    try:
+        paths = list(target.parent.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = [(path, name.fullmatch(path.name)) for path in paths]
+    return [
+        path
+        for path, match in found
+        if match and not _may_be_in_use(path, match["host"], int(match["pid"]))
+    ]
 
 
 def _beside(target: Path, mark: str = "") -> Path:
     return target.with_name(f"{target.stem}.{_HOST}-{os.getpid()}{mark}{target.suffix}.tmp")
 
 
-def _move(temporary: Path, target: Path) -> None:
-    if not (temporary.is_dir() and target.is_dir()):
+def _replace(temporary: Path, target: Path) -> None:
+    """Replace a file by a file, or a folder by a folder."""
+    is_folder = target.is_dir() and not target.is_symlink()
+    if not (temporary.is_dir() and is_folder and _swapped(temporary, target)):
         temporary.replace(target)
-        return
-    old = _beside(target, ".old")
-    target.replace(old)
-    temporary.replace(target)
+
+
+def _put(temporary: Path, target: Path, permit: Permit) -> None:
+    """Move into place, whatever is there by then, if it may go."""
+    for _ in range(_TRIES):
+        permit()
+        if os.path.lexists(target):
+            if _swapped(temporary, target):
+                return
+        elif _moved_to_free_place(temporary, target):
+            return
+    msg = f"cannot write {target}: other processes keep changing it"
+    raise ConflictError(msg)
+
+
+def _swapped(temporary: Path, target: Path) -> bool:
+    """Put the new in the place of the old, which goes; False where there is no old one any more."""
+    try:
+        if _exchange(temporary, target):
+            return True  # what is at the temporary path now is removed by ``replacing``
+        old = _beside(target, ".old")
+        target.rename(old)
+    except FileNotFoundError:
+        return False
+    try:
+        temporary.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
     remove(old)
+    return True
+
+
+def _moved_to_free_place(temporary: Path, target: Path) -> bool:
+    """Move to a place where nothing stands; False where something does by now."""
+    if temporary.is_dir() and not temporary.is_symlink():
+        try:
+            temporary.rename(target)
+        except OSError as error:
+            if error.errno in _TAKEN and os.path.lexists(target):
+                return False
+            raise
+        return True
+    try:
+        os.link(temporary, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except (OSError, NotImplementedError):  # a file system without hard links
+        if os.path.lexists(target):
+            return False
+        temporary.rename(target)
+        return True
+    temporary.unlink()
+    return True
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Let two paths swap what they name, in one step; False where that cannot be done."""
+    swap = _system_swap()
+    if swap is None:
+        return False
+    if swap(os.fsencode(first), os.fsencode(second)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_SWAP:
+        return False
+    raise OSError(number, os.strerror(number), str(second))
+
+
+@functools.cache
+def _system_swap() -> Callable[[bytes, bytes], int] | None:
+    """Return the system's call that swaps two names, see renameat2(2) and renamex_np(2)."""
+    if sys.platform not in ("linux", "darwin"):
+        return None
+    library: Any = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin":
+        call = getattr(library, "renamex_np", None)
+        return None if call is None else lambda first, second: int(call(first, second, 2))
+    call, here = getattr(library, "renameat2", None), -100
+    if call is None:
+        return None
+    return lambda first, second: int(call(here, first, here, second, 2))
 
 
 def _may_be_in_use(path: Path, host: str, pid: int) -> bool:
     if host != _HOST or os.name != "posix":
-        return time.time() - path.stat().st_mtime < _DAY_SECONDS
+        try:
+            return time.time() - path.lstat().st_mtime < _DAY_SECONDS
+        except FileNotFoundError:  # another process was faster
+            return True
     if pid == os.getpid():
         return False
     try:

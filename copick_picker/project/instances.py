@@ -1,15 +1,15 @@
 """Instance segmentations: one object each, every voxel holds the number of its particle."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.project import places, provenance, volumes
+from copick_picker.project import volumes
 from copick_picker.project.configuration import open_root
 from copick_picker.project.guards import guarded
 from copick_picker.project.listing import spacing_of
+from copick_picker.project.standing import Claim, MayReplace
 from copick_picker.project.store import Provenance
 from copick_picker.records import SegmentationKey
 
@@ -21,8 +21,12 @@ def write_instances(
     instances: npt.NDArray[np.uint16],
     *,
     record: Provenance,
-) -> None:
-    """Write an instance segmentation; one that stands there is replaced.
+    overwrite: bool,
+    replaces: MayReplace | None = None,
+) -> bool:
+    """Write an instance segmentation.
+
+    Returns False, and writes nothing, where the same one stands by then: of this record.
 
     Parameters
     ----------
@@ -36,14 +40,19 @@ def write_instances(
         Number of the particle in each voxel, from 1; 0 elsewhere.
     record : mapping
         Provenance.
+    overwrite : bool
+        Whether another one is replaced.
+    replaces : callable, optional
+        Whether one of ours with some other record may be replaced, too.
 
     Raises
     ------
+    ConflictError
+        If anything stands there and may not be replaced.
     ProjectError
         If the project has no such run or object, or cannot be written.
     """
     where = f"{key.name}:{key.user_id}/{key.session_id} (instances) of run {run_name}"
-    stored: dict[str, Any] = provenance.to_stored(record, where)
     with guarded(f"cannot write {where}"):
         run = open_root(config_path).get_run(run_name)
         kind, meta = run._segmentation_factory()
@@ -58,5 +67,4 @@ def write_instances(
         item = kind(run=run, meta=fields)
     depth, height, width = instances.shape
     stream = volumes.Stream([(0, instances)], (depth, height, width), None, key.voxel_spacing)
-    with places.replacing_item(item) as target:
-        volumes.write_volume(target, stream, stored, where)
+    return volumes.write_claimed(item, stream, Claim(where, record, overwrite, replaces))

@@ -5,14 +5,17 @@ here each folder is read once. The names are read as copick 1.31 reads them, and
 listings together.
 """
 
+import functools
 import json
 import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from copick_picker.errors import choices_text
 from copick_picker.project.guards import guarded, reason
 from copick_picker.project.inventory import RunInventory, StoredItem, scores_text
 from copick_picker.project.local_places import local_path
@@ -195,11 +198,15 @@ class _Listing:
             array, attributes = _metadata(path)
             shape, chunks = tuple(array["shape"]), _chunks(array)
         except FileNotFoundError:
-            return replace(item, trouble="half-written: it holds no array")
+            return replace(item, trouble=_without_array(path))
         except (OSError, ValueError, KeyError, TypeError) as error:
             return replace(item, trouble=f"its metadata cannot be read: {reason(error)}")
         item = replace(item, shape=shape)
-        if is_unfinished(attributes.get(ATTRIBUTE)):
+        if array.get("zarr_format") == 3 and _reads_zarr_2_alone():
+            item = replace(
+                item, trouble="stored as zarr v3, which the installed zarr 2 cannot read"
+            )
+        elif is_unfinished(attributes.get(ATTRIBUTE)):
             item = replace(item, trouble=_HALF_WRITTEN)
         if not self.details:
             return item
@@ -257,6 +264,23 @@ def _metadata(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
         return array, _json(f"{path}/.zattrs")
     except FileNotFoundError:
         return array, {}
+
+
+def _without_array(path: str) -> str:
+    """Return what is wrong with a store that has no array "0"."""
+    names = [
+        entry.name
+        for entry in _entries(path)
+        if any(Path(entry.path, name).is_file() for name in (".zarray", "zarr.json"))
+    ]
+    if not names:
+        return "half-written: it holds no array"
+    return f"it holds no array 0, which is what is read, but {choices_text(sorted(names))}"
+
+
+@functools.cache
+def _reads_zarr_2_alone() -> bool:
+    return int(metadata.version("zarr").split(".")[0]) < 3
 
 
 def _json(path: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Make copick projects on disk: the demo's and the tests'."""
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,12 +64,28 @@ def create_project(
         If there is a project already, or the folder cannot be written.
     """
     config_path = folder / CONFIG_FILE
-    if config_path.exists():
+    if os.path.lexists(config_path):
         msg = f"{config_path} exists; choose another folder"
         raise ProjectError(msg)
-    overlay = (folder / "project").absolute()
+    config = project_config(folder, objects, name=name, details=details)
+    overlay = Path(config["overlay_root"])
+    with guarded(f"cannot make a project in {folder}"):
+        overlay.mkdir(parents=True, exist_ok=True)
+        from_string(json.dumps(config))
+        write_text(config_path, json.dumps(config, indent=2) + "\n")
+    return config_path
+
+
+def project_config(
+    folder: Path,
+    objects: Sequence[ObjectSpec],
+    *,
+    name: str,
+    details: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Return the configuration that ``create_project`` writes; for its parameters see there."""
     more = details or {}
-    config = {
+    return {
         "config_type": "filesystem",
         "name": name,
         "description": "Made by copick-picker",
@@ -75,14 +93,40 @@ def create_project(
         "pickable_objects": [
             _object_entry(spec, at, more.get(spec.name, {})) for at, spec in enumerate(objects)
         ],
-        "overlay_root": str(overlay),
+        "overlay_root": str((folder / "project").absolute()),
         "overlay_fs_args": {"auto_mkdir": True},
     }
-    with guarded(f"cannot make a project in {folder}"):
-        overlay.mkdir(parents=True, exist_ok=True)
-        from_string(json.dumps(config))
-        write_text(config_path, json.dumps(config, indent=2) + "\n")
-    return config_path
+
+
+def config_hash(content: Mapping[str, Any]) -> str:
+    """Return a hash of a configuration, wherever its project lies.
+
+    Parameters
+    ----------
+    content : mapping
+        The JSON object.
+    """
+    told = {key: value for key, value in content.items() if key != "overlay_root"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def is_config(path: Path, known_hash: object) -> bool:
+    """Return whether a configuration is as it was made.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    known_hash : object
+        What ``config_hash`` said of it when it was made; None where that is not known.
+    """
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return known_hash is None or config_hash(content) == known_hash
 
 
 def add_tomogram(

@@ -9,9 +9,11 @@ import mrcfile
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker._version import __version__
 from copick_picker.errors import DataError
-from copick_picker.project.files import replacing
+from copick_picker.project.files import Permit, replacing
 from copick_picker.project.guards import guarded
+from copick_picker.project.own_files import MARK
 
 logger = logging.getLogger(__name__)
 _CUBIC_WITHIN = 0.01
@@ -60,7 +62,13 @@ def read_mrc(path: Path) -> tuple[npt.NDArray[Any], float]:
     return np.ascontiguousarray(_to_zyx(stored, axes_xyz)), _cube_edge(sizes, path)
 
 
-def write_mrc(path: Path, volume: npt.NDArray[Any], voxel_spacing: float) -> None:
+_MAP_AT = 208
+"""Where an MRC file says that it is one (Cheng et al. 2015, doi 10.1016/j.jsb.2015.04.002)."""
+
+
+def write_mrc(
+    path: Path, volume: npt.NDArray[Any], voxel_spacing: float, *, permit: Permit | None = None
+) -> None:
     """Write a volume as an MRC file.
 
     Parameters
@@ -71,6 +79,8 @@ def write_mrc(path: Path, volume: npt.NDArray[Any], voxel_spacing: float) -> Non
         (z, y, x); a type that MRC knows (int8, int16, uint16, float16, float32).
     voxel_spacing : float
         Edge of a voxel in Angstrom.
+    permit : callable, optional
+        See ``files.replacing``.
 
     Raises
     ------
@@ -84,11 +94,36 @@ def write_mrc(path: Path, volume: npt.NDArray[Any], voxel_spacing: float) -> Non
         raise DataError(msg)
     with (
         guarded(f"cannot write {path}"),
-        replacing(path) as temporary,
+        replacing(path, permit=permit) as temporary,
         mrcfile.new(temporary, data=volume) as file,
     ):
+        file.header.label[0] = f"{MARK} {__version__}"  # mrcfile's own label holds the time
         file.voxel_size = voxel_spacing
         file.set_volume()
+
+
+def is_own_mrc(path: Path) -> bool:
+    """Return whether an MRC file is ours.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file.
+    """
+    with mrcfile.open(path, header_only=True) as file:
+        return bool(file.header.label[0].startswith(MARK.encode()))
+
+
+def is_mrc(path: Path) -> bool:
+    """Return whether a file is an MRC file, whoever wrote it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file.
+    """
+    with path.open("rb") as file:
+        return file.read(_MAP_AT + 4)[_MAP_AT:] == b"MAP "
 
 
 def _to_zyx(stored: npt.NDArray[Any], axes_xyz: tuple[int, int, int]) -> npt.NDArray[Any]:

@@ -24,7 +24,6 @@ from copick_picker.project.copick_formats import (
     write_dynamo_table_grouped,
     write_picks_csv_grouped,
 )
-from copick_picker.project.files import write_bytes
 from copick_picker.project.guards import guarded, root_logging_kept
 from copick_picker.records import ExportedRun
 
@@ -80,15 +79,15 @@ def read_tomograms_star(path: Path) -> Mapping[str, Any]:
         return found
 
 
-def write_particles(
+def particle_files(
     path: Path, to: str, runs: Sequence[ExportedRun], options: WriteOptions
-) -> list[Path]:
-    """Write the picks of one object in some runs and return the files, whole or not at all.
+) -> dict[Path, bytes]:
+    """Return the files of one object's picks in some runs; nothing is written.
 
     Parameters
     ----------
     path : pathlib.Path
-        File to make or to replace.
+        Where the first of them goes.
     to : str
         ``relion5``, ``relion4``, ``warp``, ``dynamo``, ``csv`` or ``copick-csv``.
     runs : sequence of ExportedRun
@@ -99,7 +98,7 @@ def write_particles(
     Raises
     ------
     ProjectError
-        If a file cannot be written.
+        If a file cannot be made.
     UnknownNameError
         If ``tomograms.star`` does not hold a tomogram.
     """
@@ -109,10 +108,8 @@ def write_particles(
         root_logging_kept(),
     ):
         _WRITERS[to](Path(folder) / path.name, runs, options)
-        content = {file.name: _same_bytes(file) for file in sorted(Path(folder).iterdir())}
-    for name, data in content.items():
-        write_bytes(path.with_name(name), data)
-    return [path.with_name(name) for name in content]
+        made = sorted(Path(folder).iterdir())
+        return {path.with_name(file.name): _same_bytes(file) for file in made}
 
 
 def _same_bytes(path: Path) -> bytes:
@@ -124,7 +121,7 @@ def _same_bytes(path: Path) -> bytes:
 
 
 def file_names(path: Path, to: str) -> list[Path]:
-    """Return the files that ``write_particles`` makes.
+    """Return where the files that ``particle_files`` makes go.
 
     Parameters
     ----------

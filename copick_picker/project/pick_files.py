@@ -5,24 +5,33 @@ and moved, and the record is a YAML file in the same folder, which copick's list
 the record holds distances to the surface of a mask, a CSV file beside it has a row a pick.
 """
 
+import hashlib
+import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import numpy.typing as npt
+from fsspec import AbstractFileSystem
 
-from copick_picker.errors import DataError
+from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.copick_api import CopickPicks
-from copick_picker.project.files import remove, replacing
+from copick_picker.project.files import Permit, remove, replacing
 from copick_picker.project.guards import guarded
-from copick_picker.project.places import is_local, replacing_item
-from copick_picker.project.provenance import UNFINISHED, from_yaml, is_unfinished, to_yaml
+from copick_picker.project.local_places import is_local
+from copick_picker.project.places import kept_at
+from copick_picker.project.provenance import from_stored, from_yaml, is_unfinished, to_yaml
+from copick_picker.project.standing import Standing, regular_file, standing_in, with_record
 from copick_picker.records import PickSet
 
 MASK_DISTANCES = "mask_distances_angstrom"
 """Key in the record of picks: the distance of each pick to the mask's surface."""
+_HASH = "picks_sha256"
+"""Key in the stored record of picks: of the file that copick lists."""
+_TABLE_HEAD = "x,y,z,score,mask_distance_angstrom"
 
 
 def read(item: CopickPicks, where: str) -> PickSet:
@@ -84,8 +93,13 @@ def check_finite(picks: PickSet, where: str) -> None:
         raise DataError(msg)
 
 
-def write(item: CopickPicks, picks: PickSet, stored: dict[str, Any], where: str) -> None:
-    """Write a pick set and its record; on a local file system both appear at once.
+def write(
+    item: CopickPicks, picks: PickSet, stored: dict[str, Any], where: str, *, permit: Permit
+) -> None:
+    """Write a pick set and its record, which holds a hash of the picks: it is of these alone.
+
+    The record comes first, then the picks: whoever is stopped in between leaves the old picks, or
+    none, with a record that does not speak of them.
 
     Parameters
     ----------
@@ -97,42 +111,31 @@ def write(item: CopickPicks, picks: PickSet, stored: dict[str, Any], where: str)
         Record as ``provenance.to_stored`` returns it.
     where : str
         URI and run, for messages.
+    permit : callable
+        Asked when all is ready; raises where the picks may not take their place.
 
     Raises
     ------
     ProjectError
         If the store cannot be written.
     """
-    record, table = to_yaml(stored), _distances_csv(picks, stored)
+    table = _distances_csv(picks, stored)
     if is_local(item.fs):
-        _write_local(item, picks, {record_path(item): record, distances_path(item): table}, where)
+        _write_local(item, picks, stored, table, where, permit)
         return
     with guarded(f"cannot write {where}"):
-        item.fs.pipe_file(record_path(item), to_yaml(UNFINISHED))
-        _store(item, picks)
+        data = _json_bytes(item, picks)
+        permit()
         if table is not None:
-            item.fs.pipe_file(distances_path(item), table)
-        elif item.fs.exists(distances_path(item)):
-            item.fs.rm_file(distances_path(item))
-        item.fs.pipe_file(record_path(item), record)
+            item.fs.pipe_file(distances_path(str(item.path)), table)
+        item.fs.pipe_file(record_path(str(item.path)), to_yaml(_signed(stored, data)))
+        item.fs.pipe_file(item.path, data)
+        if table is None and item.fs.exists(distances_path(str(item.path))):
+            item.fs.rm_file(distances_path(str(item.path)))
 
 
-def stored_record(item: CopickPicks) -> object:
-    """Return what the file beside the picks holds; None where there is none.
-
-    Parameters
-    ----------
-    item : copick picks
-        Where to look.
-    """
-    path = record_path(item)
-    if getattr(item, "read_only", False) or not item.fs.exists(path):
-        return None
-    return from_yaml(item.fs.cat_file(path), path)
-
-
-def is_occupied(item: CopickPicks) -> bool:
-    """Return whether picks stand at the place of a copick object that must not be lost.
+def finished_record(item: CopickPicks) -> dict[str, Any] | None:
+    """Return our record of a pick set; None where it has none, or was changed since.
 
     Parameters
     ----------
@@ -140,50 +143,143 @@ def is_occupied(item: CopickPicks) -> bool:
         Where to look.
     """
     if getattr(item, "read_only", False):
-        return True
-    return item.fs.exists(item.path) and not is_unfinished(stored_record(item))
+        return None
+    return record_of_picks(item.fs, str(item.path))
 
 
-def record_path(item: CopickPicks) -> str:
-    """Return the path of the record beside the picks.
+def record_of_picks(filesystem: AbstractFileSystem, path: str) -> dict[str, Any] | None:
+    """Return our record of a file of picks; None where it has none, or was changed since.
+
+    Parameters
+    ----------
+    filesystem : fsspec.AbstractFileSystem
+        Where.
+    path : str
+        The JSON file that copick lists.
+    """
+    record = from_stored(_beside(filesystem, path))
+    if record is None or not filesystem.isfile(path):
+        return None
+    known = record.pop(_HASH, None)
+    is_changed = known is not None and known != _digest(filesystem.cat_file(path))
+    return None if is_changed else record
+
+
+def standing(item: CopickPicks) -> Standing | None:
+    """Return what stands in the place of a pick set and of what lies beside it; None where nothing.
 
     Parameters
     ----------
     item : copick picks
-        Whose record.
+        Stored or not.
+
+    Raises
+    ------
+    ProjectError
+        If the place cannot be looked at.
     """
-    return f"{str(item.path).removesuffix('.json')}.provenance.yaml"
+    if getattr(item, "read_only", False):
+        return Standing("a pick set", is_replaceable=False, is_read_only=True)
+    found = standing_in(item.fs, str(item.path), regular_file)
+    with guarded(f"cannot look at {item.path}"):
+        beside = (
+            (record_path(str(item.path)), _is_record),
+            (distances_path(str(item.path)), _is_table),
+        )
+        for path, is_own in beside:
+            if not item.fs.exists(path) and not _is_link(item, path):
+                continue
+            if item.fs.isdir(path) or not is_own(item.fs.cat_file(path)):
+                name = path.rsplit("/", 1)[-1]
+                words = f"{name}, which this tool did not write, in the place of its own"
+                return Standing(words, is_replaceable=False)
+        if found is None or is_unfinished(_beside(item.fs, str(item.path))):
+            return None
+        return with_record(found, finished_record(item))
 
 
-def distances_path(item: CopickPicks) -> str:
-    """Return the path of the CSV file with the distances to a mask, beside the picks.
+def _beside(filesystem: AbstractFileSystem, picks_path: str) -> object:
+    """Return what the file beside the picks holds; None where there is none."""
+    path = record_path(picks_path)
+    return from_yaml(filesystem.cat_file(path), path) if filesystem.exists(path) else None
+
+
+def _is_link(item: CopickPicks, path: str) -> bool:
+    return is_local(item.fs) and Path(path).is_symlink()
+
+
+def _is_record(data: bytes) -> bool:
+    try:
+        content = from_yaml(data, "record")
+    except ProjectError:
+        return False
+    return from_stored(content) is not None or is_unfinished(content)
+
+
+def _is_table(data: bytes) -> bool:
+    return data.startswith(_TABLE_HEAD.encode())
+
+
+def record_path(path: str) -> str:
+    """Return the path of the record beside picks.
 
     Parameters
     ----------
-    item : copick picks
-        Whose distances.
+    path : str
+        Of the JSON file that copick lists.
     """
-    return f"{str(item.path).removesuffix('.json')}.mask-distances.csv"
+    return f"{path.removesuffix('.json')}.provenance.yaml"
+
+
+def distances_path(path: str) -> str:
+    """Return the path of the CSV file with the distances to a mask, beside picks.
+
+    Parameters
+    ----------
+    path : str
+        Of the JSON file that copick lists.
+    """
+    return f"{path.removesuffix('.json')}.mask-distances.csv"
 
 
 def _write_local(
-    item: CopickPicks, picks: PickSet, beside: Mapping[str, bytes | None], where: str
+    item: CopickPicks,
+    picks: PickSet,
+    stored: dict[str, Any],
+    table: bytes | None,
+    where: str,
+    permit: Permit,
 ) -> None:
-    """Prepare all files, then move those beside and last the picks: no record, no picks."""
-    with ExitStack() as stack:
-        fresh = stack.enter_context(replacing_item(item))
-        files = {
-            path: (stack.enter_context(replacing(Path(path))), data)
-            for path, data in beside.items()
-            if data is not None
-        }
+    record_at, table_at = Path(record_path(str(item.path))), Path(distances_path(str(item.path)))
+    with replacing(Path(item.path), permit=permit) as fresh:
         with guarded(f"cannot write {where}"):
-            _store(fresh, picks)
-            for file, data in files.values():
-                file.write_bytes(data)
-            remove(Path(item.path))
-            for path in set(beside) - set(files):
-                remove(Path(path))
+            _store(kept_at(item, str(fresh)), picks)
+            record = to_yaml(_signed(stored, fresh.read_bytes()))
+        with ExitStack() as beside:
+            for path, data in ((table_at, table), (record_at, record)):
+                if data is not None:
+                    with guarded(f"cannot write {where}"):
+                        beside.enter_context(replacing(path)).write_bytes(data)
+            permit()
+    if table is None:
+        remove(table_at)
+
+
+def _json_bytes(item: CopickPicks, picks: PickSet) -> bytes:
+    """Return the file that copick writes of a pick set."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picks.json"
+        here = fsspec.filesystem("file")
+        _store(kept_at(item, str(path), fs=here, directory=folder), picks)
+        return path.read_bytes()
+
+
+def _signed(stored: Mapping[str, Any], picks_json: bytes) -> dict[str, Any]:
+    return {**stored, _HASH: _digest(picks_json)}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _distances_csv(picks: PickSet, stored: Mapping[str, Any]) -> bytes | None:
@@ -191,7 +287,7 @@ def _distances_csv(picks: PickSet, stored: Mapping[str, Any]) -> bytes | None:
     distances = stored.get(MASK_DISTANCES)
     if distances is None:
         return None
-    lines = ["x,y,z,score,mask_distance_angstrom"]
+    lines = [_TABLE_HEAD]
     for point, score, distance in zip(
         picks.points_xyz.tolist(), picks.scores.tolist(), distances, strict=True
     ):

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.project.standing import MayReplace, Standing
 from copick_picker.records import (
     FeatureKey,
     ObjectSpec,
@@ -104,8 +105,14 @@ class ProjectStore(Protocol):
         shape_zyx: tuple[int, int, int],
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
-        """Write labels (uint8 or uint16) slab by slab, then the record."""
+        replaces: MayReplace | None = None,
+    ) -> bool:
+        """Write labels (uint8 or uint16) slab by slab, then the record.
+
+        Returns False, and writes nothing, where the same output stands by then: of this record.
+        Raises ``ConflictError`` where anything else stands; with ``overwrite`` only where that is
+        no output of its kind. ``replaces`` tells by its record whether one of ours may go, too.
+        """
         ...
 
     def open_feature(self, run_name: str, key: FeatureKey) -> LazyVolume:
@@ -129,8 +136,12 @@ class ProjectStore(Protocol):
         shape_czyx: tuple[int, int, int, int],
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
-        """Write a float16 feature volume slab by slab, with its true spacing, then the record."""
+        replaces: MayReplace | None = None,
+    ) -> bool:
+        """Write a float16 feature volume slab by slab, with its true spacing, then the record.
+
+        See ``write_segmentation``.
+        """
         ...
 
     def picks(self, run_name: str) -> list[PicksKey]:
@@ -153,15 +164,16 @@ class ProjectStore(Protocol):
         *,
         provenance: Provenance,
         overwrite: bool,
-    ) -> None:
-        """Write a pick set, an empty one too, then the record."""
+        replaces: MayReplace | None = None,
+    ) -> bool:
+        """Write a pick set, an empty one too, then the record; see ``write_segmentation``."""
         ...
 
-    def existing(self, run_name: str, keys: Sequence[OutputKey]) -> list[OutputKey]:
-        """Return those of the keys that hold what must not be lost, ours or not.
+    def standing(self, run_name: str, keys: Sequence[OutputKey]) -> dict[OutputKey, Standing]:
+        """Return what stands in the places of the keys, whatever it is; free places are left out.
 
-        The listing is fresh. Half-written outputs do not count: where no array was made, or where
-        a write of ours was cut off, the next write starts anew.
+        The listing is fresh. A write of ours that was cut off does not count: the next one starts
+        anew.
         """
         ...
 

@@ -10,13 +10,14 @@ import numpy.typing as npt
 import zarr
 from skimage.transform import downscale_local_mean
 
-from copick_picker.errors import ConflictError, DataError, ProjectError, SettingsError
+from copick_picker.errors import DataError, ProjectError, SameOutputError, SettingsError
 from copick_picker.project import listing, provenance, volumes
 from copick_picker.project.configuration import open_root
 from copick_picker.project.copick_api import CopickRoot, CopickTomogram, sanitize_name
-from copick_picker.project.files import replacing
+from copick_picker.project.files import Permit, replacing
 from copick_picker.project.guards import guarded
-from copick_picker.project.places import is_local
+from copick_picker.project.local_places import is_local
+from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.records import TomogramKey
 
 LEVELS = 3
@@ -47,8 +48,8 @@ class TomogramWriter:
     def __init__(self, config_path: Path) -> None:
         self._root: CopickRoot = open_root(config_path)
 
-    def stored(self, run_name: str, key: TomogramKey) -> tuple[bool, Mapping[str, Any] | None]:
-        """Return whether such a tomogram stands, and our record of it where it is ours.
+    def standing(self, run_name: str, key: TomogramKey) -> Standing | None:
+        """Return what stands in the place of a tomogram, whatever it is.
 
         Parameters
         ----------
@@ -57,11 +58,7 @@ class TomogramWriter:
         key : TomogramKey
             Type and voxel spacing.
         """
-        run = self._root.get_run(run_name)
-        item = None if run is None else listing.tomogram_items(run).get(key)
-        if item is None or not _has_array(item):
-            return False, None
-        return True, provenance.from_stored(volumes.stored_record(item))
+        return volumes.standing(self._item(run_name, key))
 
     def write(
         self,
@@ -72,8 +69,11 @@ class TomogramWriter:
         *,
         record: Mapping[str, Any],
         overwrite: bool,
-    ) -> None:
+        replaces: MayReplace | None = None,
+    ) -> bool:
         """Write a tomogram, its pyramid and its record; the run is made where needed.
+
+        Returns False, and writes nothing, where the same tomogram stands by then: of this record.
 
         Parameters
         ----------
@@ -89,11 +89,13 @@ class TomogramWriter:
             Provenance.
         overwrite : bool
             Whether a tomogram that stands there is replaced.
+        replaces : callable, optional
+            Whether a tomogram of ours with some other record may be replaced, too.
 
         Raises
         ------
         ConflictError
-            If one stands there and may not be replaced.
+            If anything stands there and may not be replaced.
         DataError
             If a value is not finite.
         ProjectError
@@ -101,16 +103,19 @@ class TomogramWriter:
         """
         where = f"{key} of run {run_name}"
         stored = provenance.to_stored(record, where)
-        if self.stored(run_name, key)[0] and not overwrite:
-            msg = f"{where} exists; use --overwrite or another --type"
-            raise ConflictError(msg)
         item = self._item(run_name, key)
+        claim = Claim(where, record, overwrite, replaces)
+        permit = claim.permit(lambda: volumes.standing(item))
         try:
-            _write_item(item, shape_zyx, read_block, key.voxel_spacing, stored)
+            permit()
+            _write_item(item, shape_zyx, read_block, key.voxel_spacing, stored, permit)
+        except SameOutputError:
+            return False
         finally:
             remove_empty(Path(item.overlay_path).parent)
             remove_empty(Path(item.overlay_path).parent.parent)
             self._root.refresh()
+        return True
 
     def _item(self, run_name: str, key: TomogramKey) -> CopickTomogram:
         """Return copick's object for a tomogram; nothing is made on disk."""
@@ -119,10 +124,9 @@ class TomogramWriter:
             kind, meta = self._root._run_factory()
             run = kind(self._root, meta=meta(name=run_name))
         else:
-            found = listing.tomogram_items(run).get(key)
-            if found is not None and not found.fs_overlay.exists(found.overlay_path):
-                msg = f"{key} of run {run_name} stands in the read-only part of the project"
-                raise ConflictError(msg)
+            found: CopickTomogram | None = listing.tomogram_items(run).get(key)
+            if found is not None:
+                return found
         kind, meta = run._voxel_spacing_factory()
         spacing = kind(run=run, meta=meta(voxel_size=listing.spacing_of(key.voxel_spacing)))
         kind, meta = spacing._tomogram_factory()
@@ -155,12 +159,16 @@ def _write_item(
     read_block: ReadBlock,
     voxel_spacing: float,
     stored: dict[str, Any],
+    permit: Permit,
 ) -> None:
     path = item.overlay_path
     if not is_local(item.fs_overlay):
         msg = f"{path} is not on this machine: tomograms are imported into local projects only"
         raise ProjectError(msg)
-    with replacing(Path(path)) as temporary, guarded(f"cannot write {path}"):
+    with (
+        replacing(Path(path), permit=permit) as temporary,
+        guarded(f"cannot write {path}"),
+    ):
         group = zarr.open_group(str(temporary), mode="w")
         group.attrs.update(_ome_attributes(voxel_spacing))
         shapes = [tuple(-(-size // 2**level) for size in shape_zyx) for level in range(LEVELS)]
@@ -231,15 +239,3 @@ def remove_empty(folder: Path) -> None:
     """
     with contextlib.suppress(OSError):
         folder.rmdir()
-
-
-def _has_array(item: CopickTomogram) -> bool:
-    """Return whether a tomogram's finest level stands; another program may have been cut off."""
-    return any(
-        filesystem.exists(f"{path}/0/.zarray")
-        for filesystem, path in (
-            (item.fs_overlay, item.overlay_path),
-            (item.fs_static, item.static_path),
-        )
-        if filesystem is not None
-    )

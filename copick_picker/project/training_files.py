@@ -14,12 +14,35 @@ from safetensors.torch import save as save_safetensors
 
 from copick_picker.errors import CheckpointError, ProjectError
 from copick_picker.project.files import write_bytes, write_text
+from copick_picker.project.project_folder import foreign_files
 
 JOB_FILE = "job.json"
 CURVE_FILE = "curve.csv"
 STATE_FILE = "last.ckpt"
 BEST_FILE = "best.safetensors"
 DONE_FILE = "done.json"
+_OF_COURSE = (CURVE_FILE, STATE_FILE, BEST_FILE, DONE_FILE)
+_EVENTS = "tensorboard"
+
+
+def foreign_in_training(folder: Path) -> list[str]:
+    """Return all in the folder of a training that no training puts there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder, or any other.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return [folder.name]
+    found = []
+    for name in foreign_files(folder, (JOB_FILE, *_OF_COURSE)):
+        if name.startswith("fold_") and name.endswith("/"):
+            inside = foreign_files(folder / name.rstrip("/"), _OF_COURSE)
+            found += [f"{name}{each}" for each in inside if each != f"{_EVENTS}/"]
+        elif name != f"{_EVENTS}/":
+            found.append(name)
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -15,21 +15,39 @@ import numcodecs.blosc
 import numpy as np
 import numpy.typing as npt
 import zarr
+from fsspec import AbstractFileSystem
 
-from copick_picker.errors import DataError, ProjectError
+from copick_picker.errors import DataError, ProjectError, SameOutputError
 from copick_picker.project import portal_items
-from copick_picker.project.copick_api import Volume
+from copick_picker.project.copick_api import CopickTomogram, Volume
 from copick_picker.project.guards import broken, guarded
-from copick_picker.project.places import is_local
-from copick_picker.project.provenance import ATTRIBUTE, UNFINISHED, is_unfinished
+from copick_picker.project.local_places import is_local
+from copick_picker.project.places import replacing_volume
+from copick_picker.project.provenance import (
+    ATTRIBUTE,
+    UNFINISHED,
+    from_stored,
+    is_unfinished,
+    to_stored,
+)
 from copick_picker.project.remote import RemoteReader
 from copick_picker.project.remote_store import RemoteStore
+from copick_picker.project.standing import (
+    Claim,
+    Standing,
+    standing_in,
+    survey,
+    with_record,
+    zarr_group,
+)
 from copick_picker.project.store import Slabs
 
 logger = logging.getLogger(__name__)
 
 CHUNK_ZYX = (256, 256, 256)
 """Chunks of a segmentation: what copick writes."""
+_VERSIONS = (2,) if int(zarr.__version__.split(".")[0]) < 3 else (2, 3)
+"""Formats that the installed zarr reads."""
 FEATURE_CHUNK_CZYX = (1, 32, 256, 256)
 """Chunks of a feature volume: flat, so that few planes of many channels are held at a time."""
 
@@ -128,13 +146,30 @@ def open_volume(
         If the store holds no readable array of so many dimensions.
     """
     with guarded(f"cannot open {where}"):
-        array = open_group(item, reader)["0"]
+        try:
+            array = open_group(item, reader)["0"]
+        except broken() as error:
+            raise _what_it_is(item, where) or error from error
         volume = ZarrVolume(array, where)
     if len(volume.shape) != dimensions or 0 in volume.shape:
         axes = "(z, y, x)" if dimensions == 3 else "(c, z, y, x)"
         msg = f"{where} has shape {volume.shape}; expected {axes}, none of them 0"
         raise ProjectError(msg)
     return volume
+
+
+def _what_it_is(item: Volume, where: str) -> ProjectError | None:
+    """Return an error that names what a store on this machine is, where it is another."""
+    filesystem, path = _place(item)
+    if getattr(item, "read_only", False) and isinstance(item, CopickTomogram):
+        filesystem, path = item.fs_static, item.static_path
+    if not is_local(filesystem) or not filesystem.exists(path):
+        return None
+    found = survey(filesystem, path)
+    if found.version in _VERSIONS and "0" in found.arrays:  # the reason lies within
+        return None
+    expected = f"a zarr v{' or v'.join(map(str, _VERSIONS))} group with array 0"
+    return ProjectError(f"cannot open {where}: it is {found.words}; expected {expected}")
 
 
 @contextmanager
@@ -254,6 +289,42 @@ def write_volume(item: Volume, stream: Stream, stored: dict[str, Any], where: st
         group.attrs[ATTRIBUTE] = stored
 
 
+def write_claimed(item: Volume, stream: Stream, claim: Claim) -> bool:
+    """Write a volume and its record to the item's place, whole or not at all.
+
+    Parameters
+    ----------
+    item : copick segmentation or feature volume
+        Where.
+    stream : Stream
+        What.
+    claim : Claim
+        Its record, and what it may replace.
+
+    Returns
+    -------
+    bool
+        False, and nothing is written, where the same output stands by then.
+
+    Raises
+    ------
+    ConflictError
+        If something stands there that has to stay.
+    DataError, ProjectError
+        As ``write_volume``.
+    """
+    stored = to_stored(claim.record, claim.where)
+    permit = claim.permit(lambda: standing(item))
+    try:
+        permit()
+        stands = standing(item) is not None
+        with replacing_volume(item, permit=permit, stands=stands) as target:
+            write_volume(target, stream, stored, claim.where)
+    except SameOutputError:
+        return False
+    return True
+
+
 def ome_attributes(voxel_spacing: float, *, dimensions: int, zarr_format: int) -> dict[str, Any]:
     """Return OME-Zarr attributes of a volume of one resolution level, as copick writes them.
 
@@ -364,20 +435,43 @@ def stored_record(item: Volume) -> object:
         return None
 
 
-def is_occupied(item: Volume) -> bool:
-    """Return whether a volume stands at the place of a copick object that must not be lost.
-
-    False where there is nothing, where a writer never came to make array "0", and where a write
-    of ours was cut off.
+def finished_record(item: Volume) -> dict[str, Any] | None:
+    """Return our record of a whole volume; None where it is not ours, or its array is missing.
 
     Parameters
     ----------
-    item : copick segmentation or feature volume
+    item : copick tomogram, segmentation or feature volume
         Where to look.
     """
+    record = from_stored(stored_record(item))
+    filesystem, path = _place(item)
+    if record is None or getattr(item, "read_only", False):
+        return record
+    metadata = (f"{path}/0/.zarray", f"{path}/0/zarr.json")
+    return record if any(filesystem.exists(each) for each in metadata) else None
+
+
+def standing(item: Volume) -> Standing | None:
+    """Return what stands in the place of a volume; None where nothing does.
+
+    What a write of ours left half-written on a file system without renames counts as nothing.
+
+    Parameters
+    ----------
+    item : copick tomogram, segmentation or feature volume
+        Stored or not.
+    """
     if getattr(item, "read_only", False):
-        return True
-    metadata = (f"{item.path}/0/.zarray", f"{item.path}/0/zarr.json")
-    if not any(item.fs.exists(path) for path in metadata):
-        return False
-    return not is_unfinished(stored_record(item))
+        record = finished_record(item)
+        return Standing("a volume", is_replaceable=False, is_read_only=True, record=record)
+    found = standing_in(*_place(item), zarr_group)
+    if found is None or (found.is_replaceable and is_unfinished(stored_record(item))):
+        return None
+    return with_record(found, finished_record(item))
+
+
+def _place(item: Volume) -> tuple[AbstractFileSystem, str]:
+    """Return where a volume is written: a tomogram has two places, of which one is only read."""
+    if isinstance(item, CopickTomogram):
+        return item.fs_overlay, item.overlay_path
+    return item.fs, item.path

@@ -1,5 +1,6 @@
 """``benchmark run``: a suite's project, then segment, localize, evaluate and report; resumable."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,9 @@ from pydantic import ValidationError
 from copick_picker import __version__
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, SettingsError, choices_text
-from copick_picker.project.files import remove, write_text
+from copick_picker.project.files import write_text
+from copick_picker.project.own_files import is_own_page
+from copick_picker.project.project_folder import begin_anew, end_anew, foreign_files
 from copick_picker.project.score_folder import SCORES_FILE, read_scores
 from copick_picker.report.score_tables import number_text
 from copick_picker.settings.benchmark import SOURCES, RunSettings, Suite, load_suite
@@ -20,9 +23,16 @@ from copick_picker.settings.job import JobSettings
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.report import ReportSettings
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.benchmark_project import PROJECT, prepare_project
+from copick_picker.workflows.benchmark_project import (
+    PROJECT,
+    SEGMENTATION,
+    USER,
+    foreign_of_project,
+    prepare_project,
+)
 from copick_picker.workflows.benchmark_stages import Stages, TimedReporter, picks_fingerprint
 from copick_picker.workflows.evaluate import evaluate
+from copick_picker.workflows.evaluation_files import OWN_FILES
 from copick_picker.workflows.localize import localize
 from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.report import report
@@ -31,9 +41,7 @@ from copick_picker.workflows.segment import segment
 
 SUITE_FILE, STAGES_FILE = "suite.yaml", "stages.json"
 _OWN = (SUITE_FILE, STAGES_FILE)
-_OWN_OF_LABEL = ("scores", "report.html", "segment.json", "localize.json")
-_SEGMENTATION = "predict"
-_USER = "picker"
+_OWN_OF_LABEL = ("report.html", "segment.json", "localize.json")
 
 
 @dataclass
@@ -86,6 +94,8 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
     for label in candidates:
         result.exit_code = max(result.exit_code, job.report(label, candidates))
         result.lines.append(f"benchmark: {label}: {folder / label / 'report.html'}")
+    if result.exit_code == 0 and (kept := end_anew(folder, foreign_of_benchmark)):
+        reporter.warn(kept)
     return result
 
 
@@ -138,7 +148,7 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
     # other candidates may be added, and runs left out, without doing the rest again
     fixed = {key: value for key, value in content.items() if key not in ("models", "also")}
     file = folder / SUITE_FILE
-    if file.exists():
+    if file.is_file():
         found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         other = [key for key in {*found, *fixed} if found.get(key) != fixed.get(key)]
         if not other and not overwrite:
@@ -149,24 +159,37 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
                 "--overwrite or another --output"
             )
             raise ConflictError(msg)
-        _check_own(folder)
-        remove(folder)
-    elif folder.exists() and (folder.is_file() or any(folder.iterdir())):
+        begin_anew(folder, "benchmark", foreign_of_benchmark)
+    elif os.path.lexists(folder) and (not folder.is_dir() or foreign_files(folder, ())):
         msg = f"{folder} exists and holds no benchmark; name another --output"
         raise ConflictError(msg)
     write_text(file, yaml.safe_dump(fixed, sort_keys=False, allow_unicode=True))
 
 
-def _check_own(folder: Path) -> None:
-    """Raise where a benchmark's folder holds what no benchmark puts there."""
-    foreign = [path.name for path in folder.iterdir() if path.is_file() and path.name not in _OWN]
-    for place in (path for path in folder.iterdir() if path.is_dir() and path.name != PROJECT):
-        foreign += [
-            f"{place.name}/{p.name}" for p in place.iterdir() if p.name not in _OWN_OF_LABEL
-        ]
-    if foreign:
-        msg = f"{folder} holds other things ({choices_text(foreign[:5])}); name another --output"
-        raise ConflictError(msg)
+def foreign_of_benchmark(folder: Path) -> list[str]:
+    """Return all in a folder that no benchmark puts there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of an earlier benchmark, or any other.
+    """
+    if folder.is_symlink() or not (folder / SUITE_FILE).is_file():
+        return [folder.name]
+    entries = foreign_files(folder, _OWN)
+    labels = [name.rstrip("/") for name in entries if name.endswith("/") and name != f"{PROJECT}/"]
+    labels = [label for label in labels if not (folder / label).is_symlink()]
+    found = [name for name in entries if name.rstrip("/") not in (*labels, PROJECT)]
+    found += [f"{PROJECT}/{name}" for name in foreign_of_project(folder / PROJECT, labels)]
+    for label in labels:
+        place = folder / label
+        inside = [each for each in foreign_files(place, _OWN_OF_LABEL) if each != "scores/"]
+        page = place / "report.html"
+        if page.is_file() and not is_own_page(page):
+            inside.append(page.name)
+        inside += [f"scores/{each}" for each in foreign_files(place / "scores", OWN_FILES)]
+        found += [f"{label}/{each}" for each in inside]
+    return found
 
 
 @dataclass
@@ -184,7 +207,7 @@ class _Job:
     def pick(self, label: str, model: str) -> str:
         """Segment and localize with a model; return what went wrong, empty where nothing did."""
         given = self._common() | {"run_names": self._runs()}
-        place = f"{_USER}/{label}"
+        place = f"{USER}/{label}"
         device = {"device": self.settings.device} if self.settings.device else {}
         threads = {"threads": self.settings.threads} if self.settings.threads else {}
         steps: tuple[tuple[str, Callable[..., Summary], Any], ...] = (
@@ -195,7 +218,7 @@ class _Job:
                     **given,
                     **self.suite.segment | device | threads,
                     input=self.suite.tomogram,
-                    output=f"{_SEGMENTATION}:{place}",
+                    output=f"{SEGMENTATION}:{place}",
                     model=(model,),
                 ),
             ),
@@ -205,7 +228,7 @@ class _Job:
                 LocalizeSettings(
                     **given,
                     **self.suite.localize,
-                    input=f"{_SEGMENTATION}:{place}",
+                    input=f"{SEGMENTATION}:{place}",
                     output=f"*:{place}",
                 ),
             ),
@@ -224,7 +247,7 @@ class _Job:
     def score(self, label: str) -> int:
         """Evaluate candidates, unless their scores stand already; return the exit code."""
         output = self.folder / label / "scores"
-        candidate = self.suite.also.get(label, f"*:{_USER}/{label}")
+        candidate = self.suite.also.get(label, f"*:{USER}/{label}")
         wanted = EvaluateSettings(
             **self._common(),
             run_names=self._runs(),

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from copick_picker.core.evaluate.compare import (
 )
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.errors import DataError, ProjectError, choices_text
-from copick_picker.project.files import check_free_folder, write_folder
+from copick_picker.project.files import write_folder
+from copick_picker.project.project_folder import check_free_folder
 from copick_picker.project.score_folder import SCORES_FILE, ScoreFolder, read_score_folder
 from copick_picker.report.score_csv import table_csv
 from copick_picker.report.score_tables import number_text
@@ -109,7 +111,9 @@ def compare(settings: CompareSettings, *, reporter: Reporter) -> Compared:
                 _COLUMNS, changes, [f"first: {paths[0]}; second: {paths[1]}"]
             ).encode(),
         }
-        write_folder(Path(settings.output), files)
+        output = Path(settings.output)
+        permit = partial(check_free_folder, output, OWN_FILES, overwrite=settings.overwrite)
+        write_folder(output, files, permit=permit)
         lines.append(f"written to {settings.output}")
     return Compared(tuple(lines))
 

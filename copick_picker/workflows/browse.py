@@ -14,8 +14,10 @@ from copick_picker.workflows.browse_tables import Table, project_tables
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
+    check_listing_files,
     check_object_names,
     guarded,
+    result_csv,
     select_runs,
 )
 
@@ -52,6 +54,7 @@ def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Su
         If the project cannot be opened or a setting is wrong.
     """
     start = time.perf_counter()
+    check_listing_files(settings, COLUMNS)
     inventory = open_inventory(settings.config, settings.split)
     objects = inventory.objects()
     check_object_names(settings.objects, {spec.name: spec for spec in objects}, "--objects")
@@ -80,7 +83,8 @@ def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Su
     if settings.json_file is not None:
         summary.write(settings.json_file)
     if settings.csv_file is not None:
-        write_text(settings.csv_file, items_csv(runs))
+        place = result_csv(settings.csv_file, COLUMNS)
+        write_text(settings.csv_file, items_csv(runs), permit=place.check)
     return summary
 
 

@@ -2,10 +2,10 @@
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from copick_picker import __version__
 from copick_picker.errors import UnknownNameError, choices_text, nearest_name
@@ -19,7 +19,12 @@ from copick_picker.project.portal_records import (
 )
 from copick_picker.settings.browse import BrowsePortalSettings
 from copick_picker.workflows.browse_tables import Table, cut, shape_text
-from copick_picker.workflows.runs import Reporter
+from copick_picker.workflows.runs import (
+    Reporter,
+    check_listing_files,
+    result_csv,
+    write_result_json,
+)
 
 COLUMNS = (
     "dataset",
@@ -89,6 +94,7 @@ def browse_portal(settings: BrowsePortalSettings, *, reporter: Reporter) -> Port
     ProjectError
         If the portal does not answer.
     """
+    check_listing_files(settings, COLUMNS)
     client = PortalClient()
     wanted = DatasetFilter(
         ids=settings.dataset,
@@ -108,9 +114,10 @@ def browse_portal(settings: BrowsePortalSettings, *, reporter: Reporter) -> Port
         for note in table.notes:
             reporter.note(note)
     if settings.json_file is not None:
-        write_text(settings.json_file, _json(listing))
+        write_result_json(settings.json_file, _content(listing))
     if settings.csv_file is not None:
-        write_text(settings.csv_file, _csv(datasets))
+        place = result_csv(settings.csv_file, COLUMNS)
+        write_text(settings.csv_file, _csv(datasets), permit=place.check)
     return listing
 
 
@@ -273,15 +280,14 @@ def _nothing_found(
     return UnknownNameError(f"no dataset of the CryoET Data Portal fits {' and '.join(asked)}")
 
 
-def _json(listing: PortalListing) -> str:
-    content = {
+def _content(listing: PortalListing) -> dict[str, Any]:
+    return {
         "command": "browse portal",
         "version": __version__,
         "queries": listing.queries,
         "datasets": [asdict(dataset) for dataset in listing.datasets],
         "runs": [{**asdict(run), "troubles": run_troubles(run)} for run in listing.runs],
     }
-    return json.dumps(content, indent=2) + "\n"
 
 
 def _csv(datasets: Sequence[PortalDataset]) -> str:

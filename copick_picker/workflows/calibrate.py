@@ -12,9 +12,11 @@ from copick_picker.core.evaluate.calibration import (
     CalibrationRule,
     calibrated_thresholds,
 )
-from copick_picker.errors import CheckpointError, ConflictError, DataError, SettingsError
+from copick_picker.errors import CheckpointError, DataError, SettingsError
 from copick_picker.project.checkpoints import is_model_folder, read_model_folder, replace_card
 from copick_picker.project.files import write_bytes
+from copick_picker.project.own_files import is_own_picture
+from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.thresholds import check_writable, store_thresholds
 from copick_picker.project.uris import matching
@@ -128,9 +130,12 @@ def _check_places(settings: CalibrateSettings) -> None:
         return
     if settings.project:
         check_writable(Path(settings.config))
-    if settings.plot is not None and settings.plot.exists() and not settings.overwrite:
-        msg = f"{settings.plot} exists; use --overwrite or name another"
-        raise ConflictError(msg)
+    if settings.plot is not None:
+        _plot_place(settings.plot, settings).check()
+
+
+def _plot_place(plot: Path, settings: CalibrateSettings) -> Output:
+    return Output(plot, own_file(is_own_picture), settings.overwrite, advice="another --plot")
 
 
 def _check_found(settings: CalibrateSettings, found: Calibration) -> None:
@@ -192,7 +197,8 @@ def _store(
         store_thresholds(Path(settings.config), found.thresholds)
         reporter.note(f"{settings.config}: score_threshold of {len(found.chosen)} objects stored")
     if settings.plot is not None:
-        write_bytes(settings.plot, _picture(settings, evaluation, found))
+        place = _plot_place(settings.plot, settings)
+        write_bytes(settings.plot, _picture(settings, evaluation, found), permit=place.check)
         reporter.note(f"F{settings.beta:g} against threshold is in {settings.plot}")
 
 

@@ -23,6 +23,7 @@ from copick_picker.project.portal import portal_objects
 from copick_picker.project.portal_client import PortalClient
 from copick_picker.project.portal_records import PortalObject
 from copick_picker.project.score_folder import read_json
+from copick_picker.project.standing import own_file, standing_at
 from copick_picker.settings.config_portal import KNOWN_OBJECTS, ConfigPortalSettings
 from copick_picker.workflows.runs import Reporter
 
@@ -107,13 +108,22 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Conf
 
 
 def _before(settings: ConfigPortalSettings) -> dict[str, Any] | None:
-    if not settings.output.exists():
+    found = standing_at(settings.output, own_file(_is_portal_config))
+    if found is None:
         return None
-    content = dict(read_json(settings.output))
-    if content.get("config_type") != "cryoet_data_portal":
+    if not found.is_replaceable:
         msg = f"{settings.output} is no configuration of the portal; name another file"
         raise ConflictError(msg)
-    return content
+    if not settings.output.exists():
+        if not settings.overwrite:
+            msg = f"{settings.output} is {found.words}; use --overwrite or name another file"
+            raise ConflictError(msg)
+        return None
+    return dict(read_json(settings.output))
+
+
+def _is_portal_config(path: Path) -> bool:
+    return read_json(path).get("config_type") == "cryoet_data_portal"
 
 
 def _named(found: Sequence[PortalObject]) -> dict[str, PortalObject]:

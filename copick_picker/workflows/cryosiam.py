@@ -1,6 +1,7 @@
 """CryoSiam's YAML files as they are: a folder of MRC files in, its ``_preds.h5`` files out."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,15 @@ from copick_picker.errors import ConflictError, DataError, SettingsError, choice
 from copick_picker.project.checkpoints import file_sha256
 from copick_picker.project.cryosiam_files import (
     SUFFIX,
+    is_predictions,
     read_labels,
     read_probabilities,
     read_record,
     replace_labels,
     write_predictions,
 )
-from copick_picker.project.mrc import read_mrc, write_mrc
+from copick_picker.project.mrc import is_mrc, is_own_mrc, read_mrc, write_mrc
+from copick_picker.project.standing import Output, own_file, standing_at
 from copick_picker.records import RunOutcome
 from copick_picker.settings.cryosiam import (
     CLIPPED_DOUBT,
@@ -161,6 +164,9 @@ class _Prediction:
         place = self._place(stem, record)
         written = place is None or place.stands()
         complete = self._complete(target, record)
+        places = [] if complete else self._places(stem, target)
+        for output in places:
+            output.check()
         outputs = str(target) if place is None else f"{target}, {place.key}"
         if complete and written:
             return RunOutcome(stem, "skipped", f"{outputs}: complete")
@@ -171,7 +177,7 @@ class _Prediction:
             if place is not None:
                 place.check(labels.shape, None, self.reporter)
         else:
-            labels, probabilities = self._written(stem, target, record, place)
+            labels, probabilities = self._written(stem, places, record, place)
         if place is not None and not written:
             place.write(labels, probabilities)
         found = np.bincount(labels.ravel(), minlength=1) / labels.size
@@ -187,20 +193,35 @@ class _Prediction:
         return self.project.segmentation(stem, record, probabilities=probabilities)
 
     def _written(
-        self, stem: str, target: Path, record: dict[str, Any], place: SegmentationPlace | None
+        self,
+        stem: str,
+        places: Sequence[Output],
+        record: dict[str, Any],
+        place: SegmentationPlace | None,
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
         """Predict and write CryoSiam's files; return labels and what is kept of probabilities."""
         volume, spacing = read_mrc(self.files[stem])
         if place is not None:
             place.check(volume.shape, spacing, self.reporter)
         labels, probabilities = self._predicted(stem, volume)
-        if self.config.save_original_file_extension:
-            ending = self.config.file_extension
-            beside = target.with_name(f"{stem}_preds{ending}")
-            write_mrc(beside, labels.astype(np.int8), spacing)
+        target, *beside = places
+        for output in beside:
+            write_mrc(output.path, labels.astype(np.int8), spacing, permit=output.check)
         kept = probabilities if self.config.save_internal_files else None
-        write_predictions(target, labels, kept, record)
+        write_predictions(target.path, labels, kept, record, permit=target.check)
         return labels, kept
+
+    def _places(self, stem: str, target: Path) -> list[Output]:
+        """Return where the predictions go, and their copy in the tomogram's own format."""
+        overwrite, advice = self.settings.overwrite, "another prediction_folder"
+        places = [Output(target, own_file(is_predictions), overwrite, advice)]
+        if self.config.save_original_file_extension:
+            beside = target.with_name(f"{stem}_preds{self.config.file_extension}")
+            # a copy of ours without its predictions is what a stopped command left
+            found = standing_at(beside, own_file(is_own_mrc))
+            is_left = found is not None and found.is_replaceable and not os.path.lexists(target)
+            places.append(Output(beside, own_file(is_mrc), overwrite or is_left, advice))
+        return places
 
     def _record(self, stem: str) -> dict[str, Any]:
         network = self.config.parameters.network
@@ -223,7 +244,7 @@ class _Prediction:
         )
 
     def _complete(self, target: Path, record: dict[str, Any]) -> bool:
-        if not target.exists() or self.settings.overwrite:
+        if not target.is_file() or self.settings.overwrite:
             return False
         stored = read_record(target)
         difference = "it is not ours" if stored is None else same_job(stored, record)

@@ -1,5 +1,6 @@
 """CryoSiam's ``semantic_to_centers``: its predictions to ``labels_k.csv`` and STAR."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,14 @@ from copick_picker.project.cryosiam_files import (
     SUFFIX,
     Row,
     csv_text,
+    is_particle_table,
     read_labels,
     read_probabilities,
     star_text,
 )
 from copick_picker.project.files import write_text
 from copick_picker.project.mrc import read_mrc
+from copick_picker.project.standing import Output, own_file
 from copick_picker.project.uris import parse_output
 from copick_picker.records import PickSet, PicksKey, RunOutcome
 from copick_picker.settings.cryosiam import CryosiamConfig, CryosiamJob
@@ -34,7 +37,7 @@ from copick_picker.workflows.cryosiam_project import (
     class_names,
     open_cryosiam_project,
 )
-from copick_picker.workflows.records import new_record, refuse, same_job
+from copick_picker.workflows.records import new_record, same_job_as, standing_keys
 from copick_picker.workflows.runs import Reporter, Summary, process_runs, select_runs
 
 
@@ -133,7 +136,12 @@ class _Job:
         if not self.settings.dry_run:
             for each in self.waiting:
                 self.project.store.write_picks(
-                    each.run_name, each.key, each.picks, provenance=each.record, overwrite=True
+                    each.run_name,
+                    each.key,
+                    each.picks,
+                    provenance=each.record,
+                    overwrite=self.settings.overwrite,
+                    replaces=same_job_as(each.record),
                 )
         verb = "would be written" if self.settings.dry_run else "written"
         where = self.project.store.location
@@ -176,20 +184,10 @@ class _Job:
                 },
                 score_kind=kind,
             )
-            if not self._stands(project, run_name, key, record):
+            overwrite = self.settings.overwrite
+            if not standing_keys(project.store, run_name, {key: record}, overwrite=overwrite):
                 new.append(_Picks(run_name, key, picks, record))
         return new
-
-    def _stands(
-        self, project: CryosiamProject, run_name: str, key: PicksKey, record: dict[str, Any]
-    ) -> bool:
-        if self.settings.overwrite or not project.store.existing(run_name, [key]):
-            return False
-        stored = project.store.picks_provenance(run_name, key)
-        difference = same_job(stored or {}, record)
-        if difference:
-            refuse(run_name, key, stored, difference)
-        return True
 
     def _stated(self, name: str) -> float:
         """Return the spacing in the header of the tomogram's file; 0 where it cannot be read."""
@@ -240,18 +238,22 @@ def _write(
     new = {
         path: text
         for path, text in texts.items()
-        if not path.exists() or path.read_bytes() != text.encode()
+        if not path.is_file() or path.read_bytes() != text.encode()
     }
-    standing = [path.name for path in new if path.exists()]
+    standing = [path.name for path in new if os.path.lexists(path)]
     if standing and not settings.overwrite:
         msg = (
             f"{config.prediction_folder} has {choices_text(standing)}, which say something else; "
             "use --overwrite"
         )
         raise ConflictError(msg)
+    kind, advice = own_file(is_particle_table), "another prediction_folder"
+    outputs = {path: Output(path, kind, settings.overwrite, advice) for path in new}
+    for output in outputs.values():
+        output.check()
     if not settings.dry_run:
         for path, text in new.items():
-            write_text(path, text)
+            write_text(path, text, permit=outputs[path].check)
     verb = "would be written" if settings.dry_run else "written"
     unchanged = len(texts) - len(new)
     reporter.note(f"{config.prediction_folder}: {len(new)} files {verb}, {unchanged} unchanged")

@@ -18,7 +18,7 @@ from copick_picker.settings.import_ import CONTENT_TYPES, IMPLAUSIBLE_SPACINGS
 from copick_picker.settings.model import model_card
 from copick_picker.settings.segment import SPACING_LIMIT, SPACING_SILENT
 from copick_picker.workflows.importing_mrc import run_name_of
-from copick_picker.workflows.records import refuse, same_job
+from copick_picker.workflows.records import same_job_as, standing_keys
 from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.segment import project_labels
 
@@ -190,17 +190,16 @@ class SegmentationPlace:
         ConflictError
             If something else stands in its place.
         """
-        if self.project.settings.overwrite:
-            return False
-        store, feature = self.project.store, self.feature
-        complete = self._one_stands(
-            self.key, store.segmentation_provenance(self.run_name, self.key)
+        records: dict[OutputKey, Provenance] = {self.key: self.record}
+        if self.feature is not None:
+            records[self.feature] = self.record
+        found = standing_keys(
+            self.project.store,
+            self.run_name,
+            records,
+            overwrite=self.project.settings.overwrite,
         )
-        if feature is None:
-            return complete
-        return self._one_stands(feature, store.feature_provenance(self.run_name, feature)) and (
-            complete
-        )
+        return len(found) == len(records)
 
     def check(
         self, shape_zyx: Sequence[int], header_spacing: float | None, reporter: Reporter
@@ -265,7 +264,8 @@ class SegmentationPlace:
                 [(0, classes.astype(np.float16))],
                 shape_czyx=(c, z, y, x),
                 provenance=self.record,
-                overwrite=True,  # ours, or the user said so: stands() has refused all others
+                overwrite=self.project.settings.overwrite,
+                replaces=same_job_as(self.record),
             )
         z, y, x = labels.shape
         store.write_segmentation(
@@ -274,7 +274,8 @@ class SegmentationPlace:
             [(0, self._with_project_labels(labels))],
             shape_zyx=(z, y, x),
             provenance=self.record,
-            overwrite=True,  # as above
+            overwrite=self.project.settings.overwrite,
+            replaces=same_job_as(self.record),
         )
 
     def _with_project_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -288,14 +289,6 @@ class SegmentationPlace:
         table = table.astype(np.uint8 if table.max() < 256 else np.uint16)
         values: npt.NDArray[Any] = table[labels.astype(np.intp)]
         return values
-
-    def _one_stands(self, key: OutputKey, stored: Provenance | None) -> bool:
-        if not self.project.store.existing(self.run_name, [key]):
-            return False
-        difference = same_job(stored or {}, self.record)
-        if difference:
-            refuse(self.run_name, key, stored, difference)
-        return True
 
 
 def open_cryosiam_project(

@@ -1,9 +1,12 @@
 """The main job on two projects that the package brings along: one real, one simulated."""
 
+import json
+import os
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,15 @@ import numpy as np
 
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, UnknownNameError, choices_text
-from copick_picker.project.files import remove
+from copick_picker.project.files import write_text
+from copick_picker.project.making import CONFIG_FILE, config_hash, is_config
+from copick_picker.project.project_folder import (
+    begin_anew,
+    end_anew,
+    foreign_files,
+    foreign_in_project,
+)
+from copick_picker.project.score_folder import read_json
 from copick_picker.project.tables import read_csv
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import option_name
@@ -19,12 +30,17 @@ from copick_picker.settings.job import JobSettings
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.demo_projects import (
+    MADE_BY,
+    REFERENCE_SESSION,
+    REFERENCE_USER,
+    RUNS_MADE,
     VLP_NAME,
     make_real_project,
     make_simulated_project,
     vlp_centres,
 )
 from copick_picker.workflows.evaluate import evaluate
+from copick_picker.workflows.evaluation_files import OWN_FILES
 from copick_picker.workflows.localize import localize
 from copick_picker.workflows.runs import Reporter, Summary
 from copick_picker.workflows.segment import segment
@@ -83,6 +99,19 @@ PARTS = (
 )
 
 
+_NAMES = tuple(part.name for part in PARTS)
+_OF_PART = (CONFIG_FILE, "project/", "scores/")
+_MADE = {
+    MADE_BY: ("wbp.zarr", f"{REFERENCE_USER}_{REFERENCE_SESSION}_*"),
+    "segment": (
+        "*_picker_1_predict-multilabel.zarr",
+        "wbp_predict-picker-1-probabilities_features.zarr",
+    ),
+    "localize": ("picker_1_*",),
+}
+"""Command -> names of what the demo lets it write."""
+
+
 def demo(
     output: str,
     parts: Sequence[str],
@@ -124,20 +153,66 @@ def demo(
     for part in PARTS:
         if not parts or part.name in parts:
             code = max(code, _run(part, folder / part.name, reporter))
+    if code == 0 and (kept := end_anew(folder, foreign_of_demo)):
+        reporter.warn(kept)
     return code
 
 
+def foreign_of_demo(folder: Path) -> list[str]:
+    """Return all in a folder that the demo did not make there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of an earlier demo, or any other.
+    """
+    if folder.is_symlink() or not (folder / MARK).is_file():
+        return [folder.name]
+    made = read_json(folder / MARK) if (folder / MARK).stat().st_size else {}
+    found = [name for name in foreign_files(folder, [MARK]) if name.rstrip("/") not in _NAMES]
+    for name in _NAMES:
+        part = folder / name
+        if not part.is_dir() or part.is_symlink():
+            found += [name] if os.path.lexists(part) else []
+            continue
+        inside = [each for each in foreign_files(part, []) if each not in _OF_PART]
+        config = part / CONFIG_FILE
+        if os.path.lexists(config) and not is_config(config, made.get(name)):
+            inside.append(CONFIG_FILE)
+        inside += [f"project/{each}" for each in foreign_in_project(part / "project", _is_own)]
+        inside += [f"scores/{each}" for each in foreign_files(part / "scores", OWN_FILES)]
+        found += [f"{name}/{each}" for each in inside]
+    return found
+
+
+def _is_own(run_name: str, name: str, record: Mapping[str, Any]) -> bool:
+    """Return whether the demo's own commands write an object of such a name."""
+    if not any(fnmatch(run_name, pattern) for pattern in RUNS_MADE):
+        return False
+    command = str(record.get("command"))
+    return any(fnmatch(name, pattern) for pattern in _MADE.get(command, ()))
+
+
 def _make_folder(folder: Path, *, overwrite: bool) -> None:
-    if folder.exists() and any(folder.iterdir()):
-        if not overwrite or not (folder / MARK).exists():
-            reason = (
-                "use --overwrite" if (folder / MARK).exists() else "it was not made by the demo"
-            )
+    if os.path.lexists(folder) and not folder.is_dir():
+        msg = f"{folder} is no folder; choose another --output"
+        raise ConflictError(msg)
+    if foreign_files(folder, ()):
+        is_own = (folder / MARK).is_file()
+        if not overwrite or not is_own:
+            reason = "use --overwrite" if is_own else "it was not made by the demo"
             msg = f"{folder} exists and is not empty: {reason}, or choose another --output"
             raise ConflictError(msg)
-        remove(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).touch()
+        begin_anew(folder, "demo", foreign_of_demo)
+    write_text(folder / MARK, "")
+
+
+def _remember(folder: Path, config: Path) -> None:
+    """Note what a part's configuration was like, to see later whether it was changed."""
+    mark = folder.parent / MARK
+    known = read_json(mark) if mark.stat().st_size else {}
+    known[folder.name] = config_hash(read_json(config))
+    write_text(mark, json.dumps(known, indent=1) + "\n")
 
 
 def _run(part: Part, folder: Path, reporter: Reporter) -> int:
@@ -145,6 +220,7 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
     began = time.perf_counter()
     reporter.note(f"\n=== {part.title} ===")
     config = str(part.make(folder))
+    _remember(folder, Path(config))
     reporter.note(f"project: {config} ({time.perf_counter() - began:.0f} s)")
     scores = str(folder / "scores")
     steps: tuple[tuple[str, Callable[..., Summary], JobSettings], ...] = (

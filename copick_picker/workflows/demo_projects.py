@@ -1,9 +1,10 @@
 """The two projects of the demo, made from what ships with the package."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,11 @@ import numpy.typing as npt
 from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.core.simulate.molecules import Molecule, prepared_molecule
-from copick_picker.project.making import add_picks, add_tomogram, create_project
+from copick_picker.project.copick_store import open_project
+from copick_picker.project.making import create_project
 from copick_picker.project.mrc import read_mrc
 from copick_picker.project.tables import read_csv
+from copick_picker.project.tomograms import TomogramWriter
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,
@@ -24,12 +27,17 @@ from copick_picker.settings.simulate import (
     MOLECULE_FILES,
     OBJECT_RADII_ANGSTROM,
 )
+from copick_picker.workflows.records import new_record
 
 VLP_NAME = "virus-like-particle"
 VLP_SPACING = 40.0
 VLP_RADIUS_ANGSTROM = 560.0
 TOMOGRAM_TYPE = "wbp"
 REFERENCE_USER, REFERENCE_SESSION = "curator", "1"
+RUNS_MADE = ("hiv", "SIM_*")
+"""Patterns of the names of the projects' runs."""
+MADE_BY = "demo"
+"""Command in the records of the projects' tomograms and reference picks."""
 
 
 def package_data() -> Path:
@@ -52,9 +60,10 @@ def make_real_project(folder: Path) -> Path:
     config = create_project(folder, [spec], name="HIV-1 virus-like particles")
     source = package_data() / "hiv_vlp"
     volume, _ = read_mrc(source / "hiv_vlp.mrc")
-    add_tomogram(config, "hiv", TomogramKey(TOMOGRAM_TYPE, VLP_SPACING), volume)
+    record = new_record(MADE_BY, input="hiv_vlp.mrc")
+    _add_tomogram(config, "hiv", VLP_SPACING, volume, record)
     points_xyz = np.array([centre[:3] for centre in vlp_centres()])
-    _add_reference(config, "hiv", VLP_NAME, points_xyz)
+    _add_reference(config, "hiv", VLP_NAME, points_xyz, record)
     return config
 
 
@@ -106,10 +115,11 @@ def make_simulated_project(
         conditions = drawn_conditions(DEMO_IMAGING, rng)
         volume = simulated_tomogram(scene.potential, scene.voxel_spacing, conditions, rng)
         run_name = f"SIM_{number}"
-        add_tomogram(config, run_name, TomogramKey(TOMOGRAM_TYPE, DEMO_VOXEL_SPACING), volume)
+        record = new_record(MADE_BY, input={"seed": seed, "shape_zyx": list(shape_zyx)})
+        _add_tomogram(config, run_name, DEMO_VOXEL_SPACING, volume, record)
         for spec in specs:
             points_xyz = scene.points_xyz.get(spec.name, np.zeros((0, 3)))
-            _add_reference(config, run_name, spec.name, points_xyz)
+            _add_reference(config, run_name, spec.name, points_xyz, record)
     return config
 
 
@@ -128,8 +138,35 @@ def demo_molecules() -> dict[str, Molecule]:
     return molecules
 
 
-def _add_reference(
-    config: Path, run_name: str, object_name: str, points_xyz: npt.NDArray[np.float64]
+def _add_tomogram(
+    config: Path,
+    run_name: str,
+    voxel_spacing: float,
+    volume: npt.NDArray[np.number[Any]],
+    record: Mapping[str, Any],
 ) -> None:
-    picks = PickSet(object_name, points_xyz, np.ones(len(points_xyz)))
-    add_picks(config, run_name, PicksKey(object_name, REFERENCE_USER, REFERENCE_SESSION), picks)
+    z, y, x = volume.shape
+    TomogramWriter(config).write(
+        run_name,
+        TomogramKey(TOMOGRAM_TYPE, voxel_spacing),
+        (z, y, x),
+        lambda low, high: volume[tuple(map(slice, low, high))].astype(np.float32),
+        record=record,
+        overwrite=False,
+    )
+
+
+def _add_reference(
+    config: Path,
+    run_name: str,
+    object_name: str,
+    points_xyz: npt.NDArray[np.float64],
+    record: Mapping[str, Any],
+) -> None:
+    open_project(config).write_picks(
+        run_name,
+        PicksKey(object_name, REFERENCE_USER, REFERENCE_SESSION),
+        PickSet(object_name, points_xyz, np.ones(len(points_xyz))),
+        provenance=record,
+        overwrite=False,
+    )

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
-from copick_picker.project.files import check_free_folder, write_folder
+from copick_picker.project.files import write_folder
+from copick_picker.project.project_folder import check_free_folder
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching, the_one
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, RunOutcome
@@ -65,7 +67,9 @@ def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
         check_free_folder(Path(settings.output), OWN_FILES, overwrite=settings.overwrite)
     summary, scored = score_project(settings, store, reporter=reporter)
     if scored is not None:
-        write_folder(Path(settings.output), score_files(scored, store, reporter=reporter))
+        output = Path(settings.output)
+        permit = partial(check_free_folder, output, OWN_FILES, overwrite=settings.overwrite)
+        write_folder(output, score_files(scored, store, reporter=reporter), permit=permit)
         show_scores(scored, reporter)
         summary = _with_figures(summary, scored)
     if settings.json_file is not None:

@@ -5,16 +5,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
-from copick_picker.project.files import write_text
+from copick_picker.errors import DataError, SettingsError
+from copick_picker.project.files import write_bytes
 from copick_picker.project.particle_writers import (
     SUFFIXES,
     WriteOptions,
     file_names,
+    particle_files,
     read_tomograms_star,
-    write_particles,
 )
-from copick_picker.project.provenance import to_stored, to_yaml
+from copick_picker.project.provenance import from_stored, from_yaml, to_stored, to_yaml
+from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching
 from copick_picker.records import ExportedRun, PickSet, RunOutcome
@@ -42,6 +43,7 @@ from copick_picker.workflows.runs import (
 )
 from copick_picker.workflows.tomogram_names import TomogramNames, read_names
 
+_COMMAND = "export picks"
 _IN_PIXELS = ("relion4", "warp", "dynamo")
 
 
@@ -77,7 +79,7 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
         raise nothing_to_read(store.picks, run_names, settings.input, "pick set")
     names = read_names(settings.names, settings.pattern(), all_runs)
     job = _Job(settings, store, names, reporter)
-    summary = process_runs("export picks", run_names, job.run, reporter=reporter)
+    summary = process_runs(_COMMAND, run_names, job.run, reporter=reporter)
     if not summary.counts.get("failed"):
         summary = replace(summary, figures=_write(job, reporter))
     else:
@@ -164,11 +166,9 @@ def _write(job: _Job, reporter: Reporter) -> dict[str, Any]:
         msg = f"no picks are left to export from '{settings.input}'"
         raise DataError(msg)
     files = _files(job)
-    wanted = [target for path in files for target in file_names(path, settings.to)]
-    standing = [str(path) for path in wanted if path.exists()]
-    if standing and not settings.overwrite:
-        msg = f"{choices_text(standing[:5])} exists; use --overwrite or another folder"
-        raise ConflictError(msg)
+    places = {path: _places(path, settings) for path in files}
+    for output in (each for outputs in places.values() for each in outputs.values()):
+        output.check()
     star = settings.tomograms
     options = WriteOptions(
         is_binned=settings.binning != 1,
@@ -176,15 +176,41 @@ def _write(job: _Job, reporter: Reporter) -> dict[str, Any]:
         tomograms=None if star is None else read_tomograms_star(Path(star)),
     )
     counts = {str(path): sum(len(run.picks) for run in runs) for path, runs in files.items()}
+    made = {
+        path: {
+            _record_path(path): _record(settings, runs).encode(),  # what it lies beside is ours
+            **particle_files(path, settings.to, runs, options),
+        }
+        for path, runs in files.items()
+    }
     if not settings.dry_run:
-        for path, runs in files.items():
-            write_particles(path, settings.to, runs, options)
-            write_text(path.with_name(f"{path.name}.provenance.yaml"), _record(settings, runs))
+        for path, contents in made.items():
+            for place, data in contents.items():
+                write_bytes(place, data, permit=places[path][place].check)
     rows = [(name, str(count)) for name, count in counts.items()]
     reporter.table("Would write" if settings.dry_run else "Files", ("file", "picks"), rows)
     for line in _advice(settings, files):
         reporter.note(line)
     return {"files": counts}
+
+
+def _places(path: Path, settings: ExportPicksSettings) -> dict[Path, Output]:
+    """Return where the files of one object go, and their record: what no export made stays."""
+    kind = own_file(lambda _: _is_record(_record_path(path)))
+    names = file_names(path, settings.to)
+    overwrite, advice = settings.overwrite, "another folder"
+    places = {name: Output(name, kind, overwrite, advice) for name in names}
+    record = _record_path(path)  # an earlier one goes with the file that it speaks of
+    return {**places, record: Output(record, kind, overwrite, advice, renews=True)}
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.provenance.yaml")
+
+
+def _is_record(path: Path) -> bool:
+    record = from_stored(from_yaml(path.read_bytes(), path.name))
+    return record is not None and record.get("command") == _COMMAND
 
 
 def _files(job: _Job) -> dict[Path, list[ExportedRun]]:
@@ -212,6 +238,6 @@ def _advice(settings: ExportPicksSettings, files: Mapping[Path, list[ExportedRun
 def _record(settings: ExportPicksSettings, runs: list[ExportedRun]) -> str:
     content = settings.model_dump(mode="json", exclude={"json_file", "overwrite", "dry_run"})
     record = new_record(
-        "export picks", settings=content, runs={run.run_name: len(run.picks) for run in runs}
+        _COMMAND, settings=content, runs={run.run_name: len(run.picks) for run in runs}
     )
     return to_yaml(to_stored(record, "the export")).decode("utf-8")

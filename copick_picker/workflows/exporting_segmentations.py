@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.errors import ConflictError, DataError
-from copick_picker.project.mrc import write_mrc
+from copick_picker.errors import DataError
+from copick_picker.project.mrc import is_own_mrc, write_mrc
+from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.tiff import write_tiff
+from copick_picker.project.tiff import is_own_tiff, write_tiff
 from copick_picker.project.uris import check_uri, matching, the_one
 from copick_picker.records import RunOutcome
 from copick_picker.settings.export import ExportSegmentationSettings
@@ -26,9 +27,9 @@ from copick_picker.workflows.runs import (
 )
 
 Labels = npt.NDArray[np.integer[Any]]
-_WRITERS: dict[str, tuple[str, Callable[[Path, npt.NDArray[Any], float], None]]] = {
-    "mrc": (".mrc", write_mrc),
-    "tiff": (".tif", write_tiff),
+_WRITERS: dict[str, tuple[str, Callable[..., None], Callable[[Path], bool]]] = {
+    "mrc": (".mrc", write_mrc, is_own_mrc),
+    "tiff": (".tif", write_tiff, is_own_tiff),
 }
 
 
@@ -76,16 +77,15 @@ class _Job:
         ):
             return RunOutcome(run_name, "absent", f"no segmentation '{settings.input}'")
         key = the_one(found, settings.input, "segmentation", run_name=run_name)
-        suffix, write = _WRITERS[settings.to]
+        suffix, write, is_own = _WRITERS[settings.to]
         path = Path(settings.output) / f"{run_name}_{key.name}{suffix}"
-        if path.exists() and not settings.overwrite:
-            msg = f"{path} exists; use --overwrite or another folder"
-            raise ConflictError(msg)
+        output = Output(path, own_file(is_own), settings.overwrite, advice="another folder")
+        output.check()
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{key} -> {path}")
         labels = self.store.open_segmentation(run_name, key).read()
         fitted = _for_mrc(labels) if settings.to == "mrc" else _for_tiff(labels)
-        write(path, fitted, key.voxel_spacing)
+        write(path, fitted, key.voxel_spacing, permit=output.check)
         return RunOutcome(run_name, "done", f"{key} -> {path}", {"file": str(path)})
 
 

@@ -24,9 +24,14 @@ from copick_picker.workflows.pick_sets import (
     limited_sets,
     mask_of_run,
     sets_of_run,
-    stands_already,
 )
-from copick_picker.workflows.records import digest, new_record
+from copick_picker.workflows.records import (
+    MEANWHILE,
+    digest,
+    new_record,
+    same_job_as,
+    standing_keys,
+)
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
@@ -108,12 +113,13 @@ class _Job:
         keys = {name: self._output_key(name) for name in names}
         self._check_apart(run_name, keys, first, second)
         records = {name: self._record(run_name, first, second, name) for name in names}
-        standing = (
-            []
-            if settings.overwrite
-            else [stands_already(store, run_name, keys[name], records[name]) for name in names]
+        standing = standing_keys(
+            store,
+            run_name,
+            {keys[name]: records[name] for name in names},
+            overwrite=settings.overwrite,
         )
-        if standing and all(standing):
+        if len(standing) == len(names):
             return RunOutcome(run_name, "skipped", f"{len(names)} pick sets are complete")
         sets = {
             name: self._picks(run_name, name, first.get(name), second.get(name)) for name in names
@@ -125,12 +131,21 @@ class _Job:
         counts = {name: {"picks": len(kept[name]), "dropped": dropped[name]} for name in names}
         if settings.dry_run:
             return RunOutcome(run_name, "planned", text, {"objects": counts})
-        for name in names:
+        is_new = False
+        for name in (each for each in names if keys[each] not in standing):
             record = records[name] | {"dropped": dropped[name]}
             if mask is not None:
                 record[MASK_DISTANCES] = finite_or_none(mask.distances(kept[name]))
-            exists = bool(store.existing(run_name, [keys[name]]))
-            store.write_picks(run_name, keys[name], kept[name], provenance=record, overwrite=exists)
+            is_new |= store.write_picks(
+                run_name,
+                keys[name],
+                kept[name],
+                provenance=record,
+                overwrite=settings.overwrite,
+                replaces=same_job_as(record),
+            )
+        if not is_new:
+            return RunOutcome(run_name, "skipped", f"{len(names)} pick sets: {MEANWHILE}")
         return RunOutcome(run_name, "done", text, {"objects": counts})
 
     def _output_key(self, name: str) -> PicksKey:

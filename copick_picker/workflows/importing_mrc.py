@@ -1,6 +1,7 @@
 """Bring a folder of MRC files into a project: a run and a tomogram for each file."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from copick_picker.project.mrc_stream import (
     read_header,
     unpacked,
 )
+from copick_picker.project.own_files import has_columns
+from copick_picker.project.standing import Output, own_file
 from copick_picker.project.tomograms import TomogramWriter, check_type_name
 from copick_picker.records import ObjectSpec, RunOutcome, TomogramKey
 from copick_picker.settings.import_ import (
@@ -26,9 +29,10 @@ from copick_picker.settings.import_ import (
     PACKED,
     ImportMrcSettings,
 )
-from copick_picker.workflows.records import new_record, refuse, same_job
+from copick_picker.workflows.records import MEANWHILE, new_record, same_job_as, stands_already
 from copick_picker.workflows.runs import Reporter, Summary, process_runs, select_runs
 
+_NAME_COLUMNS = ("run_name", "tomogram_name")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -53,20 +57,42 @@ def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
     reporter.table("Names", ("file", "run"), rows)
     names = select_runs(list(files), settings.run_names, shard=settings.shard)
     config = Path(settings.config)
-    if not config.exists():
+    has_names = _has_names(settings, files)
+    if not os.path.lexists(config):
         _make_project(settings, config, reporter)
     if settings.dry_run:
         planned = tuple(RunOutcome(name, "planned", files[name].name) for name in names)
         return Summary("import mrc", planned, 0.0)
     open_project(config).check_writable()
-    if settings.names is not None:
-        lines = [f"{name},{files[name].name}\n" for name in files]
-        write_text(Path(settings.names), "run_name,tomogram_name\n" + "".join(lines))
+    if settings.names is not None and not has_names:
+        place = _names_place(Path(settings.names), settings)
+        write_text(place.path, _names_table(files), permit=place.check)
     job = _Job(settings, files, TomogramWriter(config))
     summary = process_runs("import mrc", names, job.run, reporter=reporter)
     if settings.json_file is not None:
         summary.write(settings.json_file)
     return summary
+
+
+def _names_table(files: Mapping[str, Path]) -> str:
+    lines = [f"{name},{path.name}\n" for name, path in files.items()]
+    return f"{','.join(_NAME_COLUMNS)}\n" + "".join(lines)
+
+
+def _has_names(settings: ImportMrcSettings, files: Mapping[str, Path]) -> bool:
+    """Return whether the table of names stands, or none is asked for; raise for another one."""
+    if settings.names is None:
+        return True
+    path = Path(settings.names)
+    if path.is_file() and path.read_bytes() == _names_table(files).encode():
+        return True
+    _names_place(path, settings).check()
+    return False
+
+
+def _names_place(path: Path, settings: ImportMrcSettings) -> Output:
+    kind = own_file(lambda file: has_columns(file, _NAME_COLUMNS))
+    return Output(path, kind, settings.overwrite, advice="another file for --names")
 
 
 def run_files(folder: Path, pattern: str) -> dict[str, Path]:
@@ -147,20 +173,27 @@ class _Job:
             header = read_header(plain, name=path)
             key = TomogramKey(self.settings.type, self._spacing(path, header))
             record = self._record(path, plain, key)
-            if self._stands(run_name, key, record):
+            found = self.writer.standing(run_name, key)
+            overwrite = self.settings.overwrite
+            if stands_already(
+                run_name, key, found, record, overwrite=overwrite, advice="another --type"
+            ):
                 return RunOutcome(run_name, "skipped", f"{key} is complete")
             try:
-                self.writer.write(
+                is_new = self.writer.write(
                     run_name,
                     key,
                     header.shape_zyx,
                     lambda corner, end: read_block(plain, header, corner, end),
                     record=record,
                     overwrite=self.settings.overwrite,
+                    replaces=same_job_as(record),
                 )
             except DataError as error:
                 msg = f"{path}: {error}"
                 raise DataError(msg) from error
+        if not is_new:
+            return RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}")
         size = " x ".join(str(length) for length in reversed(header.shape_zyx))
         text = f"{path.name} ({size}) -> {key}"
         return RunOutcome(run_name, "done", text, {"file": path.name, "tomogram": str(key)})
@@ -185,15 +218,6 @@ class _Job:
             "header_sha256": head,
         }
         return new_record("import mrc", input=source, settings={"tomogram": str(key)})
-
-    def _stands(self, run_name: str, key: TomogramKey, record: dict[str, Any]) -> bool:
-        exists, stored = self.writer.stored(run_name, key)
-        if not exists or self.settings.overwrite:
-            return False
-        difference = same_job(stored or {}, record)
-        if difference:
-            refuse(run_name, key, stored, difference)
-        return True
 
 
 def _stem(path: Path) -> str | None:

@@ -16,8 +16,8 @@ from copick_picker.project.uris import check_uri, parse_output
 from copick_picker.records import ParticleTable, PickSet, PicksKey, RunOutcome
 from copick_picker.settings.import_ import ImportPicksSettings
 from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.pick_sets import TomogramBox, box_of_run, stands_already
-from copick_picker.workflows.records import new_record
+from copick_picker.workflows.pick_sets import TomogramBox, box_of_run
+from copick_picker.workflows.records import MEANWHILE, new_record, same_job_as, standing_keys
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
@@ -96,7 +96,8 @@ class _Job:
     def run(self, run_name: str) -> RunOutcome:
         """Store the picks of one run."""
         settings, store, rows = self.settings, self.store, self.rows[run_name]
-        if not settings.overwrite and stands_already(store, run_name, self.key, self.record):
+        records = {self.key: self.record}
+        if standing_keys(store, run_name, records, overwrite=settings.overwrite):
             return RunOutcome(run_name, "skipped", f"{self.key} is complete")
         box = box_of_run(store, run_name, settings.tomogram)
         points = self._points(rows, box)
@@ -109,8 +110,16 @@ class _Job:
         details = {"picks": len(picks), "outside": int((~within).sum())}
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{len(picks)} picks -> {self.key}", details)
-        exists = bool(store.existing(run_name, [self.key]))
-        store.write_picks(run_name, self.key, picks, provenance=self.record, overwrite=exists)
+        is_new = store.write_picks(
+            run_name,
+            self.key,
+            picks,
+            provenance=self.record,
+            overwrite=settings.overwrite,
+            replaces=same_job_as(self.record),
+        )
+        if not is_new:
+            return RunOutcome(run_name, "skipped", f"{self.key} {MEANWHILE}", details)
         return RunOutcome(run_name, "done", f"{len(picks)} picks -> {self.key}", details)
 
     def _points(self, rows: npt.NDArray[np.int64], box: TomogramBox) -> FloatArray:

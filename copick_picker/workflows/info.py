@@ -1,6 +1,5 @@
 """What a bug report needs: versions, devices, and what is wrong with a project."""
 
-import json
 import os
 import platform
 from importlib import metadata
@@ -12,9 +11,8 @@ import torch
 from copick_picker import __version__
 from copick_picker.errors import CopickPickerError
 from copick_picker.project.copick_store import open_project
-from copick_picker.project.files import write_text
 from copick_picker.project.store import ProjectStore
-from copick_picker.workflows.runs import Reporter
+from copick_picker.workflows.runs import Reporter, result_json, write_result_json
 
 _PACKAGES = ("copick", "torch", "monai", "numpy", "scipy", "scikit-image", "zarr", "ome-zarr")
 
@@ -36,6 +34,8 @@ def info(config: str | None, json_file: str | None, *, reporter: Reporter) -> No
     CopickPickerError
         If the project cannot be opened.
     """
+    if json_file is not None:
+        result_json(Path(json_file)).check()
     system = _system()
     reporter.table(
         "System", ("what", "value"), [(name, str(value)) for name, value in system.items()]
@@ -51,7 +51,7 @@ def info(config: str | None, json_file: str | None, *, reporter: Reporter) -> No
             [(name, _text(value)) for name, value in health.items()],
         )
     if json_file is not None:
-        write_text(Path(json_file), json.dumps(content, indent=2) + "\n")
+        write_result_json(Path(json_file), content)
 
 
 def _system() -> dict[str, Any]:

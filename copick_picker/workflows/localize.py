@@ -105,7 +105,8 @@ class _Job:
         given = self._input(run_name, key)
         keys = self.picks.keys(given)
         record = self.picks.record(run_name, given)
-        if not settings.overwrite and self.picks.complete(run_name, list(keys.values()), record):
+        standing = self.picks.standing(run_name, keys.values(), record)
+        if len(standing) == len(keys):
             return RunOutcome(run_name, "skipped", f"{len(keys)} pick sets are complete")
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{key} -> {choices_text(keys.values())}")
@@ -125,9 +126,12 @@ class _Job:
                 name: mask.without_outer(result, margin_angstrom=margin)
                 for name, result in results.items()
             }
-        for name, result in results.items():
+        is_new = [
             self.picks.write(run_name, keys[name], result, record, mask)
-        return picks_outcome(run_name, key, results)
+            for name, result in results.items()
+            if keys[name] not in standing
+        ]
+        return picks_outcome(run_name, key, results, is_new=any(is_new) or not is_new)
 
     def _input(self, run_name: str, key: SegmentationKey) -> PicksSource:
         record = self.store.segmentation_provenance(run_name, key)

@@ -36,7 +36,13 @@ from copick_picker.settings.segment import CONTRAST_SMOOTHING_VOXELS
 from copick_picker.workflows.masks import check_mask, load_mask, mask_record
 from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.preflight import check_voxels
-from copick_picker.workflows.records import digest, new_record, refuse, same_job
+from copick_picker.workflows.records import (
+    MEANWHILE,
+    digest,
+    new_record,
+    same_job_as,
+    standing_keys,
+)
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
@@ -231,25 +237,23 @@ class _Job:
         source = self._source(run_name)
         key = self._key(source)
         record = self._record(run_name, source)
-        exists = bool(self.store.existing(run_name, [key]))
-        if exists and not settings.overwrite:
-            stored = self.store.segmentation_provenance(run_name, key)
-            difference = same_job(stored or {}, record)
-            if difference:
-                refuse(run_name, key, stored, difference)
+        if standing_keys(self.store, run_name, {key: record}, overwrite=settings.overwrite):
             return RunOutcome(run_name, "skipped", f"{key} is complete")
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{source} -> {key}")
         inside, remark = self._made(run_name, source)
         z, y, x = inside.shape
-        self.store.write_segmentation(
+        is_new = self.store.write_segmentation(
             run_name,
             key,
             [(0, inside.astype(np.uint8))],
             shape_zyx=(z, y, x),
             provenance=record,
-            overwrite=True,  # a mask of others is kept: see refuse
+            overwrite=settings.overwrite,
+            replaces=same_job_as(record),
         )
+        if not is_new:
+            return RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}")
         share = float(inside.mean())
         details = {"input": str(source), "output": str(key), "inside_share": share}
         return RunOutcome(run_name, "done", f"{key}: {share:.1%} inside{remark}", details)

@@ -1,6 +1,6 @@
 """Write a trained model, show one, convert one of octopi's, check one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ def write_model(
     card: ModelCard,
     *,
     crop: TomogramCrop | None,
+    beside: Callable[[ModelCard], Mapping[str, str]] | None = None,
     overwrite: bool,
 ) -> ModelCard:
     """Write a trained network as a model folder, with what ``model check`` compares it with.
@@ -70,6 +71,8 @@ def write_model(
         What is said of it; both fingerprints are filled in here.
     crop : TomogramCrop or None
         Piece of a validation tomogram, stored as float16.
+    beside : callable, optional
+        Card as it is written -> texts that go into the folder too, by file name.
     overwrite : bool
         Whether an existing model folder is replaced.
 
@@ -100,7 +103,10 @@ def write_model(
         msg = f"model {folder}: {error}"
         raise CheckpointError(msg) from error
     raw = card.model_copy(update=update).to_mapping()
-    write_model_folder(folder, network.state_dict(), raw, crop=stored, overwrite=overwrite)
+    texts = None if beside is None else lambda told: beside(model_card(told, str(folder)))
+    write_model_folder(
+        folder, network.state_dict(), raw, crop=stored, beside=texts, overwrite=overwrite
+    )
     return model_card(read_model_folder(folder)[1], str(folder))
 
 

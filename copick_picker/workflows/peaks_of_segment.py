@@ -45,14 +45,19 @@ class PlannedPicks:
         Object name -> where its picks go.
     record : dict
         Their provenance record.
-    complete : bool
-        Whether all of them stand, made the same way.
+    standing : frozenset of PicksKey
+        Those that stand, made the same way.
     """
 
     source: PicksSource
     keys: Mapping[str, PicksKey]
     record: dict[str, Any]
-    complete: bool
+    standing: frozenset[PicksKey]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of them stand."""
+        return len(self.standing) == len(self.keys)
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,8 @@ class SegmentPeaks:
         targets = self.output.targets(self.labels, record["objects"], has_probabilities=True)
         source = PicksSource(key, record, targets, feature)
         keys, own = self.output.keys(source), self.output.record(run_name, source)
-        complete = not self.output.settings.overwrite and self.output.complete(
-            run_name, list(keys.values()), own
-        )
-        return PlannedPicks(source, keys, own, complete)
+        standing = self.output.standing(run_name, keys.values(), own)
+        return PlannedPicks(source, keys, own, frozenset(standing))
 
     def finder(
         self,
@@ -141,9 +144,13 @@ class SegmentPeaks:
         results : mapping
             Object name -> picks.
         """
-        for name, result in results.items():
+        is_new = [
             self.output.write(run_name, planned.keys[name], result, planned.record, None)
-        return picks_outcome(run_name, planned.source.key, results)
+            for name, result in results.items()
+            if planned.keys[name] not in planned.standing
+        ]
+        key = planned.source.key
+        return picks_outcome(run_name, key, results, is_new=any(is_new) or not is_new)
 
 
 def segment_peaks(

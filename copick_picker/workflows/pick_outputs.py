@@ -18,7 +18,13 @@ from copick_picker.records import (
 )
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.masks import RunMask, finite_or_none, mask_record
-from copick_picker.workflows.records import digest, new_record, refuse, same_job
+from copick_picker.workflows.records import (
+    MEANWHILE,
+    digest,
+    new_record,
+    same_job_as,
+    standing_keys,
+)
 from copick_picker.workflows.runs import Reporter, check_labels_differ
 
 
@@ -220,19 +226,12 @@ class PicksOutput:
             targets=targets,
         )
 
-    def complete(self, run_name: str, keys: list[PicksKey], record: dict[str, Any]) -> bool:
-        """Return whether every output stands; raise where something else stands in its place."""
-        complete = 0
-        for key in keys:
-            if not self.store.existing(run_name, [key]):
-                continue
-            stored = self.store.picks_provenance(run_name, key)
-            own = _own_record(record, key.object_name)
-            difference = same_job(stored or {}, own)
-            if difference:
-                refuse(run_name, key, stored, difference)
-            complete += 1
-        return complete == len(keys)
+    def standing(
+        self, run_name: str, keys: Iterable[PicksKey], record: dict[str, Any]
+    ) -> set[PicksKey]:
+        """Return the pick sets that stand; raise where something else stands in their place."""
+        records = {key: _own_record(record, key.object_name) for key in keys}
+        return standing_keys(self.store, run_name, records, overwrite=self.settings.overwrite)
 
     def write(
         self,
@@ -241,19 +240,19 @@ class PicksOutput:
         result: Localized,
         record: dict[str, Any],
         mask: RunMask | None,
-    ) -> None:
-        """Write the picks of one object."""
+    ) -> bool:
+        """Write the picks of one object; return False where another process just did."""
         own = _own_record(record, key.object_name)
         own |= {"score_kind": result.score_kind, "dropped": dict(result.dropped)}
         if mask is not None:
             own[MASK_DISTANCES] = finite_or_none(mask.distances(result.picks))
-        exists = bool(self.store.existing(run_name, [key]))
-        self.store.write_picks(
+        return self.store.write_picks(
             run_name,
             key,
             result.picks,
             provenance=own,
-            overwrite=self.settings.overwrite or exists,
+            overwrite=self.settings.overwrite,
+            replaces=same_job_as(own),
         )
 
 
@@ -265,7 +264,7 @@ def _own_record(record: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def picks_outcome(
-    run_name: str, key: SegmentationKey, results: Mapping[str, Localized]
+    run_name: str, key: SegmentationKey, results: Mapping[str, Localized], *, is_new: bool
 ) -> RunOutcome:
     """Return the outcome of a run whose picks are written.
 
@@ -277,7 +276,11 @@ def picks_outcome(
         Its segmentation.
     results : mapping
         Object name -> picks.
+    is_new : bool
+        False where another process has written all of them in the meantime.
     """
+    if not is_new:
+        return RunOutcome(run_name, "skipped", f"{len(results)} pick sets: {MEANWHILE}")
     text = ", ".join(f"{name} {len(result.picks)}" for name, result in results.items())
     details = {
         "input": str(key),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,6 @@ from copick_picker.project.uris import matching
 from copick_picker.records import PickSet, PicksKey, TomogramKey
 from copick_picker.settings.limits import EVERY, LimitSettings
 from copick_picker.workflows.masks import RunMask, load_mask
-from copick_picker.workflows.records import refuse, same_job
 from copick_picker.workflows.runs import check_object_names
 
 FloatArray = npt.NDArray[np.float64]
@@ -221,33 +219,3 @@ def dropped_text(dropped: Mapping[str, int]) -> str:
 def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
     z, y, x = shape
     return z, y, x
-
-
-def stands_already(
-    store: ProjectStore, run_name: str, key: PicksKey, record: Mapping[str, Any]
-) -> bool:
-    """Return whether a pick set was made by the same job before.
-
-    Parameters
-    ----------
-    store : ProjectStore
-        The project.
-    run_name : str
-        The run.
-    key : PicksKey
-        The output.
-    record : mapping
-        Record that it would get now.
-
-    Raises
-    ------
-    ConflictError
-        If something else stands in its place.
-    """
-    if not store.existing(run_name, [key]):
-        return False
-    stored = store.picks_provenance(run_name, key)
-    difference = same_job(stored or {}, record)
-    if difference:
-        refuse(run_name, key, stored, difference)
-    return True

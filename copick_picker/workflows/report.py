@@ -10,19 +10,20 @@ import numpy.typing as npt
 
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import (
-    ConflictError,
     CopickPickerError,
     SettingsError,
     choices_text,
 )
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.files import write_text
+from copick_picker.project.own_files import is_own_page
 from copick_picker.project.score_folder import (
     ScoreFolder,
     read_json,
     read_score_folder,
     read_scores,
 )
+from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import LazyVolume, ProjectStore
 from copick_picker.project.uris import check_uri, matching, the_one
 from copick_picker.records import RunOutcome, TomogramKey
@@ -116,10 +117,14 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Written:
             remarks=remarks,
         )
     )
-    write_text(output, page)
+    write_text(output, page, permit=_place(settings, output).check)
     for line in remarks:
         reporter.note(line)
     return Written(output, len(page.encode()), gallery)
+
+
+def _place(settings: ReportSettings, output: Path) -> Output:
+    return Output(output, own_file(is_own_page), settings.overwrite, advice="another --output")
 
 
 def _check(settings: ReportSettings, output: Path) -> None:
@@ -129,12 +134,7 @@ def _check(settings: ReportSettings, output: Path) -> None:
         raise SettingsError(msg)
     if settings.tomogram is not None:
         check_uri(settings.tomogram, "tomogram")
-    if output.is_dir():
-        msg = f"{output} is a folder; expected the name of an HTML file"
-        raise ConflictError(msg)
-    if output.exists() and not settings.overwrite:
-        msg = f"{output} exists; use --overwrite or name another"
-        raise ConflictError(msg)
+    _place(settings, output).check()
 
 
 def _project(

@@ -1,7 +1,7 @@
 """One run of ``segment``: read it, compute it, write it while it is computed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from copick_picker.core.segment.results import (
     whole_volume,
 )
 from copick_picker.errors import SettingsError
-from copick_picker.project.store import OutputKey, ProjectStore, Provenance
+from copick_picker.project.store import OutputKey, ProjectStore
 from copick_picker.records import FeatureKey, RunOutcome, SegmentationKey, TomogramKey
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
 from copick_picker.workflows.loading import LoadedModels
@@ -26,7 +26,7 @@ from copick_picker.workflows.masks import load_mask, mask_record
 from copick_picker.workflows.peaks_of_segment import SegmentPeaks
 from copick_picker.workflows.pick_outputs import outcome_with_picks
 from copick_picker.workflows.preflight import Preflight, check_voxels, in_layers
-from copick_picker.workflows.records import new_record, refuse, same_job
+from copick_picker.workflows.records import MEANWHILE, new_record, same_job_as, standing_keys
 from copick_picker.workflows.running import model_slabs
 from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.segment_output import RunInput, RunOutput, Table, Writers
@@ -89,7 +89,7 @@ class SegmentJob:
         key = self._segmentation_key(run_name, tomogram)
         feature = self._feature_key(tomogram) if self.settings.probabilities else None
         record = self._record(run_name, tomogram, feature)
-        is_kept = not self.settings.overwrite and self._complete(run_name, key, feature, record)
+        is_kept = self._stands(run_name, key, feature, record)
         picks = None
         if self.peaks is not None:
             stored = self.store.segmentation_provenance(run_name, key) if is_kept else None
@@ -131,7 +131,7 @@ class SegmentJob:
 
     def finish(self, made: "RunOutput") -> RunOutcome:
         """Wait until a run's results are written and say what they are."""
-        found = made.finish()
+        found, is_new = made.finish()
         key, shares = made.given.key, made.shares(self._kept_channels())
         text = ", ".join(f"{name} {share:.2%}" for name, share in shares.items())
         details = {"input": str(made.given.tomogram), "output": str(key), "volume_share": shares}
@@ -142,9 +142,13 @@ class SegmentJob:
             text += f"; {skipped} of {windows.planned} windows skipped"
         run_name, picks = made.given.run_name, made.given.picks
         outcome = RunOutcome(run_name, "done", f"{key}: {text}", details)
+        if not is_new:
+            outcome = RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}", details)
         if self.peaks is None or picks is None:
             return outcome
-        return outcome_with_picks(outcome, self.peaks.write(run_name, picks, found))
+        picked = self.peaks.write(run_name, picks, found)
+        status = outcome.status if picked.status == "skipped" else picked.status
+        return replace(outcome_with_picks(outcome, picked), status=status)
 
     def stop(self) -> None:
         """Leave nothing of what is being written."""
@@ -218,7 +222,7 @@ class SegmentJob:
         }
         return {name: channel for name, channel in renamed.items() if name in self.labels}
 
-    def _complete(
+    def _stands(
         self,
         run_name: str,
         key: SegmentationKey,
@@ -226,27 +230,10 @@ class SegmentJob:
         record: dict[str, Any],
     ) -> bool:
         """Return whether every output stands; raise where something else stands in its place."""
-        stored = self.store.segmentation_provenance(run_name, key)
-        complete = self._stands(run_name, key, record, stored)
-        if feature is None:
-            return complete
-        stored = self.store.feature_provenance(run_name, feature)
-        return self._stands(run_name, feature, record, stored) and complete
-
-    def _stands(
-        self,
-        run_name: str,
-        key: OutputKey,
-        record: dict[str, Any],
-        stored: Provenance | None,
-    ) -> bool:
-        """Return whether one output stands; raise where it was made otherwise."""
-        if not self.store.existing(run_name, [key]):
-            return False
-        difference = same_job(stored or {}, record)
-        if difference:
-            refuse(run_name, key, stored, difference)
-        return True
+        outputs: tuple[OutputKey, ...] = (key,) if feature is None else (key, feature)
+        records = dict.fromkeys(outputs, record)
+        found = standing_keys(self.store, run_name, records, overwrite=self.settings.overwrite)
+        return len(found) == len(outputs)
 
     def _has_probabilities(self) -> bool:
         return self.settings.probabilities or self.peaks is not None
@@ -318,14 +305,14 @@ class SegmentJob:
             )
         if given.is_kept:
             return Writers(peaks=peaks)
-        overwrite = self.settings.overwrite or bool(self.store.existing(run_name, [key]))
         labels = partial(
             self.store.write_segmentation,
             run_name,
             key,
             shape_zyx=(z, y, x),
             provenance=given.record,
-            overwrite=overwrite,
+            overwrite=self.settings.overwrite,
+            replaces=same_job_as(given.record),
         )
         if feature is None:
             return Writers(SlabWriter(labels, job=self.writers), peaks=peaks)
@@ -335,7 +322,8 @@ class SegmentJob:
             feature,
             shape_czyx=(self.models.n_channels, z, y, x),
             provenance=given.record,
-            overwrite=True,  # ours, or the user said so: _complete has refused all others
+            overwrite=self.settings.overwrite,
+            replaces=same_job_as(given.record),
         )
         return Writers(
             SlabWriter(labels, job=self.writers), SlabWriter(shares, job=self.writers), peaks

@@ -49,24 +49,24 @@ class Writers:
             if each is not None and shares is not None:
                 each.put(z_start, shares)
 
-    def finish(self) -> dict[str, Localized]:
+    def finish(self) -> tuple[dict[str, Localized], bool]:
         """Wait until all is written, the segmentation last: its record says that all is there.
 
         Returns
         -------
         dict of str to Localized
             Object name -> its peaks, where they were looked for.
+        bool
+            False where another process has finished all of it in the meantime.
         """
         try:
             found = {} if self.peaks is None else self.peaks.result()
-            if self.shares is not None:
-                self.shares.finish()
-            if self.labels is not None:
-                self.labels.finish()
+            volumes = [each for each in (self.shares, self.labels) if each is not None]
+            is_new = [each.finish() for each in volumes]
         except BaseException:
             self.stop()
             raise
-        return found
+        return found, any(is_new) or not is_new
 
     def stop(self) -> None:
         """Leave nothing of what was written."""
@@ -104,8 +104,8 @@ class RunOutput:
         self._counts += np.bincount(slab.labels.ravel(), minlength=len(self._counts))
         self._writers.put(slab.z_start, self._table[slab.labels], slab.probabilities)
 
-    def finish(self) -> dict[str, Localized]:
-        """Wait until all is written and return object name -> peaks, where asked for."""
+    def finish(self) -> tuple[dict[str, Localized], bool]:
+        """Wait until all is written and return the peaks by object, and whether this wrote it."""
         return self._writers.finish()
 
     def stop(self) -> None:

@@ -1,7 +1,9 @@
 """Make a project of simulated tomograms whose truth is known."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,20 @@ import yaml
 
 from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.errors import ConflictError
-from copick_picker.project.files import remove, write_text
-from copick_picker.project.making import CONFIG_FILE, create_project
+from copick_picker.project.files import write_text
+from copick_picker.project.making import (
+    CONFIG_FILE,
+    config_hash,
+    create_project,
+    is_config,
+    project_config,
+)
+from copick_picker.project.project_folder import (
+    begin_anew,
+    end_anew,
+    foreign_files,
+    foreign_in_project,
+)
 from copick_picker.project.provenance import from_yaml
 from copick_picker.project.tomograms import check_type_name
 from copick_picker.records import ObjectSpec, RunOutcome
@@ -36,6 +50,8 @@ from copick_picker.workflows.workers import Place, Work, process_in_workers
 COMMAND = "simulate"
 MANIFEST = "manifest.yaml"
 """File that says what a folder was made from, and that it may be replaced."""
+_HASH = "config_sha256"
+"""Key in it: of the project's configuration as it was made."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +106,8 @@ def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
         return Summary(COMMAND, planned, 0.0)
     config = _project(plan, overwrite=settings.overwrite)
     summary = _made(plan, molecules, names, settings, reporter)
+    if not summary.counts.get("failed") and (kept := end_anew(plan.output, foreign_of_simulation)):
+        reporter.warn(kept)
     if summary.counts.get("failed", 0) < len(names):
         reporter.note(
             f"project: {config}\nreference picks: *:{USER}/{SESSION}; "
@@ -153,16 +171,15 @@ def _show(plan: Plan, molecules: Mapping[str, LoadedMolecule], reporter: Reporte
 def _project(plan: Plan, *, overwrite: bool) -> Path:
     """Make the project's folder, or see that it is the same as what is asked for."""
     output, manifest = plan.output, plan.output / MANIFEST
-    if output.exists() and not output.is_dir():
-        msg = f"{output} is a file; expected the name of a folder"
+    if os.path.lexists(output) and not output.is_dir():
+        msg = f"{output} is no folder; expected the name of a folder"
         raise ConflictError(msg)
     stored = _stored(manifest)
-    if stored is None and output.exists() and any(output.iterdir()):
+    if stored is None and foreign_files(output, ()):
         msg = f"the folder {output} holds other things; name another --output"
         raise ConflictError(msg)
     if stored is not None and overwrite:
-        for name in (CONFIG_FILE, "project", MANIFEST_FOLDER, MANIFEST):
-            remove(output / name)
+        begin_anew(output, COMMAND, foreign_of_simulation)
         stored = None
     runs = plan.scene.runs
     if stored is not None:
@@ -174,17 +191,58 @@ def _project(plan: Plan, *, overwrite: bool) -> Path:
             )
             raise ConflictError(msg)
         runs = max(runs, int(stored.get("runs", 1)))
-    text = yaml.safe_dump({**plan.record, "runs": runs}, sort_keys=False, allow_unicode=True)
-    write_text(manifest, text)
+    specs, details = _objects(plan.scene)
+    config = project_config(output, specs, name=plan.scene.title, details=details)
+    content = {**plan.record, "runs": runs, _HASH: config_hash(config)}
+    write_text(manifest, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     if not (output / CONFIG_FILE).exists():
-        specs, details = _objects(plan.scene)
         create_project(output, specs, name=plan.scene.title, details=details)
     return output / CONFIG_FILE
 
 
+def foreign_of_simulation(folder: Path) -> list[str]:
+    """Return all in a folder that ``simulate`` did not make there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of an earlier simulation, or any other.
+    """
+    stored = None if folder.is_symlink() else _stored(folder / MANIFEST)
+    if stored is None:
+        return [folder.name]
+    config = folder / CONFIG_FILE
+    own = (MANIFEST, CONFIG_FILE)
+    found = [
+        name
+        for name in foreign_files(folder, own)
+        if name not in ("project/", f"{MANIFEST_FOLDER}/")
+    ]
+    if os.path.lexists(config) and not is_config(config, stored.get(_HASH)):
+        found.append(CONFIG_FILE)
+    inside = foreign_files(folder / MANIFEST_FOLDER, ["SIM_*.yaml"])
+    found += [f"{MANIFEST_FOLDER}/{name}" for name in inside]
+    names = _names_made(stored)
+
+    def is_own(run_name: str, name: str, record: Mapping[str, Any]) -> bool:
+        is_ours = record.get("command") == COMMAND and fnmatch(run_name, "SIM_*")
+        return is_ours and any(fnmatch(name, pattern) for pattern in names)
+
+    objects = foreign_in_project(folder / "project", is_own)
+    return [*found, *(f"project/{name}" for name in objects)]
+
+
+def _names_made(stored: Mapping[str, Any]) -> list[str]:
+    """Return patterns of the names of what a run of an earlier simulation holds."""
+    imaging = stored.get("settings", {}).get("imaging", {})
+    kinds = [imaging.get(part) for part in ("tomogram_type", "denoised_type")]
+    truth = (f"*_{USER}_{SESSION}_*.zarr", f"{USER}_{SESSION}_*")
+    return [*(f"{kind}.zarr" for kind in kinds if kind), *truth]
+
+
 def _stored(manifest: Path) -> dict[str, Any] | None:
     """Return the manifest of a folder; None where it has none of ours."""
-    if not manifest.exists():
+    if not manifest.is_file():
         return None
     content = from_yaml(manifest.read_bytes(), str(manifest))
     is_ours = isinstance(content, dict) and content.get("producer") == PRODUCER

@@ -20,6 +20,7 @@ from copick_picker.project.tomograms import TomogramWriter
 from copick_picker.records import PickSet, PicksKey, RunOutcome, SegmentationKey, TomogramKey
 from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings
+from copick_picker.workflows.records import same_job_as
 from copick_picker.workflows.simulate_imaging import Tomograms, tomograms_of
 from copick_picker.workflows.simulate_molecules import LoadedMolecule
 
@@ -120,7 +121,8 @@ class RunMaker:
                 self.scene.shape,
                 _reader(volume),
                 record=self.record,
-                overwrite=True,
+                overwrite=False,
+                replaces=same_job_as(self.record),
             )
         store = open_project(config)
         store.write_segmentation(
@@ -129,12 +131,21 @@ class RunMaker:
             [(0, self._labels(specimen))],
             shape_zyx=self.scene.shape,
             provenance=self.record,
-            overwrite=True,
+            overwrite=False,
+            replaces=same_job_as(self.record),
         )
         for name in self.scene.labelled():
             key = SegmentationKey(name, USER, SESSION, spacing, is_multilabel=False)
             numbered = _instances(specimen, name)
-            write_instances(config, run_name, key, numbered, record=self.record)
+            write_instances(
+                config,
+                run_name,
+                key,
+                numbered,
+                record=self.record,
+                overwrite=False,
+                replaces=same_job_as(self.record),
+            )
         self._write_picks(store, run_name, specimen)
 
     def _write_picks(self, store: CopickStore, run_name: str, specimen: Specimen) -> None:
@@ -154,7 +165,8 @@ class RunMaker:
                 PicksKey(name, USER, SESSION),
                 picks,
                 provenance=self.record,
-                overwrite=True,
+                overwrite=False,
+                replaces=same_job_as(self.record),
             )
 
     def _labels(self, specimen: Specimen) -> npt.NDArray[np.uint8]:

@@ -25,7 +25,13 @@ from copick_picker.workflows.annotated_runs import (
     with_mask,
 )
 from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.records import digest, new_record, refuse, same_job
+from copick_picker.workflows.records import (
+    MEANWHILE,
+    digest,
+    new_record,
+    same_job_as,
+    standing_keys,
+)
 from copick_picker.workflows.runs import (
     Reporter,
     Summary,
@@ -116,11 +122,7 @@ class _Job:
             run = with_mask(self.settings.masks, self.store, run, self.objects)
         key = self._key(run)
         record = self._record(run)
-        if self.store.existing(run_name, [key]) and not self.settings.overwrite:
-            stored = self.store.segmentation_provenance(run_name, key)
-            difference = same_job(stored or {}, record)
-            if difference:
-                refuse(run_name, key, stored, difference)
+        if standing_keys(self.store, run_name, {key: record}, overwrite=self.settings.overwrite):
             return RunOutcome(run_name, "skipped", f"{key} is complete")
         if self.settings.dry_run:
             return RunOutcome(run_name, "planned", f"{self._picks_text(run)} -> {key}")
@@ -130,14 +132,17 @@ class _Job:
         self, run: AnnotatedRun, key: SegmentationKey, record: dict[str, Any]
     ) -> RunOutcome:
         voxels = np.zeros(len(self.objects) + 1, dtype=np.int64)
-        self.store.write_segmentation(
+        is_new = self.store.write_segmentation(
             run.name,
             key,
             self._slabs(run, voxels),
             shape_zyx=run.shape_zyx,
             provenance=record,
-            overwrite=True,  # what others made is kept: see refuse
+            overwrite=self.settings.overwrite,
+            replaces=same_job_as(record),
         )
+        if not is_new:
+            return RunOutcome(run.name, "skipped", f"{key} {MEANWHILE}")
         counts = {
             spec.name: {"picks": len(run.picks.get(spec.name, ())), "voxels": int(number)}
             for spec, number in zip(self.objects, voxels[1:], strict=True)

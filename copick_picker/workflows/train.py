@@ -18,13 +18,15 @@ from copick_picker.core.train.splits import (
     share_split,
 )
 from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
-from copick_picker.project.checkpoints import is_model_folder, read_mapping
+from copick_picker.project.checkpoints import check_free_models, is_model_folder, read_mapping
 from copick_picker.project.files import remove
+from copick_picker.project.project_folder import begin_anew, end_anew
 from copick_picker.project.training_files import (
     BEST_FILE,
     DONE_FILE,
     JOB_FILE,
     STATE_FILE,
+    foreign_in_training,
     read_json,
     write_json,
 )
@@ -32,7 +34,7 @@ from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.machine import machine_facts
 from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.records import digest, new_record, same_job
-from copick_picker.workflows.runs import Reporter, select_runs
+from copick_picker.workflows.runs import Reporter, select_runs, write_result_json
 from copick_picker.workflows.train_data import TrainingData, training_data
 from copick_picker.workflows.train_start import Blueprint, blueprint, start_model
 
@@ -72,16 +74,14 @@ class TrainSummary:
         path : pathlib.Path
             The file.
         """
-        write_json(
-            path,
-            {
-                "command": "train",
-                "version": __version__,
-                "result": self.line,
-                "machine": machine_facts(),
-                **self.figures,
-            },
-        )
+        content = {
+            "command": "train",
+            "version": __version__,
+            "result": self.line,
+            "machine": machine_facts(),
+            **self.figures,
+        }
+        write_result_json(path, content)
 
 
 def train(settings: TrainSettings, *, reporter: Reporter) -> TrainSummary:
@@ -248,6 +248,9 @@ def _carry_out(
     for course in courses.values():
         for file in (STATE_FILE, BEST_FILE):
             remove(course.folder / file)
+    stays = end_anew(training_folder(settings), foreign_in_training)
+    if stays:
+        reporter.warn(stays)
     return TrainSummary(figures["line"], 0, {"output": settings.output, **figures})
 
 
@@ -284,6 +287,7 @@ def _is_complete(
     """Return whether every model stands already; raise where something else stands there."""
     output = Path(settings.output)
     if settings.overwrite:
+        check_free_models(output, overwrite=True)
         return False
     known = read_json(training_folder(settings) / JOB_FILE)
     if known is not None:
@@ -299,11 +303,7 @@ def _is_complete(
     ours = [folder for folder in found if _made_by(folder, record)]
     if len(ours) == len(folders):
         return True
-    if known is None and output.exists():
-        msg = (
-            f"{output} exists and was not made by this training; use --overwrite or another output"
-        )
-        raise ConflictError(msg)
+    check_free_models(output, overwrite=bool((known or {}).get("replaces")))
     return False
 
 
@@ -314,21 +314,11 @@ def _made_by(folder: Path, record: dict[str, Any]) -> bool:
 
 def _prepare(settings: TrainSettings, record: dict[str, Any]) -> None:
     """Make the folder of the training, or take up the one that is there."""
-    folder, output = training_folder(settings), Path(settings.output)
+    folder = training_folder(settings)
     if settings.overwrite:
-        _check_replaceable(output)
-        remove(folder)
+        begin_anew(folder, "train", foreign_in_training)
     if not (folder / JOB_FILE).is_file():
         write_json(folder / JOB_FILE, {"replaces": settings.overwrite, "record": record})
-
-
-def _check_replaceable(output: Path) -> None:
-    if not output.exists() or is_model_folder(output):
-        return
-    folds = list(output.iterdir()) if output.is_dir() else []
-    if not folds or not all(is_model_folder(path) for path in folds):
-        msg = f"{output} holds other things than models; name another output"
-        raise ConflictError(msg)
 
 
 def finished(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a training gives: thresholds from held-out picks, scores, a model folder with its card."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
 from copick_picker.errors import choices_text
-from copick_picker.project.files import write_text
+from copick_picker.project.checkpoints import BESIDE, check_free_models
+from copick_picker.project.files import replacing
 from copick_picker.project.training_files import BEST_FILE, CURVE_FILE, read_weights
 from copick_picker.scores import Evaluation
 from copick_picker.settings.model import ModelCard, ModelObject
@@ -33,8 +35,6 @@ from copick_picker.workflows.train_course import Course
 from copick_picker.workflows.train_readme import readme_text
 from copick_picker.workflows.train_start import Blueprint
 from copick_picker.workflows.train_validation import PicksByRun, calibration_of
-
-README_FILE = "README.md"
 
 
 def write_results(
@@ -84,20 +84,29 @@ def write_results(
     scores = score_figures(evaluation, calibration)
     _show(evaluation, scores, reporter)
     output = Path(first.settings.output)
-    for name, course in courses.items():
-        card = _card(course, plan, record, calibration, scores, n_models=len(courses))
-        crop = _crop(course)
-        network = networks[name].cpu()
-        written = write_model(output / name, network, card, crop=crop, overwrite=overwrite)
-        curve = (course.folder / CURVE_FILE).read_text(encoding="utf-8")
-        write_text(output / name / CURVE_FILE, curve)
-        write_text(output / name / README_FILE, readme_text(written))
+    permit = partial(check_free_models, output, overwrite=overwrite)
+    with replacing(output, permit=permit) as fresh:
+        for name, course in courses.items():
+            write_model(
+                fresh / name,
+                networks[name].cpu(),
+                _card(course, plan, record, calibration, scores, n_models=len(courses)),
+                crop=_crop(course),
+                beside=partial(_beside, course),
+                overwrite=False,
+            )
     macro = evaluation.macro.score
     beta = first.settings.beta
     what = str(output) if len(courses) == 1 else f"{output} ({len(courses)} models)"
     weighted = "" if beta == 1 else f", F{beta:g} {_text(macro.f_beta)}"
     line = f"{what}: F1 {_text(macro.f1)}{weighted} on validation runs"
     return {"line": line, "scores": scores, "thresholds": calibration.thresholds}
+
+
+def _beside(course: Course, card: ModelCard) -> dict[str, str]:
+    """Return what stands beside a model: its curve and what it is, in words."""
+    curve = (course.folder / CURVE_FILE).read_text(encoding="utf-8")
+    return dict(zip(BESIDE, (curve, readme_text(card)), strict=True))
 
 
 def score_figures(evaluation: Evaluation, calibration: Calibration) -> dict[str, dict[str, Any]]:

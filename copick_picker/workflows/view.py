@@ -9,8 +9,10 @@ import numpy as np
 
 from copick_picker import __version__
 from copick_picker.core.segment.inspection import inspect_volume
-from copick_picker.errors import ConflictError, SettingsError
+from copick_picker.errors import SettingsError
 from copick_picker.project.files import write_bytes
+from copick_picker.project.own_files import is_own_page, is_own_picture
+from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, the_one
 from copick_picker.records import ObjectSpec, RunOutcome, TomogramKey
@@ -137,9 +139,10 @@ class _Viewing:
         """Write the picture or page of one run."""
         settings = self.settings
         target = Path(settings.output.replace("{run}", run_name))
-        if target.exists() and not settings.overwrite:
-            msg = f"{target} exists; use --overwrite or another --output"
-            raise ConflictError(msg)
+        is_picture = settings.output.lower().endswith(".png")
+        kind = own_file(is_own_picture if is_picture else is_own_page)
+        output = Output(target, kind, settings.overwrite, advice="another --output")
+        output.check()
         keys = self.store.tomograms(run_name)
         key = the_one(keys, settings.tomogram, "tomogram", run_name=run_name)
         marks, notes = marks_of_run(self.store, run_name, settings, self.specs, key.voxel_spacing)
@@ -150,7 +153,7 @@ class _Viewing:
         for note in notes:
             self.reporter.note(f"run {run_name}: {note}")
         data = self._file(run_name, key, marks, words)
-        write_bytes(target, data)
+        write_bytes(target, data, permit=output.check)
         text = f"{target} ({len(data) / 1e6:.1f} MB): {words or 'no picks'}"
         details = {"output": str(target), "bytes": len(data), "marks": counts}
         return RunOutcome(run_name, "done", text, details)

@@ -5,6 +5,7 @@ the queue and is replaced; a run that a device has no memory for is tried again 
 windows at once. What failed that often is reported as failed, as in one process.
 """
 
+import copy
 import logging
 import logging.handlers
 import multiprocessing
@@ -256,6 +257,13 @@ class _ToParent(logging.handlers.QueueHandler):
     def __init__(self, link: _Link) -> None:
         super().__init__(queue.SimpleQueue())
         self._link = link
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Return a record that can be sent; its traceback stays apart, for the log file alone."""
+        text = logging.Formatter().formatException(record.exc_info) if record.exc_info else None
+        sent = copy.copy(record)
+        sent.msg, sent.args, sent.exc_info, sent.exc_text = record.getMessage(), None, None, text
+        return sent
 
     def enqueue(self, record: logging.LogRecord) -> None:
         self._link.send("log", record)

@@ -45,7 +45,8 @@ class SlabWriter:
     Parameters
     ----------
     write : callable
-        Takes an iterable of (first plane, block) and writes it, whole or not at all.
+        Takes an iterable of (first plane, block) and writes it, whole or not at all. It may return
+        False where what it would write stands by then.
     waiting_bytes : int
         No further slab is taken while so many bytes wait; one may always wait.
     job : SlabWriters, optional
@@ -54,7 +55,7 @@ class SlabWriter:
 
     def __init__(
         self,
-        write: Callable[[Slabs], None],
+        write: Callable[[Slabs], object],
         *,
         waiting_bytes: int = QUEUED_BYTES,
         job: SlabWriters | None = None,
@@ -67,7 +68,7 @@ class SlabWriter:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="write")
         if job is not None:
             job.add(self)
-        self._written: Future[None] = self._pool.submit(write, self._slabs())
+        self._written: Future[object] = self._pool.submit(write, self._slabs())
         self._written.add_done_callback(lambda _: self._notify())
 
     def put(self, z_start: int, block: Block) -> None:
@@ -93,8 +94,8 @@ class SlabWriter:
             self._waiting_bytes += block.nbytes
             self._change.notify_all()
 
-    def finish(self) -> None:
-        """Say that there are no more slabs, and wait until all is written.
+    def finish(self) -> bool:
+        """Say that there are no more slabs, wait until all is written, return whether it was.
 
         Raises
         ------
@@ -104,7 +105,7 @@ class SlabWriter:
         self._is_closed = True
         self._notify()
         self._pool.shutdown()
-        self._written.result()
+        return self._written.result() is not False
 
     def stop(self) -> None:
         """Stop writing; nothing stays of what was written."""

@@ -16,6 +16,7 @@ import zarr
 
 from copick_picker.errors import ConflictError, DataError, ProjectError
 from copick_picker.project.copick_store import CopickStore, open_project
+from copick_picker.project.store import Provenance
 from copick_picker.records import FeatureKey, PickSet, PicksKey, SegmentationKey
 from projects import (
     OBJECTS,
@@ -49,14 +50,15 @@ def write_labels(
     *,
     run_name: str = "TS_1",
     key: SegmentationKey = LABELS,
+    record: Provenance = RECORD,
     overwrite: bool = False,
-) -> None:
-    store.write_segmentation(
+) -> bool:
+    return store.write_segmentation(
         run_name,
         key,
         slabs_of(volume, 7),
         shape_zyx=volume.shape,
-        provenance=RECORD,
+        provenance=record,
         overwrite=overwrite,
     )
 
@@ -72,9 +74,15 @@ def write_probabilities(store: CopickStore, volume: npt.NDArray[Any]) -> None:
     )
 
 
-def write_picks(store: CopickStore, *, key: PicksKey = PICKS, overwrite: bool = False) -> None:
+def write_picks(
+    store: CopickStore,
+    *,
+    key: PicksKey = PICKS,
+    record: Provenance = RECORD,
+    overwrite: bool = False,
+) -> bool:
     picks = PickSet(key.object_name, POINTS_XYZ, np.array([0.75, 0.5]))
-    store.write_picks("TS_1", key, picks, provenance=RECORD, overwrite=overwrite)
+    return store.write_picks("TS_1", key, picks, provenance=record, overwrite=overwrite)
 
 
 def copick_run(config_path: Path, run_name: str = "TS_1") -> Any:
@@ -180,13 +188,14 @@ class TestWeReadWhatCopickWrites:
 
     def test_what_another_process_wrote_meanwhile(self, config_path: Path) -> None:
         ours, theirs = open_project(config_path), open_project(config_path)
-        assert ours.existing("TS_1", [LABELS, PICKS]) == []
+        assert list(ours.standing("TS_1", [LABELS, PICKS])) == []
         write_labels(theirs, labels())
         write_picks(theirs)
 
-        assert ours.existing("TS_1", [LABELS, PICKS]) == [LABELS, PICKS]
+        assert list(ours.standing("TS_1", [LABELS, PICKS])) == [LABELS, PICKS]
+        assert not write_picks(ours)
         with pytest.raises(ConflictError):
-            write_picks(ours)
+            write_picks(ours, record={**RECORD, "command": "filter"})
         assert len(ours.read_picks("TS_1", PICKS)) == 2
 
     def test_a_run_made_meanwhile(self, config_path: Path) -> None:
@@ -234,7 +243,7 @@ def test_reading_and_listing_change_no_file(config_path: Path) -> None:
     for run_name in store.run_names():
         store.tomograms(run_name)
         store.features(run_name)
-        store.existing(run_name, [LABELS, PICKS, PROBABILITIES])
+        store.standing(run_name, [LABELS, PICKS, PROBABILITIES])
         store.picks_provenance(run_name, PICKS)
         store.open_tomogram(run_name, TOMOGRAM).read()
     for key in store.segmentations("TS_1"):
@@ -282,7 +291,7 @@ def test_replaced_picks_have_the_bytes_of_fresh_ones(config_path: Path) -> None:
 
 
 class TestHalfWritten:
-    """What an interrupted writer leaves is neither read as data nor in the way."""
+    """What an interrupted writer leaves is not read as data; ours is not in the way either."""
 
     def test_a_segmentation_of_copick_without_an_array(self, config_path: Path) -> None:
         copick_run(config_path).new_segmentation(
@@ -291,10 +300,12 @@ class TestHalfWritten:
         store = open_project(config_path)
 
         assert store.segmentations("TS_1") == [LABELS]
-        assert store.existing("TS_1", [LABELS]) == []
+        assert store.standing("TS_1", [LABELS])[LABELS].words == "an empty folder"
         with pytest.raises(ProjectError, match=r"predict:picker/1@10.0.*TS_1"):
             store.open_segmentation("TS_1", LABELS)
-        write_labels(store, labels())
+        with pytest.raises(ConflictError, match="found: an empty folder"):
+            write_labels(store, labels())
+        write_labels(store, labels(), overwrite=True)
         np.testing.assert_array_equal(store.open_segmentation("TS_1", LABELS).read(), labels())
 
     def test_a_segmentation_without_our_record_is_kept(self, config_path: Path) -> None:
@@ -303,7 +314,7 @@ class TestHalfWritten:
         ).from_numpy(labels())
         store = open_project(config_path)
 
-        assert store.existing("TS_1", [LABELS]) == [LABELS]
+        assert list(store.standing("TS_1", [LABELS])) == [LABELS]
         assert store.segmentation_provenance("TS_1", LABELS) is None
         with pytest.raises(ConflictError, match=r"predict:picker/1@10.0.*TS_1"):
             write_labels(store, np.zeros_like(labels()))
@@ -315,7 +326,7 @@ class TestHalfWritten:
         content = read_json(attributes)
         attributes.write_text(json.dumps(content | {"copick_picker": {"state": "unfinished"}}))
 
-        assert store.existing("TS_1", [LABELS]) == []
+        assert list(store.standing("TS_1", [LABELS])) == []
         assert store.segmentation_provenance("TS_1", LABELS) is None
         with pytest.raises(ProjectError, match=r"half-written"):
             store.open_segmentation("TS_1", LABELS)
@@ -328,7 +339,7 @@ class TestHalfWritten:
         record = run_folder(config_path, "TS_1") / "Picks/picker_1_ribosome.provenance.yaml"
         record.write_text("state: unfinished\n")
 
-        assert store.existing("TS_1", [PICKS]) == []
+        assert list(store.standing("TS_1", [PICKS])) == []
         write_picks(store)
         assert store.picks_provenance("TS_1", PICKS) == RECORD
 
@@ -338,7 +349,7 @@ class TestHalfWritten:
         (run_folder(config_path, "TS_1") / "Picks/picker_1_ribosome.json").unlink()
 
         assert store.picks("TS_1") == []
-        assert store.existing("TS_1", [PICKS]) == []
+        assert list(store.standing("TS_1", [PICKS])) == []
         write_picks(store)
         assert len(store.read_picks("TS_1", PICKS)) == 2
 
@@ -419,7 +430,7 @@ class TestBrokenRuns:
         with pytest.raises(ProjectError, match="ribosome:curator/1 of run TS_1") as caught:
             store.read_picks("TS_1", CURATED)
         assert "\n" not in str(caught.value)
-        assert store.existing("TS_1", [CURATED]) == [CURATED]
+        assert list(store.standing("TS_1", [CURATED])) == [CURATED]
 
     def test_picks_at_no_position(self, config_path: Path) -> None:
         write_picks(open_project(config_path), key=CURATED)
@@ -482,7 +493,7 @@ class TestReadOnlyPart:
         add_static_root(config_path)
         store = open_project(config_path)
 
-        assert store.existing("TS_1", [LABELS, PICKS]) == [LABELS, PICKS]
+        assert list(store.standing("TS_1", [LABELS, PICKS])) == [LABELS, PICKS]
         with pytest.raises(ConflictError, match="read-only"):
             write_labels(store, labels(), overwrite=True)
         with pytest.raises(ConflictError, match="read-only"):
@@ -567,7 +578,7 @@ class TestConfiguration:
         write_labels(store, labels())
         write_picks(store)
 
-        assert store.existing("TS_1", [LABELS, PICKS]) == [LABELS, PICKS]
+        assert list(store.standing("TS_1", [LABELS, PICKS])) == [LABELS, PICKS]
 
 
 def test_a_file_system_that_cannot_rename(tmp_path: Path) -> None:
@@ -593,18 +604,24 @@ def test_a_file_system_that_cannot_rename(tmp_path: Path) -> None:
             provenance=RECORD,
             overwrite=False,
         )
-    assert store.existing("TS_1", [LABELS]) == []
+    assert list(store.standing("TS_1", [LABELS])) == []
     write_labels(store, labels())
     write_picks(store)
     write_picks(store, overwrite=True)
 
     np.testing.assert_array_equal(store.open_segmentation("TS_1", LABELS).read(), labels())
-    assert store.existing("TS_1", [LABELS, PICKS]) == [LABELS, PICKS]
+    assert list(store.standing("TS_1", [LABELS, PICKS])) == [LABELS, PICKS]
     assert store.segmentation_provenance("TS_1", LABELS) == RECORD
     assert store.picks_provenance("TS_1", PICKS) == RECORD
     assert store.picks("TS_1") == [PICKS]
+    assert not write_labels(store, labels())
+    other = {**RECORD, "settings": 1}
     with pytest.raises(ConflictError):
-        write_labels(store, labels())
+        write_labels(store, labels(), record=other)
+    assert write_labels(store, np.zeros_like(labels()), record=other, overwrite=True)
+    assert not store.open_segmentation("TS_1", LABELS).read().any()
+    assert store.segmentation_provenance("TS_1", LABELS) == other
+    assert not [path for path in run.fs_overlay.find(run.overlay_path) if "tmp" in path]
 
 
 def test_records_that_json_cannot_hold_are_refused(config_path: Path) -> None:

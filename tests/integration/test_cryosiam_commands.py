@@ -167,12 +167,20 @@ def test_picks_of_cryosiams_labels_are_cryosiams(predicted, name, classes):
 
 def test_picks_that_say_something_else_are_kept(predicted):
     folder = predicted / "predictions" / "lamella_raw"
+    line = ("localize", "--cryosiam-config", "lamella_raw.yaml")
     (folder / "labels_1.csv").write_text("mine\n")
-    output = command("localize", "--cryosiam-config", "lamella_raw.yaml", code=2)
-    assert "labels_1.csv" in output
-    assert sorted(path.name for path in folder.glob("labels_1*")) == ["labels_1.csv"]
-    command("localize", "--cryosiam-config", "lamella_raw.yaml", "--overwrite")
+    for more in ((), ("--overwrite",)):  # no table of CryoSiam's kind: it is never replaced
+        output = command(*line, *more, code=2)
+        assert "labels_1.csv" in output
+        assert sorted(path.name for path in folder.glob("labels_1*")) == ["labels_1.csv"]
+        assert (folder / "labels_1.csv").read_text() == "mine\n"
+    other = "label,area,centroid-0,centroid-1,centroid-2,tomo\n1,5.0,1.0,2.0,3.0,TS\n"
+    (folder / "labels_1.csv").write_text(other)
+    assert "use --overwrite" in command(*line, code=2)
+    assert (folder / "labels_1.csv").read_text() == other
+    command(*line, "--overwrite")
     assert (folder / "labels_1.csv").read_text().startswith("label,area")
+    assert "TS_01" in (folder / "labels_1.csv").read_text()
 
 
 @pytest.mark.usefixtures("place")

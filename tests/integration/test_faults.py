@@ -110,7 +110,7 @@ def test_a_killed_command_is_taken_up_again(big_job: Job) -> None:
     store = open_project(big_job.config_path)
     assert process.returncode == -signal.SIGKILL
     assert store.segmentation_provenance("TS_1", LABELS) is not None
-    assert store.existing("TS_2", [LABELS, PROBABILITIES]) == []
+    assert list(store.standing("TS_2", [LABELS, PROBABILITIES])) == []
     assert store.features("TS_2") == []
     half_written = temporaries(run_folder(big_job.config_path, "TS_2"))
     assert 1 <= len(half_written) <= len([LABELS, PROBABILITIES])
@@ -140,7 +140,7 @@ def test_an_interrupted_command_leaves_whole_results_only(big_job: Job) -> None:
     outputs = [LABELS, PROBABILITIES]
     for run_name in RUNS[1:]:  # what was computed already may still be written to its end
         whole = store.segmentation_provenance(run_name, LABELS) is not None
-        assert store.existing(run_name, outputs) == (outputs if whole else [])
+        assert list(store.standing(run_name, outputs)) == (outputs if whole else [])
     assert temporaries(big_job.config_path.parent) == []
 
     again = big_job.run("--probabilities")

@@ -210,8 +210,13 @@ def test_the_same_scores_give_the_same_bytes(place, tmp_path):
 def test_an_existing_file_needs_overwrite(place, tmp_path):
     page = tmp_path / "mine.html"
     page.write_text("mine")
+    for more in ((), ("--overwrite",)):  # no report of ours: it is never replaced
+        line = refused(place / "scores", "-o", page, *more)
+        assert "mine.html exists and was not made by this tool" in line
+        assert page.read_text() == "mine"
+    page.unlink()
+    well("report", place / "scores", "-o", page, "--gallery", 0)
     assert "mine.html exists; use --overwrite" in refused(place / "scores", "-o", page)
-    assert page.read_text() == "mine"
     well("report", place / "scores", "-o", page, "--gallery", 0, "--overwrite")
     assert "is a folder" in refused(place / "scores", "-o", tmp_path)
     assert not temporaries(tmp_path)

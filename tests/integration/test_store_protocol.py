@@ -10,7 +10,8 @@ import pytest
 
 from copick_picker.errors import ConflictError, DataError, SettingsError, UnknownNameError
 from copick_picker.project.copick_store import open_project
-from copick_picker.project.store import ProjectStore
+from copick_picker.project.standing import MayReplace
+from copick_picker.project.store import ProjectStore, Provenance
 from copick_picker.records import (
     FeatureKey,
     PickSet,
@@ -25,6 +26,7 @@ LABELS = SegmentationKey("predict", "picker", "1", 10.0)
 PROBABILITIES = FeatureKey("wbp", 10.0, "predict-picker-1-probabilities")
 PICKS = PicksKey("ribosome", "picker", "1")
 RECORD = {"command": "segment", "labels": {"ribosome": 1, "apo-ferritin": 3}, "settings": [0.5]}
+OTHER = {**RECORD, "settings": [0.6]}
 THREE = PickSet(
     "ribosome",
     np.array([[10.5, 200.0, 30.25], [0.0, 0.0, 0.0], [390.0, 290.0, 190.0]]),
@@ -60,35 +62,47 @@ def write_labels(
     *,
     key: SegmentationKey = LABELS,
     n_planes: int = 7,
+    record: Provenance = RECORD,
     overwrite: bool = False,
-) -> None:
-    store.write_segmentation(
+    replaces: MayReplace | None = None,
+) -> bool:
+    return store.write_segmentation(
         "TS_1",
         key,
         slabs_of(volume, n_planes),
         shape_zyx=SHAPE_ZYX,
-        provenance=RECORD,
+        provenance=record,
         overwrite=overwrite,
+        replaces=replaces,
     )
 
 
 def write_probabilities(
-    store: ProjectStore, volume: npt.NDArray[Any], *, overwrite: bool = False
-) -> None:
-    store.write_feature(
+    store: ProjectStore,
+    volume: npt.NDArray[Any],
+    *,
+    record: Provenance = RECORD,
+    overwrite: bool = False,
+) -> bool:
+    return store.write_feature(
         "TS_1",
         PROBABILITIES,
         slabs_of(volume, 6),
         shape_czyx=(2, *SHAPE_ZYX),
-        provenance=RECORD,
+        provenance=record,
         overwrite=overwrite,
     )
 
 
 def write_picks(
-    store: ProjectStore, picks: PickSet, *, key: PicksKey = PICKS, overwrite: bool = False
-) -> None:
-    store.write_picks("TS_1", key, picks, provenance=RECORD, overwrite=overwrite)
+    store: ProjectStore,
+    picks: PickSet,
+    *,
+    key: PicksKey = PICKS,
+    record: Provenance = RECORD,
+    overwrite: bool = False,
+) -> bool:
+    return store.write_picks("TS_1", key, picks, provenance=record, overwrite=overwrite)
 
 
 def test_lists_runs_objects_and_tomograms(store: ProjectStore) -> None:
@@ -140,7 +154,7 @@ def test_a_float32_spacing_means_the_same_as_its_float(store: ProjectStore) -> N
     key = SegmentationKey("predict", "picker", "1", float(np.float32(7.84)))
     write_labels(store, labels(), key=key)
 
-    assert store.existing("TS_1", [key]) == [key]
+    assert list(store.standing("TS_1", [key])) == [key]
     assert store.segmentations("TS_1") == [SegmentationKey("predict", "picker", "1", 7.84)]
     assert store.segmentation_provenance("TS_1", key) == RECORD
 
@@ -177,7 +191,7 @@ def test_what_is_absent_has_no_record(store: ProjectStore) -> None:
     assert store.segmentation_labels("TS_1", LABELS) is None
     assert store.feature_provenance("TS_1", PROBABILITIES) is None
     assert store.picks_provenance("TS_1", PICKS) is None
-    assert store.existing("TS_1", [LABELS, PICKS, PROBABILITIES]) == []
+    assert list(store.standing("TS_1", [LABELS, PICKS, PROBABILITIES])) == []
     with pytest.raises(UnknownNameError, match="predict:picker/1"):
         store.open_segmentation("TS_1", LABELS)
     with pytest.raises(UnknownNameError, match=r"ribosome:picker/1"):
@@ -189,8 +203,8 @@ def test_existing_keeps_the_order_of_the_keys(store: ProjectStore) -> None:
     write_labels(store, labels())
 
     other = PicksKey("apo-ferritin", "picker", "1")
-    assert store.existing("TS_1", [PICKS, other, PROBABILITIES, LABELS]) == [PICKS, LABELS]
-    assert store.existing("TS_2", [PICKS, LABELS]) == []
+    assert list(store.standing("TS_1", [PICKS, other, PROBABILITIES, LABELS])) == [PICKS, LABELS]
+    assert list(store.standing("TS_2", [PICKS, LABELS])) == []
 
 
 def test_nothing_is_replaced_unless_asked_for(store: ProjectStore) -> None:
@@ -200,11 +214,11 @@ def test_nothing_is_replaced_unless_asked_for(store: ProjectStore) -> None:
     write_picks(store, THREE)
 
     with pytest.raises(ConflictError):
-        write_labels(store, np.zeros(SHAPE_ZYX, np.uint8))
+        write_labels(store, np.zeros(SHAPE_ZYX, np.uint8), record=OTHER)
     with pytest.raises(ConflictError):
-        write_probabilities(store, volume + 1)
+        write_probabilities(store, volume + 1, record=OTHER)
     with pytest.raises(ConflictError):
-        write_picks(store, NONE)
+        write_picks(store, NONE, record=OTHER)
     np.testing.assert_array_equal(store.open_segmentation("TS_1", LABELS).read(), labels())
     assert not store.open_feature("TS_1", PROBABILITIES).read().any()
     assert len(store.read_picks("TS_1", PICKS)) == 3
@@ -215,6 +229,33 @@ def test_nothing_is_replaced_unless_asked_for(store: ProjectStore) -> None:
     assert not store.open_segmentation("TS_1", LABELS).read().any()
     assert store.open_feature("TS_1", PROBABILITIES).read().all()
     assert len(store.read_picks("TS_1", PICKS)) == 0
+
+
+def test_what_another_process_finished_meanwhile_stays_and_is_told(store: ProjectStore) -> None:
+    volume = np.zeros((2, *SHAPE_ZYX), np.float32)
+    assert write_labels(store, labels())
+    assert write_probabilities(store, volume)
+    assert write_picks(store, THREE)
+
+    assert not write_labels(store, np.zeros(SHAPE_ZYX, np.uint8))
+    assert not write_probabilities(store, volume + 1)
+    assert not write_picks(store, NONE)
+
+    np.testing.assert_array_equal(store.open_segmentation("TS_1", LABELS).read(), labels())
+    assert not store.open_feature("TS_1", PROBABILITIES).read().any()
+    assert len(store.read_picks("TS_1", PICKS)) == 3
+
+
+def test_an_output_of_ours_goes_where_its_record_says_that_it_may(store: ProjectStore) -> None:
+    write_labels(store, labels(), record=OTHER)
+
+    with pytest.raises(ConflictError):
+        write_labels(store, np.zeros(SHAPE_ZYX, np.uint8), replaces=lambda _: False)
+    assert write_labels(
+        store, np.zeros(SHAPE_ZYX, np.uint8), replaces=lambda record: record == OTHER
+    )
+    assert not store.open_segmentation("TS_1", LABELS).read().any()
+    assert store.segmentation_provenance("TS_1", LABELS) == RECORD
 
 
 @pytest.mark.parametrize(
@@ -305,7 +346,7 @@ def test_a_writer_that_stops_leaves_nothing(store: ProjectStore) -> None:
         )
 
     assert store.segmentations("TS_1") == []
-    assert store.existing("TS_1", [LABELS]) == []
+    assert list(store.standing("TS_1", [LABELS])) == []
 
 
 def test_a_feature_needs_its_tomogram(store: ProjectStore) -> None:

@@ -1,0 +1,262 @@
+"""Folders that a command makes with a whole project in them: whose is what, and how it is replaced.
+
+A command that begins anew replaces only what it made itself. The rest, such as picks that a user
+has put into the project since, is listed, so that the command can refuse. What is replaced waits in
+``FOLDER.replaced`` until the new project stands.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from copick_picker.errors import ConflictError, choices_text
+from copick_picker.project.files import is_temporary, remove
+from copick_picker.project.guards import broken, guarded
+from copick_picker.project.provenance import ATTRIBUTE, from_stored, from_yaml
+from copick_picker.project.standing import (
+    LITTER,
+    local_files,
+    own_folder,
+    standing_at,
+    zarr_group,
+)
+
+_RUNS = "ExperimentRuns"
+_DEPTH = 4
+"""Names in the path of a stored object: runs, run, kind or spacing, object."""
+_COPICKS_OWN = ".meta"
+_PICKS = ("*.json", "*.provenance.yaml", "*.mask-distances.csv")
+_NAMED = 5
+
+Foreign = Callable[[Path], Sequence[str]]
+"""Names all in a folder that a command did not make."""
+IsOwn = Callable[[str, str, Mapping[str, Any]], bool]
+"""Takes the run and the name of a stored object's file, and our record of it."""
+
+
+def foreign_in_project(root: Path, is_own: IsOwn) -> list[str]:
+    """Return all that a command did not make in a project's root, as paths below it.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Overlay of a project; it need not exist.
+    is_own : callable
+        Whether such an object was made by the command. Objects without a record of ours, and picks
+        that were changed since, are nobody's but the user's.
+    """
+    found = []
+    for path in _leaves(root):
+        parts = path.relative_to(root).parts
+        is_object = len(parts) == _DEPTH and parts[0] == _RUNS
+        if not (is_object and _is_own_object(path, parts[1], is_own)):
+            found.append("/".join(parts))
+    return sorted(found)
+
+
+def foreign_files(folder: Path, own_files: Sequence[str]) -> list[str]:
+    """Return all in a folder of results that its command does not put there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    own_files : sequence of str
+        Names, or globs, of files that such a folder holds.
+    """
+    return sorted(
+        path.name + ("/" if path.is_dir() else "")
+        for path in _entries(folder)
+        if path.is_symlink()
+        or not path.is_file()
+        or not any(fnmatch(path.name, own) for own in own_files)
+    )
+
+
+def refuse_foreign(folder: Path, command: str, foreign: Sequence[str]) -> None:
+    """Raise where a folder that is to be begun anew holds what its command did not make.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    command : str
+        Name of the command.
+    foreign : sequence of str
+        What was found, as paths below the folder.
+
+    Raises
+    ------
+    ConflictError
+        With their number and the first of them.
+    """
+    if not foreign:
+        return
+    more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
+    msg = (
+        f"{folder} holds other things ({choices_text(foreign[:_NAMED])}{more}): {len(foreign)} "
+        f"that {command} did not make, or that changed since; move them away or name another folder"
+    )
+    raise ConflictError(msg)
+
+
+def check_free_folder(target: Path, own_files: Sequence[str], *, overwrite: bool) -> None:
+    """Raise where a folder of results cannot be written without losing something.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        Folder that will be made or replaced.
+    own_files : sequence of str
+        Names, or globs, of files that such a folder holds: nothing else is ever replaced.
+    overwrite : bool
+        Whether an older folder of results may be replaced.
+
+    Raises
+    ------
+    ConflictError
+        If anything stands there that may not be replaced.
+    """
+    found = standing_at(target, own_folder(lambda folder: foreign_files(folder, own_files)))
+    if found is None:
+        return
+    if not found.is_replaceable and not target.is_dir():
+        msg = f"{target} is {found.words}; expected the name of a folder"
+        raise ConflictError(msg)
+    if not found.is_replaceable:
+        refuse_foreign(
+            Path(f"the folder {target}"), "the command", foreign_files(target, own_files)
+        )
+    if not overwrite:
+        msg = f"the folder {target} exists; use --overwrite or name another (found: {found.words})"
+        raise ConflictError(msg)
+
+
+def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
+    """Move earlier results aside, beside their folder, where they wait until new ones stand.
+
+    What waits there already is the last that was whole; what stands in the folder is then a
+    beginning that was never finished, and goes.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    command : str
+        Name of the command.
+    foreign : callable
+        What a folder holds that the command did not make.
+
+    Raises
+    ------
+    ConflictError
+        If the folder, or what waits beside it, holds such things.
+    ProjectError
+        If it cannot be moved.
+    """
+    if not folder.name:
+        msg = f"{command} does not begin anew in the current folder; name another folder"
+        raise ConflictError(msg)
+    aside = aside_of(folder)
+    for place in (folder, aside):
+        if os.path.lexists(place):
+            refuse_foreign(place, command, foreign(place))
+    if not os.path.lexists(folder):
+        return
+    if os.path.lexists(aside):
+        remove(folder)
+        return
+    with guarded(f"cannot move {folder} aside"):
+        folder.rename(aside)
+
+
+def end_anew(folder: Path, foreign: Foreign) -> str:
+    """Remove what waited aside, once the new results stand; return why it stays, if it does.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder of the new results.
+    foreign : callable
+        What a folder holds that the command did not make.
+    """
+    aside = aside_of(folder)
+    if not folder.name or not os.path.lexists(aside):
+        return ""
+    others = foreign(aside)
+    if others:
+        return f"{aside} stays: it holds {choices_text(others[:_NAMED])}"
+    remove(aside)
+    return ""
+
+
+def aside_of(folder: Path) -> Path:
+    """Return where the earlier results of a folder wait.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    """
+    return folder.with_name(f"{folder.name}.replaced")
+
+
+def _leaves(folder: Path) -> Iterator[Path]:
+    """Yield files, links and stores below a folder; what nobody made for keeps is left out."""
+    for path in _entries(folder):
+        if path.is_symlink() or not path.is_dir() or path.suffix == ".zarr":
+            yield path
+        else:
+            yield from _leaves(path)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what a folder holds, less copick's marks, leftovers and what systems put there."""
+    if not folder.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.name != _COPICKS_OWN and not LITTER.fullmatch(path.name) and not is_temporary(path)
+    ]
+
+
+def _is_own_object(path: Path, run_name: str, is_own: IsOwn) -> bool:
+    if path.is_symlink():
+        return False
+    try:
+        record = _volume_record(path) if path.suffix == ".zarr" else _picks_record(path)
+    except broken():
+        return False
+    return record is not None and is_own(run_name, path.name, record)
+
+
+def _volume_record(path: Path) -> dict[str, Any] | None:
+    """Return our record of a store that holds nothing but a volume."""
+    if not zarr_group(local_files(), str(path))[1]:
+        return None
+    attributes = path / ".zattrs"
+    if attributes.is_file():
+        content = json.loads(attributes.read_bytes())
+    else:
+        content = json.loads((path / "zarr.json").read_bytes()).get("attributes", {})
+    return from_stored(content.get(ATTRIBUTE))
+
+
+def _picks_record(path: Path) -> dict[str, Any] | None:
+    """Return our record of picks, also for the files beside them."""
+    from copick_picker.project.pick_files import record_of_picks
+
+    if path.parent.name != "Picks" or not any(fnmatch(path.name, each) for each in _PICKS):
+        return None
+    stem = path.name
+    for ending in _PICKS:
+        stem = stem.removesuffix(ending[1:])
+    picks = path.with_name(f"{stem}.json")
+    if not picks.exists():  # a write of ours that was cut off after the record
+        record = from_yaml(path.with_name(f"{stem}.provenance.yaml").read_bytes(), path.name)
+        return from_stored(record)
+    return record_of_picks(local_files(), str(picks))
