@@ -103,7 +103,7 @@ def execute(
     """
     from copick_picker.errors import CopickPickerError
     from copick_picker.settings.files import join_settings
-    from copick_picker.workflows.runs import result_json
+    from copick_picker.workflows.result_files import result_json
 
     log_file = start_log(command, job["log"], job["verbose"] or 0)
     logger = logging.getLogger(PACKAGE)

@@ -22,17 +22,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
-from copick_picker.errors import CheckpointError, ConflictError
+from copick_picker.errors import CheckpointError
 from copick_picker.project.files import write_folder, write_text
-from copick_picker.project.project_folder import foreign_files
-from copick_picker.project.standing import own_folder, standing_at
+from copick_picker.project.model_places import (
+    CARD_FILE,
+    CROP_FILE,
+    WEIGHTS_FILE,
+    check_free_model,
+)
 
 StateDict = dict[str, torch.Tensor]
-CARD_FILE = "model.yaml"
-WEIGHTS_FILE = "weights.safetensors"
-CROP_FILE = "crop.safetensors"
-BESIDE = ("curve.csv", "README.md")
-"""What ``train`` puts beside a model."""
 _BROKEN = (
     RuntimeError,
     EOFError,
@@ -44,11 +43,6 @@ _BROKEN = (
     AssertionError,
 )
 """What the restricted unpickler and the archive reader raise on damaged bytes."""
-
-
-def is_model_folder(path: Path) -> bool:
-    """Return whether a path looks like one of our model folders."""
-    return path.is_dir() and (path / CARD_FILE).is_file()
 
 
 def read_model_folder(folder: Path) -> tuple[StateDict, dict[str, Any]]:
@@ -140,89 +134,6 @@ def write_model_folder(
     except OSError as error:
         msg = f"model folder {folder} cannot be written: {_one_line(error)}"
         raise CheckpointError(msg) from error
-
-
-def check_free_model(folder: Path, *, overwrite: bool) -> None:
-    """Raise where a model folder cannot be written without losing something.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder to make or to replace.
-    overwrite : bool
-        Whether an existing model folder is replaced.
-
-    Raises
-    ------
-    CheckpointError
-        If anything stands there that may not be replaced.
-    """
-    found = standing_at(folder, own_folder(foreign_in_model))
-    if found is None or (overwrite and found.is_replaceable):
-        return
-    reason = f"it is not a model alone ({found.words})"
-    if not is_model_folder(folder):
-        reason = f"it is not a model ({found.words})"
-    if found.is_replaceable:
-        reason = f"use overwrite to replace it (found: {found.words})"
-    msg = f"{folder} exists; {reason}"
-    raise CheckpointError(msg)
-
-
-def foreign_in_model(folder: Path) -> list[str]:
-    """Return all in a folder that is no part of a model.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        A model folder, or any other.
-    """
-    if folder.is_symlink():
-        return [folder.name]
-    if not is_model_folder(folder):
-        return foreign_files(folder, ())
-    return foreign_files(folder, (CARD_FILE, WEIGHTS_FILE, CROP_FILE, *BESIDE))
-
-
-def check_free_models(output: Path, *, overwrite: bool) -> None:
-    """Raise where a model, or a folder of models, cannot be written without losing something.
-
-    Parameters
-    ----------
-    output : pathlib.Path
-        Folder to make or to replace.
-    overwrite : bool
-        Whether existing models are replaced.
-
-    Raises
-    ------
-    ConflictError
-        If anything stands there that may not be replaced.
-    """
-    found = standing_at(output, own_folder(_foreign_in_models))
-    if found is None or (overwrite and found.is_replaceable):
-        return
-    if overwrite:
-        msg = f"{output} holds other things than models ({found.words}); name another output"
-    else:
-        msg = (
-            f"{output} exists and was not made by this training; use --overwrite or another output "
-            f"(found: {found.words})"
-        )
-    raise ConflictError(msg)
-
-
-def _foreign_in_models(folder: Path) -> list[str]:
-    if is_model_folder(folder):
-        return foreign_in_model(folder)
-    found = []
-    for name in foreign_files(folder, ()):
-        inside = folder / name.rstrip("/")
-        if inside.is_dir() and is_model_folder(inside) and not inside.is_symlink():
-            found += [f"{name}{each}" for each in foreign_in_model(inside)]
-        else:
-            found.append(name)
-    return found
 
 
 def card_text(raw: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from copick_picker.project import (
     places,
     portal_items,
     provenance,
+    volume_writing,
     volumes,
 )
 from copick_picker.project.configuration import object_spec, open_root
@@ -177,9 +178,9 @@ class CopickStore:
         if not key.is_multilabel:
             self._check_object(key.name, run_name)
         item = listing.segmentation_items(run).get(key) or _new_segmentation(run, key)
-        stream = volumes.Stream(slabs, shape_zyx, None, key.voxel_spacing)
+        stream = volume_writing.Stream(slabs, shape_zyx, None, key.voxel_spacing)
         claim = Claim(_where(run_name, key), provenance, overwrite, replaces)
-        return volumes.write_claimed(item, stream, claim)
+        return volume_writing.write_claimed(item, stream, claim)
 
     def open_feature(self, run_name: str, key: FeatureKey) -> volumes.ZarrVolume:
         """Return a lazy feature volume (c, z, y, x)."""
@@ -214,9 +215,9 @@ class CopickStore:
             tomogram = TomogramKey(key.tomogram_type, key.voxel_spacing)
             parent = _find(listing.tomogram_items(run), tomogram, run_name, "tomogram")
             item = _new_feature(parent, key)
-        stream = volumes.Stream(slabs, shape_czyx, "float16", key.voxel_spacing)
+        stream = volume_writing.Stream(slabs, shape_czyx, "float16", key.voxel_spacing)
         claim = Claim(_where(run_name, key), provenance, overwrite, replaces)
-        return volumes.write_claimed(item, stream, claim)
+        return volume_writing.write_claimed(item, stream, claim)
 
     def picks(self, run_name: str) -> list[PicksKey]:
         """Return the pick sets of a run, sorted."""

@@ -236,8 +236,9 @@ def _replace(temporary: Path, target: Path) -> None:
 def _put(temporary: Path, target: Path, permit: Permit) -> None:
     """Move into place, whatever is there by then, if it may go."""
     for _ in range(_TRIES):
+        stands = os.path.lexists(target)  # what comes after the question is not replaced
         permit()
-        if os.path.lexists(target):
+        if stands:
             if _swapped(temporary, target):
                 return
         elif _moved_to_free_place(temporary, target):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.project import volumes
+from copick_picker.project import volume_writing
 from copick_picker.project.configuration import open_root
 from copick_picker.project.guards import guarded
 from copick_picker.project.listing import spacing_of
@@ -66,5 +66,7 @@ def write_instances(
         )
         item = kind(run=run, meta=fields)
     depth, height, width = instances.shape
-    stream = volumes.Stream([(0, instances)], (depth, height, width), None, key.voxel_spacing)
-    return volumes.write_claimed(item, stream, Claim(where, record, overwrite, replaces))
+    stream = volume_writing.Stream(
+        [(0, instances)], (depth, height, width), None, key.voxel_spacing
+    )
+    return volume_writing.write_claimed(item, stream, Claim(where, record, overwrite, replaces))

@@ -16,7 +16,7 @@ from copick_picker.project.files import write_text
 from copick_picker.project.guards import guarded
 from copick_picker.project.listing import spacing_of
 from copick_picker.project.pick_files import check_finite
-from copick_picker.project.volumes import same_bytes
+from copick_picker.project.volume_writing import same_bytes
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 
 CONFIG_FILE = "config.json"

@@ -16,13 +16,8 @@ from copick_picker.errors import ConflictError, choices_text
 from copick_picker.project.files import is_temporary, remove
 from copick_picker.project.guards import broken, guarded
 from copick_picker.project.provenance import ATTRIBUTE, from_stored, from_yaml
-from copick_picker.project.standing import (
-    LITTER,
-    local_files,
-    own_folder,
-    standing_at,
-    zarr_group,
-)
+from copick_picker.project.standing import local_files, own_folder, standing_at
+from copick_picker.project.zarr_survey import LITTER, zarr_group
 
 _RUNS = "ExperimentRuns"
 _DEPTH = 4

@@ -6,10 +6,8 @@ Anything in the place counts: a store of any format, a broken one, an empty fold
 (the link itself, never what it points to). Everything else has to be moved away by its owner.
 """
 
-import json
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,16 +16,11 @@ from copick_picker.errors import ConflictError, SameOutputError, choices_text
 from copick_picker.project.files import Permit, restore
 from copick_picker.project.guards import broken, guarded
 from copick_picker.project.local_places import is_local
+from copick_picker.project.zarr_survey import entries_of, file_words, folder_words
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-METADATA = (".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json", ".meta")
-"""Files of a zarr store that hold no array data; ``.meta`` is copick's."""
-LITTER = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini|\.nfs[0-9a-f]+")
-"""Files that operating systems leave in folders: nobody's work."""
-_CHUNK = re.compile(r"c|\d+([./]\d+)*")
-_LEVELS_DEEP = 4
 _NAMED = 5
 
 
@@ -140,81 +133,6 @@ def standing_in(filesystem: "AbstractFileSystem", path: str, kind: Kind) -> Stan
     return Standing(words, is_own)
 
 
-def zarr_group(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool]:
-    """Name a store of a volume, whoever made it: a zarr group of either version.
-
-    Parameters
-    ----------
-    filesystem : fsspec.AbstractFileSystem
-        Where.
-    path : str
-        Something that exists.
-    """
-    found = survey(filesystem, path)
-    return found.words, found.is_group and not found.foreign
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What stands where a zarr group is expected.
-
-    Attributes
-    ----------
-    words : str
-        In words.
-    version : int
-        2 or 3; 0 where it is no zarr group.
-    arrays, foreign : tuple of str
-        Paths below it: of its arrays, and of all that zarr does not know.
-    is_empty : bool
-        Whether it is an empty folder.
-    """
-
-    words: str
-    version: int = 0
-    arrays: tuple[str, ...] = ()
-    foreign: tuple[str, ...] = ()
-    is_empty: bool = False
-
-    @property
-    def is_group(self) -> bool:
-        """Whether a new group may take its place: it is one, or an empty folder."""
-        return self.version > 0 or self.is_empty
-
-
-def survey(filesystem: "AbstractFileSystem", path: str) -> Survey:
-    """Return what stands where a zarr group is expected.
-
-    Parameters
-    ----------
-    filesystem : fsspec.AbstractFileSystem
-        Where.
-    path : str
-        Something that exists.
-    """
-    if not filesystem.isdir(path):
-        return Survey(_file_words(filesystem, path))
-    entries = _entries(filesystem, path)
-    if not entries:
-        return Survey("an empty folder", is_empty=True)
-    if ".zgroup" not in entries and "zarr.json" not in entries:
-        return Survey(f"a folder that is no zarr group, with {_named(entries)}")
-    version = 2 if ".zgroup" in entries else 3
-    if version == 3 and _node_type(filesystem, path) == "array":
-        return Survey("a zarr v3 array, no group")
-    contents = list(_contents(filesystem, path, entries))
-    arrays = tuple(sorted(name for name, is_array in contents if is_array))
-    foreign = tuple(sorted(name for name, is_array in contents if not is_array))
-    words = f"a zarr v{version} group without an array"
-    if arrays:
-        plural = "" if len(arrays) == 1 else "s"
-        words = f"a zarr v{version} group with array{plural} {choices_text(arrays[:_NAMED])}"
-    if foreign:
-        things = "thing" if len(foreign) == 1 else "things"
-        words += f" and {len(foreign)} other {things} ({choices_text(foreign[:_NAMED])})"
-    return Survey(words, version, arrays, foreign)
-
-
 def regular_file(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool]:
     """Name a file that copick lists by its name alone: a pick set, whoever made it.
 
@@ -226,8 +144,8 @@ def regular_file(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool
         Something that exists.
     """
     if filesystem.isdir(path):
-        return _folder_words(filesystem, path)
-    return _file_words(filesystem, path), True
+        return folder_words(filesystem, path)
+    return file_words(filesystem, path), True
 
 
 def own_file(is_own: Callable[[Path], bool]) -> Kind:
@@ -242,14 +160,14 @@ def own_file(is_own: Callable[[Path], bool]) -> Kind:
 
     def kind(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool]:
         if filesystem.isdir(path):
-            return _folder_words(filesystem, path)
+            return folder_words(filesystem, path)
         if not Path(path).is_file():
             return "no regular file", False
         try:
             is_ours = is_own(Path(path))
         except broken():
             is_ours = False
-        return _file_words(filesystem, path), is_ours
+        return file_words(filesystem, path), is_ours
 
     return kind
 
@@ -265,8 +183,8 @@ def own_folder(foreign: Callable[[Path], Sequence[str]]) -> Kind:
 
     def kind(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool]:
         if not filesystem.isdir(path):
-            return _file_words(filesystem, path), False
-        if not _entries(filesystem, path):
+            return file_words(filesystem, path), False
+        if not entries_of(filesystem, path):
             return "an empty folder", True
         others = foreign(Path(path))
         if not others:
@@ -410,64 +328,3 @@ def _folded_name(place: Path) -> str:
         return ""
     folded = [name for name in names if name.casefold() == place.name.casefold()]
     return folded[0] if folded else "another name"
-
-
-def _entries(filesystem: "AbstractFileSystem", path: str) -> dict[str, bool]:
-    """Return name -> whether it is a folder, of all that a person may have put there."""
-    found = {}
-    for entry in filesystem.ls(path, detail=True):
-        name = str(entry["name"]).rstrip("/").rsplit("/", 1)[-1]
-        is_itself = str(entry["name"]).rstrip("/") == str(filesystem._strip_protocol(path)).rstrip(
-            "/"
-        )
-        if not is_itself and not LITTER.fullmatch(name):
-            is_link = bool(entry.get("islink"))
-            found[name] = entry["type"] == "directory" and not is_link
-    return found
-
-
-def _contents(
-    filesystem: "AbstractFileSystem", path: str, entries: Mapping[str, bool], depth: int = 0
-) -> Iterator[tuple[str, bool]]:
-    """Yield (name, whether it is an array) of arrays, and of all that zarr does not know."""
-    for name, is_folder in entries.items():
-        if name in METADATA:
-            continue
-        if not is_folder:
-            yield name, False
-            continue
-        below = _entries(filesystem, f"{path}/{name}")
-        if ".zarray" in below or _node_type(filesystem, f"{path}/{name}", below) == "array":
-            yield name, True
-        elif (".zgroup" in below or "zarr.json" in below) and depth < _LEVELS_DEEP:
-            for inner, is_array in _contents(filesystem, f"{path}/{name}", below, depth + 1):
-                yield f"{name}/{inner}", is_array
-        elif not all(_CHUNK.fullmatch(each) for each in below):  # chunks of an array cut off
-            yield name, False
-
-
-def _node_type(
-    filesystem: "AbstractFileSystem", path: str, entries: Mapping[str, bool] | None = None
-) -> str:
-    if entries is not None and "zarr.json" not in entries:
-        return ""
-    try:
-        content = json.loads(filesystem.cat_file(f"{path}/zarr.json"))
-        return str(content["node_type"])
-    except broken():
-        return ""
-
-
-def _folder_words(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool]:
-    entries = _entries(filesystem, path)
-    return (f"a folder with {_named(entries)}", False) if entries else ("an empty folder", True)
-
-
-def _file_words(filesystem: "AbstractFileSystem", path: str) -> str:
-    size = int(filesystem.info(path).get("size") or 0)
-    return f"a file of {size:,} byte{'' if size == 1 else 's'}"
-
-
-def _named(entries: Mapping[str, bool]) -> str:
-    more = len(entries) - _NAMED
-    return choices_text(sorted(entries)[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -11,7 +11,7 @@ import zarr
 from skimage.transform import downscale_local_mean
 
 from copick_picker.errors import DataError, ProjectError, SameOutputError, SettingsError
-from copick_picker.project import listing, provenance, volumes
+from copick_picker.project import listing, provenance, volume_writing, volumes
 from copick_picker.project.configuration import open_root
 from copick_picker.project.copick_api import CopickRoot, CopickTomogram, sanitize_name
 from copick_picker.project.files import Permit, replacing
@@ -182,7 +182,7 @@ def _write_item(
             )
             for level, shape in enumerate(shapes)
         ]
-        with volumes.same_bytes():
+        with volume_writing.same_bytes():
             for corner in _corners(shape_zyx):
                 _write_block(arrays, corner, shape_zyx, read_block)
         group.attrs[provenance.ATTRIBUTE] = stored
@@ -216,7 +216,7 @@ def _corners(shape_zyx: Triple) -> list[Triple]:
 
 def _ome_attributes(voxel_spacing: float) -> dict[str, Any]:
     """Return OME-Zarr 0.4 attributes of copick's three levels."""
-    attributes = volumes.ome_attributes(voxel_spacing, dimensions=3, zarr_format=2)
+    attributes = volume_writing.ome_attributes(voxel_spacing, dimensions=3, zarr_format=2)
     attributes["multiscales"][0]["datasets"] = [
         {
             "path": str(level),

@@ -11,15 +11,8 @@ from copick_picker.project.inventory import RunInventory, StoredItem, open_inven
 from copick_picker.records import ObjectSpec, RunOutcome
 from copick_picker.settings.browse import BrowseProjectSettings
 from copick_picker.workflows.browse_tables import Table, project_tables
-from copick_picker.workflows.runs import (
-    Reporter,
-    Summary,
-    check_listing_files,
-    check_object_names,
-    guarded,
-    result_csv,
-    select_runs,
-)
+from copick_picker.workflows.result_files import check_listing_files, result_csv
+from copick_picker.workflows.runs import Reporter, Summary, check_object_names, guarded, select_runs
 
 COLUMNS = (
     "run",

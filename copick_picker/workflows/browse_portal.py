@@ -19,12 +19,8 @@ from copick_picker.project.portal_records import (
 )
 from copick_picker.settings.browse import BrowsePortalSettings
 from copick_picker.workflows.browse_tables import Table, cut, shape_text
-from copick_picker.workflows.runs import (
-    Reporter,
-    check_listing_files,
-    result_csv,
-    write_result_json,
-)
+from copick_picker.workflows.result_files import check_listing_files, result_csv, write_result_json
+from copick_picker.workflows.runs import Reporter
 
 COLUMNS = (
     "dataset",

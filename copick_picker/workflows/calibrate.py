@@ -13,8 +13,9 @@ from copick_picker.core.evaluate.calibration import (
     calibrated_thresholds,
 )
 from copick_picker.errors import CheckpointError, DataError, SettingsError
-from copick_picker.project.checkpoints import is_model_folder, read_model_folder, replace_card
+from copick_picker.project.checkpoints import read_model_folder, replace_card
 from copick_picker.project.files import write_bytes
+from copick_picker.project.model_places import is_model_folder
 from copick_picker.project.own_files import is_own_picture
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore

@@ -23,11 +23,11 @@ from copick_picker.errors import (
 )
 from copick_picker.project.checkpoints import (
     file_sha256,
-    is_model_folder,
     read_cryosiam_checkpoint,
     read_model_folder,
     read_octopi_pair,
 )
+from copick_picker.project.model_places import is_model_folder
 from copick_picker.settings.cryosiam_model import cryosiam_card
 from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.settings.octopi_model import octopi_card

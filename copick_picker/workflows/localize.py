@@ -15,7 +15,7 @@ from copick_picker.errors import (
 )
 from copick_picker.project.store import LazyVolume, ProjectStore, Provenance, Slabs
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
-from copick_picker.project.volumes import FEATURE_CHUNK_CZYX
+from copick_picker.project.volume_writing import FEATURE_CHUNK_CZYX
 from copick_picker.records import (
     FeatureKey,
     Localized,

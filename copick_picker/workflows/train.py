@@ -18,8 +18,9 @@ from copick_picker.core.train.splits import (
     share_split,
 )
 from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
-from copick_picker.project.checkpoints import check_free_models, is_model_folder, read_mapping
+from copick_picker.project.checkpoints import read_mapping
 from copick_picker.project.files import remove
+from copick_picker.project.model_places import check_free_models, is_model_folder
 from copick_picker.project.project_folder import begin_anew, end_anew
 from copick_picker.project.training_files import (
     BEST_FILE,
@@ -34,7 +35,8 @@ from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.machine import machine_facts
 from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.records import digest, new_record, same_job
-from copick_picker.workflows.runs import Reporter, select_runs, write_result_json
+from copick_picker.workflows.result_files import write_result_json
+from copick_picker.workflows.runs import Reporter, select_runs
 from copick_picker.workflows.train_data import TrainingData, training_data
 from copick_picker.workflows.train_start import Blueprint, blueprint, start_model
 

@@ -1,6 +1,7 @@
 """Files and folders appear whole or not at all."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -8,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from copick_picker.errors import DataError, ProjectError
+from copick_picker.errors import ConflictError, DataError, ProjectError
+from copick_picker.project import files
 from copick_picker.project.files import remove_stale, replacing, write_bytes, write_text
+from copick_picker.project.standing import standing_at
+from copick_picker.project.zarr_survey import zarr_group
 from projects import files_of_at_most, temporaries, tree
+from things import FOLDERS, VOLUMES, state
 
 
 def temporary_of_a_dead_process(target: Path) -> Path:
@@ -133,3 +138,109 @@ def test_two_writers_do_not_mix(tmp_path: Path) -> None:
 
     assert [writer.returncode for writer in writers] == [0, 0]
     assert temporaries(tmp_path) == []
+
+
+class TestStandsInTheWay:
+    """What is found at a path, and how a new one takes its place."""
+
+    @pytest.mark.parametrize("way", ["swap", "two steps"])
+    def test_a_folder_takes_the_place_of_anything_that_is_permitted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+    ) -> None:
+        if way == "two steps":  # a system, or a file system, that cannot swap two names
+            monkeypatch.setattr(files, "_exchange", lambda *_: False)
+        for number, thing in enumerate((*FOLDERS.values(), *VOLUMES.values())):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            target = folder / "x.zarr"
+            thing.make(target)
+            outside = {
+                name: content for name, content in state(folder).items() if "x.zarr" not in name
+            }
+
+            with replacing(target, permit=lambda: None) as temporary:
+                temporary.mkdir()
+                (temporary / "new").write_text("new")
+
+            assert state(folder) == {**outside, "x.zarr": "folder", "x.zarr/new": b"new"}
+
+    def test_without_a_permit_no_folder_gives_way_to_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x" / "thesis.txt").write_text("years of work")
+        before = state(tmp_path)
+
+        with pytest.raises(ProjectError, match="cannot write .*x: Is a directory"):
+            write_text(tmp_path / "x", "text")
+
+        assert state(tmp_path) == before
+
+    def test_what_comes_between_the_permit_and_the_move_is_asked_for_again(
+        self, tmp_path: Path
+    ) -> None:
+        """Another process writes its file just after this one has looked."""
+        for make in (write_text, lambda path, _: path.mkdir()):
+            target, asked = tmp_path / make.__name__, []
+
+            def permit(target: Path = target, asked: list[bool] = asked) -> None:
+                asked.append(os.path.lexists(target))
+                if len(asked) == 1:
+                    target.write_text("theirs")
+                elif asked[-1]:
+                    msg = "theirs stands"
+                    raise ConflictError(msg)
+
+            with pytest.raises(ConflictError), replacing(target, permit=permit) as temporary:
+                make(temporary, "ours")
+
+            assert asked == [False, True]
+            assert target.read_text() == "theirs"
+            assert temporaries(tmp_path) == []
+
+    def test_a_process_killed_between_two_steps_leaves_the_old_one(self, tmp_path: Path) -> None:
+        target = tmp_path / "x.zarr"
+        target.mkdir()
+        (target / "old").write_text("old")
+        program = (
+            "import os, sys\nfrom pathlib import Path\n"
+            "from copick_picker.project import files\n"
+            "files._exchange = lambda first, second: False\n"
+            "rename, target = Path.rename, Path(sys.argv[1])\n"
+            "def killed(self, other):\n"
+            "    if Path(other) == target: os.kill(os.getpid(), 9)\n"
+            "    return rename(self, other)\n"
+            "Path.rename = killed\n"
+            "with files.replacing(target, permit=lambda: None) as path:\n"
+            "    path.mkdir()\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(target)], capture_output=True, check=False
+        )
+        assert done.returncode == -9, done.stderr
+        assert not target.exists()
+
+        found = standing_at(target, zarr_group)
+
+        assert found is not None
+        assert found.words == "a folder that is no zarr group, with old"
+        assert (target / "old").read_text() == "old"
+        with replacing(target, permit=lambda: None) as path:
+            path.mkdir()
+        assert temporaries(tmp_path) == []
+
+    def test_a_name_that_differs_in_case_only_is_another_ones(self, tmp_path: Path) -> None:
+        place = Path(os.environ.get("COPICK_PICKER_TEST_FOLDING", tmp_path)) / "folding"
+        place.mkdir()
+        try:
+            (place / "Predict.zarr").mkdir()
+            if not (place / "predict.zarr").exists():
+                pytest.skip(
+                    "this file system tells case; name a folder of one that does not in "
+                    "COPICK_PICKER_TEST_FOLDING"
+                )
+            assert standing_at(place / "Predict.zarr", zarr_group) is not None
+            found = standing_at(place / "predict.zarr", zarr_group)
+            assert found is not None
+            assert not found.is_replaceable
+            assert "Predict.zarr, which this file system does not tell" in found.words
+        finally:
+            shutil.rmtree(place)

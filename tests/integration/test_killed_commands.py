@@ -33,7 +33,7 @@ from projects import noise, temporaries, tiny_octopi_model, tree
 SEED = int(os.environ.get("COPICK_PICKER_KILL_SEED") or int.from_bytes(os.urandom(4)))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 START_OF_WORKERS = 10
-"""How often a command without workers could be done meanwhile, about."""
+"""How often a command could be done without workers while they start, about."""
 RUNS = ("TS_1", "TS_2")
 SHAPE = (20, 36, 40)
 OBJECTS = (ObjectSpec("ribosome", 1, 70.0), ObjectSpec("apo-ferritin", 2, 40.0))
@@ -70,6 +70,11 @@ def page_without_times(data: bytes) -> bytes:
     return re.sub(table + rb"|<li>Times and hardware were not given.*?</li>", b"", data)
 
 
+def what_is_asked(data: bytes) -> bytes:
+    """Return what a training was asked for; beside it stands whether it replaces another."""
+    return json.dumps(json.loads(data)["record"]).encode()
+
+
 def curve_without_times(data: bytes) -> bytes:
     """Return the curve of a training without its column of seconds."""
     rows = [line.split(b",") for line in data.splitlines()]
@@ -99,7 +104,7 @@ class Row:
     outputs : tuple of str
         Folders that are whole as one; stores are in any case.
     replaced : str
-        Output folder in which the former project may wait in ``replaced``.
+        Folder that is begun anew; until it is whole the former one waits beside it.
     unfinished : tuple of str
         Globs of files that grow while the command works.
     left_out : tuple of str
@@ -121,14 +126,15 @@ class Row:
     may_lack: tuple[str, ...] = ()
     compared: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
 
-    def waiting(self, home: str) -> str:
-        """Return where a former file of the output folder may wait."""
-        return f"{self.replaced}/replaced/{home.removeprefix(f'{self.replaced}/')}"
+    def aside(self, home: str) -> str:
+        """Return where a file of the output folder waits until what replaces it is whole."""
+        return home.replace(self.replaced, f"{self.replaced}.replaced", 1)
 
     def home(self, path: str) -> str:
-        """Return where a file stood that waits in ``replaced``; of others the path."""
-        if self.replaced and path.startswith(self.waiting("")):
-            return f"{self.replaced}/{path.removeprefix(self.waiting(''))}"
+        """Return where a file stood that waits aside; of others the path."""
+        aside = f"{self.replaced}.replaced/"
+        if self.replaced and path.startswith(aside):
+            return f"{self.replaced}/{path.removeprefix(aside)}"
         return path
 
     def unit(self, path: str) -> str:
@@ -157,14 +163,15 @@ class Row:
         found = []
         for unit in sorted({*before, *after}):
             home = self.home(unit)
-            if fits(home, self.unfinished):
-                continue
             old, coming, standing = (units.get(home) for units in (before, new, after))
-            waits = bool(self.replaced and old and after.get(self.waiting(home)) == old)
-            if unit != home:  # in ``replaced``, which goes once the new one stands
+            waits = bool(self.replaced and old and after.get(self.aside(home)) == old)
+            if unit != home:  # it goes once the new one stands
                 good = waits or bool(old and standing and standing == coming)
+            elif standing is None:
+                good = waits
             else:
-                good = waits if standing is None else standing in (old, coming)
+                grows = fits(home, self.unfinished) and (waits or old is None)
+                good = grows or standing in (old, coming)
             if not good:
                 found.append(f"{unit}: {told(after.get(unit), old, coming)}")
         return found
@@ -258,9 +265,10 @@ ROWS = {
         "--save-every 1 --validation-runs TS_2",
         "--seed 5",
         outputs=("model",),
+        replaced="model.training",
         unfinished=("model.training/*",),
-        left_out=("model.training/tensorboard/*", "model.training/job.json"),
-        compared={"*/curve.csv": curve_without_times},
+        left_out=("model.training/tensorboard/*",),
+        compared={"*/curve.csv": curve_without_times, "*/job.json": what_is_asked},
     ),
     "benchmark run": Row(
         "benchmark run @/suite.yaml -o @/out --threads 1",
@@ -367,7 +375,9 @@ class Bench:
     def __init__(self, base: Path) -> None:
         self.context = server()
         self.base, self.place, self.said = base, base / "place", base / "said.txt"
+        self.input = base / "input"
         self.left: dict[str, Units] = {}
+        self.earlier: dict[str, Path] = {}
         self.seconds: dict[str, float] = {}
         make_files(self.place)
         create_project(self.place, OBJECTS, name="small")
@@ -377,12 +387,12 @@ class Bench:
         line = "evaluate -c @/config.json --reference *:curator/1 --bootstrap 0 -o @/given/"
         self.well(f"{line}a")
         self.well(f"{line}b --min-score ribosome=0.6")
-        self.place.rename(base / "input")
+        self.place.rename(self.input)
 
-    def lay_out(self, name: str) -> None:
+    def lay_out(self, folder: Path) -> None:
         """Put a copy of a folder at the place."""
         shutil.rmtree(self.place, ignore_errors=True)
-        shutil.copytree(self.base / name, self.place)
+        shutil.copytree(folder, self.place)
 
     def arguments(self, line: str) -> list[str]:
         words = [word.replace("@/", f"{self.place}/") for word in line.split()]
@@ -396,34 +406,31 @@ class Bench:
         wait_for_children(self.said)
         return process.exitcode, self.said.read_text()
 
-    def well(self, line: str) -> None:
-        """Run a command that must succeed."""
+    def well(self, line: str) -> float:
+        """Run a command that must succeed, and return how long it took."""
+        began = time.monotonic()
         code, text = self.to_its_end(line)
         assert code == 0, text
+        return time.monotonic() - began
 
-    def undisturbed(self, name: str) -> Units:
-        """Return what a command leaves."""
+    def prepare(self, name: str) -> None:
+        """Keep what a command leaves and what an earlier call of it leaves, and the time."""
         row = ROWS[name]
+        if name in self.left:
+            return
         if row.like:
-            return self.undisturbed(row.like)
-        if name not in self.left:
-            self.lay_out("input")
-            began = time.monotonic()
-            self.well(row.line)
-            self.seconds[name] = time.monotonic() - began
-            self.left[name] = row.units(self.place)
-        return self.left[name]
-
-    def earlier(self, name: str) -> str:
-        """Return the folder in which an earlier, slightly different call has come to its end."""
-        row, folder = ROWS[name], f"after {name}"
-        if row.like:
-            return self.earlier(row.like)
-        if not (self.base / folder).exists():
-            self.lay_out("input")
-            self.well(row.begins or f"{row.line} {row.earlier}")
-            self.place.rename(self.base / folder)
-        return folder
+            self.prepare(row.like)
+            self.left[name], self.earlier[name] = self.left[row.like], self.earlier[row.like]
+            self.seconds[name] = START_OF_WORKERS * self.seconds[row.like]
+            return
+        self.lay_out(self.input)
+        seconds = [self.well(row.line)]
+        self.left[name] = row.units(self.place)
+        self.lay_out(self.input)
+        seconds.append(self.well(row.begins or f"{row.line} {row.earlier}"))
+        self.earlier[name] = self.base / f"after {name}"
+        self.place.rename(self.earlier[name])
+        self.seconds[name] = min(seconds)
 
     def struck(self, name: str, line: str, rng: np.random.Generator) -> None:
         """Send a command a random signal at a random moment, and wait for its end.
@@ -431,10 +438,8 @@ class Bench:
         A command with workers is struck within their start, or once they write.
         """
         row, blow = ROWS[name], SIGNALS[rng.integers(len(SIGNALS))]
-        seconds = rng.uniform() * self.seconds[row.like or name]
         waits = bool(row.like and rng.uniform() < 0.7)
-        if row.like and not waits:
-            seconds *= START_OF_WORKERS
+        seconds = rng.uniform() * self.seconds[row.like if waits else name]
         runs = self.place / row.replaced / "project" / "ExperimentRuns"
         process = start(self.context, self.arguments(line), self.said)
         still_ran = struck(
@@ -463,9 +468,9 @@ def test_a_command_killed_at_a_random_moment_loses_nothing_and_comes_to_its_end(
 ):
     sys.stdout.write(f"COPICK_PICKER_KILL_SEED={SEED}: {name}, {variant}: ")
     row, overwrites = ROWS[name], variant == "overwrite"
-    new, earlier = bench.undisturbed(name), bench.earlier(name)
-    bench.lay_out(earlier if overwrites else "input")
-    before = row.units(bench.place)
+    bench.prepare(name)
+    bench.lay_out(bench.earlier[name] if overwrites else bench.input)
+    before, new = row.units(bench.place), bench.left[name]
     assert before != new
     line = f"{row.line} --overwrite" if overwrites else row.line
 

@@ -11,16 +11,14 @@ import yaml
 
 from copick_picker.errors import CheckpointError
 from copick_picker.project.checkpoints import (
-    CARD_FILE,
-    WEIGHTS_FILE,
     file_sha256,
-    is_model_folder,
     read_mapping,
     read_model_folder,
     read_octopi_pair,
     read_torch_weights,
     write_model_folder,
 )
+from copick_picker.project.model_places import CARD_FILE, WEIGHTS_FILE, is_model_folder
 
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 CARD = {"name": "thin", "objects": [{"name": "ribosome", "channel": 1}]}
