@@ -159,10 +159,10 @@ VOLUMES = {
         lambda path: _group_2(path, "s0"), "a zarr v2 group with array s0", is_replaceable=True
     ),
     "v2-empty": Thing(_group_2_without_array, "without an array", is_replaceable=True),
-    "v2-notes": Thing(_group_2_with_notes, "1 other thing (notes.txt)", is_replaceable=False),
+    "v2-notes": Thing(_group_2_with_notes, "1 other entry (notes.txt)", is_replaceable=False),
     "v3": Thing(_group_3, "a zarr v3 group with array 0", is_replaceable=True),
     "broken": Thing(_broken_group, "a zarr v2 group with array 0", is_replaceable=True),
-    "array": Thing(_array, "a folder that is no zarr group", is_replaceable=False),
+    "array": Thing(_array, "a folder that is not a zarr group", is_replaceable=False),
     "file": Thing(_file, "a file of 13 bytes", is_replaceable=False),
 }
 """What may stand in the place of a tomogram, segmentation or feature volume."""

@@ -243,7 +243,7 @@ def _put(temporary: Path, target: Path, permit: Permit) -> None:
                 return
         elif _moved_to_free_place(temporary, target):
             return
-    msg = f"cannot write {target}: other processes keep changing it"
+    msg = f"cannot write {target}: other processes keep replacing it"
     raise ConflictError(msg)
 
 

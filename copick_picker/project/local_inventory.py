@@ -275,7 +275,7 @@ def _without_array(path: str) -> str:
     ]
     if not names:
         return "half-written: it holds no array"
-    return f"it holds no array 0, which is what is read, but {choices_text(sorted(names))}"
+    return f"it has no array 0 (its arrays: {choices_text(sorted(names))})"
 
 
 @functools.cache

@@ -191,7 +191,7 @@ def standing(item: CopickPicks) -> Standing | None:
                 continue
             if item.fs.isdir(path) or not is_own(item.fs.cat_file(path)):
                 name = path.rsplit("/", 1)[-1]
-                words = f"{name}, which this tool did not write, in the place of its own"
+                words = f"{name}, a file in the place of our record that we did not write"
                 return Standing(words, is_replaceable=False)
         if found is None or is_unfinished(_beside(item.fs, str(item.path))):
             return None

@@ -92,8 +92,8 @@ def refuse_foreign(folder: Path, command: str, foreign: Sequence[str]) -> None:
         return
     more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
     msg = (
-        f"{folder} holds other things ({choices_text(foreign[:_NAMED])}{more}): {len(foreign)} "
-        f"that {command} did not make, or that changed since; move them away or name another folder"
+        f"{folder} holds other things ({choices_text(foreign[:_NAMED])}{more}): {len(foreign)} not "
+        f"made by {command}, or changed since; move them away or name another folder"
     )
     raise ConflictError(msg)
 
@@ -153,7 +153,7 @@ def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
         If it cannot be moved.
     """
     if not folder.name:
-        msg = f"{command} does not begin anew in the current folder; name another folder"
+        msg = f"{command} --overwrite cannot replace the current folder; name another folder"
         raise ConflictError(msg)
     aside = aside_of(folder)
     for place in (folder, aside):
@@ -183,7 +183,7 @@ def end_anew(folder: Path, foreign: Foreign) -> str:
         return ""
     others = foreign(aside)
     if others:
-        return f"{aside} stays: it holds {choices_text(others[:_NAMED])}"
+        return f"kept {aside}: it contains {choices_text(others[:_NAMED])}"
     remove(aside)
     return ""
 

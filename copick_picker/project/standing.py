@@ -1,9 +1,10 @@
-"""What stands in the place of an output, and what ``--overwrite`` may replace: one rule for all.
+"""What already exists in the place of an output, and what ``--overwrite`` may replace.
 
-Anything in the place counts: a store of any format, a broken one, an empty folder, a file, a link
-(also one that points nowhere), a name that differs in case where the file system folds case. Only
-``--overwrite`` replaces it, and only what is an output of the same kind, an empty folder, or a link
-(the link itself, never what it points to). Everything else has to be moved away by its owner.
+One rule for every kind of output and every file system. Whatever is found in the place counts as
+existing: a store of any format, a broken store, an empty folder, a file, a link (dangling or not),
+a name that differs only in case on a file system that folds case. ``--overwrite`` replaces outputs
+of the same kind, whoever made them, empty folders, and links (the link itself, never its target).
+It refuses everything else: the owner has to move that away.
 """
 
 import os
@@ -26,7 +27,7 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Standing:
-    """What stands in the place of an output.
+    """What was found in the place of an output.
 
     Attributes
     ----------
@@ -65,8 +66,8 @@ class Standing:
             raise ConflictError(msg)
         if not self.is_replaceable:
             msg = (
-                f"{what} exists and was not made by this tool: it is {self.words}; --overwrite "
-                f"does not replace such a thing, move it away or choose {advice}"
+                f"{what} exists and was not made by this tool: it is {self.words}, which "
+                f"--overwrite never replaces; move it away or choose {advice}"
             )
             raise ConflictError(msg)
 
@@ -76,7 +77,7 @@ Kind: TypeAlias = "Callable[[AbstractFileSystem, str], tuple[str, bool]]"
 
 
 def standing_at(place: Path, kind: Kind) -> Standing | None:
-    """Return what stands at a path of this machine; None where nothing does.
+    """Return what exists at a path on this machine, or None.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def standing_at(place: Path, kind: Kind) -> Standing | None:
             return None
         other = _folded_name(place)
         if other:
-            words = f"{other}, which this file system does not tell from {place.name}"
+            words = f"{other}, which this file system does not distinguish from {place.name}"
             return Standing(words, is_replaceable=False)
         if place.is_symlink():
             target = place.readlink()
@@ -107,7 +108,7 @@ def standing_at(place: Path, kind: Kind) -> Standing | None:
 
 
 def standing_in(filesystem: "AbstractFileSystem", path: str, kind: Kind) -> Standing | None:
-    """Return what stands at a path of any file system; None where nothing does.
+    """Return what exists at a path on any file system, or None.
 
     Parameters
     ----------

@@ -79,10 +79,10 @@ def survey(filesystem: "AbstractFileSystem", path: str) -> Survey:
     if not entries:
         return Survey("an empty folder", is_empty=True)
     if ".zgroup" not in entries and "zarr.json" not in entries:
-        return Survey(f"a folder that is no zarr group, with {_named(entries)}")
+        return Survey(f"a folder that is not a zarr group, containing {_named(entries)}")
     version = 2 if ".zgroup" in entries else 3
     if version == 3 and _node_type(filesystem, path) == "array":
-        return Survey("a zarr v3 array, no group")
+        return Survey("a zarr v3 array, not a group")
     contents = list(_contents(filesystem, path, entries))
     arrays = tuple(sorted(name for name, is_array in contents if is_array))
     foreign = tuple(sorted(name for name, is_array in contents if not is_array))
@@ -91,7 +91,7 @@ def survey(filesystem: "AbstractFileSystem", path: str) -> Survey:
         plural = "" if len(arrays) == 1 else "s"
         words = f"a zarr v{version} group with array{plural} {choices_text(arrays[:_NAMED])}"
     if foreign:
-        things = "thing" if len(foreign) == 1 else "things"
+        things = "entry" if len(foreign) == 1 else "entries"
         words += f" and {len(foreign)} other {things} ({choices_text(foreign[:_NAMED])})"
     return Survey(words, version, arrays, foreign)
 
@@ -161,7 +161,9 @@ def folder_words(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool
         A folder.
     """
     entries = entries_of(filesystem, path)
-    return (f"a folder with {_named(entries)}", False) if entries else ("an empty folder", True)
+    return (
+        (f"a folder containing {_named(entries)}", False) if entries else ("an empty folder", True)
+    )
 
 
 def file_words(filesystem: "AbstractFileSystem", path: str) -> str:

@@ -147,7 +147,7 @@ def test_a_simulation_that_somebody_worked_with_stays(made, tmp_path, change, na
     assert result.exit_code == 2, result.output
     assert f"{made} holds other things (" in result.output
     assert name in result.output
-    assert f"): {number} that simulate did not make, or that changed since" in result.output
+    assert f"): {number} not made by simulate, or changed since" in result.output
     file.unlink()
     assert state(tmp_path) == before
 
@@ -192,7 +192,7 @@ def test_what_a_user_put_aside_is_not_removed(made, tmp_path):
 
     resumed = invoke("simulate", scene_file(tmp_path), "-o", made, "--threads", 1)
     assert resumed.exit_code == 0, resumed.output
-    assert "stays" in resumed.output
+    assert f"kept {aside_of(made)}: it contains" in resumed.output
     assert (aside_of(made) / "thesis.txt").is_file()
 
 
@@ -234,13 +234,13 @@ def test_a_benchmark_with_picks_of_a_user_stays(benchmarked, tmp_path):
     result = invoke("benchmark", "run", suite, "-o", out, "--overwrite")
 
     assert result.exit_code == 2, result.output
-    assert "Picks/anna_1_ribosome.json): 1 that benchmark did not make" in result.output
+    assert "Picks/anna_1_ribosome.json): 1 not made by benchmark" in result.output
     assert state(out) == before
 
     (out / "project/project/ExperimentRuns/SIM_1/Picks/anna_1_ribosome.json").unlink()
     (out / "anna" / "report.html").write_text("mine")
     result = invoke("benchmark", "run", suite, "-o", out, "--overwrite")
-    assert "anna/report.html): 1 that" in result.output
+    assert "anna/report.html): 1 not made" in result.output
     assert (out / "anna" / "report.html").read_text() == "mine"
 
     (out / "anna" / "report.html").unlink()
@@ -293,7 +293,7 @@ def test_a_demo_knows_what_it_made(demo):
     result = invoke("demo", "--output", demo, "--overwrite")
 
     assert result.exit_code == 2, result.output
-    assert "): 3 that demo did not make, or that changed since" in result.output
+    assert "): 3 not made by demo, or changed since" in result.output
     assert state(demo) == before
 
 

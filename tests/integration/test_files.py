@@ -221,7 +221,7 @@ class TestStandsInTheWay:
         found = standing_at(target, zarr_group)
 
         assert found is not None
-        assert found.words == "a folder that is no zarr group, with old"
+        assert found.words == "a folder that is not a zarr group, containing old"
         assert (target / "old").read_text() == "old"
         with replacing(target, permit=lambda: None) as path:
             path.mkdir()
@@ -241,6 +241,6 @@ class TestStandsInTheWay:
             found = standing_at(place / "predict.zarr", zarr_group)
             assert found is not None
             assert not found.is_replaceable
-            assert "Predict.zarr, which this file system does not tell" in found.words
+            assert "Predict.zarr, which this file system does not distinguish" in found.words
         finally:
             shutil.rmtree(place)

@@ -128,7 +128,7 @@ class Row:
 
     def aside(self, home: str) -> str:
         """Return where a file of the output folder waits until what replaces it is whole."""
-        return home.replace(self.replaced, f"{self.replaced}.replaced", 1)
+        return f"{self.replaced}.replaced{home.removeprefix(self.replaced)}"
 
     def home(self, path: str) -> str:
         """Return where a file stood that waits aside; of others the path."""
