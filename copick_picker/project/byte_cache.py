@@ -9,6 +9,7 @@ together stay within the bound.
 import hashlib
 import logging
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 _HEADER = struct.Struct("<8sIQ")
 _MARK = b"cppcache"
 _LOCK_SECONDS = 60
+_OBJECT = re.compile(r"[0-9a-f]{64}\.object")
+_LEFTOVER = re.compile(r"[0-9a-f]{64}\.object\.\d+\.tmp")
 
 
 class ByteCache:
@@ -95,12 +98,15 @@ class ByteCache:
             self._give_up(error)
 
     def _make_room(self, needed: int) -> None:
-        """Remove the least recently used files until so many bytes fit; leftovers go too."""
+        """Remove the least recently used objects until so many bytes fit; leftovers go too.
+
+        Only files with names of the cache's own are touched: the user chose the folder.
+        """
         files = []
         for path in self._folder.iterdir():
-            if path.suffix == ".tmp":
+            if _LEFTOVER.fullmatch(path.name):
                 self._remove(path)  # of a process that was stopped: we hold the lock
-            elif path.suffix == ".object":
+            elif _OBJECT.fullmatch(path.name):
                 state = path.stat()
                 files.append((state.st_mtime_ns, state.st_size, path))
         total = sum(size for _, size, _ in files)

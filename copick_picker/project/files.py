@@ -26,7 +26,8 @@ from typing import Any
 from copick_picker.errors import ConflictError, CopickPickerError, ProjectError
 from copick_picker.project.guards import reason
 
-_HOST = re.sub(r"[^A-Za-z0-9]+", "-", platform.node()).strip("-") or "host"
+_FIRST_NAMESPACE = 0xEFFFFFFC
+"""Number of the namespace of processes of the machine itself (``linux/proc_ns.h``)."""
 _DAY_SECONDS = 86_400.0
 _TRIES = 100
 _NO_SWAP = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
@@ -203,6 +204,19 @@ def is_temporary(path: Path) -> bool:
     return re.search(r"\.[A-Za-z0-9-]+-\d+(\.old)?(\.[^.]+)?\.tmp$", path.name) is not None
 
 
+def _host() -> str:
+    """Return a name of this machine, or of a container, whose processes we can see.
+
+    Containers on one machine may share its name but not its processes.
+    """
+    name = re.sub(r"[^A-Za-z0-9]+", "-", platform.node()).strip("-") or "host"
+    try:
+        space = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return name
+    return name if space == _FIRST_NAMESPACE else f"{name}-{space}"
+
+
 def _stale(target: Path, mark: str | None = None) -> list[Path]:
     """Return the temporaries of a target that nobody writes any more."""
     marks = r"(\.old)?" if mark is None else re.escape(mark)
@@ -314,6 +328,9 @@ def _system_swap() -> Callable[[bytes, bytes], int] | None:
     if call is None:
         return None
     return lambda first, second: int(call(here, first, here, second, 2))
+
+
+_HOST = _host()
 
 
 def _may_be_in_use(path: Path, host: str, pid: int) -> bool:

@@ -61,13 +61,15 @@ def create_project(
     Raises
     ------
     ProjectError
-        If there is a project already, or the folder cannot be written.
+        If there is another project already, or the folder cannot be written.
     """
     config_path = folder / CONFIG_FILE
+    config = project_config(folder, objects, name=name, details=details)
     if os.path.lexists(config_path):
+        if is_config(config_path, config_hash(config)):  # made by a process that began with us
+            return config_path
         msg = f"{config_path} exists; choose another folder"
         raise ProjectError(msg)
-    config = project_config(folder, objects, name=name, details=details)
     overlay = Path(config["overlay_root"])
     with guarded(f"cannot make a project in {folder}"):
         overlay.mkdir(parents=True, exist_ok=True)

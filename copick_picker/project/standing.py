@@ -37,6 +37,8 @@ class Standing:
         Whether it is something that ``--overwrite`` replaces.
     is_read_only : bool
         Whether it stands in the part of a project that is never written to.
+    has_other_name : bool
+        Whether it is an output of another name, which the file system does not distinguish.
     record : mapping or None
         Our provenance record of it, where it is a finished output of ours.
     """
@@ -44,6 +46,7 @@ class Standing:
     words: str
     is_replaceable: bool
     is_read_only: bool = False
+    has_other_name: bool = False
     record: Mapping[str, Any] | None = None
 
     def check_replaceable(self, what: str, *, advice: str) -> None:
@@ -98,7 +101,7 @@ def standing_at(place: Path, kind: Kind) -> Standing | None:
         other = _folded_name(place)
         if other:
             words = f"{other}, which this file system does not distinguish from {place.name}"
-            return Standing(words, is_replaceable=False)
+            return Standing(words, is_replaceable=False, has_other_name=True)
         if place.is_symlink():
             target = place.readlink()
             missing = "" if place.exists() else ", which does not exist"
@@ -301,16 +304,16 @@ class Output:
 
 
 def with_record(found: Standing, record: Mapping[str, Any] | None) -> Standing:
-    """Return what stands, with our record of it.
+    """Return what was found, with our record of it unless it is an output of another name.
 
     Parameters
     ----------
     found : Standing
-        What stands.
+        What was found.
     record : mapping or None
         The record.
     """
-    return replace(found, record=record)
+    return found if found.has_other_name else replace(found, record=record)
 
 
 def local_files() -> "AbstractFileSystem":

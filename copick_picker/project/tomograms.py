@@ -106,14 +106,16 @@ class TomogramWriter:
         item = self._item(run_name, key)
         claim = Claim(where, record, overwrite, replaces)
         permit = claim.permit(lambda: volumes.standing(item))
+        spacing = Path(item.overlay_path).parent
+        made = [folder for folder in (spacing, spacing.parent) if not folder.exists()]
         try:
             permit()
             _write_item(item, shape_zyx, read_block, key.voxel_spacing, stored, permit)
         except SameOutputError:
             return False
         finally:
-            remove_empty(Path(item.overlay_path).parent)
-            remove_empty(Path(item.overlay_path).parent.parent)
+            for folder in made:
+                remove_empty(folder)
             self._root.refresh()
         return True
 

@@ -75,9 +75,23 @@ def test_two_processes_stay_within_the_bound(tmp_path):
 
 
 def test_leftovers_of_a_stopped_process_go(tmp_path):
-    (tmp_path / "x.object.999.tmp").write_bytes(b"half")
     ByteCache(tmp_path, 1_000).put("a", b"1")
+    [stored] = tmp_path.glob("*.object")
+    stored.with_name(f"{stored.name}.999.tmp").write_bytes(b"half")
+    ByteCache(tmp_path, 1_000).put("b", b"1")
     assert list(tmp_path.glob("*.tmp")) == []
+
+
+def test_files_of_others_in_the_folder_stay(tmp_path):
+    names = ("notes.tmp", "thesis.object", "x.object.999.tmp", "data.object.tmp")
+    for name in names:
+        (tmp_path / name).write_bytes(b"years of work")
+    cache = ByteCache(tmp_path, 100)
+    for name in "abc":
+        cache.put(name, bytes(50))
+    assert {name: (tmp_path / name).read_bytes() for name in names} == dict.fromkeys(
+        names, b"years of work"
+    )
 
 
 def test_a_full_disk_ends_the_caching_not_the_reading(tmp_path):
