@@ -7,7 +7,7 @@ the record holds distances to the surface of a mask, a CSV file beside it has a 
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ MASK_DISTANCES = "mask_distances_angstrom"
 """Key in the record of picks: the distance of each pick to the mask's surface."""
 _HASH = "picks_sha256"
 """Key in the stored record of picks: of the file that copick lists."""
+_FOREIGN = object()
+"""Content of a file that we did not write."""
 _TABLE_HEAD = "x,y,z,score,mask_distance_angstrom"
 
 
@@ -157,12 +159,10 @@ def record_of_picks(filesystem: AbstractFileSystem, path: str) -> dict[str, Any]
     path : str
         The JSON file that copick lists.
     """
-    record = from_stored(_beside(filesystem, path))
-    if record is None or not filesystem.isfile(path):
+    beside = record_path(path)
+    if not filesystem.exists(beside):
         return None
-    known = record.pop(_HASH, None)
-    is_changed = known is not None and known != _digest(filesystem.cat_file(path))
-    return None if is_changed else record
+    return _fitting(from_yaml(filesystem.cat_file(beside), beside), filesystem, path)
 
 
 def standing(item: CopickPicks) -> Standing | None:
@@ -180,44 +180,54 @@ def standing(item: CopickPicks) -> Standing | None:
     """
     if getattr(item, "read_only", False):
         return Standing("a pick set", is_replaceable=False, is_read_only=True)
-    found = standing_in(item.fs, str(item.path), regular_file)
-    with guarded(f"cannot look at {item.path}"):
-        beside = (
-            (record_path(str(item.path)), _is_record),
-            (distances_path(str(item.path)), _is_table),
-        )
-        for path, is_own in beside:
-            if not item.fs.exists(path) and not _is_link(item, path):
-                continue
-            if item.fs.isdir(path) or not is_own(item.fs.cat_file(path)):
-                name = path.rsplit("/", 1)[-1]
+    path = str(item.path)
+    found = standing_in(item.fs, path, regular_file)
+    with guarded(f"cannot look at {path}"):
+        stored = _content(item.fs, record_path(path), _parsed_record)
+        table = _content(item.fs, distances_path(path), _parsed_table)
+        for place, content in ((record_path(path), stored), (distances_path(path), table)):
+            if content is _FOREIGN:
+                name = place.rsplit("/", 1)[-1]
                 words = f"{name}, a file in the place of our record that we did not write"
                 return Standing(words, is_replaceable=False)
-        if found is None or is_unfinished(_beside(item.fs, str(item.path))):
+        if found is None or is_unfinished(stored):
             return None
-        return with_record(found, finished_record(item))
+        return with_record(found, _fitting(stored, item.fs, path))
 
 
-def _beside(filesystem: AbstractFileSystem, picks_path: str) -> object:
-    """Return what the file beside the picks holds; None where there is none."""
-    path = record_path(picks_path)
-    return from_yaml(filesystem.cat_file(path), path) if filesystem.exists(path) else None
+def _fitting(
+    stored: object, filesystem: AbstractFileSystem, picks_path: str
+) -> dict[str, Any] | None:
+    """Return a stored record where it is ours and speaks of the picks as they are."""
+    record = from_stored(stored)
+    if record is None or not filesystem.isfile(picks_path):
+        return None
+    known = record.pop(_HASH, None)
+    is_changed = known is not None and known != _digest(filesystem.cat_file(picks_path))
+    return None if is_changed else record
 
 
-def _is_link(item: CopickPicks, path: str) -> bool:
-    return is_local(item.fs) and Path(path).is_symlink()
+def _content(
+    filesystem: AbstractFileSystem, path: str, parsed: Callable[[bytes], object]
+) -> object:
+    """Return the content of a file beside picks: None where there is none, or ``_FOREIGN``."""
+    if not filesystem.exists(path):
+        is_link = is_local(filesystem) and Path(path).is_symlink()
+        return _FOREIGN if is_link else None
+    return _FOREIGN if filesystem.isdir(path) else parsed(filesystem.cat_file(path))
 
 
-def _is_record(data: bytes) -> bool:
+def _parsed_record(data: bytes) -> object:
     try:
         content = from_yaml(data, "record")
     except ProjectError:
-        return False
-    return from_stored(content) is not None or is_unfinished(content)
+        return _FOREIGN
+    is_ours = from_stored(content) is not None or is_unfinished(content)
+    return content if is_ours else _FOREIGN
 
 
-def _is_table(data: bytes) -> bool:
-    return data.startswith(_TABLE_HEAD.encode())
+def _parsed_table(data: bytes) -> object:
+    return data if data.startswith(_TABLE_HEAD.encode()) else _FOREIGN
 
 
 def record_path(path: str) -> str:

@@ -13,6 +13,8 @@ ATTRIBUTE = "copick_picker"
 LABELS = "labels"
 """Key inside a record: name -> label of a segmentation."""
 SCHEMA_VERSION = 1
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where it is built in: ten times faster, the same values."""
 UNFINISHED: dict[str, Any] = {"state": "unfinished"}
 """What stands in the place of a record until the volume is whole."""
 
@@ -92,7 +94,7 @@ def from_yaml(data: bytes, where: str) -> object:
         If it is not YAML.
     """
     try:
-        return yaml.safe_load(data.decode("utf-8"))
+        return yaml.load(data.decode("utf-8"), Loader=_LOADER)  # noqa: S506 (a safe one)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         msg = f"{where} is not valid YAML: {' '.join(str(error).split())}"
         raise ProjectError(msg) from error
