@@ -282,6 +282,37 @@ class Output:
     advice: str
     renews: bool = False
 
+    def may_be_same(self) -> bool:
+        """Return whether an earlier file of ours stands, which may be just what is to be written.
+
+        A command that was interrupted is run again: files that it wrote before are then no
+        obstacle. To be asked before the work; afterwards see ``holds``.
+
+        Raises
+        ------
+        ConflictError
+            If anything else stands that must stay.
+        """
+        found = standing_at(self.path, self.kind)
+        if found is not None and not self.overwrite and self._is_earlier(found):
+            return True
+        self.check()
+        return False
+
+    def holds(self, data: bytes) -> bool:
+        """Return whether an earlier file holds just this.
+
+        Parameters
+        ----------
+        data : bytes
+            What is to be written.
+        """
+        is_file = self.path.is_file() and not self.path.is_symlink()
+        return is_file and self.path.read_bytes() == data
+
+    def _is_earlier(self, found: Standing) -> bool:
+        return found.is_replaceable and self.path.is_file() and not self.path.is_symlink()
+
     def check(self) -> None:
         """Raise where something stands that must stay; to be asked before and after the work.
 
@@ -295,7 +326,7 @@ class Output:
             return
         if not self.renews:
             found.check_replaceable(str(self.path), advice=self.advice)
-        elif found.is_replaceable and self.path.is_file() and not self.path.is_symlink():
+        elif self._is_earlier(found):
             return
         if not self.overwrite:
             use = "choose" if self.renews else "use --overwrite or"

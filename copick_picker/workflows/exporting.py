@@ -168,7 +168,7 @@ def _write(job: _Job, reporter: Reporter) -> dict[str, Any]:
     files = _files(job)
     places = {path: _places(path, settings) for path in files}
     for output in (each for outputs in places.values() for each in outputs.values()):
-        output.check()
+        output.may_be_same()
     star = settings.tomograms
     options = WriteOptions(
         is_binned=settings.binning != 1,
@@ -183,10 +183,17 @@ def _write(job: _Job, reporter: Reporter) -> dict[str, Any]:
         }
         for path, runs in files.items()
     }
+    todo = [
+        (places[path][place], data)
+        for path, contents in made.items()
+        for place, data in contents.items()
+        if settings.overwrite or not places[path][place].holds(data)
+    ]
+    for output, _ in todo:
+        output.check()
     if not settings.dry_run:
-        for path, contents in made.items():
-            for place, data in contents.items():
-                write_bytes(place, data, permit=places[path][place].check)
+        for output, data in todo:
+            write_bytes(output.path, data, permit=output.check)
     rows = [(name, str(count)) for name, count in counts.items()]
     reporter.table("Would write" if settings.dry_run else "Files", ("file", "picks"), rows)
     for line in _advice(settings, files):

@@ -1,5 +1,6 @@
 """Write segmentations as MRC or TIFF files, one a run."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +81,23 @@ class _Job:
         suffix, write, is_own = _WRITERS[settings.to]
         path = Path(settings.output) / f"{run_name}_{key.name}{suffix}"
         output = Output(path, own_file(is_own), settings.overwrite, advice="another folder")
-        output.check()
+        may_be_same = output.may_be_same()
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{key} -> {path}")
         labels = self.store.open_segmentation(run_name, key).read()
         fitted = _for_mrc(labels) if settings.to == "mrc" else _for_tiff(labels)
+        if may_be_same and output.holds(_as_bytes(write, path.name, fitted, key.voxel_spacing)):
+            return RunOutcome(run_name, "skipped", f"{path} is complete")
         write(path, fitted, key.voxel_spacing, permit=output.check)
         return RunOutcome(run_name, "done", f"{key} -> {path}", {"file": str(path)})
+
+
+def _as_bytes(write: Callable[..., None], name: str, labels: Labels, voxel_spacing: float) -> bytes:
+    """Return the file that would be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path, labels, voxel_spacing)
+        return path.read_bytes()
 
 
 def _for_mrc(labels: Labels) -> Labels:

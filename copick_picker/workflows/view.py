@@ -142,7 +142,7 @@ class _Viewing:
         is_picture = settings.output.lower().endswith(".png")
         kind = own_file(is_own_picture if is_picture else is_own_page)
         output = Output(target, kind, settings.overwrite, advice="another --output")
-        output.check()
+        may_be_same = output.may_be_same()
         keys = self.store.tomograms(run_name)
         key = the_one(keys, settings.tomogram, "tomogram", run_name=run_name)
         marks, notes = marks_of_run(self.store, run_name, settings, self.specs, key.voxel_spacing)
@@ -153,6 +153,8 @@ class _Viewing:
         for note in notes:
             self.reporter.note(f"run {run_name}: {note}")
         data = self._file(run_name, key, marks, words)
+        if may_be_same and output.holds(data):
+            return RunOutcome(run_name, "skipped", f"{target} is complete")
         write_bytes(target, data, permit=output.check)
         text = f"{target} ({len(data) / 1e6:.1f} MB): {words or 'no picks'}"
         details = {"output": str(target), "bytes": len(data), "marks": counts}

@@ -19,7 +19,7 @@ from copick_picker.cli.main import console
 from copick_picker.project.copick_store import open_project
 from copick_picker.project.making import add_picks, add_tomogram
 from copick_picker.project.mrc import write_mrc
-from copick_picker.records import PickSet, PicksKey, TomogramKey
+from copick_picker.records import PickSet, PicksKey, SegmentationKey, TomogramKey
 from copick_picker.settings.export import ExportPicksSettings, ExportSegmentationSettings
 from copick_picker.settings.filter import FilterSettings
 from copick_picker.settings.import_ import ImportMrcSettings, ImportPicksSettings
@@ -468,11 +468,23 @@ def test_segmentations_go_to_mrc_with_right_headers(tmp_path, largest, mode):
             assert float(file.voxel_size.x) == 10.0
             assert file.header.origin.tolist() == (0.0, 0.0, 0.0)
             assert int(file.header.ispg) == 1
-    output = run(
-        *("export", "segmentation", "-c", config, "-i", "predict:me/1", "-o", tmp_path / "out"),
-        code=1,
-    )
-    assert "exists; use --overwrite" in output
+    again = ("export", "segmentation", "-c", config, "-i", "predict:me/1", "-o", tmp_path / "out")
+    before = tree(tmp_path / "out")
+    assert "2 skipped" in run(*again)
+    store = open_project(config)
+    for run_name in ("TS_1", "TS_2"):  # other labels of the same name
+        store.write_segmentation(
+            run_name,
+            SegmentationKey("predict", "me", "1", 10.0),
+            [(0, labels[::-1])],
+            shape_zyx=labels.shape,
+            provenance={},
+            overwrite=True,
+        )
+    assert run(*again, code=1).count("exists; use --overwrite") == 2
+    assert tree(tmp_path / "out") == before
+    assert "2 done" in run(*again, "--overwrite")
+    assert tree(tmp_path / "out") != before
 
 
 def test_segmentations_go_to_tiff_with_their_spacing(tmp_path):

@@ -305,7 +305,6 @@ SCENE = {
 }
 SUITE = {
     "title": "A tiny tomogram",
-    "simulated": {"seeds": [1], "shape_zyx": [24, 40, 44]},
     "tomogram": "wbp@10.0",
     "reference": "*:curator/1",
     "segment": {"tta": 1, "contrast": "dark", "overlap": 0.0},
@@ -438,7 +437,7 @@ class Bench:
         A command with workers is struck within their start, or once they write.
         """
         row, blow = ROWS[name], SIGNALS[rng.integers(len(SIGNALS))]
-        waits = bool(row.like and rng.uniform() < 0.7)
+        waits = bool(row.like and rng.uniform() < 0.5)
         seconds = rng.uniform() * self.seconds[row.like if waits else name]
         runs = self.place / row.replaced / "project" / "ExperimentRuns"
         process = start(self.context, self.arguments(line), self.said)

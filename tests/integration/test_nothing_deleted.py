@@ -425,3 +425,21 @@ def test_a_training_keeps_whatever_stands(scored: Path, tmp_path: Path) -> None:
 
         assert result.exit_code == 2, result.output
         assert state(folder) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["view page", "view picture", "export picks", "export segmentation"]
+)
+def test_the_same_call_again_finds_its_files_complete(
+    scored: Path, tmp_path: Path, name: str
+) -> None:
+    command = NAMED[name]
+    folder = copied_project(scored, tmp_path / "project").parent
+    assert invoke(command.line(folder)).exit_code == 0
+    place = folder / command.place
+    stamp = place.stat().st_mtime_ns
+
+    again = invoke(command.line(folder))
+
+    assert again.exit_code == 0, again.output
+    assert place.stat().st_mtime_ns == stamp
