@@ -161,6 +161,34 @@ def remove(path: Path) -> None:
         return
 
 
+def remove_at_once(path: Path) -> None:
+    """Remove a file or a folder so that no part of it is ever seen; missing is fine.
+
+    It is renamed first. Should the process be killed before all of it is gone, the next
+    ``remove_stale`` removes the rest.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What to remove.
+
+    Raises
+    ------
+    ProjectError
+        If it cannot be renamed.
+    """
+    remove_stale(path)
+    temporary = _beside(path)
+    try:
+        path.rename(temporary)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        msg = f"cannot remove {path}: {reason(error)}"
+        raise ProjectError(msg) from error
+    remove(temporary)
+
+
 def remove_stale(target: Path) -> None:
     """Remove what killed processes left of earlier writes of this target.
 

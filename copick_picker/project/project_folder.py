@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import ConflictError, choices_text
-from copick_picker.project.files import is_temporary, remove
+from copick_picker.project.files import is_temporary, remove_at_once, remove_stale
 from copick_picker.project.guards import broken, guarded
 from copick_picker.project.provenance import ATTRIBUTE, from_stored, from_yaml
 from copick_picker.project.standing import local_files, own_folder, standing_at
@@ -157,12 +157,13 @@ def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
         raise ConflictError(msg)
     aside = aside_of(folder)
     for place in (folder, aside):
+        remove_stale(place)
         if os.path.lexists(place):
             refuse_foreign(place, command, foreign(place))
     if not os.path.lexists(folder):
         return
     if os.path.lexists(aside):
-        remove(folder)
+        remove_at_once(folder)
         return
     with guarded(f"cannot move {folder} aside"):
         folder.rename(aside)
@@ -178,13 +179,17 @@ def end_anew(folder: Path, foreign: Foreign) -> str:
     foreign : callable
         What a folder holds that the command did not make.
     """
+    if not folder.name:
+        return ""
     aside = aside_of(folder)
-    if not folder.name or not os.path.lexists(aside):
+    for place in (folder, aside):
+        remove_stale(place)
+    if not os.path.lexists(aside):
         return ""
     others = foreign(aside)
     if others:
         return f"kept {aside}: it contains {choices_text(others[:_NAMED])}"
-    remove(aside)
+    remove_at_once(aside)
     return ""
 
 

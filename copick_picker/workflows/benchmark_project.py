@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import ConflictError, CopickPickerError, choices_text
-from copick_picker.project.files import remove, write_text
+from copick_picker.project.files import remove_at_once, write_text
 from copick_picker.project.making import CONFIG_FILE, config_hash, is_config
 from copick_picker.project.project_folder import (
     foreign_files,
@@ -116,7 +116,7 @@ def _simulated(wanted: SimulatedProject, place: Path, reporter: Reporter) -> str
         reporter.note(f"project: {config}, {len(wanted.seeds)} runs stand already")
         return str(config)
     refuse_foreign(place, "benchmark", foreign_of_project(place, ()))
-    remove(place)
+    remove_at_once(place)
     reporter.note(f"project: simulating {len(wanted.seeds)} tomograms")
     make_simulated_project(place, seeds=wanted.seeds, shape_zyx=wanted.shape_zyx)
     told = {**asked, _HASH: config_hash(read_json(config))}
