@@ -9,6 +9,7 @@ What stands in the target's place is replaced in one step where the file system 
 is killed in between leaves it aside, whole; the next command that looks at the place moves it back.
 """
 
+import contextlib
 import ctypes
 import errno
 import functools
@@ -142,6 +143,41 @@ def write_folder(target: Path, files: Mapping[str, bytes], *, permit: Permit | N
         temporary.mkdir()
         for name, content in files.items():
             (temporary / name).write_bytes(content)
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Let one process after the other work in a folder, for what takes more than one move.
+
+    The lock is the system's, on the folder itself: it leaves no file, and goes with the process.
+    File systems and systems without such locks (NFS, Windows) are worked on without.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; made where it is missing.
+
+    Raises
+    ------
+    ProjectError
+        If the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"cannot write to {folder}: {reason(error)}"
+        raise ProjectError(msg) from error
+    handle = None
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def remove(path: Path) -> None:

@@ -19,7 +19,7 @@ from fsspec import AbstractFileSystem
 
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.copick_api import CopickPicks
-from copick_picker.project.files import Permit, remove, replacing
+from copick_picker.project.files import Permit, one_at_a_time, remove, replacing
 from copick_picker.project.guards import guarded
 from copick_picker.project.local_places import is_local
 from copick_picker.project.places import kept_at
@@ -261,15 +261,16 @@ def _write_local(
     permit: Permit,
 ) -> None:
     record_at, table_at = Path(record_path(str(item.path))), Path(distances_path(str(item.path)))
-    with replacing(Path(item.path), permit=permit) as fresh:
+    path = Path(item.path)
+    with one_at_a_time(path.parent), replacing(path, permit=permit) as fresh:
         with guarded(f"cannot write {where}"):
             _store(kept_at(item, str(fresh)), picks)
             record = to_yaml(_signed(stored, fresh.read_bytes()))
         with ExitStack() as beside:
-            for path, data in ((table_at, table), (record_at, record)):
+            for place, data in ((table_at, table), (record_at, record)):
                 if data is not None:
                     with guarded(f"cannot write {where}"):
-                        beside.enter_context(replacing(path)).write_bytes(data)
+                        beside.enter_context(replacing(place)).write_bytes(data)
             permit()
     if table is None:
         remove(table_at)

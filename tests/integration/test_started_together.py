@@ -97,6 +97,33 @@ def test_eight_localize_of_one_project_all_end_well(folder: Path) -> None:
     assert not list(folder.rglob("*probe*"))
 
 
+def test_of_several_localize_with_other_settings_one_wins_and_keeps_its_record(
+    folder: Path,
+) -> None:
+    context = server()
+    outputs = [folder / f"output-{number}.txt" for number in range(6)]
+    processes = [
+        start(
+            context,
+            [*localize(folder), "--border-margin-angstrom", str(number), "--log", f"{output}.log"],
+            output,
+        )
+        for number, output in enumerate(outputs)
+    ]
+    for process in processes:
+        process.join()
+
+    said = "\n".join(output.read_text() for output in outputs)
+    assert said.count(" done: ") == len(RUNS), said
+    assert said.count("exists and was made otherwise") + said.count("; overwrite it or") == (
+        len(RUNS) * (len(processes) - 1)
+    ), said
+    store = open_project(folder / "config.json")
+    for run_name in RUNS:
+        assert store.picks_provenance(run_name, PicksKey("ribosome", "picker", "1")) is not None
+    assert temporaries(folder) == []
+
+
 def test_what_another_segment_finished_meanwhile_counts_as_skipped(folder: Path) -> None:
     alone = together(folder, [*segment(folder), "-o", "predict:picker/alone"], 1)
     assert alone[0].count(" done: ") == len(RUNS)
