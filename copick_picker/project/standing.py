@@ -282,6 +282,11 @@ class Output:
     advice: str
     renews: bool = False
 
+    def is_earlier(self) -> bool:
+        """Return whether an earlier file of ours stands in the place."""
+        found = standing_at(self.path, self.kind)
+        return found is not None and self._is_earlier(found)
+
     def may_be_same(self) -> bool:
         """Return whether an earlier file of ours stands, which may be just what is to be written.
 
@@ -293,8 +298,7 @@ class Output:
         ConflictError
             If anything else stands that must stay.
         """
-        found = standing_at(self.path, self.kind)
-        if found is not None and not self.overwrite and self._is_earlier(found):
+        if not self.overwrite and self.is_earlier():
             return True
         self.check()
         return False

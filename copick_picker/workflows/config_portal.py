@@ -11,6 +11,8 @@ from typing import Any
 
 from copick_picker.errors import (
     ConflictError,
+    DataError,
+    ProjectError,
     SettingsError,
     UnknownNameError,
     choices_text,
@@ -23,7 +25,7 @@ from copick_picker.project.portal import portal_objects
 from copick_picker.project.portal_client import PortalClient
 from copick_picker.project.portal_records import PortalObject
 from copick_picker.project.score_folder import read_json
-from copick_picker.project.standing import own_file, standing_at
+from copick_picker.project.standing import Output, own_file
 from copick_picker.settings.config_portal import KNOWN_OBJECTS, ConfigPortalSettings
 from copick_picker.workflows.runs import Reporter
 
@@ -102,28 +104,29 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Conf
                 "use --overwrite or name another file"
             )
             raise ConflictError(msg)
-        write_text(settings.output, json.dumps(content, indent=2) + "\n")
+        text = json.dumps(content, indent=2) + "\n"
+        write_text(settings.output, text, permit=_place(settings).check)
     reporter.note(f'reference picks: --reference "{REFERENCE}" (marked as ground truth)')
     return ConfigMade(settings.output, is_changed, len(entries))
 
 
 def _before(settings: ConfigPortalSettings) -> dict[str, Any] | None:
-    found = standing_at(settings.output, own_file(_is_portal_config))
-    if found is None:
-        return None
-    if not found.is_replaceable:
-        msg = f"{settings.output} is no configuration of the portal; name another file"
-        raise ConflictError(msg)
-    if not settings.output.exists():
-        if not settings.overwrite:
-            msg = f"{settings.output} is {found.words}; use --overwrite or name another file"
-            raise ConflictError(msg)
-        return None
-    return dict(read_json(settings.output))
+    if settings.output.is_file() and _is_portal_config(settings.output):
+        return dict(read_json(settings.output))
+    _place(settings).check()
+    return None
+
+
+def _place(settings: ConfigPortalSettings) -> Output:
+    kind = own_file(_is_portal_config)
+    return Output(settings.output, kind, settings.overwrite, advice="another file")
 
 
 def _is_portal_config(path: Path) -> bool:
-    return read_json(path).get("config_type") == "cryoet_data_portal"
+    try:
+        return read_json(path).get("config_type") == "cryoet_data_portal"
+    except (ProjectError, DataError):
+        return False
 
 
 def _named(found: Sequence[PortalObject]) -> dict[str, PortalObject]:

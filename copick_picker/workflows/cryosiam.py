@@ -28,7 +28,7 @@ from copick_picker.project.cryosiam_files import (
     write_predictions,
 )
 from copick_picker.project.mrc import is_mrc, is_own_mrc, read_mrc, write_mrc
-from copick_picker.project.standing import Output, own_file, standing_at
+from copick_picker.project.standing import Output, own_file
 from copick_picker.records import RunOutcome
 from copick_picker.settings.cryosiam import (
     CLIPPED_DOUBT,
@@ -218,8 +218,8 @@ class _Prediction:
         if self.config.save_original_file_extension:
             beside = target.with_name(f"{stem}_preds{self.config.file_extension}")
             # a copy of ours without its predictions is what a stopped command left
-            found = standing_at(beside, own_file(is_own_mrc))
-            is_left = found is not None and found.is_replaceable and not os.path.lexists(target)
+            copied = Output(beside, own_file(is_own_mrc), overwrite, advice)
+            is_left = not os.path.lexists(target) and copied.is_earlier()
             places.append(Output(beside, own_file(is_mrc), overwrite or is_left, advice))
         return places
 

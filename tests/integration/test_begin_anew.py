@@ -16,7 +16,7 @@ from copick_picker.records import PickSet, PicksKey
 from copick_picker.workflows.demo import MARK, foreign_of_demo
 from copick_picker.workflows.demo_projects import make_real_project
 from projects import copied_project
-from things import state
+from things import FOLDERS, state
 
 SCENE = {
     "title": "Balls",
@@ -298,7 +298,7 @@ def test_a_demo_knows_what_it_made(demo):
 
 
 @pytest.mark.parametrize("command", ["simulate", "demo", "benchmark"])
-def test_a_place_that_is_no_folder_is_refused(tmp_path, command):
+def test_whatever_is_no_folder_of_the_command_is_refused(tmp_path, command):
     file = scene_file(tmp_path)
     suite = tmp_path / "suite.yaml"
     suite.write_text(yaml.safe_dump(SUITE))
@@ -307,12 +307,13 @@ def test_a_place_that_is_no_folder_is_refused(tmp_path, command):
         "demo": ("demo", "--output"),
         "benchmark": ("benchmark", "run", suite, "-o"),
     }
-    for make in (Path.touch, lambda path: path.symlink_to("nowhere")):
-        place = tmp_path / "place"
-        make(place)
+    for name, thing in FOLDERS.items():
+        place = tmp_path / name
+        thing.make(place)
         before = state(tmp_path)
+        if name == "empty-folder":  # there is nothing in it to lose
+            continue
         for more in ((), ("--overwrite",)):
             result = invoke(*lines[command], place, *more)
             assert result.exit_code == 2, result.output
             assert state(tmp_path) == before
-        place.unlink()

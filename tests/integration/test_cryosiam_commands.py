@@ -23,6 +23,7 @@ from copick_picker.records import (
     TomogramKey,
 )
 from projects import project_of, tree
+from things import FILES, state
 
 CRYOSIAM = Path(__file__).parents[1] / "fixtures" / "cryosiam"
 EXPECTED = CRYOSIAM / "expected"
@@ -181,6 +182,39 @@ def test_picks_that_say_something_else_are_kept(predicted):
     command(*line, "--overwrite")
     assert (folder / "labels_1.csv").read_text().startswith("label,area")
     assert "TS_01" in (folder / "labels_1.csv").read_text()
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("name", [f"{TWO}_preds.h5", f"{TWO}_preds.mrc", "labels_1.csv"])
+def test_whatever_stands_where_cryosiams_files_go_stays(predicted, name, kind):
+    folder, thing = predicted / "predictions" / "lamella_raw", FILES[kind]
+    settings = predicted / "lamella_raw.yaml"
+    settings.write_text(settings.read_text() + "save_original_file_extension: true\n")
+    segments = name != "labels_1.csv"
+    if segments:
+        (folder / f"{TWO}_preds.h5").unlink()
+    thing.make(folder / name)
+    before = state(predicted)
+    line = ["segment" if segments else "localize", "--cryosiam-config", "lamella_raw.yaml"]
+    line += ["-r", TWO, "--device", "cpu"] if segments else []
+
+    output = command(*line, code=1 if segments else 2)
+
+    assert name in output
+    assert state(predicted) == before
+    if not thing.is_replaceable:
+        assert thing.words in command(*line, "--overwrite", code=1 if segments else 2)
+        assert state(predicted) == before
+        return
+    if segments and kind != "link-to-file":  # one shows it; each takes seconds
+        return
+    command(*line, "--overwrite")
+    after = state(predicted)
+    assert (folder / name).is_file()
+    assert not (folder / name).is_symlink()
+    kept = [path for path in before if path.startswith(str(folder.relative_to(predicted)))]
+    kept = [path for path in kept if "elsewhere" in path]
+    assert {path: after[path] for path in kept} == {path: before[path] for path in kept}
 
 
 @pytest.mark.usefixtures("place")

@@ -237,6 +237,11 @@ class Named:
 
 CONFIG = ("-c", "{here}/config.json")
 EVALUATE = ("evaluate", *CONFIG, "--reference", "ribosome:curator/1", "--candidate")
+TRAIN = (
+    *("train", *CONFIG, "-p", "ribosome:curator/1", "--patch", "16", "--batch-size", "1"),
+    *("--steps", "1", "--validate-every", "1", "--validation-runs", "TU", "--threads", "1"),
+    *("--parameter", "channels=[2,4]", "--parameter", "dropout=0.1", "--device", "cpu"),
+)
 BROWSE = ("browse", "project", *CONFIG)
 NAMED = {
     "evaluate": Named("new", (*EVALUATE, "ribosome:other/1", "-o", "{here}/new"), FOLDERS),
@@ -251,6 +256,7 @@ NAMED = {
         ),
         FOLDERS,
     ),
+    "train": Named("new", (*TRAIN, "-o", "{here}/new"), FOLDERS),
     "report": Named("new.html", ("report", "{here}/one", "-o", "{here}/new.html")),
     "view page": Named("new.html", ("view", *CONFIG, "TS", "-o", "{here}/new.html"), code=1),
     "view picture": Named("new.png", ("view", *CONFIG, "TS", "-o", "{here}/new.png"), code=1),
@@ -320,11 +326,11 @@ NAMED = {
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project of one run with everything that the commands read, scores too."""
+    """Return a project with everything that the commands read, scores too."""
     folder = tmp_path_factory.mktemp("named") / "made"
     volume = noise(SHAPE, seed=1)
-    given = {("TS", CURATED): POINTS}
-    config = project_of(folder, {"TS": volume}, given, objects=OBJECTS)
+    given = {("TS", CURATED): POINTS, ("TU", CURATED): POINTS}
+    config = project_of(folder, {"TS": volume, "TU": volume}, given, objects=OBJECTS)
     store = open_project(config)
     store.write_segmentation(
         "TS",
@@ -411,20 +417,19 @@ def test_a_configuration_is_no_summary_and_no_log(scored: Path, tmp_path: Path) 
         assert config.read_bytes() == before
 
 
-def test_a_training_keeps_whatever_stands(scored: Path, tmp_path: Path) -> None:
-    line = (
-        *("train", "-c", "{here}/config.json", "-p", "ribosome:curator/1", "-o", "{here}/new"),
-        *("-r", "TS", "--dry-run"),
-    )
-    for kind, thing in FOLDERS.items():
-        folder = copied_project(scored, tmp_path / kind).parent
-        thing.make(folder / "new")
-        before = state(folder)
+@pytest.mark.parametrize("kind", FILES)
+def test_a_portal_configuration_takes_the_place_of_no_other_file(tmp_path: Path, kind: str) -> None:
+    thing, place = FILES[kind], tmp_path / "config.json"
+    thing.make(place)
+    before = state(tmp_path)
+    line = ("config", "portal", "--dataset", "1", "-o", place)
 
-        result = invoke([word.format(here=folder) for word in line])
+    for more in ((), () if thing.is_replaceable else ("--overwrite",)):
+        result = invoke([*line, *more])
 
         assert result.exit_code == 2, result.output
-        assert state(folder) == before
+        assert thing.words in result.output
+        assert state(tmp_path) == before
 
 
 @pytest.mark.parametrize(
