@@ -47,6 +47,10 @@ class Command:
         return [*words, "-c", str(folder / "config.json"), *more]
 
 
+def some(things: Mapping[str, Thing], *names: str) -> dict[str, Thing]:
+    return {name: things[name] for name in names}
+
+
 SEGMENT = (
     *("segment", "-i", "wbp@10.0", "--mode", "exact", "--tta", "1", "--overlap", "0"),
     *("-mc", "{here}/model/model_config.yaml", "-mw", "{here}/model/best_model.pth"),
@@ -61,11 +65,12 @@ COMMANDS = {
     "segment --workers": Command(
         "Segmentations/10.000_picker_two_predict-multilabel.zarr",
         (*SEGMENT, "-o", "predict:picker/two", "--workers", "2"),
+        some(VOLUMES, "v3", "v2-s0", "file"),  # processes take their time to start
     ),
     "segment --picks": Command(
         "Picks/picker_fused_ribosome.json",
         (*SEGMENT, "--picks", "*:picker/fused", "--picks-method", "peaks"),
-        PICKS,
+        some(PICKS, "picks", "foreign-folder", "link-to-file", "picks-foreign-record"),
     ),
     "localize": Command(
         "Picks/picker_1_ribosome.json",
@@ -256,7 +261,11 @@ NAMED = {
         ),
         FOLDERS,
     ),
-    "train": Named("new", (*TRAIN, "-o", "{here}/new"), FOLDERS),
+    "train": Named(
+        "new",
+        (*TRAIN, "-o", "{here}/new"),
+        some(FOLDERS, "foreign-folder", "link-to-folder", "file"),
+    ),
     "report": Named("new.html", ("report", "{here}/one", "-o", "{here}/new.html")),
     "view page": Named("new.html", ("view", *CONFIG, "TS", "-o", "{here}/new.html"), code=1),
     "view picture": Named("new.png", ("view", *CONFIG, "TS", "-o", "{here}/new.png"), code=1),
