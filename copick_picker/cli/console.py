@@ -180,6 +180,8 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
 
 def _is_log(path: Path) -> bool:
     """Return whether lines may be added to a file: it is new, empty, or a log of ours."""
+    if not path.is_file():
+        return not path.exists() or path.is_char_device()
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             first = file.readline()

@@ -27,6 +27,8 @@ from copick_picker.project.files import write_folder, write_text
 from copick_picker.project.model_places import (
     CARD_FILE,
     CROP_FILE,
+    README_FILE,
+    README_HASH,
     WEIGHTS_FILE,
     check_free_model,
 )
@@ -125,9 +127,13 @@ def write_model_folder(
         files[CROP_FILE] = save_safetensors({"crop": torch.from_numpy(crop.copy())})
         checksum = hashlib.sha256(files[CROP_FILE]).hexdigest()
         card["crop"] = dict(card["crop"]) | {"file": CROP_FILE, "sha256": checksum}
-    files[CARD_FILE] = card_text(card).encode()
     if beside is not None:
-        files |= {name: text.encode() for name, text in beside(card).items()}
+        texts = {name: text.encode() for name, text in beside(card).items()}
+        if README_FILE in texts:
+            digest = hashlib.sha256(texts[README_FILE]).hexdigest()
+            card["provenance"] = {**(card.get("provenance") or {}), README_HASH: digest}
+        files |= texts
+    files[CARD_FILE] = card_text(card).encode()
     try:
         permit = partial(check_free_model, folder, overwrite=overwrite)
         write_folder(folder, files, permit=permit)

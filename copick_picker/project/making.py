@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.errors import DataError, ProjectError
+from copick_picker.errors import ConflictError, DataError, ProjectError
 from copick_picker.project.copick_api import CopickRoot, from_string, sanitize_name
 from copick_picker.project.files import write_text
 from copick_picker.project.guards import guarded
 from copick_picker.project.listing import spacing_of
+from copick_picker.project.local_places import local_path
 from copick_picker.project.pick_files import check_finite
 from copick_picker.project.volume_writing import same_bytes
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
@@ -129,6 +130,30 @@ def is_config(path: Path, known_hash: object) -> bool:
     except ValueError:
         return False
     return known_hash is None or config_hash(content) == known_hash
+
+
+def check_root(config_path: Path) -> None:
+    """Raise where a project lies no longer where its configuration says.
+
+    Parameters
+    ----------
+    config_path : pathlib.Path
+        Configuration that ``create_project`` wrote, in the folder of the project.
+
+    Raises
+    ------
+    ConflictError
+        If outputs would go into another folder, as after the project was moved or copied.
+    """
+    with guarded(f"cannot read the configuration {config_path}"):
+        root = json.loads(config_path.read_bytes()).get("overlay_root")
+    place = local_path(root)
+    if place is None or place.resolve() != (config_path.parent / "project").resolve():
+        msg = (
+            f"{config_path} leads to {root}, not into this folder: was the project moved or "
+            "copied? Correct its overlay_root first"
+        )
+        raise ConflictError(msg)
 
 
 def add_tomogram(

@@ -1,6 +1,10 @@
 """Folders of models: how they are told from others, and whether new ones may take their place."""
 
+import hashlib
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from copick_picker.errors import CheckpointError, ConflictError
 from copick_picker.project.project_folder import foreign_files
@@ -9,8 +13,11 @@ from copick_picker.project.standing import own_folder, standing_at
 CARD_FILE = "model.yaml"
 WEIGHTS_FILE = "weights.safetensors"
 CROP_FILE = "crop.safetensors"
-BESIDE = ("curve.csv", "README.md")
+CURVE_FILE, README_FILE = "curve.csv", "README.md"
 """What ``train`` puts beside a model."""
+README_HASH = "readme_sha256"
+"""Key in the provenance of its card. The curve holds times, so that its hash would differ between
+trainings that give the same model."""
 
 
 def is_model_folder(path: Path) -> bool:
@@ -61,9 +68,25 @@ def foreign_in_model(folder: Path) -> list[str]:
     """
     if folder.is_symlink():
         return [folder.name]
-    if not is_model_folder(folder):
+    card = _card(folder / CARD_FILE)
+    if "weights_sha256" not in card:
         return foreign_files(folder, ())
-    return foreign_files(folder, (CARD_FILE, WEIGHTS_FILE, CROP_FILE, *BESIDE))
+    own, readme = [CARD_FILE, WEIGHTS_FILE, CROP_FILE], folder / README_FILE
+    known = (card.get("provenance") or {}).get(README_HASH)
+    if known is not None:
+        own.append(CURVE_FILE)
+        is_own = readme.is_file() and hashlib.sha256(readme.read_bytes()).hexdigest() == known
+        own += [README_FILE] if is_own else []
+    return foreign_files(folder, own)
+
+
+def _card(file: Path) -> dict[str, Any]:
+    """Return a model's card, as far as it is one."""
+    try:
+        content = yaml.safe_load(file.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return dict(content) if isinstance(content, dict) else {}
 
 
 def check_free_models(output: Path, *, overwrite: bool) -> None:

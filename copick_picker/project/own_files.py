@@ -1,14 +1,17 @@
 """How a file that this tool wrote is told from all others: by a mark in its content."""
 
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 MARK = "copick-picker"
 GENERATOR = f'<meta name="generator" content="{MARK}">'
-"""Mark of an HTML page, in its head."""
-PRODUCER = "producer"
-"""Key of the mark in a JSON file, at its top."""
+"""Mark of an HTML page, in its head; ``signed_page`` adds a hash of the page."""
+RESULT_OF = "result_of"
+"""Key of the mark in a JSON file that ``--json`` writes, at its top."""
+_SIGNED = re.compile(rb'<meta name="generator" content="' + MARK.encode() + rb' [0-9a-f]{64}">')
 _HEAD_BYTES = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -22,18 +25,35 @@ def is_own_json(path: Path) -> bool:
         A file.
     """
     content = json.loads(path.read_bytes())
-    return isinstance(content, dict) and content.get(PRODUCER) == MARK
+    return isinstance(content, dict) and content.get(RESULT_OF) == MARK
+
+
+def signed_page(page: str) -> bytes:
+    """Return an HTML page with a hash of itself in its mark, so that edits are noticed.
+
+    Parameters
+    ----------
+    page : str
+        The page, with ``GENERATOR`` in its head.
+    """
+    data = page.encode("utf-8")
+    return data.replace(GENERATOR.encode(), _generator(data), 1)
 
 
 def is_own_page(path: Path) -> bool:
-    """Return whether an HTML page is ours.
+    """Return whether an HTML page is ours, and as we wrote it.
 
     Parameters
     ----------
     path : pathlib.Path
         A file.
     """
-    return GENERATOR.encode() in _head(path)
+    data = path.read_bytes()
+    found = _SIGNED.search(data)
+    if found is None:
+        return False
+    plain = data.replace(found[0], GENERATOR.encode(), 1)
+    return found[0] == _generator(plain)
 
 
 def is_own_picture(path: Path) -> bool:
@@ -60,6 +80,11 @@ def has_columns(path: Path, columns: Sequence[str]) -> bool:
     """
     with path.open(encoding="utf-8") as file:
         return file.readline().rstrip("\r\n") == ",".join(columns)
+
+
+def _generator(page: bytes) -> bytes:
+    digest = hashlib.sha256(page).hexdigest()
+    return GENERATOR.replace(MARK, f"{MARK} {digest}").encode()
 
 
 def _head(path: Path) -> bytes:

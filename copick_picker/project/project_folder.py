@@ -5,6 +5,8 @@ has put into the project since, is listed, so that the command can refuse. What 
 ``FOLDER.replaced`` until the new project stands.
 """
 
+import glob
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +25,10 @@ _RUNS = "ExperimentRuns"
 _DEPTH = 4
 """Names in the path of a stored object: runs, run, kind or spacing, object."""
 _COPICKS_OWN = ".meta"
+_ASIDE_MARK = ".copick-picker-replaced"
+"""File in what was moved aside: it goes when the new results stand."""
+_HASHES = "files_sha256"
+"""Key in the file that tells of a folder of results: name -> hash of the others."""
 _PICKS = ("*.json", "*.provenance.yaml", "*.mask-distances.csv")
 _NAMED = 5
 
@@ -71,13 +77,66 @@ def foreign_files(folder: Path, own_files: Sequence[str]) -> list[str]:
     )
 
 
-def refuse_foreign(folder: Path, command: str, foreign: Sequence[str]) -> None:
-    """Raise where a folder that is to be begun anew holds what its command did not make.
+def files_below(folder: Path) -> list[str]:
+    """Return all files, links and stores below a folder, as paths that begin with its name.
 
     Parameters
     ----------
     folder : pathlib.Path
         The folder.
+    """
+    return [str(path.relative_to(folder.parent)) for path in _leaves(folder)]
+
+
+def signed(files: Mapping[str, bytes], index: str) -> dict[str, bytes]:
+    """Return the files of a folder of results, with their hashes in the file that tells of all.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+        File name -> content.
+    index : str
+        Name of a JSON file among them.
+    """
+    hashes = {
+        name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != index
+    }
+    content = {**json.loads(files[index]), _HASHES: hashes}
+    return {**files, index: (json.dumps(content, indent=1) + "\n").encode()}
+
+
+def foreign_results(folder: Path, index: str) -> list[str]:
+    """Return all in a folder of results that its command did not write, or that was edited since.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; it need not exist.
+    index : str
+        The JSON file that holds the hashes of the others.
+    """
+    try:
+        content = json.loads((folder / index).read_bytes())
+        hashes = dict(content[_HASHES])
+    except broken():
+        return foreign_files(folder, ())
+    foreign = foreign_files(folder, (index, *(glob.escape(name) for name in hashes)))
+    changed = [
+        name
+        for name, digest in hashes.items()
+        if (folder / name).is_file()
+        and hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest
+    ]
+    return sorted({*foreign, *changed})
+
+
+def refuse_foreign(folder: Path | str, command: str, foreign: Sequence[str]) -> None:
+    """Raise where a folder that is to be begun anew holds what its command did not make.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or str
+        The folder, for the message.
     command : str
         Name of the command.
     foreign : sequence of str
@@ -98,15 +157,15 @@ def refuse_foreign(folder: Path, command: str, foreign: Sequence[str]) -> None:
     raise ConflictError(msg)
 
 
-def check_free_folder(target: Path, own_files: Sequence[str], *, overwrite: bool) -> None:
+def check_free_folder(target: Path, index: str, *, overwrite: bool) -> None:
     """Raise where a folder of results cannot be written without losing something.
 
     Parameters
     ----------
     target : pathlib.Path
         Folder that will be made or replaced.
-    own_files : sequence of str
-        Names, or globs, of files that such a folder holds: nothing else is ever replaced.
+    index : str
+        The JSON file in such a folder that tells of the others: nothing else is ever replaced.
     overwrite : bool
         Whether an older folder of results may be replaced.
 
@@ -115,16 +174,15 @@ def check_free_folder(target: Path, own_files: Sequence[str], *, overwrite: bool
     ConflictError
         If anything stands there that may not be replaced.
     """
-    found = standing_at(target, own_folder(lambda folder: foreign_files(folder, own_files)))
+    found = standing_at(target, own_folder(lambda folder: foreign_results(folder, index)))
     if found is None:
         return
     if not found.is_replaceable and not target.is_dir():
         msg = f"{target} is {found.words}; expected the name of a folder"
         raise ConflictError(msg)
     if not found.is_replaceable:
-        refuse_foreign(
-            Path(f"the folder {target}"), "the command", foreign_files(target, own_files)
-        )
+        refuse_foreign(f"the folder {target}", "the command", foreign_results(target, index))
+        found.check_replaceable(str(target), advice="another folder")
     if not overwrite:
         msg = f"the folder {target} exists; use --overwrite or name another (found: {found.words})"
         raise ConflictError(msg)
@@ -152,7 +210,7 @@ def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
     ProjectError
         If it cannot be moved.
     """
-    if not folder.name:
+    if folder.name in ("", ".."):
         msg = f"{command} --overwrite cannot replace the current folder; name another folder"
         raise ConflictError(msg)
     aside = aside_of(folder)
@@ -160,12 +218,16 @@ def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
         remove_stale(place)
         if os.path.lexists(place):
             refuse_foreign(place, command, foreign(place))
+    if os.path.lexists(aside) and not _is_aside(aside):
+        msg = f"{aside} is in the way, and {command} did not put it there; move it away"
+        raise ConflictError(msg)
     if not os.path.lexists(folder):
         return
     if os.path.lexists(aside):
         remove_at_once(folder)
         return
     with guarded(f"cannot move {folder} aside"):
+        (folder / _ASIDE_MARK).write_bytes(b"")
         folder.rename(aside)
 
 
@@ -184,13 +246,17 @@ def end_anew(folder: Path, foreign: Foreign) -> str:
     aside = aside_of(folder)
     for place in (folder, aside):
         remove_stale(place)
-    if not os.path.lexists(aside):
+    if not _is_aside(aside):
         return ""
     others = foreign(aside)
     if others:
         return f"kept {aside}: it contains {choices_text(others[:_NAMED])}"
     remove_at_once(aside)
     return ""
+
+
+def _is_aside(aside: Path) -> bool:
+    return not aside.is_symlink() and (aside / _ASIDE_MARK).is_file()
 
 
 def aside_of(folder: Path) -> Path:
@@ -220,8 +286,12 @@ def _entries(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.iterdir())
-        if path.name != _COPICKS_OWN and not LITTER.fullmatch(path.name) and not is_temporary(path)
+        if not (is_temporary(path) or (path.is_file() and _is_nobodys(path.name)))
     ]
+
+
+def _is_nobodys(name: str) -> bool:
+    return name in (_COPICKS_OWN, _ASIDE_MARK) or LITTER.fullmatch(name) is not None
 
 
 def _is_own_object(path: Path, run_name: str, is_own: IsOwn) -> bool:
@@ -235,10 +305,17 @@ def _is_own_object(path: Path, run_name: str, is_own: IsOwn) -> bool:
 
 
 def _volume_record(path: Path) -> dict[str, Any] | None:
-    """Return our record of a store that holds nothing but a volume."""
+    """Return our record of a store that holds nothing but a volume, unchanged since.
+
+    The record is written last: whatever is younger in the store was changed since.
+    """
     if not zarr_group(local_files(), str(path))[1]:
         return None
     attributes = path / ".zattrs"
+    told = attributes if attributes.is_file() else path / "zarr.json"
+    written = told.stat().st_mtime_ns
+    if any(each.stat().st_mtime_ns > written for each in path.rglob("*") if each.is_file()):
+        return None
     if attributes.is_file():
         content = json.loads(attributes.read_bytes())
     else:

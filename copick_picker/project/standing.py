@@ -98,6 +98,8 @@ def standing_at(place: Path, kind: Kind) -> Standing | None:
         restore(place)
         if not os.path.lexists(place):
             return None
+        if place.name in ("", ".."):
+            return Standing(f"the folder {place.resolve()}", is_replaceable=False)
         other = _folded_name(place)
         if other:
             words = f"{other}, which this file system does not distinguish from {place.name}"

@@ -16,7 +16,7 @@ METADATA = (".zgroup", ".zattrs", ".zarray", ".zmetadata", "zarr.json", ".meta")
 """Files of a zarr store that hold no array data; ``.meta`` is copick's."""
 LITTER = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini|\.nfs[0-9a-f]+")
 """Files that operating systems leave in folders: nobody's work."""
-_CHUNK = re.compile(r"c|\d+([./]\d+)*")
+_CHUNK = re.compile(r"(c[./])?\d+([./]\d+)*|c")
 _LEVELS_DEEP = 4
 _NAMED = 5
 
@@ -131,11 +131,23 @@ def _contents(
         below = entries_of(filesystem, f"{path}/{name}")
         if ".zarray" in below or _node_type(filesystem, f"{path}/{name}", below) == "array":
             yield name, True
+            for inner in _no_chunks(filesystem, f"{path}/{name}"):
+                yield f"{name}/{inner}", False
         elif (".zgroup" in below or "zarr.json" in below) and depth < _LEVELS_DEEP:
             for inner, is_array in _contents(filesystem, f"{path}/{name}", below, depth + 1):
                 yield f"{name}/{inner}", is_array
-        elif not all(_CHUNK.fullmatch(each) for each in below):  # chunks of an array cut off
+        elif any(_no_chunks(filesystem, f"{path}/{name}")):  # else chunks of an array cut off
             yield name, False
+
+
+def _no_chunks(filesystem: "AbstractFileSystem", path: str) -> Iterator[str]:
+    """Yield the files below an array, as paths below it, that are no chunks of it."""
+    root = str(filesystem._strip_protocol(path)).rstrip("/")
+    for found in filesystem.find(root):
+        name = str(found)[len(root) + 1 :]
+        last = name.rsplit("/", 1)[-1]
+        if name not in METADATA and not _CHUNK.fullmatch(name) and not LITTER.fullmatch(last):
+            yield name
 
 
 def _node_type(

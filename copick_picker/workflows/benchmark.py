@@ -1,7 +1,7 @@
 """``benchmark run``: a suite's project, then segment, localize, evaluate and report; resumable."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,14 @@ from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, SettingsError, choices_text
 from copick_picker.project.files import write_text
 from copick_picker.project.own_files import is_own_page
-from copick_picker.project.project_folder import begin_anew, end_anew, foreign_files
+from copick_picker.project.project_folder import (
+    begin_anew,
+    end_anew,
+    files_below,
+    foreign_files,
+    foreign_results,
+    refuse_foreign,
+)
 from copick_picker.project.score_folder import SCORES_FILE, read_scores
 from copick_picker.report.score_tables import number_text
 from copick_picker.settings.benchmark import SOURCES, RunSettings, Suite, load_suite
@@ -32,7 +39,6 @@ from copick_picker.workflows.benchmark_project import (
 )
 from copick_picker.workflows.benchmark_stages import Stages, TimedReporter, picks_fingerprint
 from copick_picker.workflows.evaluate import evaluate
-from copick_picker.workflows.evaluation_files import OWN_FILES
 from copick_picker.workflows.localize import localize
 from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.report import report
@@ -74,10 +80,14 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
     suite = asked_suite(settings)
     folder = Path(settings.output)
     _take_folder(folder, suite, overwrite=settings.overwrite)
+    stages = Stages(folder / STAGES_FILE)
+    for label in {*suite.models, *suite.also} - {*stages.labels}:
+        refuse_foreign(folder / label, "this benchmark", foreign_files(folder / label, ()))
+    stages.begin(suite.models, suite.also)
     use_threads(settings.threads)
     reporter.note(f"=== {suite.title} ===")
     config = prepare_project(suite, folder, reporter=reporter)
-    job = _Job(settings, suite, folder, config, Stages(folder / STAGES_FILE), reporter)
+    job = _Job(settings, suite, folder, config, stages, reporter)
     result = Benchmarked()
     for label, model in suite.models.items():
         problem = job.pick(label, model)
@@ -148,7 +158,7 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
     # other candidates may be added, and runs left out, without doing the rest again
     fixed = {key: value for key, value in content.items() if key not in ("models", "also")}
     file = folder / SUITE_FILE
-    if file.is_file():
+    if _is_own_suite(file):
         found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         other = [key for key in {*found, *fixed} if found.get(key) != fixed.get(key)]
         if not other and not overwrite:
@@ -163,7 +173,24 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
     elif os.path.lexists(folder) and (not folder.is_dir() or foreign_files(folder, ())):
         msg = f"{folder} exists and holds no benchmark; name another --output"
         raise ConflictError(msg)
-    write_text(file, yaml.safe_dump(fixed, sort_keys=False, allow_unicode=True))
+    write_text(file, _suite_text(fixed))
+
+
+def _suite_text(fixed: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(fixed), sort_keys=False, allow_unicode=True)
+
+
+def _is_own_suite(file: Path) -> bool:
+    """Return whether a benchmark wrote a suite: it has a form of its own, and no candidates."""
+    if file.is_symlink() or not file.is_file():
+        return False
+    text = file.read_text(encoding="utf-8")
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    is_plain = isinstance(content, dict) and text == _suite_text(content)
+    return is_plain and not {"models", "also"} & set(content)
 
 
 def foreign_of_benchmark(folder: Path) -> list[str]:
@@ -174,20 +201,24 @@ def foreign_of_benchmark(folder: Path) -> list[str]:
     folder : pathlib.Path
         Folder of an earlier benchmark, or any other.
     """
-    if folder.is_symlink() or not (folder / SUITE_FILE).is_file():
+    if folder.is_symlink() or not _is_own_suite(folder / SUITE_FILE):
         return [folder.name]
-    entries = foreign_files(folder, _OWN)
-    labels = [name.rstrip("/") for name in entries if name.endswith("/") and name != f"{PROJECT}/"]
-    labels = [label for label in labels if not (folder / label).is_symlink()]
-    found = [name for name in entries if name.rstrip("/") not in (*labels, PROJECT)]
-    found += [f"{PROJECT}/{name}" for name in foreign_of_project(folder / PROJECT, labels)]
-    for label in labels:
+    stages = Stages(folder / STAGES_FILE)
+    places = {name: folder / name for name in (*stages.labels, PROJECT)}
+    own = [f"{name}/" for name, place in places.items() if not place.is_symlink()]
+    found = []
+    for name in (each for each in foreign_files(folder, _OWN) if each not in own):
+        place = folder / name.rstrip("/")
+        found += files_below(place) if place.is_dir() and not place.is_symlink() else [name]
+    inside = foreign_of_project(folder / PROJECT, stages.models)
+    found += [f"{PROJECT}/{name}" for name in inside]
+    for label in stages.labels:
         place = folder / label
         inside = [each for each in foreign_files(place, _OWN_OF_LABEL) if each != "scores/"]
         page = place / "report.html"
         if page.is_file() and not is_own_page(page):
             inside.append(page.name)
-        inside += [f"scores/{each}" for each in foreign_files(place / "scores", OWN_FILES)]
+        inside += [f"scores/{each}" for each in foreign_results(place / "scores", SCORES_FILE)]
         found += [f"{label}/{each}" for each in inside]
     return found
 

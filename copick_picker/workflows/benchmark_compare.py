@@ -19,7 +19,7 @@ from copick_picker.core.evaluate.compare import (
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.errors import DataError, ProjectError, choices_text
 from copick_picker.project.files import write_folder
-from copick_picker.project.project_folder import check_free_folder
+from copick_picker.project.project_folder import check_free_folder, signed
 from copick_picker.project.score_folder import SCORES_FILE, ScoreFolder, read_score_folder
 from copick_picker.report.score_csv import table_csv
 from copick_picker.report.score_tables import number_text
@@ -30,7 +30,7 @@ from copick_picker.workflows.records import new_record
 from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.score_rules import check_same_rules
 
-OWN_FILES = ("compare.json", "changes.csv")
+COMPARE_FILE = "compare.json"
 CHANGES = ("found", "lost", "new false", "gone false")
 """A reference pick missed by the first and found by the second, or the other way round; a false
 candidate of one with none of the other within the tolerance."""
@@ -68,7 +68,7 @@ def compare(settings: CompareSettings, *, reporter: Reporter) -> Compared:
         If a folder is missing or broken, or the two were made by other rules.
     """
     if settings.output is not None:
-        check_free_folder(Path(settings.output), OWN_FILES, overwrite=settings.overwrite)
+        check_free_folder(Path(settings.output), COMPARE_FILE, overwrite=settings.overwrite)
     paths = [score_folder(Path(name)) for name in (settings.first, settings.second)]
     first, second = (read_score_folder(path) for path in paths)
     check_same_rules(first.values, second.values, names=(str(paths[0]), str(paths[1])))
@@ -106,14 +106,14 @@ def compare(settings: CompareSettings, *, reporter: Reporter) -> Compared:
             },
         }
         files = {
-            "compare.json": (json.dumps(content, indent=1) + "\n").encode(),
+            COMPARE_FILE: (json.dumps(content, indent=1) + "\n").encode(),
             "changes.csv": table_csv(
                 _COLUMNS, changes, [f"first: {paths[0]}; second: {paths[1]}"]
             ).encode(),
         }
         output = Path(settings.output)
-        permit = partial(check_free_folder, output, OWN_FILES, overwrite=settings.overwrite)
-        write_folder(output, files, permit=permit)
+        permit = partial(check_free_folder, output, COMPARE_FILE, overwrite=settings.overwrite)
+        write_folder(output, signed(files, COMPARE_FILE), permit=permit)
         lines.append(f"written to {settings.output}")
     return Compared(tuple(lines))
 

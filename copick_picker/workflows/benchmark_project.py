@@ -9,7 +9,7 @@ from typing import Any
 
 from copick_picker.errors import ConflictError, CopickPickerError, choices_text
 from copick_picker.project.files import remove_at_once, write_text
-from copick_picker.project.making import CONFIG_FILE, config_hash, is_config
+from copick_picker.project.making import CONFIG_FILE, check_root, config_hash, is_config
 from copick_picker.project.project_folder import (
     foreign_files,
     foreign_in_project,
@@ -113,6 +113,7 @@ def _simulated(wanted: SimulatedProject, place: Path, reporter: Reporter) -> str
     asked = wanted.model_dump(mode="json")
     recorded = _recorded(made)
     if {key: value for key, value in recorded.items() if key != _HASH} == asked:
+        check_root(config)
         reporter.note(f"project: {config}, {len(wanted.seeds)} runs stand already")
         return str(config)
     refuse_foreign(place, "benchmark", foreign_of_project(place, ()))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching
 from copick_picker.records import RunOutcome
 from copick_picker.workflows.machine import machine_facts
+from copick_picker.workflows.result_files import write_result_json
 from copick_picker.workflows.runs import Reporter
+
+_CANDIDATES = "candidates"
 
 
 class Stages:
@@ -34,6 +37,32 @@ class Stages:
                 self._known = read_json(file)
             except CopickPickerError:  # a stage done twice is no harm
                 self._known = {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of all candidates that the benchmark has begun with."""
+        return tuple(self._known.get(_CANDIDATES, {}))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of them that are models, whose picks the benchmark makes."""
+        return tuple(
+            label for label, kind in self._known.get(_CANDIDATES, {}).items() if kind == "model"
+        )
+
+    def begin(self, models: Iterable[str], also: Iterable[str]) -> None:
+        """Remember the candidates before the work, to know later what is the benchmark's own.
+
+        Parameters
+        ----------
+        models, also : iterable of str
+            Labels of models, and of picks that are there already.
+        """
+        known = dict(self._known.get(_CANDIDATES, {}))
+        known |= dict.fromkeys(also, "picks") | dict.fromkeys(models, "model")
+        if known != self._known.get(_CANDIDATES):
+            self._known[_CANDIDATES] = known
+            self._write()
 
     def done(self, name: str, key: Mapping[str, Any]) -> bool:
         """Return whether a stage was done with just this.
@@ -58,6 +87,9 @@ class Stages:
             JSON values that went into it.
         """
         self._known[name] = _hash(key)
+        self._write()
+
+    def _write(self) -> None:
         write_text(self._file, json.dumps(self._known, indent=1, sort_keys=True) + "\n")
 
 
@@ -119,7 +151,7 @@ class TimedReporter:
                 {"run": name, "seconds": round(value, 3)} for name, value in sorted(seconds.items())
             ],
         }
-        write_text(self._file, json.dumps(content, indent=1) + "\n")
+        write_result_json(self._file, content)
 
 
 def picks_fingerprint(store: ProjectStore, run_names: Sequence[str], uris: Sequence[str]) -> str:

@@ -21,8 +21,9 @@ from copick_picker.project.project_folder import (
     end_anew,
     foreign_files,
     foreign_in_project,
+    foreign_results,
 )
-from copick_picker.project.score_folder import read_json
+from copick_picker.project.score_folder import SCORES_FILE, read_json
 from copick_picker.project.tables import read_csv
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import option_name
@@ -40,7 +41,6 @@ from copick_picker.workflows.demo_projects import (
     vlp_centres,
 )
 from copick_picker.workflows.evaluate import evaluate
-from copick_picker.workflows.evaluation_files import OWN_FILES
 from copick_picker.workflows.localize import localize
 from copick_picker.workflows.runs import Reporter, Summary
 from copick_picker.workflows.segment import segment
@@ -180,7 +180,7 @@ def foreign_of_demo(folder: Path) -> list[str]:
         if os.path.lexists(config) and not is_config(config, made.get(name)):
             inside.append(CONFIG_FILE)
         inside += [f"project/{each}" for each in foreign_in_project(part / "project", _is_own)]
-        inside += [f"scores/{each}" for each in foreign_files(part / "scores", OWN_FILES)]
+        inside += [f"scores/{each}" for each in foreign_results(part / "scores", SCORES_FILE)]
         found += [f"{name}/{each}" for each in inside]
     return found
 

@@ -18,7 +18,8 @@ from copick_picker.errors import (
     nearest_name,
 )
 from copick_picker.project.files import write_folder
-from copick_picker.project.project_folder import check_free_folder
+from copick_picker.project.project_folder import check_free_folder, signed
+from copick_picker.project.score_folder import SCORES_FILE
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching, the_one
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, RunOutcome
@@ -29,7 +30,7 @@ from copick_picker.settings.evaluate import (
     EvaluateSettings,
 )
 from copick_picker.workflows.alignments import check_alignments
-from copick_picker.workflows.evaluation_files import OWN_FILES, Scored, score_files, show_scores
+from copick_picker.workflows.evaluation_files import Scored, score_files, show_scores
 from copick_picker.workflows.evaluation_limits import check_limits, missed_limits
 from copick_picker.workflows.evaluation_objects import scored_objects
 from copick_picker.workflows.masks import recorded_distances
@@ -64,12 +65,13 @@ def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
     """
     store = open_job(settings)
     if not settings.dry_run:
-        check_free_folder(Path(settings.output), OWN_FILES, overwrite=settings.overwrite)
+        check_free_folder(Path(settings.output), SCORES_FILE, overwrite=settings.overwrite)
     summary, scored = score_project(settings, store, reporter=reporter)
     if scored is not None:
         output = Path(settings.output)
-        permit = partial(check_free_folder, output, OWN_FILES, overwrite=settings.overwrite)
-        write_folder(output, score_files(scored, store, reporter=reporter), permit=permit)
+        permit = partial(check_free_folder, output, SCORES_FILE, overwrite=settings.overwrite)
+        files = signed(score_files(scored, store, reporter=reporter), SCORES_FILE)
+        write_folder(output, files, permit=permit)
         show_scores(scored, reporter)
         summary = _with_figures(summary, scored)
     if settings.json_file is not None:

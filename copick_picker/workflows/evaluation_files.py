@@ -24,7 +24,6 @@ from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMO
 from copick_picker.workflows.records import new_record
 from copick_picker.workflows.runs import Reporter
 
-OWN_FILES = ("scores.json", "scores.csv", "matches.csv", "scores.png", "slices_*.png")
 _LIBRARIES = ("copick", "numpy", "scipy")
 _MOST_RUN_ROWS = 60
 

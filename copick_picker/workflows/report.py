@@ -15,8 +15,8 @@ from copick_picker.errors import (
     choices_text,
 )
 from copick_picker.project.copick_store import open_project
-from copick_picker.project.files import write_text
-from copick_picker.project.own_files import is_own_page
+from copick_picker.project.files import write_bytes
+from copick_picker.project.own_files import is_own_page, signed_page
 from copick_picker.project.score_folder import (
     ScoreFolder,
     read_json,
@@ -117,10 +117,11 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Written:
             remarks=remarks,
         )
     )
-    write_text(output, page, permit=_place(settings, output).check)
+    data = signed_page(page)
+    write_bytes(output, data, permit=_place(settings, output).check)
     for line in remarks:
         reporter.note(line)
-    return Written(output, len(page.encode()), gallery)
+    return Written(output, len(data), gallery)
 
 
 def _place(settings: ReportSettings, output: Path) -> Output:

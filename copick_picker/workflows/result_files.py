@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.project.files import write_text
-from copick_picker.project.own_files import MARK, PRODUCER, has_columns, is_own_json
+from copick_picker.project.own_files import MARK, RESULT_OF, has_columns, is_own_json
 from copick_picker.project.standing import Output, own_file
 from copick_picker.settings.browse import BrowsePortalSettings, BrowseProjectSettings
 
@@ -75,5 +75,5 @@ def write_result_json(path: Path, content: Mapping[str, Any]) -> None:
     ConflictError
         If the file is something else.
     """
-    text = json.dumps({PRODUCER: MARK, **content}, indent=2) + "\n"
+    text = json.dumps({RESULT_OF: MARK, **content}, indent=2) + "\n"
     write_text(path, text, permit=result_json(path).check)

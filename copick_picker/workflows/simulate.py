@@ -15,6 +15,7 @@ from copick_picker.errors import ConflictError
 from copick_picker.project.files import write_text
 from copick_picker.project.making import (
     CONFIG_FILE,
+    check_root,
     config_hash,
     create_project,
     is_config,
@@ -193,11 +194,41 @@ def _project(plan: Plan, *, overwrite: bool) -> Path:
         runs = max(runs, int(stored.get("runs", 1)))
     specs, details = _objects(plan.scene)
     config = project_config(output, specs, name=plan.scene.title, details=details)
-    content = {**plan.record, "runs": runs, _HASH: config_hash(config)}
-    write_text(manifest, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    if os.path.lexists(output / CONFIG_FILE):
+        check_root(output / CONFIG_FILE)
+    content = {**(stored or plan.record), "runs": runs, _HASH: config_hash(config)}
+    if content != stored:
+        _write_manifest(manifest, content, stored, plan)
     if not (output / CONFIG_FILE).exists():
         create_project(output, specs, name=plan.scene.title, details=details)
     return output / CONFIG_FILE
+
+
+def _write_manifest(
+    manifest: Path, content: dict[str, Any], stored: dict[str, Any] | None, plan: Plan
+) -> None:
+    """Write what a folder is made from, unless somebody edited it or another process was faster."""
+    if stored is not None and manifest.read_text(encoding="utf-8") != _text(stored):
+        msg = f"{manifest} was edited, and this call would write it anew; name another --output"
+        raise ConflictError(msg)
+
+    def permit() -> None:
+        now = _stored(manifest)
+        if now is None and os.path.lexists(manifest):
+            msg = f"{manifest} is no manifest of a simulation; name another --output"
+            raise ConflictError(msg)
+        difference = "" if now is None else same_job(now, plan.record)
+        if difference:
+            msg = (
+                f"{manifest.parent} is being simulated otherwise by another process ({difference})"
+            )
+            raise ConflictError(msg)
+
+    write_text(manifest, _text(content), permit=permit)
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
 
 
 def foreign_of_simulation(folder: Path) -> list[str]:
@@ -220,7 +251,7 @@ def foreign_of_simulation(folder: Path) -> list[str]:
     ]
     if os.path.lexists(config) and not is_config(config, stored.get(_HASH)):
         found.append(CONFIG_FILE)
-    inside = foreign_files(folder / MANIFEST_FOLDER, ["SIM_*.yaml"])
+    inside = foreign_files(folder / MANIFEST_FOLDER, ["SIM_[0-9]*[0-9].yaml"])
     found += [f"{MANIFEST_FOLDER}/{name}" for name in inside]
     names = _names_made(stored)
 

@@ -1,5 +1,6 @@
 """Make one run of a simulated project: specimen, tomograms, truth."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,17 @@ import yaml
 from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.core.simulate.specimen import build_specimen
 from copick_picker.core.simulate.truth import Specimen
+from copick_picker.errors import ConflictError
 from copick_picker.project.copick_store import CopickStore, open_project
 from copick_picker.project.files import write_text
 from copick_picker.project.instances import write_instances
 from copick_picker.project.making import CONFIG_FILE
+from copick_picker.project.provenance import from_yaml
 from copick_picker.project.tomograms import TomogramWriter
 from copick_picker.records import PickSet, PicksKey, RunOutcome, SegmentationKey, TomogramKey
 from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings
-from copick_picker.workflows.records import same_job_as
+from copick_picker.workflows.records import digest, same_job_as
 from copick_picker.workflows.simulate_imaging import Tomograms, tomograms_of
 from copick_picker.workflows.simulate_molecules import LoadedMolecule
 
@@ -80,7 +83,8 @@ class RunMaker:
             ``SIM_001`` and so on; its number is part of the seed.
         """
         manifest = run_manifest(self.output, run_name)
-        if manifest.exists():
+        if os.path.lexists(manifest):
+            self._check(run_name, manifest)
             return RunOutcome(run_name, "skipped", "complete")
         number = int(run_name.rpartition("_")[2])
         seeds = np.random.SeedSequence([self.scene.seed, number]).spawn(2)
@@ -97,6 +101,7 @@ class RunMaker:
         placed = {name: specimen.count(name) for name in specimen.placed}
         content = {
             "run": run_name,
+            "project": digest(self.record),
             "seed": [self.scene.seed, number],
             "ice_z_angstrom": list(specimen.ice_z_angstrom),
             "occupied_share": specimen.occupied_share,
@@ -108,6 +113,17 @@ class RunMaker:
         write_text(manifest, yaml.safe_dump(_plain(content), sort_keys=False))
         text = ", ".join(f"{placed[name]} {name}" for name in self.scene.labelled())
         return RunOutcome(run_name, "done", text, {"placed": placed})
+
+    def _check(self, run_name: str, manifest: Path) -> None:
+        """Raise where a run is of another simulation, made in this folder at the same time."""
+        content = from_yaml(manifest.read_bytes(), str(manifest))
+        known = content.get("project") if isinstance(content, dict) else None
+        if known is not None and known != digest(self.record):
+            msg = (
+                f"run {run_name} is of another simulation ({manifest}); use --overwrite or another "
+                "--output"
+            )
+            raise ConflictError(msg)
 
     def _write(self, run_name: str, specimen: Specimen, images: Tomograms) -> None:
         """Write everything but the manifest; what an interrupted command left is replaced."""

@@ -21,7 +21,12 @@ from copick_picker.errors import ConflictError, DataError, SettingsError, choice
 from copick_picker.project.checkpoints import read_mapping
 from copick_picker.project.files import remove
 from copick_picker.project.model_places import check_free_models, is_model_folder
-from copick_picker.project.project_folder import begin_anew, end_anew
+from copick_picker.project.project_folder import (
+    begin_anew,
+    end_anew,
+    foreign_files,
+    refuse_foreign,
+)
 from copick_picker.project.training_files import (
     BEST_FILE,
     DONE_FILE,
@@ -102,6 +107,9 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> TrainSummary:
         If the project, a setting or the training data is wrong, before anything is written.
     """
     check_extra()
+    if Path(settings.output).name in ("", ".."):
+        msg = f"--output '{settings.output}': name a new folder"
+        raise SettingsError(msg)
     check_plan(settings.augmentations)
     use_threads(settings.threads)
     if resolve_device(settings.device).type == "cpu":
@@ -320,6 +328,7 @@ def _prepare(settings: TrainSettings, record: dict[str, Any]) -> None:
     if settings.overwrite:
         begin_anew(folder, "train", foreign_in_training)
     if not (folder / JOB_FILE).is_file():
+        refuse_foreign(folder, "this training", foreign_files(folder, ()))
         write_json(folder / JOB_FILE, {"replaces": settings.overwrite, "record": record})
 
 

@@ -15,7 +15,7 @@ from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
 from copick_picker.errors import choices_text
 from copick_picker.project.files import replacing
-from copick_picker.project.model_places import BESIDE, check_free_models
+from copick_picker.project.model_places import README_FILE, check_free_models
 from copick_picker.project.training_files import BEST_FILE, CURVE_FILE, read_weights
 from copick_picker.scores import Evaluation
 from copick_picker.settings.model import ModelCard, ModelObject
@@ -106,7 +106,7 @@ def write_results(
 def _beside(course: Course, card: ModelCard) -> dict[str, str]:
     """Return what stands beside a model: its curve and what it is, in words."""
     curve = (course.folder / CURVE_FILE).read_text(encoding="utf-8")
-    return dict(zip(BESIDE, (curve, readme_text(card)), strict=True))
+    return {CURVE_FILE: curve, README_FILE: readme_text(card)}
 
 
 def score_figures(evaluation: Evaluation, calibration: Calibration) -> dict[str, dict[str, Any]]:

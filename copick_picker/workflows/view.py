@@ -11,7 +11,7 @@ from copick_picker import __version__
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import SettingsError
 from copick_picker.project.files import write_bytes
-from copick_picker.project.own_files import is_own_page, is_own_picture
+from copick_picker.project.own_files import is_own_page, is_own_picture, signed_page
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, the_one
@@ -189,7 +189,7 @@ class _Viewing:
             return png_bytes(figure, about)
         slices = {name: small.slices(axis, _planes(small, axis, settings)) for axis, name in VIEWS}
         page = ViewContent(title, lead, footer, small, slices, marks, spot, limits, contrast)
-        return view_page(page).encode("utf-8")
+        return signed_page(view_page(page))
 
     def _footer(self, key: TomogramKey) -> str:
         settings = self.settings

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+import zarr
 from click.testing import CliRunner, Result
 
 from copick_picker.cli.main import console
@@ -82,6 +83,28 @@ def edited_picks(folder: Path) -> None:
     file.write_text(json.dumps(content))
 
 
+def edited_volume(folder: Path) -> None:
+    """Paint into a segmentation, as a person does in napari."""
+    stores = (folder / "project/ExperimentRuns/SIM_001/Segmentations").glob("*.zarr")
+    zarr.open_group(str(next(stores)), mode="r+")["0"][:3] = 1
+
+
+def notes_in_an_array(folder: Path) -> None:
+    store = folder / "project/ExperimentRuns/SIM_001/VoxelSpacing10.000/wbp.zarr"
+    (store / "0" / "notes.txt").write_text("years of work")
+
+
+def notes_below_numbers(folder: Path) -> None:
+    store = folder / "project/ExperimentRuns/SIM_001/VoxelSpacing10.000/wbp.zarr"
+    (store / "backup" / "2024").mkdir(parents=True)
+    (store / "backup" / "2024" / "precious.txt").write_text("years of work")
+
+
+def a_folder_with_a_name_of_copicks(folder: Path) -> None:
+    (folder / ".meta").mkdir()
+    (folder / ".meta" / "notes.txt").write_text("years of work")
+
+
 def notes(folder: Path) -> None:
     (folder / "notes.txt").write_text("years of work")
 
@@ -128,6 +151,10 @@ def link(folder: Path) -> None:
         (users_picks, "Picks/anna_1_ball.json", 1),
         (users_segmentation, "10.000_picker_1_inner-multilabel.zarr", 1),
         (edited_picks, "Picks/simulation_1_ball.json", 2),
+        (edited_volume, "truth-multilabel.zarr", 1),
+        (notes_in_an_array, "wbp.zarr", 1),
+        (notes_below_numbers, "wbp.zarr", 1),
+        (a_folder_with_a_name_of_copicks, ".meta/", 1),
         (notes, "notes.txt", 1),
         (notes_in_a_store, "wbp.zarr", 1),
         (notes_in_a_run, "Meshes/me_1_ball.glb", 1),
@@ -161,14 +188,16 @@ def test_a_simulation_begun_anew_keeps_the_old_until_it_stands(made, tmp_path):
         patch.setattr("copick_picker.workflows.simulate_run.build_specimen", _stopped)
         stopped = invoke("simulate", file, "-o", made, "--threads", 1, "--overwrite")
     assert stopped.exit_code == 130
-    assert state(aside_of(made)) == before
+    aside = state(aside_of(made))
+    assert aside.pop(".copick-picker-replaced") == b""  # who put it there
+    assert aside == before
 
     other = scene_file(tmp_path, seed=7)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("copick_picker.workflows.simulate_run.build_specimen", _stopped)
         stopped = invoke("simulate", other, "-o", made, "--threads", 1, "--overwrite")
     assert stopped.exit_code == 130
-    assert state(aside_of(made)) == before
+    assert {path: data for path, data in state(aside_of(made)).items() if path in before} == before
 
     done = invoke("simulate", other, "-o", made, "--threads", 1)
     assert done.exit_code == 0, done.output
@@ -192,7 +221,6 @@ def test_what_a_user_put_aside_is_not_removed(made, tmp_path):
 
     resumed = invoke("simulate", scene_file(tmp_path), "-o", made, "--threads", 1)
     assert resumed.exit_code == 0, resumed.output
-    assert f"kept {aside_of(made)}: it contains" in resumed.output
     assert (aside_of(made) / "thesis.txt").is_file()
 
 
@@ -207,6 +235,58 @@ def test_a_link_to_a_project_is_begun_anew_without_its_target(made, tmp_path):
     assert result.exit_code == 2, result.output
     assert state(made) == before
     assert place.is_symlink()
+
+
+def test_a_folder_that_is_called_as_ours_is_not_removed(made, tmp_path):
+    other = aside_of(made)
+    done = invoke("simulate", scene_file(tmp_path), "-o", other, "--threads", 1)
+    assert done.exit_code == 0, done.output
+    before = state(other)
+    assert invoke("simulate", scene_file(tmp_path), "-o", made, "--threads", 1).exit_code == 0
+    assert state(other) == before
+    again = invoke(
+        *("simulate", scene_file(tmp_path, seed=6), "-o", made, "--threads", 1, "--overwrite")
+    )
+    assert again.exit_code == 2
+    assert "is in the way" in again.output
+    assert state(other) == before
+
+
+def test_an_edited_manifest_stays(made, tmp_path):
+    manifest = made / "manifest.yaml"
+    manifest.write_text(manifest.read_text() + "# my remark\nnote: mine\n")
+    text = manifest.read_text()
+    assert invoke("simulate", scene_file(tmp_path), "-o", made, "--threads", 1).exit_code == 0
+    assert manifest.read_text() == text
+    more = invoke("simulate", scene_file(tmp_path, runs=2), "-o", made, "--threads", 1)
+    assert more.exit_code == 2
+    assert "manifest.yaml was edited" in more.output
+    assert manifest.read_text() == text
+
+
+def test_a_copied_project_writes_nothing_into_the_original(simulated, tmp_path):
+    before = state(simulated)
+    shutil.copytree(simulated, tmp_path / "copy")
+    copied = state(tmp_path / "copy")
+    file = scene_file(tmp_path, runs=2)
+
+    result = invoke("simulate", file, "-o", tmp_path / "copy", "--threads", 1)
+
+    assert result.exit_code == 2, result.output
+    assert "was the project moved or copied?" in result.output
+    assert state(simulated) == before
+    assert state(tmp_path / "copy") == copied
+
+
+def test_a_run_of_another_simulation_is_not_complete(made, tmp_path):
+    file = made / "manifest" / "SIM_001.yaml"
+    content = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**content, "project": "0123456789abcdef"}))
+
+    result = invoke("simulate", scene_file(tmp_path), "-o", made, "--threads", 1)
+
+    assert result.exit_code == 1, result.output
+    assert "SIM_001 failed: run SIM_001 is of another simulation" in result.output
 
 
 @pytest.fixture(scope="module")
@@ -247,6 +327,34 @@ def test_a_benchmark_with_picks_of_a_user_stays(benchmarked, tmp_path):
     result = invoke("benchmark", "run", suite, "-o", out, "--overwrite")
     assert "simulating 1 tomograms" in result.output  # begun anew, and nobody has picked in it
     assert (aside_of(out) / "suite.yaml").is_file()
+
+
+def test_a_folder_of_a_user_is_no_candidates(benchmarked, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(benchmarked / "out", out)
+    (out / "mine" / "scores").mkdir(parents=True)
+    (out / "mine" / "scores" / "scores.csv").write_text("my,own,table")
+    before = state(out)
+
+    line = ("benchmark", "run", benchmarked / "suite.yaml", "-o", out, "--also", "mine=*:anna/1")
+    result = invoke(*line)
+
+    assert result.exit_code == 2, result.output
+    assert "mine holds other things (scores/)" in result.output
+    assert state(out) == before
+
+
+def test_a_suite_written_by_hand_makes_no_benchmark_of_its_folder(tmp_path):
+    folder = tmp_path / "bm"
+    folder.mkdir()
+    (folder / "suite.yaml").write_text("# mine\n" + yaml.safe_dump(SUITE))
+    before = state(folder)
+
+    for more in ((), ("--overwrite",)):
+        result = invoke("benchmark", "run", folder / "suite.yaml", "-o", folder, *more)
+        assert result.exit_code == 2, result.output
+        assert "exists and holds no benchmark" in result.output
+        assert state(folder) == before
 
 
 def test_a_changed_project_of_a_benchmark_stays(benchmarked, tmp_path):

@@ -1,5 +1,6 @@
 """No command takes what stands in the place of an output for absent: all commands, all things."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -424,6 +425,68 @@ def test_a_configuration_is_no_summary_and_no_log(scored: Path, tmp_path: Path) 
         assert result.exit_code == 2, result.output
         assert f"{config} exists" in result.output
         assert config.read_bytes() == before
+
+
+def test_files_that_were_edited_or_are_of_another_kind_stay(scored: Path, tmp_path: Path) -> None:
+    """A command's own file by name, which somebody has worked on, is the user's."""
+    folder = copied_project(scored, tmp_path / "project").parent
+    evaluate, report, convert, train = (
+        NAMED[name].line(folder) for name in ("evaluate", "report", "model convert", "train")
+    )
+    for line, edited in (
+        (evaluate, "new/scores.csv"),
+        (report, "new.html"),
+        (train, "new/README.md"),
+        (convert, "new/README.md"),
+    ):
+        assert invoke(line).exit_code == 0
+        place = folder / edited
+        place.write_text((place.read_text() if place.exists() else "") + "my remark\n")
+        before = state(folder)
+        result = invoke([*line, "--overwrite"])
+        assert result.exit_code == 2, result.output
+        assert edited.split("/")[-1] in result.output
+        assert state(folder) == before
+        shutil.rmtree(folder / "new", ignore_errors=True)
+        shutil.rmtree(folder / "new.training", ignore_errors=True)
+    summary = invoke(
+        [
+            *NAMED["--json"].words[:2],
+            *NAMED["--json"].line(folder)[2:4],
+            "--json",
+            str(folder / "one" / "scores.json"),
+        ]
+    )
+    assert summary.exit_code == 2, summary.output
+    assert "scores.json exists" in summary.output
+
+
+def test_the_files_of_another_training_stay(scored: Path, tmp_path: Path) -> None:
+    folder = copied_project(scored, tmp_path / "project").parent
+    (folder / "new.training").mkdir()
+    (folder / "new.training" / "best.safetensors").write_text("years of work")
+    before = state(folder)
+
+    result = invoke(NAMED["train"].line(folder))
+
+    assert result.exit_code == 2, result.output
+    assert "new.training holds other things (best.safetensors)" in result.output
+    assert state(folder) == before
+
+
+def test_the_current_folder_is_no_place_for_results(
+    scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied_project(scored, tmp_path / "project").parent
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    for name in ("evaluate", "model convert", "train", "benchmark compare"):
+        *words, _, _ = NAMED[name].line(folder)
+        for more in ((), ("--overwrite",)):
+            result = invoke([*words, "-o", ".", *more])
+            assert result.exit_code == 2, result.output
+            assert result.output.count("Error: ") == 1
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", FILES)
