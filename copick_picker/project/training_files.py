@@ -14,10 +14,10 @@ from safetensors.torch import save as save_safetensors
 
 from copick_picker.errors import CheckpointError, ProjectError
 from copick_picker.project.files import write_bytes, write_text
+from copick_picker.project.model_places import CURVE_FILE
 from copick_picker.project.project_folder import foreign_files
 
 JOB_FILE = "job.json"
-CURVE_FILE = "curve.csv"
 STATE_FILE = "last.ckpt"
 BEST_FILE = "best.safetensors"
 DONE_FILE = "done.json"

@@ -22,9 +22,9 @@ from copick_picker.core.segment.device import cuda_devices, fast_precision, reso
 from copick_picker.core.train.module import PickerModule, TensorBatch
 from copick_picker.errors import CopickPickerError, SettingsError
 from copick_picker.project.files import replacing
+from copick_picker.project.model_places import CURVE_FILE
 from copick_picker.project.training_files import (
     BEST_FILE,
-    CURVE_FILE,
     DONE_FILE,
     STATE_FILE,
     read_curve,

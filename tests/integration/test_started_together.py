@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from copick_picker.errors import ProjectError
 from copick_picker.project.copick_store import open_project
@@ -122,6 +123,37 @@ def test_of_several_localize_with_other_settings_one_wins_and_keeps_its_record(
     for run_name in RUNS:
         assert store.picks_provenance(run_name, PicksKey("ribosome", "picker", "1")) is not None
     assert temporaries(folder) == []
+
+
+def test_two_simulations_that_begin_in_one_folder_do_not_mix(tmp_path: Path) -> None:
+    scene = {
+        "title": "Balls",
+        "runs": 2,
+        "shape": [20, 40, 44],
+        "voxel_spacing": 10.0,
+        "objects": {"ball": {"molecule": "blob:200", "count": 2, "radius_angstrom": 60}},
+        "imaging": {"path": "quick"},
+    }
+    context, processes, lines = server(), [], []
+    for seed in (1, 2):
+        file = tmp_path / f"scene-{seed}.yaml"
+        file.write_text(yaml.safe_dump({**scene, "seed": seed}))
+        log = str(tmp_path / f"log-{seed}.txt")
+        lines.append(["simulate", str(file), "-o", str(tmp_path / "made"), "--log", log])
+        processes.append(start(context, lines[-1], tmp_path / f"output-{seed}.txt"))
+    for process in processes:
+        process.join()
+
+    codes = [process.exitcode for process in processes]
+    said = [(tmp_path / f"output-{seed}.txt").read_text() for seed in (1, 2)]
+    assert sorted(codes) == [0, 2], said
+    assert "otherwise" in said[codes.index(2)]
+    again = start(context, lines[codes.index(0)], tmp_path / "again.txt")
+    again.join()
+    assert again.exitcode == 0
+    assert "2 skipped" in (tmp_path / "again.txt").read_text()
+    wanted = f"seed: {1 + codes.index(0)}"
+    assert wanted in (tmp_path / "made" / "manifest.yaml").read_text()
 
 
 def test_what_another_segment_finished_meanwhile_counts_as_skipped(folder: Path) -> None:
