@@ -1,5 +1,6 @@
 """No command takes what stands in the place of an output for absent: all commands, all things."""
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -520,3 +521,16 @@ def test_the_same_call_again_finds_its_files_complete(
 
     assert again.exit_code == 0, again.output
     assert place.stat().st_mtime_ns == stamp
+
+
+def test_names_that_the_system_refuses_and_pipes_are_one_line(scored: Path, tmp_path: Path) -> None:
+    folder = copied_project(scored, tmp_path / "project").parent
+    *words, _, _ = NAMED["evaluate"].line(folder)
+    long = invoke([*words, "-o", folder / ("x" * 245)])
+    assert long.exit_code == 2, long.output
+    assert "File name too long" in long.output
+
+    os.mkfifo(tmp_path / "pipe")  # whoever opens it waits for a reader
+    piped = invoke([*NAMED["--json"].line(folder)[:-2], "--log", tmp_path / "pipe"])
+    assert piped.exit_code == 2, piped.output
+    assert "is no log of copick-picker" in piped.output
