@@ -241,7 +241,7 @@ def end_anew(folder: Path, foreign: Foreign) -> str:
     foreign : callable
         What a folder holds that the command did not make.
     """
-    if not folder.name:
+    if folder.name in ("", ".."):  # never begun anew
         return ""
     aside = aside_of(folder)
     for place in (folder, aside):
