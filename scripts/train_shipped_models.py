@@ -36,7 +36,7 @@ from recipes import RECIPES, Recipe
 from shipped_cards import macro_f1, write_card
 
 from copick_picker.core.models.registry import build_network, load_state
-from copick_picker.project.checkpoints import read_crop, read_model_folder
+from copick_picker.project.folders.checkpoints import read_crop, read_model_folder
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.model import model_card

@@ -18,8 +18,8 @@ import torch
 import yaml
 
 from copick_picker.core.models.registry import build_network
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import add_picks, add_tomogram, create_project
+from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.records import (
     FeatureKey,
     ObjectSpec,

@@ -13,8 +13,8 @@ from copick_picker import __version__
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, SettingsError, choices_text
 from copick_picker.project.files import write_text
-from copick_picker.project.own_files import is_own_page
-from copick_picker.project.project_folder import (
+from copick_picker.project.folders.own_files import is_own_page
+from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
     files_below,
@@ -22,7 +22,7 @@ from copick_picker.project.project_folder import (
     foreign_results,
     refuse_foreign,
 )
-from copick_picker.project.score_folder import SCORES_FILE, read_scores
+from copick_picker.project.folders.score_folder import SCORES_FILE, read_scores
 from copick_picker.report.score_tables import number_text
 from copick_picker.settings.benchmark import SOURCES, RunSettings, Suite, load_suite
 from copick_picker.settings.evaluate import EvaluateSettings

@@ -19,8 +19,8 @@ from copick_picker.core.evaluate.compare import (
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.errors import DataError, ProjectError, choices_text
 from copick_picker.project.files import write_folder
-from copick_picker.project.project_folder import check_free_folder, signed
-from copick_picker.project.score_folder import SCORES_FILE, ScoreFolder, read_score_folder
+from copick_picker.project.folders.project_folder import check_free_folder, signed
+from copick_picker.project.folders.score_folder import SCORES_FILE, ScoreFolder, read_score_folder
 from copick_picker.report.score_csv import table_csv
 from copick_picker.report.score_tables import number_text
 from copick_picker.scores import PickTable

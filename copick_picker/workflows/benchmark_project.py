@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import ConflictError, CopickPickerError, choices_text
+from copick_picker.project.copick.making import CONFIG_FILE, check_root, config_hash, is_config
 from copick_picker.project.files import remove_at_once, write_text
-from copick_picker.project.making import CONFIG_FILE, check_root, config_hash, is_config
-from copick_picker.project.project_folder import (
+from copick_picker.project.folders.project_folder import (
     foreign_files,
     foreign_in_project,
     refuse_foreign,
 )
-from copick_picker.project.score_folder import read_json
+from copick_picker.project.folders.score_folder import read_json
 from copick_picker.settings.benchmark import SimulatedProject, Suite
 from copick_picker.workflows.demo_projects import (
     MADE_BY,

@@ -9,7 +9,7 @@ from typing import Any
 from copick_picker import __version__
 from copick_picker.errors import CopickPickerError
 from copick_picker.project.files import write_text
-from copick_picker.project.score_folder import read_json
+from copick_picker.project.folders.score_folder import read_json
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching
 from copick_picker.records import RunOutcome

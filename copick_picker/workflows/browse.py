@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from copick_picker.project.files import write_text
-from copick_picker.project.inventory import RunInventory, StoredItem, open_inventory
+from copick_picker.project.inventory.records import RunInventory, StoredItem, open_inventory
 from copick_picker.records import ObjectSpec, RunOutcome
 from copick_picker.settings.browse import BrowseProjectSettings
 from copick_picker.workflows.browse_tables import Table, project_tables

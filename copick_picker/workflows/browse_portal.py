@@ -10,9 +10,9 @@ from typing import Any
 from copick_picker import __version__
 from copick_picker.errors import UnknownNameError, choices_text, nearest_name
 from copick_picker.project.files import write_text
-from copick_picker.project.portal import portal_datasets, portal_names, portal_runs
-from copick_picker.project.portal_client import PortalClient
-from copick_picker.project.portal_records import (
+from copick_picker.project.portal.client import PortalClient
+from copick_picker.project.portal.queries import portal_datasets, portal_names, portal_runs
+from copick_picker.project.portal.records import (
     DatasetFilter,
     PortalDataset,
     PortalRun,

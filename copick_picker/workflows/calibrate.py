@@ -13,13 +13,13 @@ from copick_picker.core.evaluate.calibration import (
     calibrated_thresholds,
 )
 from copick_picker.errors import CheckpointError, DataError, SettingsError
-from copick_picker.project.checkpoints import read_model_folder, replace_card
 from copick_picker.project.files import write_bytes
-from copick_picker.project.model_places import is_model_folder
-from copick_picker.project.own_files import is_own_picture
+from copick_picker.project.folders.checkpoints import read_model_folder, replace_card
+from copick_picker.project.folders.model_places import is_model_folder
+from copick_picker.project.folders.own_files import is_own_picture
+from copick_picker.project.folders.thresholds import check_writable, store_thresholds
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.thresholds import check_writable, store_thresholds
 from copick_picker.project.uris import matching
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_tables import number_text

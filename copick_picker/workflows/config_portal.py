@@ -18,13 +18,13 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
-from copick_picker.project.copick_api import sanitize_name
+from copick_picker.project.copick.api import sanitize_name
+from copick_picker.project.copick.making import COLOURS
 from copick_picker.project.files import write_text
-from copick_picker.project.making import COLOURS
-from copick_picker.project.portal import portal_objects
-from copick_picker.project.portal_client import PortalClient
-from copick_picker.project.portal_records import PortalObject
-from copick_picker.project.score_folder import read_json
+from copick_picker.project.folders.score_folder import read_json
+from copick_picker.project.portal.client import PortalClient
+from copick_picker.project.portal.queries import portal_objects
+from copick_picker.project.portal.records import PortalObject
 from copick_picker.project.standing import Output, own_file
 from copick_picker.settings.config_portal import KNOWN_OBJECTS, ConfigPortalSettings
 from copick_picker.workflows.runs import Reporter

@@ -17,8 +17,8 @@ from copick_picker.core.segment.device import resolve_device, use_threads
 from copick_picker.core.segment.plan import EngineOptions
 from copick_picker.core.segment.wrapped import LabelRule, scaled, segment_wrapped
 from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
-from copick_picker.project.checkpoints import file_sha256
-from copick_picker.project.cryosiam_files import (
+from copick_picker.project.folders.checkpoints import file_sha256
+from copick_picker.project.formats.cryosiam_files import (
     SUFFIX,
     is_predictions,
     read_labels,
@@ -27,7 +27,7 @@ from copick_picker.project.cryosiam_files import (
     replace_labels,
     write_predictions,
 )
-from copick_picker.project.mrc import is_mrc, is_own_mrc, read_mrc, write_mrc
+from copick_picker.project.formats.mrc import is_mrc, is_own_mrc, read_mrc, write_mrc
 from copick_picker.project.standing import Output, own_file
 from copick_picker.records import RunOutcome
 from copick_picker.settings.cryosiam import (

@@ -15,8 +15,9 @@ from copick_picker.core.localize.eroded import (
     eroded_components,
 )
 from copick_picker.errors import ConflictError, CopickPickerError, SettingsError, choices_text
-from copick_picker.project.checkpoints import file_sha256
-from copick_picker.project.cryosiam_files import (
+from copick_picker.project.files import write_text
+from copick_picker.project.folders.checkpoints import file_sha256
+from copick_picker.project.formats.cryosiam_files import (
     SUFFIX,
     Row,
     csv_text,
@@ -25,8 +26,7 @@ from copick_picker.project.cryosiam_files import (
     read_probabilities,
     star_text,
 )
-from copick_picker.project.files import write_text
-from copick_picker.project.mrc import read_mrc
+from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.uris import parse_output
 from copick_picker.records import PickSet, PicksKey, RunOutcome

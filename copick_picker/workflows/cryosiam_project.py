@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
-from copick_picker.project.checkpoints import read_model_folder
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.model_places import is_model_folder
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.folders.checkpoints import read_model_folder
+from copick_picker.project.folders.model_places import is_model_folder
 from copick_picker.project.store import OutputKey, ProjectStore, Provenance
 from copick_picker.project.uris import check_uri, parse_output, the_one
 from copick_picker.records import FeatureKey, ObjectSpec, SegmentationKey, TomogramKey

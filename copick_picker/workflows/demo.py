@@ -14,17 +14,17 @@ import numpy as np
 
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, UnknownNameError, choices_text
+from copick_picker.project.copick.making import CONFIG_FILE, config_hash, is_config
 from copick_picker.project.files import write_text
-from copick_picker.project.making import CONFIG_FILE, config_hash, is_config
-from copick_picker.project.project_folder import (
+from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
     foreign_files,
     foreign_in_project,
     foreign_results,
 )
-from copick_picker.project.score_folder import SCORES_FILE, read_json
-from copick_picker.project.tables import read_csv
+from copick_picker.project.folders.score_folder import SCORES_FILE, read_json
+from copick_picker.project.formats.tables import read_csv
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import option_name
 from copick_picker.settings.job import JobSettings

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.core.simulate.molecules import Molecule, prepared_molecule
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import create_project
-from copick_picker.project.mrc import read_mrc
-from copick_picker.project.tables import read_csv
-from copick_picker.project.tomograms import TomogramWriter
+from copick_picker.project.copick.making import create_project
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.copick.tomograms import TomogramWriter
+from copick_picker.project.formats.mrc import read_mrc
+from copick_picker.project.formats.tables import read_csv
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,

@@ -18,8 +18,8 @@ from copick_picker.errors import (
     nearest_name,
 )
 from copick_picker.project.files import write_folder
-from copick_picker.project.project_folder import check_free_folder, signed
-from copick_picker.project.score_folder import SCORES_FILE
+from copick_picker.project.folders.project_folder import check_free_folder, signed
+from copick_picker.project.folders.score_folder import SCORES_FILE
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching, the_one
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, RunOutcome

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import DataError, SettingsError
+from copick_picker.project.copick.provenance import from_stored, from_yaml, to_stored, to_yaml
 from copick_picker.project.files import write_bytes
-from copick_picker.project.particle_writers import (
+from copick_picker.project.formats.particle_writers import (
     SUFFIXES,
     WriteOptions,
     file_names,
     particle_files,
     read_tomograms_star,
 )
-from copick_picker.project.provenance import from_stored, from_yaml, to_stored, to_yaml
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError
-from copick_picker.project.mrc import is_own_mrc, write_mrc
+from copick_picker.project.formats.mrc import is_own_mrc, write_mrc
+from copick_picker.project.formats.tiff import is_own_tiff, write_tiff
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.tiff import is_own_tiff, write_tiff
 from copick_picker.project.uris import check_uri, matching, the_one
 from copick_picker.records import RunOutcome
 from copick_picker.settings.export import ExportSegmentationSettings

@@ -6,7 +6,7 @@ from typing import Any
 
 from copick_picker.core.localize.limits import merged
 from copick_picker.errors import SettingsError
-from copick_picker.project.pick_files import MASK_DISTANCES
+from copick_picker.project.copick.pick_files import MASK_DISTANCES
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, RunOutcome

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import DataError, SettingsError, choices_text
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.making import CONFIG_FILE, create_project
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.copick.tomograms import TomogramWriter, check_type_name
 from copick_picker.project.files import write_text
-from copick_picker.project.making import CONFIG_FILE, create_project
-from copick_picker.project.mrc_stream import (
+from copick_picker.project.folders.own_files import has_columns
+from copick_picker.project.formats.mrc_stream import (
     HEADER_BYTES,
     MrcHeader,
     read_block,
     read_header,
     unpacked,
 )
-from copick_picker.project.own_files import has_columns
 from copick_picker.project.standing import Output, own_file
-from copick_picker.project.tomograms import TomogramWriter, check_type_name
 from copick_picker.records import ObjectSpec, RunOutcome, TomogramKey
 from copick_picker.settings.import_ import (
     CONTENT_TYPES,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from copick_picker.core.localize.limits import inside
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
-from copick_picker.project.particle_readers import read_particles
+from copick_picker.project.formats.particle_readers import read_particles
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, parse_output
 from copick_picker.records import ParticleTable, PickSet, PicksKey, RunOutcome

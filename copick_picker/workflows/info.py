@@ -10,7 +10,7 @@ import torch
 
 from copick_picker import __version__
 from copick_picker.errors import CopickPickerError
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.project.store import ProjectStore
 from copick_picker.workflows.result_files import result_json, write_result_json
 from copick_picker.workflows.runs import Reporter

@@ -21,13 +21,13 @@ from copick_picker.errors import (
     UnknownNameError,
     choices_text,
 )
-from copick_picker.project.checkpoints import (
+from copick_picker.project.folders.checkpoints import (
     file_sha256,
     read_cryosiam_checkpoint,
     read_model_folder,
     read_octopi_pair,
 )
-from copick_picker.project.model_places import is_model_folder
+from copick_picker.project.folders.model_places import is_model_folder
 from copick_picker.settings.cryosiam_model import cryosiam_card
 from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.settings.octopi_model import octopi_card

@@ -13,9 +13,9 @@ from copick_picker.errors import (
     UnknownNameError,
     choices_text,
 )
+from copick_picker.project.copick.volume_writing import FEATURE_CHUNK_CZYX
 from copick_picker.project.store import LazyVolume, ProjectStore, Provenance, Slabs
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
-from copick_picker.project.volume_writing import FEATURE_CHUNK_CZYX
 from copick_picker.records import (
     FeatureKey,
     Localized,

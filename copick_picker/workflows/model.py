@@ -15,7 +15,11 @@ from copick_picker.core.models.fingerprint import (
     same_fingerprint,
 )
 from copick_picker.errors import CheckpointError, DataError, choices_text
-from copick_picker.project.checkpoints import read_crop, read_model_folder, write_model_folder
+from copick_picker.project.folders.checkpoints import (
+    read_crop,
+    read_model_folder,
+    write_model_folder,
+)
 from copick_picker.settings.cryosiam import read_cryosiam_config
 from copick_picker.settings.model import CheckCrop, ModelCard, model_card
 from copick_picker.workflows.loading import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from copick_picker.errors import SettingsError, choices_text
-from copick_picker.project.pick_files import MASK_DISTANCES
+from copick_picker.project.copick.pick_files import MASK_DISTANCES
 from copick_picker.project.store import ProjectStore, Provenance
 from copick_picker.records import (
     FeatureKey,

@@ -14,10 +14,10 @@ from copick_picker.errors import (
     SettingsError,
     choices_text,
 )
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.project.files import write_bytes
-from copick_picker.project.own_files import is_own_page, signed_page
-from copick_picker.project.score_folder import (
+from copick_picker.project.folders.own_files import is_own_page, signed_page
+from copick_picker.project.folders.score_folder import (
     ScoreFolder,
     read_json,
     read_score_folder,

@@ -12,8 +12,7 @@ import yaml
 
 from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.errors import ConflictError
-from copick_picker.project.files import write_text
-from copick_picker.project.making import (
+from copick_picker.project.copick.making import (
     CONFIG_FILE,
     check_root,
     config_hash,
@@ -21,14 +20,15 @@ from copick_picker.project.making import (
     is_config,
     project_config,
 )
-from copick_picker.project.project_folder import (
+from copick_picker.project.copick.provenance import from_yaml
+from copick_picker.project.copick.tomograms import check_type_name
+from copick_picker.project.files import write_text
+from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
     foreign_files,
     foreign_in_project,
 )
-from copick_picker.project.provenance import from_yaml
-from copick_picker.project.tomograms import check_type_name
 from copick_picker.records import ObjectSpec, RunOutcome
 from copick_picker.settings.simulate_command import SimulateSettings
 from copick_picker.settings.simulate_entries import FilamentEntry, MembraneEntry

@@ -26,9 +26,9 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
-from copick_picker.project.mrc import read_mrc
-from copick_picker.project.structures import Structure, is_structure, read_structure
-from copick_picker.project.tables import read_csv
+from copick_picker.project.formats.mrc import read_mrc
+from copick_picker.project.formats.structures import Structure, is_structure, read_structure
+from copick_picker.project.formats.tables import read_csv
 from copick_picker.workflows.demo_projects import package_data
 
 Volume = npt.NDArray[np.float32]

@@ -14,12 +14,12 @@ from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.core.simulate.specimen import build_specimen
 from copick_picker.core.simulate.truth import Specimen
 from copick_picker.errors import ConflictError
-from copick_picker.project.copick_store import CopickStore, open_project
+from copick_picker.project.copick.instances import write_instances
+from copick_picker.project.copick.making import CONFIG_FILE
+from copick_picker.project.copick.provenance import from_yaml
+from copick_picker.project.copick.store import CopickStore, open_project
+from copick_picker.project.copick.tomograms import TomogramWriter
 from copick_picker.project.files import write_text
-from copick_picker.project.instances import write_instances
-from copick_picker.project.making import CONFIG_FILE
-from copick_picker.project.provenance import from_yaml
-from copick_picker.project.tomograms import TomogramWriter
 from copick_picker.records import PickSet, PicksKey, RunOutcome, SegmentationKey, TomogramKey
 from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings

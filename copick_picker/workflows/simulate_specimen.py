@@ -24,7 +24,7 @@ from copick_picker.core.simulate.plan import (
     SpecimenSpec,
 )
 from copick_picker.errors import DataError, SettingsError, choices_text
-from copick_picker.project.tables import read_csv
+from copick_picker.project.formats.tables import read_csv
 from copick_picker.settings.simulate_entries import (
     AmountEntry,
     FilamentEntry,

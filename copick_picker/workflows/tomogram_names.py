@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
-from copick_picker.project.tables import read_csv
+from copick_picker.project.formats.tables import read_csv
 
 _SUFFIXES = re.compile(r"(\.(tomostar|mrc|mrcs|rec|map|st|xml|gz|bz2|hdf|star))+$", re.IGNORECASE)
 _WARP_SIZE = re.compile(r"_\d+(\.\d+)?Apx$")

@@ -18,16 +18,16 @@ from copick_picker.core.train.splits import (
     share_split,
 )
 from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
-from copick_picker.project.checkpoints import read_mapping
 from copick_picker.project.files import remove
-from copick_picker.project.model_places import check_free_models, is_model_folder
-from copick_picker.project.project_folder import (
+from copick_picker.project.folders.checkpoints import read_mapping
+from copick_picker.project.folders.model_places import check_free_models, is_model_folder
+from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
     foreign_files,
     refuse_foreign,
 )
-from copick_picker.project.training_files import (
+from copick_picker.project.folders.training_files import (
     BEST_FILE,
     DONE_FILE,
     JOB_FILE,

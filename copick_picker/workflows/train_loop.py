@@ -22,8 +22,8 @@ from copick_picker.core.segment.device import cuda_devices, fast_precision, reso
 from copick_picker.core.train.module import PickerModule, TensorBatch
 from copick_picker.errors import CopickPickerError, SettingsError
 from copick_picker.project.files import replacing
-from copick_picker.project.model_places import CURVE_FILE
-from copick_picker.project.training_files import (
+from copick_picker.project.folders.model_places import CURVE_FILE
+from copick_picker.project.folders.training_files import (
     BEST_FILE,
     DONE_FILE,
     STATE_FILE,

@@ -15,8 +15,8 @@ from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
 from copick_picker.errors import choices_text
 from copick_picker.project.files import replacing
-from copick_picker.project.model_places import CURVE_FILE, README_FILE, check_free_models
-from copick_picker.project.training_files import BEST_FILE, read_weights
+from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, check_free_models
+from copick_picker.project.folders.training_files import BEST_FILE, read_weights
 from copick_picker.scores import Evaluation
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.settings.segment import FITTED_BLENDING

@@ -11,7 +11,7 @@ from copick_picker import __version__
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import SettingsError
 from copick_picker.project.files import write_bytes
-from copick_picker.project.own_files import is_own_page, is_own_picture, signed_page
+from copick_picker.project.folders.own_files import is_own_page, is_own_picture, signed_page
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, the_one

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from accuracy_steps import Accuracy
 
-from copick_picker.project.checkpoints import read_mapping
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import add_picks, add_tomogram, create_project
-from copick_picker.project.mrc import read_mrc
-from copick_picker.project.tables import read_csv
+from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.folders.checkpoints import read_mapping
+from copick_picker.project.formats.mrc import read_mrc
+from copick_picker.project.formats.tables import read_csv
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
 from copick_picker.workflows.demo_projects import (
     VLP_NAME,

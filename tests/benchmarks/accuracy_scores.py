@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from copick_picker.core.evaluate.compare import ComparisonRules, paired_differences
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.records import PickSet, PicksKey
 from copick_picker.workflows.records import new_record
 

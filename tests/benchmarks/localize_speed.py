@@ -35,7 +35,7 @@ import copick_picker
 import scenarios
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.localize import localize
-from copick_picker.project.making import add_tomogram, create_project
+from copick_picker.project.copick.making import add_tomogram, create_project
 from copick_picker.records import LocalizeTarget, ObjectSpec, TomogramKey
 from copick_picker.settings.localize import LocalizeParameters
 

@@ -38,7 +38,7 @@ from copick_picker.core.simulate.acquisition import critical_dose
 from copick_picker.core.simulate.molecules import Molecule, drawn_molecule
 from copick_picker.core.simulate.optics import electron_wavelength, phase_aberration
 from copick_picker.core.simulate.wedge import frequencies, wedge_mask
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.records import PickSet, PicksKey, TomogramKey
 from copick_picker.settings.simulate_imaging import ImagingEntry
 from copick_picker.settings.simulate_scene import load_scene

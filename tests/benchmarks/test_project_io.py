@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from copick_picker.project.copick_store import CopickStore, open_project
-from copick_picker.project.making import add_tomogram, create_project
+from copick_picker.project.copick.making import add_tomogram, create_project
+from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.records import FeatureKey, PickSet, PicksKey, SegmentationKey
 from projects import OBJECTS, TOMOGRAM, noise, slabs_of
 

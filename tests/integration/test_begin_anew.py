@@ -11,8 +11,8 @@ import zarr
 from click.testing import CliRunner, Result
 
 from copick_picker.cli.main import console
-from copick_picker.project.making import add_picks
-from copick_picker.project.project_folder import aside_of
+from copick_picker.project.copick.making import add_picks
+from copick_picker.project.folders.project_folder import aside_of
 from copick_picker.records import PickSet, PicksKey
 from copick_picker.workflows.demo import MARK, foreign_of_demo
 from copick_picker.workflows.demo_projects import make_real_project

@@ -10,8 +10,8 @@ from copick.ops.croissant import export_croissant
 
 from copick_picker.cli.main import console
 from copick_picker.errors import ProjectError, UnknownNameError
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.remote import OPENING
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.remote.objects import OPENING
 from copick_picker.records import Opening, PickSet, PicksKey
 from projects import OBJECTS, TOMOGRAM, noise, project_of
 

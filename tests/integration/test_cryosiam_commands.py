@@ -14,7 +14,7 @@ import starfile
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.records import (
     FeatureKey,
     ObjectSpec,

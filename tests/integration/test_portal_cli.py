@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from copick_picker.errors import SettingsError
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.project.uris import the_one
 from copick_picker.records import PickSet, PicksKey
 from portal_servers.names import (

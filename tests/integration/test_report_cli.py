@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.making import add_picks
+from copick_picker.project.copick.making import add_picks
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
 from projects import copied_project, noise, project_of, run_folder, small_project, temporaries
 

@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
 from projects import (
     SHAPE_ZYX,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from copick_picker.errors import ProjectError
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.records import PicksKey, SegmentationKey
 from killed import server, start
 from projects import (

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from copick_picker.errors import ConflictError, DataError, SettingsError, UnknownNameError
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.project.standing import MayReplace
 from copick_picker.project.store import ProjectStore, Provenance
 from copick_picker.records import (

@@ -14,7 +14,7 @@ from copick_picker.cli.main import console
 from copick_picker.core.train.heads import build_head
 from copick_picker.core.train.sampling import SamplingRules, batch_at
 from copick_picker.core.train.sources import ArraySource, PlaneCache
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.records import ObjectSpec, PicksKey, SegmentationKey
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.train import TrainSettings

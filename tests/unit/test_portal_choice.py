@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from copick_picker.errors import DataError, SettingsError
-from copick_picker.project.portal_items import parsed_points
-from copick_picker.project.remote import fault_text
+from copick_picker.project.copick.portal_items import parsed_points
+from copick_picker.project.remote.objects import fault_text
 from copick_picker.project.uris import check_uri, matching
 from copick_picker.records import PicksKey, PicksOrigin, TomogramKey
 from copick_picker.workflows.alignments import check_alignments

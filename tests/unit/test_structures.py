@@ -8,8 +8,8 @@ import pytest
 
 from copick_picker.core.simulate.potentials import blob_potential, centred_cube
 from copick_picker.errors import DataError, ProjectError
-from copick_picker.project.mrc import write_mrc
-from copick_picker.project.structures import read_structure
+from copick_picker.project.formats.mrc import write_mrc
+from copick_picker.project.formats.structures import read_structure
 from copick_picker.workflows.simulate_molecules import load_molecules, membrane_centre_angstrom
 
 SIDE_CHAINS = {
