@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.core.heads.targets import painted_fraction
 from copick_picker.core.train.painting import target_slabs
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
-from copick_picker.core.train.targets import painted_fraction
 from copick_picker.errors import SettingsError
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, parse_output

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from copick_picker.core.train.heads import Head, build_head
+from copick_picker.core.heads.head import Head, build_head
+from copick_picker.core.heads.softmax import HeadRules
 from copick_picker.core.train.module import LearningPlan, TensorBatch, as_tensors
 from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_at
-from copick_picker.core.train.softmax_head import HeadRules
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.core.train.splits import Split
 from copick_picker.project.store import ProjectStore

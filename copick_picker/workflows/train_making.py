@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from copick_picker.core.heads.head import build_head
+from copick_picker.core.heads.targets import painted_fraction
 from copick_picker.core.segment.device import resolve_device
-from copick_picker.core.train.heads import build_head
 from copick_picker.core.train.module import LearningPlan, PickerModule
 from copick_picker.core.train.sampling import SamplingRules, check_runs
 from copick_picker.core.train.splits import Split
-from copick_picker.core.train.targets import painted_fraction
 from copick_picker.project.folders.training_files import DONE_FILE, read_json
 from copick_picker.settings.train import PEAK_TARGETS, TrainSettings
 from copick_picker.workflows.runs import Reporter

@@ -13,6 +13,7 @@ from copick_picker.core.evaluate.calibration import (
     calibrated_thresholds,
 )
 from copick_picker.core.geometry import length_to_voxels, points_to_voxels
+from copick_picker.core.heads.targets import false_positive_centres
 from copick_picker.core.localize import localize
 from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.device import resolve_device
@@ -20,7 +21,6 @@ from copick_picker.core.segment.engine import segment_volume
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.prepared import prepared
 from copick_picker.core.segment.volume import VolumeStatistics
-from copick_picker.core.train.targets import false_positive_centres
 from copick_picker.project.store import ProjectStore
 from copick_picker.records import LocalizeTarget, PickSet
 from copick_picker.scores import Evaluation

@@ -42,7 +42,7 @@ from copick_picker.core.simulate.tilt_series import (
     tilt_series,
     tilt_series_tomogram,
 )
-from copick_picker.core.simulate.wedge import frequencies
+from copick_picker.core.wedge import frequencies
 from copick_picker.settings.simulate import DEMO_SCENE, DEMO_SEEDS
 from copick_picker.specimens import ImagingConditions
 from copick_picker.workflows.demo_projects import demo_molecules

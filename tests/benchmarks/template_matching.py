@@ -37,7 +37,7 @@ from copick_picker.core.geometry import voxels_to_points
 from copick_picker.core.simulate.acquisition import critical_dose
 from copick_picker.core.simulate.molecules import Molecule, drawn_molecule
 from copick_picker.core.simulate.optics import electron_wavelength, phase_aberration
-from copick_picker.core.simulate.wedge import frequencies, wedge_mask
+from copick_picker.core.wedge import frequencies, wedge_mask
 from copick_picker.project.copick.store import open_project
 from copick_picker.records import PickSet, PicksKey, TomogramKey
 from copick_picker.settings.simulate_imaging import ImagingEntry

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from copick_picker.cli.console import Console
 from copick_picker.cli.main import console
-from copick_picker.core.train.heads import build_head
+from copick_picker.core.heads.head import build_head
 from copick_picker.core.train.sampling import SamplingRules, batch_at
 from copick_picker.core.train.sources import ArraySource, PlaneCache
 from copick_picker.project.copick.store import open_project

@@ -17,7 +17,7 @@ from copick_picker.core.simulate.optics import (
     electron_wavelength,
     interaction_constant,
 )
-from copick_picker.core.simulate.wedge import frequencies, tilt_weights, wedge_mask
+from copick_picker.core.wedge import frequencies, tilt_weights, wedge_mask
 from copick_picker.errors import DataError
 from copick_picker.specimens import ImagingConditions
 

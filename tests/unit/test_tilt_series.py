@@ -31,7 +31,7 @@ from copick_picker.core.simulate.tilt_series import (
     tilt_series,
     tilt_series_tomogram,
 )
-from copick_picker.core.simulate.wedge import wedge_mask
+from copick_picker.core.wedge import wedge_mask
 from copick_picker.errors import DataError
 from copick_picker.specimens import ImagingConditions
 

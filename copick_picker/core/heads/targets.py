@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from copick_picker.core.geometry import voxels_to_points
-from copick_picker.core.labels import paint_spheres
-from copick_picker.core.train.sources import LabelVolume, Triple
+from copick_picker.core.geometry import Triple, voxels_to_points
+from copick_picker.core.labels import LabelVolume, paint_spheres
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
 
 FloatArray = npt.NDArray[np.float64]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from copick_picker.core.train.losses import build_loss
-from copick_picker.core.train.targets import (
+from copick_picker.core.heads.losses import build_loss
+from copick_picker.core.heads.targets import (
     TARGET_KINDS,
     PatchTruth,
     gaussian_heights,
@@ -34,7 +34,7 @@ class HeadRules:
     n_objects : int
         Objects; they have the channels from 1 on.
     target_kind : str
-        One of :data:`copick_picker.core.train.targets.TARGET_KINDS`.
+        One of :data:`copick_picker.core.heads.targets.TARGET_KINDS`.
     target_fraction : float
         Size of the target as a share of the particle's radius.
     output_stride : int

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from copick_picker.core.train.softmax_head import HeadRules, SoftmaxHead
-from copick_picker.core.train.targets import PatchTruth
+from copick_picker.core.heads.softmax import HeadRules, SoftmaxHead
+from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
 
