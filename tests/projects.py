@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from copick_picker.core.models.registry import build_network
+from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.records import (
@@ -28,7 +29,6 @@ from copick_picker.records import (
     SegmentationKey,
     TomogramKey,
 )
-from copick_picker.workflows.records import new_record
 
 OBJECTS = (
     ObjectSpec("ribosome", label=1, radius_angstrom=120.0, score_weight=2.0),

@@ -10,8 +10,8 @@ from copick_picker.cli.options import job_flags
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from copick_picker.jobs.execution import Summary
     from copick_picker.workflows.browse_portal import PortalListing
-    from copick_picker.workflows.runs import Summary
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

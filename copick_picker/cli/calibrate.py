@@ -10,8 +10,8 @@ from copick_picker.cli.options import job_flags, job_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.calibrate import CalibrateSettings
-    from copick_picker.workflows.runs import Summary
 
 
 @click.command(

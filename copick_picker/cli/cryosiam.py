@@ -7,8 +7,8 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.cryosiam import CryosiamJob
-    from copick_picker.workflows.runs import Summary
 
 _TAKEN = {
     "segment": {

@@ -20,8 +20,8 @@ from copick_picker.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.segment import SegmentSettings
-    from copick_picker.workflows.runs import Summary
 
 
 @click.command(

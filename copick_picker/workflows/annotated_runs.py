@@ -12,17 +12,17 @@ from copick_picker.core.geometry import box_angstrom, length_to_voxels, points_t
 from copick_picker.core.train.sampling import TrainingRun
 from copick_picker.core.train.sources import CachedLabels, PatchSource, PlaneCache
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import matching, the_one
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, SegmentationKey, TomogramKey
-from copick_picker.settings.segment import SPACING_SILENT
-from copick_picker.settings.targets import AnnotationSettings
-from copick_picker.workflows.runs import (
+from copick_picker.jobs.execution import (
     Reporter,
     check_labels_differ,
     named_runs,
     nothing_to_read,
 )
+from copick_picker.project.store import ProjectStore
+from copick_picker.project.uris import matching, the_one
+from copick_picker.records import ObjectSpec, PickSet, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.settings.segment import SPACING_SILENT
+from copick_picker.settings.targets import AnnotationSettings
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, Summary, select_runs
+from copick_picker.jobs.opening import open_job
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.own_files import is_own_page
 from copick_picker.project.folders.project_folder import (
@@ -40,9 +42,7 @@ from copick_picker.workflows.benchmark_project import (
 from copick_picker.workflows.benchmark_stages import Stages, TimedReporter, picks_fingerprint
 from copick_picker.workflows.evaluate import evaluate
 from copick_picker.workflows.localize import localize
-from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.report import report
-from copick_picker.workflows.runs import Reporter, Summary, select_runs
 from copick_picker.workflows.segment import segment
 
 SUITE_FILE, STAGES_FILE = "suite.yaml", "stages.json"

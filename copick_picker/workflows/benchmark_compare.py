@@ -18,6 +18,8 @@ from copick_picker.core.evaluate.compare import (
 )
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.errors import DataError, ProjectError, choices_text
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.provenance import new_record
 from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE, ScoreFolder, read_score_folder
@@ -26,8 +28,6 @@ from copick_picker.report.score_tables import number_text
 from copick_picker.scores import PickTable
 from copick_picker.settings.benchmark import CompareSettings
 from copick_picker.settings.evaluate import CONFIDENCE, MIN_BOOTSTRAP_RUNS
-from copick_picker.workflows.records import new_record
-from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.score_rules import check_same_rules
 
 COMPARE_FILE = "compare.json"

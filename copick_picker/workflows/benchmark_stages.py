@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.errors import CopickPickerError
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.machine import machine_facts
+from copick_picker.jobs.result_files import write_result_json
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.score_folder import read_json
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching
 from copick_picker.records import RunOutcome
-from copick_picker.workflows.machine import machine_facts
-from copick_picker.workflows.result_files import write_result_json
-from copick_picker.workflows.runs import Reporter
 
 _CANDIDATES = "candidates"
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
+from copick_picker.jobs.execution import Reporter, Summary, check_object_names, guarded, select_runs
+from copick_picker.jobs.result_files import check_listing_files, result_csv
 from copick_picker.project.files import write_text
 from copick_picker.project.inventory.records import RunInventory, StoredItem, open_inventory
 from copick_picker.records import ObjectSpec, RunOutcome
 from copick_picker.settings.browse import BrowseProjectSettings
 from copick_picker.workflows.browse_tables import Table, project_tables
-from copick_picker.workflows.result_files import check_listing_files, result_csv
-from copick_picker.workflows.runs import Reporter, Summary, check_object_names, guarded, select_runs
 
 COLUMNS = (
     "run",

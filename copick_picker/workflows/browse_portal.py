@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.errors import UnknownNameError, choices_text, nearest_name
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.result_files import check_listing_files, result_csv, write_result_json
 from copick_picker.project.files import write_text
 from copick_picker.project.portal.client import PortalClient
 from copick_picker.project.portal.queries import portal_datasets, portal_names, portal_runs
@@ -19,8 +21,6 @@ from copick_picker.project.portal.records import (
 )
 from copick_picker.settings.browse import BrowsePortalSettings
 from copick_picker.workflows.browse_tables import Table, cut, shape_text
-from copick_picker.workflows.result_files import check_listing_files, result_csv, write_result_json
-from copick_picker.workflows.runs import Reporter
 
 COLUMNS = (
     "dataset",

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.core.evaluate.calibration import (
     Calibrated,
     Calibration,
@@ -13,6 +13,8 @@ from copick_picker.core.evaluate.calibration import (
     calibrated_thresholds,
 )
 from copick_picker.errors import CheckpointError, DataError, SettingsError
+from copick_picker.jobs.execution import Reporter, Summary
+from copick_picker.jobs.opening import open_job
 from copick_picker.project.files import write_bytes
 from copick_picker.project.folders.checkpoints import read_model_folder, replace_card
 from copick_picker.project.folders.model_places import is_model_folder
@@ -28,8 +30,6 @@ from copick_picker.scores import Evaluation
 from copick_picker.settings.calibrate import CalibrateSettings
 from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.workflows.evaluate import score_project
-from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.runs import Reporter, Summary
 
 
 def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:

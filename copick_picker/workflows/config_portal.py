@@ -18,6 +18,7 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
+from copick_picker.jobs.execution import Reporter
 from copick_picker.project.copick.api import sanitize_name
 from copick_picker.project.copick.making import COLOURS
 from copick_picker.project.files import write_text
@@ -27,7 +28,6 @@ from copick_picker.project.portal.queries import portal_objects
 from copick_picker.project.portal.records import PortalObject
 from copick_picker.project.standing import Output, own_file
 from copick_picker.settings.config_portal import KNOWN_OBJECTS, ConfigPortalSettings
-from copick_picker.workflows.runs import Reporter
 
 REFERENCE = "*?truth=true"
 """Reference picks of the portal: those that it marks as ground truth."""

@@ -17,6 +17,8 @@ from copick_picker.core.segment.device import resolve_device, use_threads
 from copick_picker.core.segment.plan import EngineOptions
 from copick_picker.core.segment.wrapped import LabelRule, scaled, segment_wrapped
 from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, Summary, process_runs, select_runs
+from copick_picker.jobs.provenance import new_record, same_job
 from copick_picker.project.folders.checkpoints import file_sha256
 from copick_picker.project.formats.cryosiam_files import (
     SUFFIX,
@@ -45,8 +47,6 @@ from copick_picker.workflows.cryosiam_project import (
     open_cryosiam_project,
 )
 from copick_picker.workflows.loading import LoadedModel, load_cryosiam_checkpoint, load_folder
-from copick_picker.workflows.records import new_record, same_job
-from copick_picker.workflows.runs import Reporter, Summary, process_runs, select_runs
 
 logger = logging.getLogger(__name__)
 

@@ -15,6 +15,8 @@ from copick_picker.core.localize.eroded import (
     eroded_components,
 )
 from copick_picker.errors import ConflictError, CopickPickerError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, Summary, process_runs, select_runs
+from copick_picker.jobs.provenance import new_record, same_job_as, standing_keys
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.checkpoints import file_sha256
 from copick_picker.project.formats.cryosiam_files import (
@@ -37,8 +39,6 @@ from copick_picker.workflows.cryosiam_project import (
     class_names,
     open_cryosiam_project,
 )
-from copick_picker.workflows.records import new_record, same_job_as, standing_keys
-from copick_picker.workflows.runs import Reporter, Summary, process_runs, select_runs
 
 
 def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:

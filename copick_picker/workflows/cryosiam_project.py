@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.provenance import same_job_as, standing_keys
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.folders.checkpoints import read_model_folder
 from copick_picker.project.folders.model_places import is_model_folder
@@ -19,8 +21,6 @@ from copick_picker.settings.import_ import CONTENT_TYPES, IMPLAUSIBLE_SPACINGS
 from copick_picker.settings.model import model_card
 from copick_picker.settings.segment import SPACING_LIMIT, SPACING_SILENT
 from copick_picker.workflows.importing_mrc import run_name_of
-from copick_picker.workflows.records import same_job_as, standing_keys
-from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.segment import project_labels
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, UnknownNameError, choices_text
+from copick_picker.jobs.execution import Reporter, Summary
 from copick_picker.project.copick.making import CONFIG_FILE, config_hash, is_config
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.project_folder import (
@@ -42,7 +43,6 @@ from copick_picker.workflows.demo_projects import (
 )
 from copick_picker.workflows.evaluate import evaluate
 from copick_picker.workflows.localize import localize
-from copick_picker.workflows.runs import Reporter, Summary
 from copick_picker.workflows.segment import segment
 
 MARK = ".copick-picker-demo"

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.core.simulate.molecules import Molecule, prepared_molecule
+from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.making import create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter
@@ -27,7 +28,6 @@ from copick_picker.settings.simulate import (
     MOLECULE_FILES,
     OBJECT_RADII_ANGSTROM,
 )
-from copick_picker.workflows.records import new_record
 
 VLP_NAME = "virus-like-particle"
 VLP_SPACING = 40.0

@@ -17,6 +17,16 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
+from copick_picker.jobs.execution import (
+    Reporter,
+    Summary,
+    check_object_names,
+    nothing_to_read,
+    process_runs,
+    select_runs,
+)
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import digest
 from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE
@@ -34,16 +44,6 @@ from copick_picker.workflows.evaluation_files import Scored, score_files, show_s
 from copick_picker.workflows.evaluation_limits import check_limits, missed_limits
 from copick_picker.workflows.evaluation_objects import scored_objects
 from copick_picker.workflows.masks import recorded_distances
-from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.records import digest
-from copick_picker.workflows.runs import (
-    Reporter,
-    Summary,
-    check_object_names,
-    nothing_to_read,
-    process_runs,
-    select_runs,
-)
 
 
 def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:

@@ -10,6 +10,8 @@ import numpy as np
 
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import CopickPickerError
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.provenance import new_record
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import the_one
 from copick_picker.report.figures import png_bytes
@@ -21,8 +23,6 @@ from copick_picker.report.slices import slice_figure
 from copick_picker.scores import Evaluation, MatchCounts, RunObjectMatch
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMOOTHING_VOXELS
-from copick_picker.workflows.records import new_record
-from copick_picker.workflows.runs import Reporter
 
 _LIBRARIES = ("copick", "numpy", "scipy")
 _MOST_RUN_ROWS = 60

@@ -6,6 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import DataError, SettingsError
+from copick_picker.jobs.execution import (
+    Reporter,
+    Summary,
+    check_object_names,
+    named_runs,
+    nothing_to_read,
+    process_runs,
+    select_runs,
+)
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.provenance import from_stored, from_yaml, to_stored, to_yaml
 from copick_picker.project.files import write_bytes
 from copick_picker.project.formats.particle_writers import (
@@ -21,7 +32,6 @@ from copick_picker.project.uris import check_uri, matching
 from copick_picker.records import ExportedRun, PickSet, RunOutcome
 from copick_picker.settings.export import ExportPicksSettings
 from copick_picker.workflows.masks import check_mask
-from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.pick_sets import (
     TomogramBox,
     box_of_run,
@@ -30,16 +40,6 @@ from copick_picker.workflows.pick_sets import (
     limited_sets,
     mask_of_run,
     sets_of_run,
-)
-from copick_picker.workflows.records import new_record
-from copick_picker.workflows.runs import (
-    Reporter,
-    Summary,
-    check_object_names,
-    named_runs,
-    nothing_to_read,
-    process_runs,
-    select_runs,
 )
 from copick_picker.workflows.tomogram_names import TomogramNames, read_names
 

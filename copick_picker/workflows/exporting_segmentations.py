@@ -10,15 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError
-from copick_picker.project.formats.mrc import is_own_mrc, write_mrc
-from copick_picker.project.formats.tiff import is_own_tiff, write_tiff
-from copick_picker.project.standing import Output, own_file
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import check_uri, matching, the_one
-from copick_picker.records import RunOutcome
-from copick_picker.settings.export import ExportSegmentationSettings
-from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.runs import (
+from copick_picker.jobs.execution import (
     Reporter,
     Summary,
     named_runs,
@@ -26,6 +18,14 @@ from copick_picker.workflows.runs import (
     process_runs,
     select_runs,
 )
+from copick_picker.jobs.opening import open_job
+from copick_picker.project.formats.mrc import is_own_mrc, write_mrc
+from copick_picker.project.formats.tiff import is_own_tiff, write_tiff
+from copick_picker.project.standing import Output, own_file
+from copick_picker.project.store import ProjectStore
+from copick_picker.project.uris import check_uri, matching, the_one
+from copick_picker.records import RunOutcome
+from copick_picker.settings.export import ExportSegmentationSettings
 
 Labels = npt.NDArray[np.integer[Any]]
 _WRITERS: dict[str, tuple[str, Callable[..., None], Callable[[Path], bool]]] = {

@@ -6,6 +6,23 @@ from typing import Any
 
 from copick_picker.core.localize.limits import merged
 from copick_picker.errors import SettingsError
+from copick_picker.jobs.execution import (
+    Reporter,
+    Summary,
+    check_object_names,
+    named_runs,
+    nothing_to_read,
+    process_runs,
+    select_runs,
+)
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import (
+    MEANWHILE,
+    digest,
+    new_record,
+    same_job_as,
+    standing_keys,
+)
 from copick_picker.project.copick.pick_files import MASK_DISTANCES
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output
@@ -16,7 +33,6 @@ from copick_picker.workflows.masks import (
     finite_or_none,
     mask_record,
 )
-from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.pick_sets import (
     box_of_run,
     check_limit_names,
@@ -24,22 +40,6 @@ from copick_picker.workflows.pick_sets import (
     limited_sets,
     mask_of_run,
     sets_of_run,
-)
-from copick_picker.workflows.records import (
-    MEANWHILE,
-    digest,
-    new_record,
-    same_job_as,
-    standing_keys,
-)
-from copick_picker.workflows.runs import (
-    Reporter,
-    Summary,
-    check_object_names,
-    named_runs,
-    nothing_to_read,
-    process_runs,
-    select_runs,
 )
 
 MERGE_RADII = 0.5

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import DataError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, Summary, process_runs, select_runs
+from copick_picker.jobs.provenance import MEANWHILE, new_record, same_job_as, stands_already
 from copick_picker.project.copick.making import CONFIG_FILE, create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter, check_type_name
@@ -29,8 +31,6 @@ from copick_picker.settings.import_ import (
     PACKED,
     ImportMrcSettings,
 )
-from copick_picker.workflows.records import MEANWHILE, new_record, same_job_as, stands_already
-from copick_picker.workflows.runs import Reporter, Summary, process_runs, select_runs
 
 _NAME_COLUMNS = ("run_name", "tomogram_name")
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")

@@ -10,21 +10,21 @@ import numpy.typing as npt
 
 from copick_picker.core.localize.limits import inside
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
-from copick_picker.project.formats.particle_readers import read_particles
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import check_uri, parse_output
-from copick_picker.records import ParticleTable, PickSet, PicksKey, RunOutcome
-from copick_picker.settings.import_ import ImportPicksSettings
-from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.pick_sets import TomogramBox, box_of_run
-from copick_picker.workflows.records import MEANWHILE, new_record, same_job_as, standing_keys
-from copick_picker.workflows.runs import (
+from copick_picker.jobs.execution import (
     Reporter,
     Summary,
     check_object_names,
     process_runs,
     select_runs,
 )
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import MEANWHILE, new_record, same_job_as, standing_keys
+from copick_picker.project.formats.particle_readers import read_particles
+from copick_picker.project.store import ProjectStore
+from copick_picker.project.uris import check_uri, parse_output
+from copick_picker.records import ParticleTable, PickSet, PicksKey, RunOutcome
+from copick_picker.settings.import_ import ImportPicksSettings
+from copick_picker.workflows.pick_sets import TomogramBox, box_of_run
 from copick_picker.workflows.tomogram_names import TomogramNames, read_names
 
 FloatArray = npt.NDArray[np.float64]

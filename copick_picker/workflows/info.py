@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.errors import CopickPickerError
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.result_files import result_json, write_result_json
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.store import ProjectStore
-from copick_picker.workflows.result_files import result_json, write_result_json
-from copick_picker.workflows.runs import Reporter
 
 _PACKAGES = ("copick", "torch", "monai", "numpy", "scipy", "scikit-image", "zarr", "ome-zarr")
 

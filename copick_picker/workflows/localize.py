@@ -13,6 +13,16 @@ from copick_picker.errors import (
     UnknownNameError,
     choices_text,
 )
+from copick_picker.jobs.execution import (
+    Reporter,
+    Summary,
+    check_object_names,
+    named_runs,
+    nothing_to_read,
+    process_runs,
+    select_runs,
+)
+from copick_picker.jobs.opening import open_job
 from copick_picker.project.copick.volume_writing import FEATURE_CHUNK_CZYX
 from copick_picker.project.store import LazyVolume, ProjectStore, Provenance, Slabs
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
@@ -27,22 +37,12 @@ from copick_picker.workflows.masks import (
     check_mask,
     load_mask,
 )
-from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.pick_outputs import (
     PicksOutput,
     PicksSource,
     object_labels,
     picks_outcome,
     show_totals,
-)
-from copick_picker.workflows.runs import (
-    Reporter,
-    Summary,
-    check_object_names,
-    named_runs,
-    nothing_to_read,
-    process_runs,
-    select_runs,
 )
 
 logger = logging.getLogger(__name__)

@@ -18,6 +18,22 @@ from copick_picker.core.segment.cleaning import (
 )
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import CopickPickerError, DataError, SettingsError, choices_text
+from copick_picker.jobs.execution import (
+    Reporter,
+    Summary,
+    named_runs,
+    nothing_to_read,
+    process_runs,
+    select_runs,
+)
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import (
+    MEANWHILE,
+    digest,
+    new_record,
+    same_job_as,
+    standing_keys,
+)
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
 from copick_picker.records import RunOutcome, SegmentationKey, TomogramKey
@@ -34,23 +50,7 @@ from copick_picker.settings.mask import (
 )
 from copick_picker.settings.segment import CONTRAST_SMOOTHING_VOXELS
 from copick_picker.workflows.masks import check_mask, load_mask, mask_record
-from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.preflight import check_voxels
-from copick_picker.workflows.records import (
-    MEANWHILE,
-    digest,
-    new_record,
-    same_job_as,
-    standing_keys,
-)
-from copick_picker.workflows.runs import (
-    Reporter,
-    Summary,
-    named_runs,
-    nothing_to_read,
-    process_runs,
-    select_runs,
-)
 
 Source = TomogramKey | SegmentationKey
 Maker = Callable[[ProjectStore, str, Source], tuple[BoolVolume, str]]

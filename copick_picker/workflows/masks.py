@@ -12,6 +12,7 @@ import numpy.typing as npt
 from copick_picker.core.masks.distances import distances_at, signed_distances
 from copick_picker.core.masks.grids import BoolVolume, box_text, inside_of, on_grid, same_box
 from copick_picker.errors import DataError, SettingsError
+from copick_picker.jobs.provenance import digest
 from copick_picker.project.copick.pick_files import MASK_DISTANCES
 from copick_picker.project.folders.checkpoints import file_sha256
 from copick_picker.project.formats.cryosiam_files import read_labels
@@ -19,7 +20,6 @@ from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, the_one
 from copick_picker.records import Localized, PickSet, SegmentationKey
-from copick_picker.workflows.records import digest
 
 RUN_MARK = "{run}"
 """Stands for the run's name in the path of a mask."""

@@ -15,6 +15,7 @@ from copick_picker.core.models.fingerprint import (
     same_fingerprint,
 )
 from copick_picker.errors import CheckpointError, DataError, choices_text
+from copick_picker.jobs.execution import Reporter
 from copick_picker.project.folders.checkpoints import (
     read_crop,
     read_model_folder,
@@ -29,7 +30,6 @@ from copick_picker.workflows.loading import (
     load_folder,
     load_octopi_pair,
 )
-from copick_picker.workflows.runs import Reporter
 
 _LONGEST_CROP_SIDE = 64
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from copick_picker.core.localize import localize_slabs
 from copick_picker.core.localize.checks import FloatVolume
+from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
 from copick_picker.project.store import ProjectStore, Slabs
 from copick_picker.project.uris import parse_output
 from copick_picker.records import (
@@ -25,7 +26,6 @@ from copick_picker.workflows.pick_outputs import (
     object_labels,
     picks_outcome,
 )
-from copick_picker.workflows.writing import SlabWriter, SlabWriters
 
 RADIUS_ADVICE = (
     "set it in the project's configuration, or run segment without --picks, "

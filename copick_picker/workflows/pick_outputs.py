@@ -5,6 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from copick_picker.errors import SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, check_labels_differ
+from copick_picker.jobs.provenance import (
+    MEANWHILE,
+    digest,
+    new_record,
+    same_job_as,
+    standing_keys,
+)
 from copick_picker.project.copick.pick_files import MASK_DISTANCES
 from copick_picker.project.store import ProjectStore, Provenance
 from copick_picker.records import (
@@ -18,14 +26,6 @@ from copick_picker.records import (
 )
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.masks import RunMask, finite_or_none, mask_record
-from copick_picker.workflows.records import (
-    MEANWHILE,
-    digest,
-    new_record,
-    same_job_as,
-    standing_keys,
-)
-from copick_picker.workflows.runs import Reporter, check_labels_differ
 
 
 def object_labels(

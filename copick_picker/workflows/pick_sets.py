@@ -9,12 +9,12 @@ import numpy.typing as npt
 from copick_picker.core.geometry import box_angstrom, middle_angstrom
 from copick_picker.core.localize.limits import limited
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
+from copick_picker.jobs.execution import check_object_names
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching
 from copick_picker.records import PickSet, PicksKey, TomogramKey
 from copick_picker.settings.limits import EVERY, LimitSettings
 from copick_picker.workflows.masks import RunMask, load_mask
-from copick_picker.workflows.runs import check_object_names
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from copick_picker.jobs.execution import Reporter, Summary
 from copick_picker.records import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.localize import localize
 from copick_picker.workflows.pick_outputs import outcome_with_picks, show_totals
-from copick_picker.workflows.runs import Reporter, Summary
 
 
 def with_picks(summary: Summary, settings: SegmentSettings, *, reporter: Reporter) -> Summary:

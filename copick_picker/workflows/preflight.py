@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from copick_picker.core.segment.inspection import VolumeFacts, inspect_volume
 from copick_picker.core.segment.volume import LayeredReader, layer_planes
 from copick_picker.errors import CopickPickerError, DataError, SettingsError, UnknownNameError
+from copick_picker.jobs.execution import Reporter
 from copick_picker.project.store import LazyVolume, ProjectStore
 from copick_picker.project.uris import matching, the_one
 from copick_picker.records import TomogramKey
@@ -17,7 +18,6 @@ from copick_picker.settings.segment import (
     SPACING_LIMIT,
     SPACING_SILENT,
 )
-from copick_picker.workflows.runs import Reporter
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from copick_picker.errors import (
     SettingsError,
     choices_text,
 )
+from copick_picker.jobs.execution import Reporter, Summary, process_runs
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.files import write_bytes
 from copick_picker.project.folders.own_files import is_own_page, signed_page
@@ -42,7 +43,6 @@ from copick_picker.workflows.report_making import (
     making_of_scores,
     time_rows,
 )
-from copick_picker.workflows.runs import Reporter, Summary, process_runs
 from copick_picker.workflows.score_rules import check_same_rules
 
 _MEGABYTE = 1e6

@@ -12,16 +12,7 @@ from copick_picker.core.segment.device import (
     use_threads,
 )
 from copick_picker.errors import SettingsError, choices_text
-from copick_picker.project.uris import check_uri, parse_output
-from copick_picker.records import ObjectSpec, RunOutcome
-from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.loading import load_models
-from copick_picker.workflows.masks import check_mask
-from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.peaks_of_segment import segment_peaks
-from copick_picker.workflows.picks_of_segment import with_picks
-from copick_picker.workflows.preflight import Preflight, Wanted, inspect_runs, show
-from copick_picker.workflows.runs import (
+from copick_picker.jobs.execution import (
     Reporter,
     Summary,
     check_labels_differ,
@@ -30,8 +21,17 @@ from copick_picker.workflows.runs import (
     process_in_stages,
     select_runs,
 )
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.processes import Place, Work, process_in_workers
+from copick_picker.project.uris import check_uri, parse_output
+from copick_picker.records import ObjectSpec, RunOutcome
+from copick_picker.settings.segment import SegmentSettings
+from copick_picker.workflows.loading import load_models
+from copick_picker.workflows.masks import check_mask
+from copick_picker.workflows.peaks_of_segment import segment_peaks
+from copick_picker.workflows.picks_of_segment import with_picks
+from copick_picker.workflows.preflight import Preflight, Wanted, inspect_runs, show
 from copick_picker.workflows.segment_job import SegmentJob
-from copick_picker.workflows.workers import Place, Work, process_in_workers
 
 
 def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:

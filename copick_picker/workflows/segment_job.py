@@ -18,6 +18,9 @@ from copick_picker.core.segment.results import (
     whole_volume,
 )
 from copick_picker.errors import SettingsError
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.provenance import MEANWHILE, new_record, same_job_as, standing_keys
+from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
 from copick_picker.project.store import OutputKey, ProjectStore
 from copick_picker.records import FeatureKey, RunOutcome, SegmentationKey, TomogramKey
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
@@ -26,11 +29,8 @@ from copick_picker.workflows.masks import load_mask, mask_record
 from copick_picker.workflows.peaks_of_segment import SegmentPeaks
 from copick_picker.workflows.pick_outputs import outcome_with_picks
 from copick_picker.workflows.preflight import Preflight, check_voxels, in_layers
-from copick_picker.workflows.records import MEANWHILE, new_record, same_job_as, standing_keys
 from copick_picker.workflows.running import model_slabs
-from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.segment_output import RunInput, RunOutput, Table, Writers
-from copick_picker.workflows.writing import SlabWriter, SlabWriters
 
 
 @dataclass(frozen=True)

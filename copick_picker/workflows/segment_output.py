@@ -10,9 +10,9 @@ import numpy.typing as npt
 from copick_picker.core.masks.grids import BoolVolume
 from copick_picker.core.segment.results import Slab, WindowCounts
 from copick_picker.core.segment.volume import PlaneReader, VolumeStatistics
+from copick_picker.jobs.slab_writer import SlabWriter
 from copick_picker.records import FeatureKey, Localized, SegmentationKey, TomogramKey
 from copick_picker.workflows.peaks_of_segment import PeakFinder, PlannedPicks
-from copick_picker.workflows.writing import SlabWriter
 
 Table = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 

@@ -12,6 +12,10 @@ import yaml
 
 from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.errors import ConflictError
+from copick_picker.jobs.execution import Reporter, Summary, process_runs
+from copick_picker.jobs.machine import usable_cores
+from copick_picker.jobs.processes import Place, Work, process_in_workers
+from copick_picker.jobs.provenance import PRODUCER, new_record, same_job
 from copick_picker.project.copick.making import (
     CONFIG_FILE,
     check_root,
@@ -33,9 +37,6 @@ from copick_picker.records import ObjectSpec, RunOutcome
 from copick_picker.settings.simulate_command import SimulateSettings
 from copick_picker.settings.simulate_entries import FilamentEntry, MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings, load_scene, preset_path
-from copick_picker.workflows.machine import usable_cores
-from copick_picker.workflows.records import PRODUCER, new_record, same_job
-from copick_picker.workflows.runs import Reporter, Summary, process_runs
 from copick_picker.workflows.simulate_molecules import LoadedMolecule, load_molecules
 from copick_picker.workflows.simulate_run import (
     MANIFEST_FOLDER,
@@ -46,7 +47,6 @@ from copick_picker.workflows.simulate_run import (
     run_manifest,
 )
 from copick_picker.workflows.simulate_specimen import molecule_sources, specimen_spec
-from copick_picker.workflows.workers import Place, Work, process_in_workers
 
 COMMAND = "simulate"
 MANIFEST = "manifest.yaml"

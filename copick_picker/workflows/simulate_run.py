@@ -14,6 +14,7 @@ from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.core.simulate.specimen import build_specimen
 from copick_picker.core.simulate.truth import Specimen
 from copick_picker.errors import ConflictError
+from copick_picker.jobs.provenance import digest, same_job_as
 from copick_picker.project.copick.instances import write_instances
 from copick_picker.project.copick.making import CONFIG_FILE
 from copick_picker.project.copick.provenance import from_yaml
@@ -23,7 +24,6 @@ from copick_picker.project.files import write_text
 from copick_picker.records import PickSet, PicksKey, RunOutcome, SegmentationKey, TomogramKey
 from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings
-from copick_picker.workflows.records import digest, same_job_as
 from copick_picker.workflows.simulate_imaging import Tomograms, tomograms_of
 from copick_picker.workflows.simulate_molecules import LoadedMolecule
 

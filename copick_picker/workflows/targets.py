@@ -11,6 +11,23 @@ from copick_picker.core.heads.targets import painted_fraction
 from copick_picker.core.train.painting import target_slabs
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.errors import SettingsError
+from copick_picker.jobs.execution import (
+    Reporter,
+    Summary,
+    check_object_names,
+    guarded,
+    named_runs,
+    process_runs,
+    select_runs,
+)
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import (
+    MEANWHILE,
+    digest,
+    new_record,
+    same_job_as,
+    standing_keys,
+)
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, parse_output
 from copick_picker.records import ObjectSpec, RunOutcome, SegmentationKey
@@ -23,23 +40,6 @@ from copick_picker.workflows.annotated_runs import (
     nothing_annotated,
     sampled_run,
     with_mask,
-)
-from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.records import (
-    MEANWHILE,
-    digest,
-    new_record,
-    same_job_as,
-    standing_keys,
-)
-from copick_picker.workflows.runs import (
-    Reporter,
-    Summary,
-    check_object_names,
-    guarded,
-    named_runs,
-    process_runs,
-    select_runs,
 )
 
 _COMMAND = "targets"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.core.segment.device import keep_freed_memory, resolve_device, use_threads
 from copick_picker.core.train.augmentations import check_plan
 from copick_picker.core.train.splits import (
@@ -18,6 +18,11 @@ from copick_picker.core.train.splits import (
     share_split,
 )
 from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, select_runs
+from copick_picker.jobs.machine import machine_facts
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import digest, new_record, same_job
+from copick_picker.jobs.result_files import write_result_json
 from copick_picker.project.files import remove
 from copick_picker.project.folders.checkpoints import read_mapping
 from copick_picker.project.folders.model_places import check_free_models, is_model_folder
@@ -37,11 +42,6 @@ from copick_picker.project.folders.training_files import (
     write_json,
 )
 from copick_picker.settings.train import TrainSettings
-from copick_picker.workflows.machine import machine_facts
-from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.records import digest, new_record, same_job
-from copick_picker.workflows.result_files import write_result_json
-from copick_picker.workflows.runs import Reporter, select_runs
 from copick_picker.workflows.train_data import TrainingData, training_data
 from copick_picker.workflows.train_start import Blueprint, blueprint, start_model
 

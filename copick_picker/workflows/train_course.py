@@ -13,10 +13,10 @@ from copick_picker.core.train.module import LearningPlan, TensorBatch, as_tensor
 from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_at
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.core.train.splits import Split
+from copick_picker.jobs.opening import open_job
 from copick_picker.project.store import ProjectStore
 from copick_picker.settings.train import LOSS_PARAMETERS, TrainSettings
 from copick_picker.workflows.annotated_runs import AnnotatedRun, sampled_run
-from copick_picker.workflows.opening import open_job
 from copick_picker.workflows.train_data import TrainingData
 from copick_picker.workflows.train_validation import Centres, Judge
 

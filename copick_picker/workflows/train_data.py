@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import DataError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, check_object_names
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri
 from copick_picker.records import ObjectSpec
@@ -22,7 +23,6 @@ from copick_picker.workflows.annotated_runs import (
     with_mask,
 )
 from copick_picker.workflows.preflight import check_voxels, in_layers
-from copick_picker.workflows.runs import Reporter, check_object_names
 
 
 @dataclass(frozen=True, eq=False)

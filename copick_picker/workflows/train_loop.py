@@ -21,6 +21,8 @@ from torch.utils.data import DataLoader, Sampler
 from copick_picker.core.segment.device import cuda_devices, fast_precision, resolve_device
 from copick_picker.core.train.module import PickerModule, TensorBatch
 from copick_picker.errors import CopickPickerError, SettingsError
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.machine import usable_cores
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE
 from copick_picker.project.folders.training_files import (
@@ -33,8 +35,6 @@ from copick_picker.project.folders.training_files import (
     write_weights,
 )
 from copick_picker.settings.train import CPU_LOADERS, DEVICE_LOADERS, TrainSettings
-from copick_picker.workflows.machine import usable_cores
-from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.train_course import Course, Patches
 from copick_picker.workflows.train_validation import best_f_beta, macro_f_beta
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.core.evaluate.calibration import Calibration
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
 from copick_picker.errors import choices_text
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.provenance import digest
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, check_free_models
 from copick_picker.project.folders.training_files import BEST_FILE, read_weights
@@ -28,8 +30,6 @@ from copick_picker.settings.train import (
 )
 from copick_picker.workflows.evaluate import with_min_score
 from copick_picker.workflows.model import TomogramCrop, write_model
-from copick_picker.workflows.records import digest
-from copick_picker.workflows.runs import Reporter
 from copick_picker.workflows.train import finished
 from copick_picker.workflows.train_course import Course
 from copick_picker.workflows.train_readme import readme_text

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import SettingsError
+from copick_picker.jobs.execution import (
+    Reporter,
+    Summary,
+    check_object_names,
+    process_runs,
+    select_runs,
+)
+from copick_picker.jobs.opening import open_job
 from copick_picker.project.files import write_bytes
 from copick_picker.project.folders.own_files import is_own_page, is_own_picture, signed_page
 from copick_picker.project.standing import Output, own_file
@@ -30,14 +38,6 @@ from copick_picker.report.view_volume import (
 )
 from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMOOTHING_VOXELS
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, SLAB_LEAST_PLANES, ViewSettings
-from copick_picker.workflows.opening import open_job
-from copick_picker.workflows.runs import (
-    Reporter,
-    Summary,
-    check_object_names,
-    process_runs,
-    select_runs,
-)
 from copick_picker.workflows.view_picks import marks_of_run
 
 _MOST_SLICES_FOR_LIMITS = 9

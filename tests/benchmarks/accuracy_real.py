@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from accuracy_steps import Accuracy
 
+from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.folders.checkpoints import read_mapping
@@ -26,7 +27,6 @@ from copick_picker.workflows.demo_projects import (
     package_data,
     vlp_centres,
 )
-from copick_picker.workflows.records import new_record
 
 MODEL, TOMOGRAM = "hiv-vlp-40a", "wbp@40.0"
 SPLIT_X_ANGSTROM = 2700.0

@@ -38,11 +38,11 @@ from copick_picker.core.simulate.acquisition import critical_dose
 from copick_picker.core.simulate.molecules import Molecule, drawn_molecule
 from copick_picker.core.simulate.optics import electron_wavelength, phase_aberration
 from copick_picker.core.wedge import frequencies, wedge_mask
+from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.store import open_project
 from copick_picker.records import PickSet, PicksKey, TomogramKey
 from copick_picker.settings.simulate_imaging import ImagingEntry
 from copick_picker.settings.simulate_scene import load_scene
-from copick_picker.workflows.records import new_record
 from copick_picker.workflows.simulate_molecules import load_molecules
 
 Volume = npt.NDArray[np.float32]

@@ -14,6 +14,7 @@ from copick_picker.cli.main import console
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.models.registry import build_network
 from copick_picker.errors import ProjectError
+from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.making import add_picks
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.folders.checkpoints import read_model_folder
@@ -21,7 +22,6 @@ from copick_picker.project.folders.thresholds import store_thresholds, with_thre
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.workflows.model import write_model
-from copick_picker.workflows.records import new_record
 from projects import (
     add_segmented,
     copied_project,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.errors import (
     CopickPickerError,
     SettingsError,
@@ -22,9 +22,9 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
+from copick_picker.jobs.machine import machine_facts
+from copick_picker.jobs.result_files import write_result_json
 from copick_picker.records import ObjectSpec, RunOutcome
-from copick_picker.workflows.machine import machine_facts
-from copick_picker.workflows.result_files import write_result_json
 
 logger = logging.getLogger(__name__)
 

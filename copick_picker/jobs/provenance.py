@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from copick_picker import __version__
+from copick_picker._version import __version__
 from copick_picker.errors import ConflictError
 from copick_picker.project.standing import MayReplace, Standing
 from copick_picker.project.store import OutputKey, ProjectStore

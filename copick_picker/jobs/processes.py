@@ -23,8 +23,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from copick_picker.errors import CopickPickerError, DeviceMemoryError
+from copick_picker.jobs.execution import Reporter, Summary, guarded
 from copick_picker.records import RunOutcome
-from copick_picker.workflows.runs import Reporter, Summary, guarded
 
 PACKAGE = "copick_picker"
 MOST_TRIES = 3
