@@ -20,10 +20,10 @@ from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.localize import LocalizeParameters
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.evaluate import scoring_rules, with_min_score
-from copick_picker.workflows.evaluation_objects import scored_objects
-from copick_picker.workflows.loading import load_models
-from copick_picker.workflows.running import run_models
+from copick_picker.workflows.evaluate.evaluate import scoring_rules, with_min_score
+from copick_picker.workflows.evaluate.objects import scored_objects
+from copick_picker.workflows.models.load import load_models
+from copick_picker.workflows.models.run import run_models
 
 Volume = npt.NDArray[Any]
 PicksByRun = Mapping[str, Mapping[str, PickSet]]

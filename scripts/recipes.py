@@ -18,7 +18,7 @@ from copick_picker.settings.simulate import (
     TRAINING_IMAGING,
 )
 from copick_picker.specimens import ImagingConditions, Scene
-from copick_picker.workflows.demo_projects import (
+from copick_picker.workflows.benchmark.demo_projects import (
     VLP_NAME,
     VLP_RADIUS_ANGSTROM,
     VLP_SPACING,

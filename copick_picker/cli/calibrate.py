@@ -108,6 +108,6 @@ def _settings() -> "type[CalibrateSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.calibrate import calibrate as workflow
+    from copick_picker.workflows.evaluate.calibrate import calibrate as workflow
 
     return workflow

@@ -186,6 +186,6 @@ def _settings() -> "type[EvaluateSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.evaluate import evaluate as workflow
+    from copick_picker.workflows.evaluate.evaluate import evaluate as workflow
 
     return workflow

@@ -76,6 +76,6 @@ def _settings() -> "type[BaseModel]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.filtering import filter_picks
+    from copick_picker.workflows.localize.filtering import filter_picks
 
     return filter_picks

@@ -218,6 +218,6 @@ def _settings() -> "type[LocalizeSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.localize import localize as workflow
+    from copick_picker.workflows.localize.localize import localize as workflow
 
     return workflow

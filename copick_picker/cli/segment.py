@@ -216,6 +216,6 @@ def _settings() -> "type[SegmentSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.segment import segment as workflow
+    from copick_picker.workflows.segment.segment import segment as workflow
 
     return workflow

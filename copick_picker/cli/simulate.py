@@ -90,6 +90,6 @@ def _settings() -> "type[BaseModel]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.simulate import simulate as workflow
+    from copick_picker.workflows.simulate.simulate import simulate as workflow
 
     return workflow

@@ -99,6 +99,6 @@ def _settings() -> "type[TargetsSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.targets import make_targets as workflow
+    from copick_picker.workflows.train.targets import make_targets as workflow
 
     return workflow

@@ -19,7 +19,7 @@ from copick_picker.project.folders.checkpoints import read_mapping
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.formats.tables import read_csv
 from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
-from copick_picker.workflows.demo_projects import (
+from copick_picker.workflows.benchmark.demo_projects import (
     VLP_NAME,
     VLP_RADIUS_ANGSTROM,
     VLP_SPACING,

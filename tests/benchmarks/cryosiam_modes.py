@@ -29,7 +29,7 @@ from copick_picker.core.simulate.placement import separated_points
 from copick_picker.core.simulate.shells import draw_ball
 from copick_picker.project.folders.checkpoints import read_model_folder, write_model_folder
 from copick_picker.settings.model import ModelCard, model_card
-from copick_picker.workflows.model import convert_checkpoint
+from copick_picker.workflows.models.folder import convert_checkpoint
 
 CRYOSIAM = Path(__file__).parents[1] / "fixtures" / "cryosiam"
 STEMS = ("TS_01_6.80Apx", "TS_02_6.80Apx")

@@ -43,7 +43,7 @@ from copick_picker.project.copick.store import open_project
 from copick_picker.records import PickSet, PicksKey, TomogramKey
 from copick_picker.settings.simulate_imaging import ImagingEntry
 from copick_picker.settings.simulate_scene import load_scene
-from copick_picker.workflows.simulate_molecules import load_molecules
+from copick_picker.workflows.simulate.molecules import load_molecules
 
 Volume = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]

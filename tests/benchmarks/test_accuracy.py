@@ -17,7 +17,7 @@ from copick_picker.core.simulate.molecules import drawn_molecule, prepared_molec
 from copick_picker.project.copick.store import open_project
 from copick_picker.records import PicksKey
 from copick_picker.settings.simulate_scene import load_scene, preset_path
-from copick_picker.workflows.demo_projects import VLP_NAME
+from copick_picker.workflows.benchmark.demo_projects import VLP_NAME
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -21,7 +21,7 @@ from copick_picker.project.folders.checkpoints import read_model_folder
 from copick_picker.project.folders.thresholds import store_thresholds, with_thresholds
 from copick_picker.records import ObjectSpec, PickSet, PicksKey
 from copick_picker.settings.model import ModelCard, ModelObject
-from copick_picker.workflows.model import write_model
+from copick_picker.workflows.models.folder import write_model
 from projects import (
     add_segmented,
     copied_project,

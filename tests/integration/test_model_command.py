@@ -16,7 +16,7 @@ from copick_picker.core.segment.engine import segment_volume
 from copick_picker.errors import CheckpointError, SettingsError
 from copick_picker.project.folders.checkpoints import write_model_folder
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.loading import load_members, load_models
+from copick_picker.workflows.models.load import load_members, load_models
 
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 

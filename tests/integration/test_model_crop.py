@@ -17,7 +17,7 @@ from copick_picker.project.folders.checkpoints import (
     write_model_folder,
 )
 from copick_picker.settings.model import ModelCard, ModelObject
-from copick_picker.workflows.model import TomogramCrop, write_model
+from copick_picker.workflows.models.folder import TomogramCrop, write_model
 from projects import tree
 
 CARD = ModelCard(

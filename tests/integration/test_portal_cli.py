@@ -241,11 +241,11 @@ def test_config_says_in_one_line_what_is_wrong(ours, portal, tmp_path, fault, ar
 
 def test_a_radius_that_nobody_knows_is_asked_for(ours, portal, tmp_path, monkeypatch):
     from copick_picker.settings import config_portal as module
-    from copick_picker.workflows.config_portal import config_portal
+    from copick_picker.workflows.catalog.portal_configuration import config_portal
 
     portal.enter(monkeypatch, tmp_path)
     known = {name: item for name, item in module.KNOWN_OBJECTS.items() if name != "GO:0022626"}
-    monkeypatch.setattr("copick_picker.workflows.config_portal.KNOWN_OBJECTS", known)
+    monkeypatch.setattr("copick_picker.workflows.catalog.portal_configuration.KNOWN_OBJECTS", known)
     settings = module.ConfigPortalSettings(dataset=(AWKWARD,), output=tmp_path / "config.json")
     with pytest.raises(ValueError, match="--radius cytosolic-ribosome=ANGSTROM"):
         config_portal(settings, reporter=_Silent())

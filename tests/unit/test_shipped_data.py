@@ -24,7 +24,7 @@ from copick_picker.settings.simulate import (
     OBJECT_RADII_ANGSTROM,
 )
 from copick_picker.settings.train import TrainSettings
-from copick_picker.workflows.demo_projects import demo_molecules, package_data
+from copick_picker.workflows.benchmark.demo_projects import demo_molecules, package_data
 
 MOLECULES = package_data() / "molecules"
 MODELS = Path(copick_picker.__file__).parent / "models"
