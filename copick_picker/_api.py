@@ -14,8 +14,9 @@ from copick_picker.core.evaluate import evaluate_picks
 from copick_picker.core.localize import localize as localize_volume
 from copick_picker.core.masks.grids import inside_of
 from copick_picker.core.segment.results import SegmentedVolume
-from copick_picker.records import Localized, LocalizeTarget, ObjectSpec, PickSet
-from copick_picker.scores import Evaluation
+from copick_picker.records.points import Localized, LocalizeTarget, PickSet
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.records.scores import Evaluation
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.localize import LocalizeParameters

@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from copick_picker.records import RunOutcome
+    from copick_picker.records.runs import RunOutcome
 
 PACKAGE = "copick_picker"
 _LOG_LINE = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ [A-Z]+ {PACKAGE}")

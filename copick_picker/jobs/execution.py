@@ -24,7 +24,7 @@ from copick_picker.errors import (
 )
 from copick_picker.jobs.machine import machine_facts
 from copick_picker.jobs.result_files import write_result_json
-from copick_picker.records import ObjectSpec, RunOutcome
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The project that a command's settings name, opened as they say."""
 
 from copick_picker.project.copick.store import CopickStore, open_project
-from copick_picker.records import Opening
+from copick_picker.records.runs import Opening
 from copick_picker.settings.job import CONNECTIONS, MEMORY_BYTES, JobSettings
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from copick_picker.errors import CopickPickerError, DeviceMemoryError
 from copick_picker.jobs.execution import Reporter, Summary, guarded
-from copick_picker.records import RunOutcome
+from copick_picker.records.runs import RunOutcome
 
 PACKAGE = "copick_picker"
 MOST_TRIES = 3

@@ -40,7 +40,8 @@ from copick_picker.core.simulate.optics import electron_wavelength, phase_aberra
 from copick_picker.core.wedge import frequencies, wedge_mask
 from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.store import open_project
-from copick_picker.records import PickSet, PicksKey, TomogramKey
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.points import PickSet
 from copick_picker.settings.simulate_imaging import ImagingEntry
 from copick_picker.settings.simulate_scene import load_scene
 from copick_picker.workflows.simulate.molecules import load_molecules

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from copick_picker.cli.main import console
 from copick_picker.project.copick.making import add_picks
 from copick_picker.project.folders.project_folder import aside_of
-from copick_picker.records import PickSet, PicksKey
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
 from copick_picker.workflows.benchmark.demo import MARK, foreign_of_demo
 from copick_picker.workflows.benchmark.demo_projects import make_real_project
 from projects import copied_project

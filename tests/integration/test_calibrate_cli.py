@@ -19,7 +19,9 @@ from copick_picker.project.copick.making import add_picks
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.folders.checkpoints import read_model_folder
 from copick_picker.project.folders.thresholds import store_thresholds, with_thresholds
-from copick_picker.records import ObjectSpec, PickSet, PicksKey
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.workflows.models.folder import write_model
 from projects import (

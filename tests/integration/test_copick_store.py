@@ -17,7 +17,8 @@ import zarr
 from copick_picker.errors import ConflictError, DataError, ProjectError
 from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.project.store import Provenance
-from copick_picker.records import FeatureKey, PickSet, PicksKey, SegmentationKey
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
+from copick_picker.records.points import PickSet
 from projects import (
     OBJECTS,
     SHAPE_ZYX,

@@ -11,7 +11,8 @@ import pytest
 from copick_picker.errors import SettingsError
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.uris import the_one
-from copick_picker.records import PickSet, PicksKey
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
 from portal_servers.names import (
     AWKWARD,
     AWKWARD_RUNS,

@@ -11,7 +11,7 @@ import yaml
 
 from copick_picker.errors import ProjectError
 from copick_picker.project.copick.store import open_project
-from copick_picker.records import PicksKey, SegmentationKey
+from copick_picker.records.keys import PicksKey, SegmentationKey
 from killed import server, start
 from projects import (
     files_of_at_most,

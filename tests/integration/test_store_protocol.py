@@ -12,13 +12,8 @@ from copick_picker.errors import ConflictError, DataError, SettingsError, Unknow
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.standing import MayReplace
 from copick_picker.project.store import ProjectStore, Provenance
-from copick_picker.records import (
-    FeatureKey,
-    PickSet,
-    PicksKey,
-    SegmentationKey,
-    TomogramKey,
-)
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
 from memory_store import MemoryStore
 from projects import OBJECTS, SHAPE_ZYX, TOMOGRAM, noise, slabs_of, small_project
 

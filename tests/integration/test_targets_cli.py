@@ -15,7 +15,8 @@ from copick_picker.core.heads.head import build_head
 from copick_picker.core.train.sampling import SamplingRules, batch_at
 from copick_picker.core.train.sources import ArraySource, PlaneCache
 from copick_picker.project.copick.store import open_project
-from copick_picker.records import ObjectSpec, PicksKey, SegmentationKey
+from copick_picker.records.keys import PicksKey, SegmentationKey
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import sampled_run

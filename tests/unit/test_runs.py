@@ -11,7 +11,7 @@ from copick_picker.jobs.execution import (
     process_runs,
     select_runs,
 )
-from copick_picker.records import RunOutcome
+from copick_picker.records.runs import RunOutcome
 
 RUNS = ["TS_01", "TS_02", "TS_03", "TS_10", "grid_1"]
 

@@ -11,7 +11,7 @@ from copick_picker.project.copick.listing import spacing_of
 from copick_picker.project.guards import guarded
 from copick_picker.project.standing import Claim, MayReplace
 from copick_picker.project.store import Provenance
-from copick_picker.records import SegmentationKey
+from copick_picker.records.keys import SegmentationKey
 
 
 def write_instances(

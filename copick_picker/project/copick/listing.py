@@ -11,7 +11,7 @@ from typing import Any
 from copick_picker.project.copick import portal_items
 from copick_picker.project.copick.api import CopickRun
 from copick_picker.project.guards import guarded
-from copick_picker.records import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
 
 
 def spacing_of(voxel_spacing: float) -> float:

@@ -18,7 +18,9 @@ from copick_picker.project.copick.pick_files import check_finite
 from copick_picker.project.copick.volume_writing import same_bytes
 from copick_picker.project.files import write_text
 from copick_picker.project.guards import guarded
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 
 CONFIG_FILE = "config.json"
 COLOURS = (

@@ -25,7 +25,7 @@ from copick_picker.project.copick.provenance import from_stored, from_yaml, is_u
 from copick_picker.project.files import Permit, one_at_a_time, remove, replacing
 from copick_picker.project.guards import guarded
 from copick_picker.project.standing import Standing, regular_file, standing_in, with_record
-from copick_picker.records import PickSet
+from copick_picker.records.points import PickSet
 
 MASK_DISTANCES = "mask_distances_angstrom"
 """Key in the record of picks: the distance of each pick to the mask's surface."""

@@ -12,7 +12,8 @@ import numpy as np
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.copick.api import CopickPicks, CopickTomogram, Volume
 from copick_picker.project.remote.objects import RemoteReader
-from copick_picker.records import PickSet, PicksOrigin
+from copick_picker.records.keys import PicksOrigin
+from copick_picker.records.points import PickSet
 
 _POINT_FIELDS = ("x", "y", "z")
 

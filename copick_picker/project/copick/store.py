@@ -41,15 +41,9 @@ from copick_picker.project.guards import guarded
 from copick_picker.project.remote.objects import OPENING, RemoteReader
 from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.project.store import OutputKey, Provenance, Slabs
-from copick_picker.records import (
-    FeatureKey,
-    ObjectSpec,
-    Opening,
-    PickSet,
-    PicksKey,
-    SegmentationKey,
-    TomogramKey,
-)
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec, Opening
 
 Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey)
 Item = TypeVar("Item")

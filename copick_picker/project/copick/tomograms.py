@@ -18,7 +18,7 @@ from copick_picker.project.copick.local_places import is_local
 from copick_picker.project.files import Permit, replacing
 from copick_picker.project.guards import guarded
 from copick_picker.project.standing import Claim, MayReplace, Standing
-from copick_picker.records import TomogramKey
+from copick_picker.records.keys import TomogramKey
 
 LEVELS = 3
 """Levels of resolution, as many as copick writes."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.formats.tables import read_csv
-from copick_picker.scores import PickTable
+from copick_picker.records.scores import PickTable
 
 SCORES_FILE, MATCHES_FILE = "scores.json", "matches.csv"
 _NEEDED = ("matcher", "beta", "tolerance", "totals", "objects", "runs", "confusion", "input")

@@ -22,7 +22,7 @@ from copick_picker.project.copick.formats import (
 )
 from copick_picker.project.formats.imod_models import read_imod_points
 from copick_picker.project.guards import guarded, root_logging_kept
-from copick_picker.records import ParticleTable
+from copick_picker.records.points import ParticleTable
 
 CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
 PIXELS = [f"rlnCoordinate{axis}" for axis in "XYZ"]

@@ -25,7 +25,7 @@ from copick_picker.project.copick.formats import (
     write_picks_csv_grouped,
 )
 from copick_picker.project.guards import guarded, root_logging_kept
-from copick_picker.records import ExportedRun
+from copick_picker.records.points import ExportedRun
 
 SCORE_COLUMN = "rlnAutopickFigureOfMerit"
 """RELION's name for a pick's score; Warp writes its own scores under it too."""

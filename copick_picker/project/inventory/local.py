@@ -20,13 +20,8 @@ from copick_picker.project.copick.local_places import local_path
 from copick_picker.project.copick.provenance import ATTRIBUTE, is_unfinished
 from copick_picker.project.guards import guarded, reason
 from copick_picker.project.inventory.records import RunInventory, StoredItem, scores_text
-from copick_picker.records import (
-    FeatureKey,
-    ObjectSpec,
-    PicksKey,
-    SegmentationKey,
-    TomogramKey,
-)
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.runs import ObjectSpec
 
 _SPACING = "VoxelSpacing"
 _FEATURES = "_features.zarr"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from copick_picker.project.guards import guarded
-from copick_picker.records import ObjectSpec
+from copick_picker.records.runs import ObjectSpec
 
 
 def open_inventory(config_path: str, split: str | None = None) -> "Inventory":

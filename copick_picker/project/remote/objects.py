@@ -22,7 +22,7 @@ from fsspec.asyn import AsyncFileSystem
 
 from copick_picker.errors import ProjectError
 from copick_picker.project.remote.byte_cache import ByteCache
-from copick_picker.records import Opening
+from copick_picker.records.runs import Opening
 
 logger = logging.getLogger(__name__)
 

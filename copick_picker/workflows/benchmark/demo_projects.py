@@ -18,7 +18,9 @@ from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.formats.tables import read_csv
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,
     DEMO_SCENE,

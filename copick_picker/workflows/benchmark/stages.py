@@ -15,7 +15,7 @@ from copick_picker.project.files import write_text
 from copick_picker.project.folders.score_folder import read_json
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching
-from copick_picker.records import RunOutcome
+from copick_picker.records.runs import RunOutcome
 
 _CANDIDATES = "candidates"
 

@@ -10,7 +10,7 @@ from copick_picker.jobs.execution import Reporter, Summary, check_object_names, 
 from copick_picker.jobs.result_files import check_listing_files, result_csv
 from copick_picker.project.files import write_text
 from copick_picker.project.inventory.records import RunInventory, StoredItem, open_inventory
-from copick_picker.records import ObjectSpec, RunOutcome
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.browse import BrowseProjectSettings
 from copick_picker.workflows.catalog.tables import Table, project_tables
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from copick_picker.project.inventory.records import RunInventory, StoredItem
-from copick_picker.records import ObjectSpec
+from copick_picker.records.runs import ObjectSpec
 
 MOST_ROWS = 40
 """Rows of a table on a terminal; files hold all."""

@@ -31,7 +31,9 @@ from copick_picker.project.formats.cryosiam_files import (
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.uris import parse_output
-from copick_picker.records import PickSet, PicksKey, RunOutcome
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.cryosiam import CryosiamConfig, CryosiamJob
 from copick_picker.workflows.cryosiam.project import (
     CryosiamProject,

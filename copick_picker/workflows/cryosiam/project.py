@@ -15,7 +15,8 @@ from copick_picker.project.folders.checkpoints import read_model_folder
 from copick_picker.project.folders.model_places import is_model_folder
 from copick_picker.project.store import OutputKey, ProjectStore, Provenance
 from copick_picker.project.uris import check_uri, parse_output, the_one
-from copick_picker.records import FeatureKey, ObjectSpec, SegmentationKey, TomogramKey
+from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.cryosiam import CryosiamConfig, CryosiamJob
 from copick_picker.settings.import_ import CONTENT_TYPES, IMPLAUSIBLE_SPACINGS
 from copick_picker.settings.model import model_card

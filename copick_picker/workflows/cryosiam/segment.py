@@ -31,7 +31,7 @@ from copick_picker.project.formats.cryosiam_files import (
 )
 from copick_picker.project.formats.mrc import is_mrc, is_own_mrc, read_mrc, write_mrc
 from copick_picker.project.standing import Output, own_file
-from copick_picker.records import RunOutcome
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.cryosiam import (
     CLIPPED_DOUBT,
     HULL_SMOOTHING_VOXELS,

@@ -23,10 +23,10 @@ from copick_picker.project.folders.thresholds import check_writable, store_thres
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching
+from copick_picker.records.scores import Evaluation
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_tables import number_text
 from copick_picker.report.threshold_plot import ThresholdMarks, threshold_figure
-from copick_picker.scores import Evaluation
 from copick_picker.settings.calibrate import CalibrateSettings
 from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.workflows.evaluate.evaluate import score_project

@@ -32,7 +32,9 @@ from copick_picker.project.folders.project_folder import check_free_folder, sign
 from copick_picker.project.folders.score_folder import SCORES_FILE
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching, the_one
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, RunOutcome
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.evaluate import (
     CONFIDENCE,
     MIN_BOOTSTRAP_RUNS,

@@ -14,13 +14,13 @@ from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.provenance import new_record
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import the_one
+from copick_picker.records.scores import Evaluation, MatchCounts, RunObjectMatch
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_csv import MaskDistances, matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
 from copick_picker.report.score_tables import object_table, run_table
 from copick_picker.report.score_values import evaluation_values
 from copick_picker.report.slices import slice_figure
-from copick_picker.scores import Evaluation, MatchCounts, RunObjectMatch
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMOOTHING_VOXELS
 

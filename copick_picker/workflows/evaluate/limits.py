@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from copick_picker.errors import UnknownNameError, choices_text, nearest_name
-from copick_picker.scores import Evaluation, Score
+from copick_picker.records.scores import Evaluation, Score
 
 
 def check_limits(limits: Mapping[str, float], beta: float, objects: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from copick_picker.core.evaluate import Picks, ScoredObject
 from copick_picker.errors import SettingsError
-from copick_picker.records import ObjectSpec
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.evaluate import (
     CZII_RADII_ANGSTROM,
     CZII_WEIGHTS,

@@ -30,7 +30,8 @@ from copick_picker.project.formats.tomogram_names import TomogramNames, read_nam
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching
-from copick_picker.records import ExportedRun, PickSet, RunOutcome
+from copick_picker.records.points import ExportedRun, PickSet
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.export import ExportPicksSettings
 from copick_picker.workflows.inputs.masks import check_mask
 from copick_picker.workflows.inputs.pick_sets import (

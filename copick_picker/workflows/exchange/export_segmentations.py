@@ -24,7 +24,7 @@ from copick_picker.project.formats.tiff import is_own_tiff, write_tiff
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, the_one
-from copick_picker.records import RunOutcome
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.export import ExportSegmentationSettings
 
 Labels = npt.NDArray[np.integer[Any]]

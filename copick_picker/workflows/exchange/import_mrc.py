@@ -24,7 +24,8 @@ from copick_picker.project.formats.mrc_stream import (
     unpacked,
 )
 from copick_picker.project.standing import Output, own_file
-from copick_picker.records import ObjectSpec, RunOutcome, TomogramKey
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.import_ import (
     CONTENT_TYPES,
     IMPLAUSIBLE_SPACINGS,

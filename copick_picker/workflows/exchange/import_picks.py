@@ -23,7 +23,9 @@ from copick_picker.project.formats.particle_readers import read_particles
 from copick_picker.project.formats.tomogram_names import TomogramNames, read_names
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, parse_output
-from copick_picker.records import ParticleTable, PickSet, PicksKey, RunOutcome
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import ParticleTable, PickSet
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.import_ import ImportPicksSettings
 from copick_picker.workflows.inputs.pick_sets import TomogramBox, box_of_run
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from copick_picker.errors import DataError
 from copick_picker.project.uris import matching
-from copick_picker.records import PicksKey, TomogramKey
+from copick_picker.records.keys import PicksKey, TomogramKey
 
 
 def check_alignments(

@@ -20,7 +20,9 @@ from copick_picker.jobs.execution import (
 )
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching, the_one
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.targets import AnnotationSettings
 

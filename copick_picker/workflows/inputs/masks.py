@@ -19,7 +19,8 @@ from copick_picker.project.formats.cryosiam_files import read_labels
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, the_one
-from copick_picker.records import Localized, PickSet, SegmentationKey
+from copick_picker.records.keys import SegmentationKey
+from copick_picker.records.points import Localized, PickSet
 
 RUN_MARK = "{run}"
 """Stands for the run's name in the path of a mask."""

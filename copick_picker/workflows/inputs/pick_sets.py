@@ -12,7 +12,8 @@ from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.execution import check_object_names
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import matching
-from copick_picker.records import PickSet, PicksKey, TomogramKey
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.points import PickSet
 from copick_picker.settings.limits import EVERY, LimitSettings
 from copick_picker.workflows.inputs.masks import RunMask, load_mask
 

@@ -10,7 +10,7 @@ from copick_picker.errors import CopickPickerError, DataError, SettingsError, Un
 from copick_picker.jobs.execution import Reporter
 from copick_picker.project.store import LazyVolume, ProjectStore
 from copick_picker.project.uris import matching, the_one
-from copick_picker.records import TomogramKey
+from copick_picker.records.keys import TomogramKey
 from copick_picker.settings.memory import KEPT_BYTES, LAYER_BYTES
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,

@@ -26,7 +26,9 @@ from copick_picker.jobs.provenance import (
 from copick_picker.project.copick.pick_files import MASK_DISTANCES
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, RunOutcome
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.filter import FilterSettings
 from copick_picker.workflows.inputs.masks import (
     check_mask,

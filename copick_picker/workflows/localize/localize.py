@@ -26,12 +26,9 @@ from copick_picker.jobs.opening import open_job
 from copick_picker.project.copick.volume_writing import FEATURE_CHUNK_CZYX
 from copick_picker.project.store import LazyVolume, ProjectStore, Provenance, Slabs
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
-from copick_picker.records import (
-    FeatureKey,
-    Localized,
-    RunOutcome,
-    SegmentationKey,
-)
+from copick_picker.records.keys import FeatureKey, SegmentationKey
+from copick_picker.records.points import Localized
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.inputs.masks import (
     check_mask,

@@ -15,15 +15,9 @@ from copick_picker.jobs.provenance import (
 )
 from copick_picker.project.copick.pick_files import MASK_DISTANCES
 from copick_picker.project.store import ProjectStore, Provenance
-from copick_picker.records import (
-    FeatureKey,
-    Localized,
-    LocalizeTarget,
-    ObjectSpec,
-    PicksKey,
-    RunOutcome,
-    SegmentationKey,
-)
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
+from copick_picker.records.points import Localized, LocalizeTarget
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.inputs.masks import RunMask, finite_or_none, mask_record
 

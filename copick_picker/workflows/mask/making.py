@@ -36,7 +36,8 @@ from copick_picker.jobs.provenance import (
 )
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, matching, parse_output, the_one
-from copick_picker.records import RunOutcome, SegmentationKey, TomogramKey
+from copick_picker.records.keys import SegmentationKey, TomogramKey
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.mask import (
     GOLD_LARGEST_INNER,
     GOLD_LARGEST_VOLUME,

@@ -11,7 +11,8 @@ from copick_picker.core.masks.grids import BoolVolume
 from copick_picker.core.segment.results import Slab, WindowCounts
 from copick_picker.core.segment.volume import PlaneReader, VolumeStatistics
 from copick_picker.jobs.slab_writer import SlabWriter
-from copick_picker.records import FeatureKey, Localized, SegmentationKey, TomogramKey
+from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import Localized
 from copick_picker.workflows.segment.peaks import PeakFinder, PlannedPicks
 
 Table = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]

@@ -9,15 +9,9 @@ from copick_picker.core.localize.checks import FloatVolume
 from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
 from copick_picker.project.store import ProjectStore, Slabs
 from copick_picker.project.uris import parse_output
-from copick_picker.records import (
-    FeatureKey,
-    Localized,
-    LocalizeRules,
-    LocalizeTarget,
-    PicksKey,
-    RunOutcome,
-    SegmentationKey,
-)
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
+from copick_picker.records.points import Localized, LocalizeRules, LocalizeTarget
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.localize.outputs import (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from copick_picker.jobs.execution import Reporter, Summary
-from copick_picker.records import RunOutcome
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.localize.localize import localize

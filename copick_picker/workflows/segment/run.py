@@ -22,7 +22,8 @@ from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.provenance import MEANWHILE, new_record, same_job_as, standing_keys
 from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
 from copick_picker.project.store import OutputKey, ProjectStore
-from copick_picker.records import FeatureKey, RunOutcome, SegmentationKey, TomogramKey
+from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight, check_voxels, in_layers

@@ -24,7 +24,7 @@ from copick_picker.jobs.execution import (
 from copick_picker.jobs.opening import open_job
 from copick_picker.jobs.processes import Place, Work, process_in_workers
 from copick_picker.project.uris import check_uri, parse_output
-from copick_picker.records import ObjectSpec, RunOutcome
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.inputs.masks import check_mask
 from copick_picker.workflows.inputs.preflight import Preflight, Wanted, inspect_runs, show

@@ -14,7 +14,7 @@ from copick_picker.errors import SettingsError
 from copick_picker.jobs.execution import Reporter, Summary, guarded
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import the_one
-from copick_picker.records import ObjectSpec, RunOutcome
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
 from copick_picker.report.view_volume import SmallVolume, grey_limits, small_volume
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, ViewSettings

@@ -7,9 +7,10 @@ import numpy.typing as npt
 
 from copick_picker.core.evaluate.run_match import match_run
 from copick_picker.project.store import ProjectStore
-from copick_picker.records import ObjectSpec, PickSet
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.records.scores import RunObjectMatch
 from copick_picker.report.view_marks import Marks
-from copick_picker.scores import RunObjectMatch
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.view import ViewSettings
 from copick_picker.workflows.evaluate.evaluate import scoring_rules

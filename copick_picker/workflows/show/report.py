@@ -27,7 +27,8 @@ from copick_picker.project.folders.score_folder import (
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import LazyVolume, ProjectStore
 from copick_picker.project.uris import check_uri, matching, the_one
-from copick_picker.records import RunOutcome, TomogramKey
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import RunOutcome
 from copick_picker.report.html_gallery import (
     ChosenPick,
     Picture,

@@ -23,7 +23,8 @@ from copick_picker.project.folders.own_files import is_own_page, is_own_picture,
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, the_one
-from copick_picker.records import ObjectSpec, RunOutcome, TomogramKey
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.view_marks import LOOKS, Marks, best_centre, counts_by_status
 from copick_picker.report.view_page import ViewContent, view_page

@@ -21,7 +21,9 @@ from copick_picker.project.copick.provenance import from_yaml
 from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.project.copick.tomograms import TomogramWriter
 from copick_picker.project.files import write_text
-from copick_picker.records import PickSet, PicksKey, RunOutcome, SegmentationKey, TomogramKey
+from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings
 from copick_picker.workflows.simulate.imaging import Tomograms, tomograms_of

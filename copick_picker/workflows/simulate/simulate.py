@@ -33,7 +33,7 @@ from copick_picker.project.folders.project_folder import (
     foreign_files,
     foreign_in_project,
 )
-from copick_picker.records import ObjectSpec, RunOutcome
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.simulate_command import SimulateSettings
 from copick_picker.settings.simulate_entries import FilamentEntry, MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings, load_scene, preset_path

@@ -8,7 +8,7 @@ from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.jobs.execution import Reporter, check_object_names
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri
-from copick_picker.records import ObjectSpec
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
     CONTRAST_SMOOTHING_VOXELS,

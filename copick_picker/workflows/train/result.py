@@ -19,7 +19,7 @@ from copick_picker.jobs.provenance import digest
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, check_free_models
 from copick_picker.project.folders.training_files import BEST_FILE, read_weights
-from copick_picker.scores import Evaluation
+from copick_picker.records.scores import Evaluation
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.settings.segment import FITTED_BLENDING
 from copick_picker.settings.train import (

@@ -30,7 +30,8 @@ from copick_picker.jobs.provenance import (
 )
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import check_uri, parse_output
-from copick_picker.records import ObjectSpec, RunOutcome, SegmentationKey
+from copick_picker.records.keys import SegmentationKey
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.memory import LAYER_BYTES
 from copick_picker.settings.targets import SLAB_BYTES, TargetsSettings
 from copick_picker.workflows.inputs.annotated_runs import (

@@ -22,8 +22,8 @@ from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.prepared import prepared
 from copick_picker.core.segment.volume import VolumeStatistics
 from copick_picker.project.store import ProjectStore
-from copick_picker.records import LocalizeTarget, PickSet
-from copick_picker.scores import Evaluation
+from copick_picker.records.points import LocalizeTarget, PickSet
+from copick_picker.records.scores import Evaluation
 from copick_picker.settings.evaluate import (
     CONFIDENCE,
     MIN_BOOTSTRAP_RUNS,

@@ -1,126 +1,13 @@
-"""Frozen records that travel between layers."""
+"""Picks: points with scores, how they are found, and their form in other programs' files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError
-
-
-@dataclass(frozen=True)
-class ObjectSpec:
-    """One pickable object of a project.
-
-    Attributes
-    ----------
-    name : str
-        Name in the project.
-    label : int
-        Value in a multilabel segmentation; 0 is background and never an object.
-    radius_angstrom : float or None
-        Radius of the particle; None where the project does not say.
-    score_threshold : float or None
-        Lowest score of a pick that counts (``metadata.score_threshold``).
-    score_weight : float
-        Weight in macro averages (``metadata.score_weight``, octopi's ``metadata.weight``).
-    is_particle : bool
-        False for membranes and other extended things.
-    """
-
-    name: str
-    label: int
-    radius_angstrom: float | None = None
-    score_threshold: float | None = None
-    score_weight: float = 1.0
-    is_particle: bool = True
-
-
-@dataclass(frozen=True, order=True)
-class TomogramKey:
-    """Which tomogram of a run: ``type@voxel_spacing``."""
-
-    tomogram_type: str
-    voxel_spacing: float
-    alignment_id: int | None = field(default=None, compare=False, repr=False)
-    """Alignment on the CryoET Data Portal; None where unknown."""
-
-    def __str__(self) -> str:
-        """Return the copick URI."""
-        return f"{self.tomogram_type}@{round(self.voxel_spacing, 3)}"
-
-
-@dataclass(frozen=True, order=True)
-class SegmentationKey:
-    """Which segmentation of a run: ``name:user/session@voxel_spacing``."""
-
-    name: str
-    user_id: str
-    session_id: str
-    voxel_spacing: float
-    is_multilabel: bool = True
-
-    def __str__(self) -> str:
-        """Return the copick URI."""
-        query = "?multilabel=true" if self.is_multilabel else ""
-        where = f"{self.name}:{self.user_id}/{self.session_id}"
-        return f"{where}@{round(self.voxel_spacing, 3)}{query}"
-
-
-@dataclass(frozen=True, order=True)
-class PicksKey:
-    """Which picks of a run: ``object:user/session``."""
-
-    object_name: str
-    user_id: str
-    session_id: str
-    origin: "PicksOrigin | None" = field(default=None, compare=False, repr=False)
-    """What the CryoET Data Portal says of them; None for all others."""
-
-    def __str__(self) -> str:
-        """Return the copick URI."""
-        return f"{self.object_name}:{self.user_id}/{self.session_id}"
-
-
-@dataclass(frozen=True)
-class PicksOrigin:
-    """Where picks of the CryoET Data Portal come from.
-
-    Attributes
-    ----------
-    annotation_id : int
-        Number of the annotation.
-    deposition_id : int or None
-        Who deposited it.
-    is_truth : bool
-        Whether the portal marks it as ground truth.
-    authors : tuple of str
-        Of the annotation.
-    alignment_id : int or None
-        The alignment that the coordinates belong to.
-    """
-
-    annotation_id: int
-    deposition_id: int | None
-    is_truth: bool
-    authors: tuple[str, ...]
-    alignment_id: int | None
-
-
-@dataclass(frozen=True, order=True)
-class FeatureKey:
-    """Which feature volume of a run: ``type@voxel_spacing:feature``."""
-
-    tomogram_type: str
-    voxel_spacing: float
-    feature_type: str
-
-    def __str__(self) -> str:
-        """Return the copick URI."""
-        return f"{self.tomogram_type}@{round(self.voxel_spacing, 3)}:{self.feature_type}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,29 +71,6 @@ class PickSet:
             None if self.rotations is None else self.rotations[which],
             None if self.instance_ids is None else self.instance_ids[which],
         )
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """What became of one run in a command.
-
-    Attributes
-    ----------
-    run_name : str
-        Name of the run.
-    status : str
-        ``done``, ``skipped`` (complete already), ``absent`` (no such input, not asked for by name)
-        or ``failed``.
-    message : str
-        One line for the summary.
-    details : mapping
-        Figures for ``--json``.
-    """
-
-    run_name: str
-    status: str
-    message: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -304,27 +168,6 @@ class Localized:
 
 
 @dataclass(frozen=True)
-class InputScaling:
-    """How a network that is not fed z-scores wants its input.
-
-    Voxels are clipped to [minimum, maximum], brought to [0, 1], then
-    ``(v - mean) / standard_deviation``.
-
-    Attributes
-    ----------
-    minimum, maximum : float
-        Limits, in the unit of the tomogram.
-    mean, standard_deviation : float
-        In the unit of the clipped values.
-    """
-
-    minimum: float
-    maximum: float
-    mean: float
-    standard_deviation: float
-
-
-@dataclass(frozen=True)
 class PickLimits:
     """Which picks of one object are kept; None and 0 keep all.
 
@@ -405,34 +248,3 @@ class ParticleTable:
     scores: npt.NDArray[np.float64] | None
     rotations: npt.NDArray[np.float64] | None
     unread: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How a project is opened, and how the objects of a remote one are read.
-
-    Attributes
-    ----------
-    attempts : int
-        How often an object is asked for before its run fails.
-    timeout_seconds : float
-        How long to wait for a connection, and for the next bytes.
-    connections : int
-        Objects that are read at once.
-    memory_bytes : int
-        Objects read last that stay in memory.
-    cache : pathlib.Path or None
-        Folder that keeps objects on disk.
-    cache_bytes : int
-        Bound of that folder.
-    split : str or None
-        Only the runs of this split of a Croissant manifest.
-    """
-
-    attempts: int
-    timeout_seconds: float
-    connections: int
-    memory_bytes: int
-    cache: Path | None = None
-    cache_bytes: int = 0
-    split: str | None = None
