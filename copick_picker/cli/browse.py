@@ -10,7 +10,7 @@ from copick_picker.cli.options import job_flags
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from copick_picker.jobs.execution import Summary
+    from copick_picker.jobs.summary import Summary
     from copick_picker.workflows.catalog.portal import PortalListing
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from copick_picker.settings.job import JobSettings, NameByName, Names
 
+DEFAULT_NAME = "predict"
+"""Name of a segmentation where the user names none."""
 SPACING_SILENT = 0.01
 """Largest relative difference of voxel spacings that nobody need hear of."""
 SPACING_LIMIT = 0.05

@@ -19,11 +19,11 @@ from fsspec import AbstractFileSystem
 
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.copick.api import CopickPicks
-from copick_picker.project.copick.local_places import is_local
 from copick_picker.project.copick.places import kept_at
-from copick_picker.project.copick.provenance import from_stored, from_yaml, is_unfinished, to_yaml
 from copick_picker.project.files import Permit, one_at_a_time, remove, replacing
 from copick_picker.project.guards import guarded
+from copick_picker.project.local_places import is_local
+from copick_picker.project.provenance import from_stored, from_yaml, is_unfinished, to_yaml
 from copick_picker.project.standing import Standing, regular_file, standing_in, with_record
 from copick_picker.records.points import PickSet
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from pydantic import ValidationError
 from copick_picker._version import __version__
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, SettingsError, choices_text
-from copick_picker.jobs.execution import Reporter, Summary, select_runs
 from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import select_runs
+from copick_picker.jobs.summary import Result, Summary
 from copick_picker.project.files import write_text
-from copick_picker.project.folders.own_files import is_own_page
 from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
@@ -25,6 +26,7 @@ from copick_picker.project.folders.project_folder import (
     refuse_foreign,
 )
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_scores
+from copick_picker.project.own_files import is_own_page
 from copick_picker.report.score_tables import number_text
 from copick_picker.settings.benchmark import SOURCES, RunSettings, Suite, load_suite
 from copick_picker.settings.evaluate import EvaluateSettings
@@ -50,19 +52,7 @@ _OWN = (SUITE_FILE, STAGES_FILE)
 _OWN_OF_LABEL = ("report.html", "segment.json", "localize.json")
 
 
-@dataclass
-class Benchmarked:
-    """What became of a benchmark."""
-
-    lines: list[str] = field(default_factory=list)
-    exit_code: int = 0
-
-    def text(self) -> str:
-        """Return the summary."""
-        return "\n".join(self.lines)
-
-
-def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
+def benchmark(settings: RunSettings, *, reporter: Reporter) -> Result:
     """Run a suite, or what is left of it, and return what became of it.
 
     Parameters
@@ -87,26 +77,23 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
     use_threads(settings.threads)
     reporter.note(f"=== {suite.title} ===")
     config = prepare_project(suite, folder, reporter=reporter)
-    job = _Job(settings, suite, folder, config, stages, reporter)
-    result = Benchmarked()
+    job = _Benchmark(settings, suite, folder, config, stages, reporter)
+    lines = []
     for label, model in suite.models.items():
         problem = job.pick(label, model)
         if problem:
-            result.exit_code = 1
-            result.lines.append(f"benchmark: {label}: {problem}")
-    if result.exit_code:
-        result.lines.append("benchmark: the same command goes on from there")
-        return result
+            lines.append(f"benchmark: {label}: {problem}")
+    if lines:
+        return Result("\n".join([*lines, "benchmark: the same command goes on from there"]), 1)
     candidates = [*suite.models, *suite.also]
-    for label in candidates:
-        result.exit_code = max(result.exit_code, job.score(label))
+    code = max(job.score(label) for label in candidates)
     job.show(candidates)
     for label in candidates:
-        result.exit_code = max(result.exit_code, job.report(label, candidates))
-        result.lines.append(f"benchmark: {label}: {folder / label / 'report.html'}")
-    if result.exit_code == 0 and (kept := end_anew(folder, foreign_of_benchmark)):
+        code = max(code, job.report(label, candidates))
+        lines.append(f"benchmark: {label}: {folder / label / 'report.html'}")
+    if code == 0 and (kept := end_anew(folder, foreign_of_benchmark)):
         reporter.warn(kept)
-    return result
+    return Result("\n".join(lines), code)
 
 
 def asked_suite(settings: RunSettings) -> Suite:
@@ -224,7 +211,7 @@ def foreign_of_benchmark(folder: Path) -> list[str]:
 
 
 @dataclass
-class _Job:
+class _Benchmark:
     """One benchmark in its folder."""
 
     settings: RunSettings
@@ -270,9 +257,8 @@ class _Job:
             summary = workflow(settings, reporter=timed)
             timed.write()
             self.reporter.note(summary.text())
-            failed = summary.counts.get("failed", 0)
-            if failed:
-                return f"{name} failed in {failed} of {len(summary.outcomes)} runs"
+            if summary.n_failed:
+                return f"{name} failed in {summary.n_failed} of {len(summary.outcomes)} runs"
         return ""
 
     def score(self, label: str) -> int:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from copick_picker.core.evaluate.compare import (
 )
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.errors import DataError, ProjectError, choices_text
-from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.provenance import new_record
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Result
 from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE, ScoreFolder, read_score_folder
@@ -40,19 +41,7 @@ _SHOWN_RATES = ("precision", "recall", "f1", "f_beta")
 _SHOWN_OF_OBJECTS = ("f1", "f_beta")
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What became of a comparison."""
-
-    lines: tuple[str, ...]
-    exit_code: int = 0
-
-    def text(self) -> str:
-        """Return the summary."""
-        return "\n".join(self.lines)
-
-
-def compare(settings: CompareSettings, *, reporter: Reporter) -> Compared:
+def compare(settings: CompareSettings, *, reporter: Reporter) -> Result:
     """Show by how much the second of two evaluations differs, and write it where asked.
 
     Parameters
@@ -115,7 +104,7 @@ def compare(settings: CompareSettings, *, reporter: Reporter) -> Compared:
         permit = partial(check_free_folder, output, COMPARE_FILE, overwrite=settings.overwrite)
         write_folder(output, signed(files, COMPARE_FILE), permit=permit)
         lines.append(f"written to {settings.output}")
-    return Compared(tuple(lines))
+    return Result("\n".join(lines))
 
 
 def score_folder(path: Path) -> Path:

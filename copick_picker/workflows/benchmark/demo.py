@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, UnknownNameError, choices_text
-from copick_picker.jobs.execution import Reporter, Summary
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.copick.making import CONFIG_FILE, config_hash, is_config
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.project_folder import (
@@ -45,8 +45,14 @@ from copick_picker.workflows.evaluate.evaluate import evaluate
 from copick_picker.workflows.localize.localize import localize
 from copick_picker.workflows.segment.segment import segment
 
+if TYPE_CHECKING:
+    from copick_picker.jobs.summary import Summary
+
 MARK = ".copick-picker-demo"
 """File that says that a folder was made by the demo, and may be replaced by it."""
+
+
+Workflow = Callable[..., "Summary"]
 
 
 @dataclass(frozen=True)
@@ -223,7 +229,7 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
     _remember(folder, Path(config))
     reporter.note(f"project: {config} ({time.perf_counter() - began:.0f} s)")
     scores = str(folder / "scores")
-    steps: tuple[tuple[str, Callable[..., Summary], JobSettings], ...] = (
+    steps: tuple[tuple[str, Workflow, JobSettings], ...] = (
         (
             "segment",
             segment,

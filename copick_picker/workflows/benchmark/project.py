@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import ConflictError, CopickPickerError, choices_text
-from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.copick.making import CONFIG_FILE, check_root, config_hash, is_config
 from copick_picker.project.files import remove_at_once, write_text
 from copick_picker.project.folders.project_folder import (

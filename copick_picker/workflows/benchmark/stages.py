@@ -8,13 +8,13 @@ from typing import Any
 
 from copick_picker._version import __version__
 from copick_picker.errors import CopickPickerError
-from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.machine import machine_facts
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.result_files import write_result_json
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.score_folder import read_json
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import matching
+from copick_picker.project.uris import picks_query
 from copick_picker.records.runs import RunOutcome
 
 _CANDIDATES = "candidates"
@@ -169,7 +169,7 @@ def picks_fingerprint(store: ProjectStore, run_names: Sequence[str], uris: Seque
     content = hashlib.sha256()
     for uri in uris:
         for run_name in run_names:
-            for key in matching(store.picks(run_name), uri, "picks"):
+            for key in picks_query(uri).matching(store.picks(run_name)):
                 content.update(f"{uri}\n{run_name}\n{key}\n{key.origin}\n".encode())
                 if key.origin is None:  # annotations of the portal never change under their number
                     picks = store.read_picks(run_name, key)

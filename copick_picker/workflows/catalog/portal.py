@@ -9,7 +9,7 @@ from typing import Any
 
 from copick_picker._version import __version__
 from copick_picker.errors import UnknownNameError, choices_text, nearest_name
-from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.result_files import check_listing_files, result_csv, write_result_json
 from copick_picker.project.files import write_text
 from copick_picker.project.portal.client import PortalClient

@@ -5,7 +5,6 @@ copick itself numbers the portal's objects anew in each process and gives each t
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
-from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Result
 from copick_picker.project.copick.api import sanitize_name
 from copick_picker.project.copick.making import COLOURS
 from copick_picker.project.files import write_text
@@ -34,33 +34,7 @@ REFERENCE = "*?truth=true"
 _KEPT = ("user_id", "session_id", "portal_cache", "portal_cache_ttl_seconds", "portal_cache_dir")
 
 
-@dataclass(frozen=True)
-class ConfigMade:
-    """What ``config portal`` did.
-
-    Attributes
-    ----------
-    output : pathlib.Path
-        The configuration.
-    is_changed : bool
-        Whether it was written.
-    objects : int
-        Number of objects in it.
-    """
-
-    output: Path
-    is_changed: bool
-    objects: int
-
-    exit_code = 0
-
-    def text(self) -> str:
-        """Return the last line."""
-        done = "written" if self.is_changed else "says this already, nothing is changed"
-        return f"config portal: {self.output} ({self.objects} objects): {done}"
-
-
-def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> ConfigMade:
+def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Result:
     """Write a configuration of portal datasets, or find that it stands already.
 
     Parameters
@@ -107,7 +81,8 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Conf
         text = json.dumps(content, indent=2) + "\n"
         write_text(settings.output, text, permit=_place(settings).check)
     reporter.note(f'reference picks: --reference "{REFERENCE}" (marked as ground truth)')
-    return ConfigMade(settings.output, is_changed, len(entries))
+    done = "written" if is_changed else "says this already, nothing is changed"
+    return Result(f"config portal: {settings.output} ({len(entries)} objects): {done}")
 
 
 def _before(settings: ConfigPortalSettings) -> dict[str, Any] | None:

@@ -6,10 +6,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-from copick_picker.jobs.execution import Reporter, Summary, check_object_names, guarded, select_runs
+from copick_picker.jobs.execution import guarded
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.result_files import check_listing_files, result_csv
+from copick_picker.jobs.selection import check_object_names, select_runs
+from copick_picker.jobs.summary import Summary
 from copick_picker.project.files import write_text
-from copick_picker.project.inventory.records import RunInventory, StoredItem, open_inventory
+from copick_picker.project.inventory.opening import open_inventory
+from copick_picker.records.inventory import RunInventory, StoredItem
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.browse import BrowseProjectSettings
 from copick_picker.workflows.catalog.tables import Table, project_tables

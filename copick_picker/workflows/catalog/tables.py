@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from copick_picker.project.inventory.records import RunInventory, StoredItem
+from copick_picker.records.inventory import RunInventory, StoredItem
 from copick_picker.records.runs import ObjectSpec
 
 MOST_ROWS = 40

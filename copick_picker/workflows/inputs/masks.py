@@ -18,7 +18,7 @@ from copick_picker.project.folders.checkpoints import file_sha256
 from copick_picker.project.formats.cryosiam_files import read_labels
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import check_uri, matching, the_one
+from copick_picker.project.uris import segmentation_query
 from copick_picker.records.keys import SegmentationKey
 from copick_picker.records.points import Localized, PickSet
 
@@ -94,7 +94,7 @@ def check_mask(mask: str | None, option: str = "--mask") -> None:
     if mask is None:
         return
     if not _is_file(mask):
-        check_uri(mask, "segmentation")
+        segmentation_query(mask)
     elif RUN_MARK not in mask and not Path(mask).is_file():
         msg = f"{option}: no file '{mask}'"
         raise SettingsError(msg)
@@ -256,9 +256,9 @@ def _read(
 
 def _key(store: ProjectStore, run_name: str, mask: str, spacing: float) -> SegmentationKey:
     keys = store.segmentations(run_name)
-    found = matching(keys, mask, "segmentation")
+    found = segmentation_query(mask).matching(keys)
     near = [key for key in found if abs(key.voxel_spacing - spacing) < _SPACING_STEP]
-    return the_one(near if near else keys, mask, "segmentation", run_name=run_name)
+    return segmentation_query(mask).match_one(near if near else keys, run_name=run_name)
 
 
 def _path(run_name: str, mask: str) -> Path:

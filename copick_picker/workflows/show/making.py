@@ -7,7 +7,7 @@ from typing import Any
 
 from copick_picker.errors import CopickPickerError
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import matching
+from copick_picker.project.uris import segmentation_query
 from copick_picker.settings.report import MOST_RUNS_TRACED, MOST_SETS_LISTED
 
 Pair = tuple[str, str]
@@ -164,7 +164,7 @@ def _trace_segmentation(
     store: ProjectStore, run_name: str, uri: str, said: dict[str, Counter[str]]
 ) -> None:
     _add(said, "segmentation", uri)
-    found = matching(store.segmentations(run_name), uri, "segmentation")
+    found = segmentation_query(uri).matching(store.segmentations(run_name))
     record = store.segmentation_provenance(run_name, found[0]) if found else None
     if record is None:
         return

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,13 +11,14 @@ import numpy as np
 
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.errors import SettingsError
-from copick_picker.jobs.execution import Reporter, Summary, guarded
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import the_one
-from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.jobs.execution import guarded
+from copick_picker.jobs.job import Job
+from copick_picker.jobs.summary import Summary
+from copick_picker.records.runs import RunOutcome
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
 from copick_picker.report.view_volume import SmallVolume, grey_limits, small_volume
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, ViewSettings
+from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.show.picks import marks_of_run
 
 _METRES_PER_ANGSTROM = 1e-10
@@ -28,34 +29,22 @@ void main() {{ emitGrayscale({value}); }}
 """
 
 
-def view_in_neuroglancer(
-    settings: ViewSettings,
-    store: ProjectStore,
-    specs: Mapping[str, ObjectSpec],
-    run_names: Sequence[str],
-    *,
-    reporter: Reporter,
-) -> Summary:
+def view_in_neuroglancer(job: Job[ViewSettings]) -> Summary:
     """Start a viewer of one run, say its address, and wait until the user interrupts.
 
     Parameters
     ----------
-    settings : ViewSettings
-        What to show.
-    store : ProjectStore
-        The project.
-    specs : mapping
-        The project's objects by name.
-    run_names : sequence of str
-        The run; several are refused.
-    reporter : Reporter
-        Where the address goes.
+    job : Job
+        What to show; several runs are refused.
 
     Raises
     ------
     SettingsError
         If several runs are meant, the package is not installed, or the port is taken.
     """
+    settings, run_names, reporter = job.settings, job.run_names, job.reporter
+    if settings.segmentation is not None:
+        job.segmentations(settings.segmentation)
     if len(run_names) != 1:
         msg = f"--neuroglancer shows one run; got {len(run_names)}"
         raise SettingsError(msg)
@@ -69,7 +58,7 @@ def view_in_neuroglancer(
     began = time.perf_counter()
 
     def shown(run_name: str) -> RunOutcome:
-        words = _fill(neuroglancer, viewer, settings, store, specs, run_name, reporter)
+        words = _fill(neuroglancer, viewer, job, run_name)
         reporter.note(f"{run_name}: {words}")
         reporter.note(f"{viewer.get_viewer_url()}")
         reporter.note("Open this address in a browser of this machine; Ctrl-C ends the viewer.")
@@ -110,17 +99,15 @@ def _wait_for_the_user() -> None:
 def _fill(
     neuroglancer: Any,  # noqa: ANN401 (a package without types)
     viewer: Any,  # noqa: ANN401
-    settings: ViewSettings,
-    store: ProjectStore,
-    specs: Mapping[str, ObjectSpec],
+    job: Job[ViewSettings],
     run_name: str,
-    reporter: Reporter,
 ) -> str:
     """Put tomogram, segmentation and picks into the viewer; return what it shows in words."""
-    key = the_one(store.tomograms(run_name), settings.tomogram, "tomogram", run_name=run_name)
-    marks, notes = marks_of_run(store, run_name, settings, specs, key.voxel_spacing)
+    settings, store = job.settings, job.store
+    key = job.tomograms(settings.tomogram).key(run_name)
+    marks, notes = marks_of_run(job, run_name, key.voxel_spacing)
     for note in notes:
-        reporter.note(f"run {run_name}: {note}")
+        job.reporter.note(f"run {run_name}: {note}")
     volume = store.open_tomogram(run_name, key).read().astype(np.float32, copy=False)
     space = _space(neuroglancer, key.voxel_spacing)
     middle = [size / 2 for size in volume.shape]
@@ -134,7 +121,7 @@ def _fill(
             ),
         )
         if settings.segmentation is not None:
-            name, layer = _segmentation(neuroglancer, settings.segmentation, store, run_name)
+            name, layer = _segmentation(neuroglancer, job, settings.segmentation, run_name)
             state.layers.append(name=name, layer=layer)
         for status in counts_by_status(marks):
             entries = [entry for entry in marks if entry.status == status]
@@ -155,8 +142,6 @@ def _space(neuroglancer: Any, voxel_spacing: float) -> Any:  # noqa: ANN401
 
 def _shader(volume: np.ndarray[Any, Any], voxel_spacing: float, settings: ViewSettings) -> str:
     """Return how the tomogram is coloured: protein dark, the usual share of voxels told apart."""
-    from copick_picker.workflows.show.view import looks_of
-
     small = small_volume(
         lambda start, stop: volume[start:stop], volume.shape, voxel_spacing, _PIXELS_FOR_CONTRAST
     )
@@ -164,18 +149,22 @@ def _shader(volume: np.ndarray[Any, Any], voxel_spacing: float, settings: ViewSe
     heights = np.linspace(0.3, 0.7, _PLANES_FOR_LIMITS) * full.size_angstrom(0)
     planes = [full.slice_at(0, float(height), 1) for height in heights]
     low, high = grey_limits(planes, LOW_HIGH_PERCENTILES)
-    value = "normalized()" if looks_of(settings, small) == "dark" else "1.0 - normalized()"
+    value = (
+        "normalized()"
+        if contrast_of(small.values, stated=settings.contrast) == "dark"
+        else "1.0 - normalized()"
+    )
     return _IMAGE_SHADER.format(low=f"{low:.6g}", high=f"{high:.6g}", value=value)
 
 
 def _segmentation(
     neuroglancer: Any,  # noqa: ANN401
+    job: Job[ViewSettings],
     uri: str,
-    store: ProjectStore,
     run_name: str,
 ) -> tuple[str, Any]:
-    key = the_one(store.segmentations(run_name), uri, "segmentation", run_name=run_name)
-    labels = store.open_segmentation(run_name, key).read()
+    key = job.segmentations(uri).key(run_name)
+    labels = job.store.open_segmentation(run_name, key).read()
     source = neuroglancer.LocalVolume(
         labels, dimensions=_space(neuroglancer, key.voxel_spacing), volume_type="segmentation"
     )

@@ -17,10 +17,10 @@ from copick_picker.errors import ConflictError
 from copick_picker.jobs.provenance import digest, same_job_as
 from copick_picker.project.copick.instances import write_instances
 from copick_picker.project.copick.making import CONFIG_FILE
-from copick_picker.project.copick.provenance import from_yaml
 from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.project.copick.tomograms import TomogramWriter
 from copick_picker.project.files import write_text
+from copick_picker.project.provenance import from_yaml
 from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome

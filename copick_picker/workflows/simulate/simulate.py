@@ -12,10 +12,13 @@ import yaml
 
 from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.errors import ConflictError
-from copick_picker.jobs.execution import Reporter, Summary, process_runs
+from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.machine import usable_cores
-from copick_picker.jobs.processes import Place, Work, process_in_workers
+from copick_picker.jobs.placement import Place, Work
+from copick_picker.jobs.processes import Processes
 from copick_picker.jobs.provenance import PRODUCER, new_record, same_job
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.copick.making import (
     CONFIG_FILE,
     check_root,
@@ -24,7 +27,6 @@ from copick_picker.project.copick.making import (
     is_config,
     project_config,
 )
-from copick_picker.project.copick.provenance import from_yaml
 from copick_picker.project.copick.tomograms import check_type_name
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.project_folder import (
@@ -33,6 +35,7 @@ from copick_picker.project.folders.project_folder import (
     foreign_files,
     foreign_in_project,
 )
+from copick_picker.project.provenance import from_yaml
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.simulate_command import SimulateSettings
 from copick_picker.settings.simulate_entries import FilamentEntry, MembraneEntry
@@ -80,6 +83,7 @@ class Plan:
     record: dict[str, Any]
 
 
+@summarised
 def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
     """Make a project of simulated tomograms and return what became of every run.
 
@@ -107,15 +111,13 @@ def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
         return Summary(COMMAND, planned, 0.0)
     config = _project(plan, overwrite=settings.overwrite)
     summary = _made(plan, molecules, names, settings, reporter)
-    if not summary.counts.get("failed") and (kept := end_anew(plan.output, foreign_of_simulation)):
+    if not summary.n_failed and (kept := end_anew(plan.output, foreign_of_simulation)):
         reporter.warn(kept)
-    if summary.counts.get("failed", 0) < len(names):
+    if summary.n_failed < len(names):
         reporter.note(
             f"project: {config}\nreference picks: *:{USER}/{SESSION}; "
             f"segmentation of real extent: {TRUTH}:{USER}/{SESSION}"
         )
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
     return summary
 
 
@@ -315,13 +317,12 @@ def _made(
     threads = settings.threads or usable_cores()
     if settings.workers == 1:
         maker = RunMaker(plan.scene, plan.spec, molecules, plan.output, plan.record, threads)
-        return process_runs(COMMAND, names, maker.make, reporter=reporter)
+        return process_runs(COMMAND, names, InTurn(maker.make), reporter=reporter)
     todo = [name for name in names if not run_manifest(plan.output, name).exists()]
     workers = min(settings.workers, max(len(todo), 1))
     places = [Place("cpu", max(1, threads // workers))] * workers
-    return process_in_workers(
-        COMMAND, names, partial(_worker, plan), places, sizes={}, reporter=reporter
-    )
+    executor = Processes(partial(_worker, plan), places, sizes={})
+    return process_runs(COMMAND, names, executor, reporter=reporter)
 
 
 def _worker(plan: Plan, place: Place, reporter: Reporter) -> Work:

@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader, Sampler
 from copick_picker.core.segment.device import cuda_devices, fast_precision, resolve_device
 from copick_picker.core.train.module import PickerModule, TensorBatch
 from copick_picker.errors import CopickPickerError, SettingsError
-from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.machine import usable_cores
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE
 from copick_picker.project.folders.training_files import (

@@ -14,11 +14,11 @@ from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
 from copick_picker.errors import choices_text
-from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.provenance import digest
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, check_free_models
-from copick_picker.project.folders.training_files import BEST_FILE, read_weights
+from copick_picker.project.folders.training_files import BEST_FILE, finished, read_weights
 from copick_picker.records.scores import Evaluation
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.settings.segment import FITTED_BLENDING
@@ -33,7 +33,6 @@ from copick_picker.workflows.models.folder import TomogramCrop, write_model
 from copick_picker.workflows.train.course import Course
 from copick_picker.workflows.train.readme import readme_text
 from copick_picker.workflows.train.start import Blueprint
-from copick_picker.workflows.train.train import finished
 from copick_picker.workflows.train.validation import PicksByRun, calibration_of
 
 
