@@ -12,7 +12,7 @@ from copick_picker.project.portal.queries import (
     portal_runs,
     tomogram_type,
 )
-from copick_picker.project.portal.records import DatasetFilter, TomogramCount
+from copick_picker.records.portal import DatasetFilter, TomogramCount
 from portal_servers.names import AWKWARD, DATASET, EMPTY, MANY, SPACING, TRUTH, WINNER
 
 TYPE = "wbp-denoised-denoiset-ctfdeconv"

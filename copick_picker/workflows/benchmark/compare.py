@@ -24,12 +24,12 @@ from copick_picker.jobs.summary import Result
 from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE, ScoreFolder, read_score_folder
+from copick_picker.project.folders.score_rules import check_same_rules
 from copick_picker.records.scores import PickTable
 from copick_picker.report.score_csv import table_csv
 from copick_picker.report.score_tables import number_text
 from copick_picker.settings.benchmark import CompareSettings
 from copick_picker.settings.evaluate import CONFIDENCE, MIN_BOOTSTRAP_RUNS
-from copick_picker.workflows.evaluate.rules import check_same_rules
 
 COMPARE_FILE = "compare.json"
 CHANGES = ("found", "lost", "new false", "gone false")

@@ -14,13 +14,13 @@ from copick_picker.jobs.result_files import check_listing_files, result_csv, wri
 from copick_picker.project.files import write_text
 from copick_picker.project.portal.client import PortalClient
 from copick_picker.project.portal.queries import portal_datasets, portal_names, portal_runs
-from copick_picker.project.portal.records import (
+from copick_picker.records.portal import (
     DatasetFilter,
     PortalDataset,
     PortalRun,
 )
+from copick_picker.report.inventory_tables import Table, cut, shape_text
 from copick_picker.settings.browse import BrowsePortalSettings
-from copick_picker.workflows.catalog.tables import Table, cut, shape_text
 
 COLUMNS = (
     "dataset",

@@ -25,8 +25,8 @@ from copick_picker.project.files import write_text
 from copick_picker.project.folders.score_folder import read_json
 from copick_picker.project.portal.client import PortalClient
 from copick_picker.project.portal.queries import portal_objects
-from copick_picker.project.portal.records import PortalObject
 from copick_picker.project.standing import Output, own_file
+from copick_picker.records.portal import PortalObject
 from copick_picker.settings.config_portal import KNOWN_OBJECTS, ConfigPortalSettings
 
 REFERENCE = "*?truth=true"

@@ -15,8 +15,8 @@ from copick_picker.project.files import write_text
 from copick_picker.project.inventory.opening import open_inventory
 from copick_picker.records.inventory import RunInventory, StoredItem
 from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.report.inventory_tables import Table, project_tables
 from copick_picker.settings.browse import BrowseProjectSettings
-from copick_picker.workflows.catalog.tables import Table, project_tables
 
 COLUMNS = (
     "run",

@@ -19,6 +19,8 @@ from copick_picker.jobs.job import Job
 from copick_picker.jobs.provenance import digest
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
+from copick_picker.project.copick.alignments import check_alignments
+from copick_picker.project.copick.pick_files import recorded_distances
 from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE
@@ -34,8 +36,6 @@ from copick_picker.settings.evaluate import (
 )
 from copick_picker.workflows.evaluate.files import Scored, score_files, show_scores
 from copick_picker.workflows.evaluate.objects import scored_objects
-from copick_picker.workflows.inputs.alignments import check_alignments
-from copick_picker.workflows.inputs.masks import recorded_distances
 
 
 @summarised

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from copick_picker.core.geometry import box_angstrom, middle_angstrom
 from copick_picker.core.localize.limits import limited
+from copick_picker.core.masks.run_mask import RunMask
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
@@ -19,7 +20,7 @@ from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.settings.limits import EVERY, LimitedSettings
-from copick_picker.workflows.inputs.masks import RunMask, check_mask, load_mask
+from copick_picker.workflows.inputs.masks import check_mask, load_mask
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,14 +11,14 @@ from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.provenance import digest, new_record
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
-from copick_picker.project.copick.pick_files import MASK_DISTANCES
+from copick_picker.project.copick.pick_files import MASK_DISTANCES, finite_or_none
 from copick_picker.project.store import OutputKey, Provenance
 from copick_picker.project.uris import PicksOutput, picks_output
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.filter import DEFAULT_SESSION, MERGE_RADII, FilterSettings
-from copick_picker.workflows.inputs.masks import finite_or_none, mask_record
+from copick_picker.workflows.inputs.masks import mask_record
 from copick_picker.workflows.inputs.pick_sets import (
     box_of_run,
     check_limits,

@@ -4,18 +4,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from copick_picker.core.masks.run_mask import RunMask
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.provenance import digest, new_record
 from copick_picker.jobs.reporter import Reporter
-from copick_picker.project.copick.pick_files import MASK_DISTANCES
+from copick_picker.project.copick.pick_files import MASK_DISTANCES, finite_or_none
 from copick_picker.project.store import OutputKey, Provenance
 from copick_picker.project.uris import PicksOutput
 from copick_picker.records.keys import FeatureKey, SegmentationKey
 from copick_picker.records.points import Localized, LocalizeTarget
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
-from copick_picker.workflows.inputs.masks import RunMask, finite_or_none, mask_record
+from copick_picker.workflows.inputs.masks import mask_record
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from copick_picker.core.evaluate.run_match import match_run
 from copick_picker.jobs.job import Job
+from copick_picker.project.copick.alignments import check_alignments
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import RunObjectMatch
@@ -15,7 +16,6 @@ from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.view import ViewSettings
 from copick_picker.workflows.evaluate.evaluate import scoring_rules
 from copick_picker.workflows.evaluate.objects import scored_objects
-from copick_picker.workflows.inputs.alignments import check_alignments
 from copick_picker.workflows.inputs.pick_sets import sets_of_run
 
 _RADIUS_VOXELS = 5.0

@@ -24,6 +24,7 @@ from copick_picker.project.folders.score_folder import (
     read_score_folder,
     read_scores,
 )
+from copick_picker.project.folders.score_rules import check_same_rules
 from copick_picker.project.own_files import is_own_page, signed_page
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import LazyVolume, ProjectStore
@@ -39,7 +40,6 @@ from copick_picker.report.html_gallery import (
 )
 from copick_picker.report.html_page import ReportContent, report_page
 from copick_picker.settings.report import GALLERY_WHOLE_BYTES, ReportSettings
-from copick_picker.workflows.evaluate.rules import check_same_rules
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.show.making import (
     making_of_candidates,

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.core.simulate.specimen import build_specimen
+from copick_picker.core.simulate.tomograms import Tomograms, tomograms_of
 from copick_picker.core.simulate.truth import Specimen
 from copick_picker.errors import ConflictError
 from copick_picker.jobs.provenance import digest, same_job_as
@@ -24,9 +24,9 @@ from copick_picker.project.provenance import from_yaml
 from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
+from copick_picker.records.simulation import SpecimenSpec
 from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings
-from copick_picker.workflows.simulate.imaging import Tomograms, tomograms_of
 from copick_picker.workflows.simulate.molecules import LoadedMolecule
 
 USER, SESSION = "simulation", "1"
@@ -98,7 +98,8 @@ class RunMaker:
             self.scene.voxel_spacing,
             of_specimen,
         )
-        images = tomograms_of(specimen, self.scene.imaging, of_image, n_threads=self.n_threads)
+        imaging = self.scene.imaging.plan()
+        images = tomograms_of(specimen, imaging, of_image, n_threads=self.n_threads)
         self._write(run_name, specimen, images)
         placed = {name: specimen.count(name) for name in specimen.placed}
         content = {

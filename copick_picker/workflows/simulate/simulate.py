@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 
-from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.errors import ConflictError
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.machine import usable_cores
@@ -37,10 +36,17 @@ from copick_picker.project.folders.project_folder import (
 )
 from copick_picker.project.provenance import from_yaml
 from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.records.simulation import SpecimenSpec
 from copick_picker.settings.simulate_command import SimulateSettings
 from copick_picker.settings.simulate_entries import FilamentEntry, MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings, load_scene, preset_path
-from copick_picker.workflows.simulate.molecules import LoadedMolecule, load_molecules
+from copick_picker.settings.simulate_specimen import molecule_sources, specimen_spec
+from copick_picker.workflows.simulate.layouts import read_layouts
+from copick_picker.workflows.simulate.molecules import (
+    LoadedMolecule,
+    load_molecules,
+    membrane_centre_angstrom,
+)
 from copick_picker.workflows.simulate.run import (
     MANIFEST_FOLDER,
     SESSION,
@@ -49,7 +55,6 @@ from copick_picker.workflows.simulate.run import (
     RunMaker,
     run_manifest,
 )
-from copick_picker.workflows.simulate.specimen import molecule_sources, specimen_spec
 
 COMMAND = "simulate"
 MANIFEST = "manifest.yaml"
@@ -101,7 +106,11 @@ def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
     """
     scene, path = _scene(settings)
     folder = path.parent
-    spec = specimen_spec(scene, folder)
+    spec = specimen_spec(
+        scene,
+        layouts=read_layouts(scene.layout, folder),
+        membrane_centre=membrane_centre_angstrom,
+    )
     molecules = load_molecules(molecule_sources(scene), folder, scene.voxel_spacing)
     plan = Plan(scene, spec, folder, settings.output, _record(scene, molecules))
     _show(plan, molecules, reporter)
