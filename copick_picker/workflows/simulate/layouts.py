@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from copick_picker.errors import DataError, choices_text
+from copick_picker.project.folders.package_data import package_data
 from copick_picker.project.formats.tables import read_csv
 from copick_picker.records.simulation import Layout
 from copick_picker.settings.simulate_entries import LayoutEntry
-from copick_picker.workflows.benchmark.demo_projects import package_data
 
 CZII = "czii"
 _COLUMNS = ("run", "object", "x_angstrom", "y_angstrom", "z_angstrom")

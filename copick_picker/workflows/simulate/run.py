@@ -20,6 +20,7 @@ from copick_picker.project.copick.making import CONFIG_FILE
 from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.project.copick.tomograms import TomogramWriter
 from copick_picker.project.files import write_text
+from copick_picker.project.folders.simulation_folder import MANIFEST_FOLDER, SESSION, USER
 from copick_picker.project.provenance import from_yaml
 from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
@@ -29,11 +30,8 @@ from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings
 from copick_picker.workflows.simulate.molecules import LoadedMolecule
 
-USER, SESSION = "simulation", "1"
-"""User and session of the truth."""
 TRUTH = "truth"
 """Name of the multilabel segmentation."""
-MANIFEST_FOLDER = "manifest"
 
 
 def run_manifest(output: Path, run_name: str) -> Path:
