@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 class Stages(Protocol[Given, Made]):
@@ -151,8 +151,8 @@ class InStages(Generic[Given, Made]):
 
 
 def staged(
-    run_name: str, given: Item | RunOutcome, stage: Callable[[Item], Result | RunOutcome]
-) -> Result | RunOutcome:
+    run_name: str, given: Item | RunOutcome, stage: Callable[[Item], Returned | RunOutcome]
+) -> Returned | RunOutcome:
     """Return what a stage makes of a run; an outcome that is known already stays.
 
     Parameters
@@ -169,7 +169,7 @@ def staged(
     return guarded(run_name, lambda _: stage(given))
 
 
-def guarded(run_name: str, work: Callable[[str], Result | RunOutcome]) -> Result | RunOutcome:
+def guarded(run_name: str, work: Callable[[str], Returned | RunOutcome]) -> Returned | RunOutcome:
     """Return what becomes of one run, a failed outcome where the work raises.
 
     Parameters

@@ -246,7 +246,7 @@ def test_a_radius_that_nobody_knows_is_asked_for(ours, portal, tmp_path, monkeyp
 
     portal.enter(monkeypatch, tmp_path)
     known = {name: item for name, item in module.KNOWN_OBJECTS.items() if name != "GO:0022626"}
-    monkeypatch.setattr("copick_picker.workflows.catalog.portal_configuration.KNOWN_OBJECTS", known)
+    monkeypatch.setattr("copick_picker.settings.portal_configuration.KNOWN_OBJECTS", known)
     settings = module.ConfigPortalSettings(dataset=(AWKWARD,), output=tmp_path / "config.json")
     with pytest.raises(ValueError, match="--radius cytosolic-ribosome=ANGSTROM"):
         config_portal(settings, reporter=_Silent())

@@ -39,13 +39,10 @@ from copick_picker.report.html_gallery import (
     slab_of,
 )
 from copick_picker.report.html_page import ReportContent, report_page
+from copick_picker.report.making import making_of_scores, time_rows
 from copick_picker.settings.report import GALLERY_WHOLE_BYTES, ReportSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
-from copick_picker.workflows.show.making import (
-    making_of_candidates,
-    making_of_scores,
-    time_rows,
-)
+from copick_picker.workflows.show.making import making_of_candidates
 
 _MEGABYTE = 1e6
 _NO_TIMES = (

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from copick_picker._version import __version__
 from copick_picker.errors import SettingsError
 from copick_picker.jobs.execution import InTurn, process_runs
@@ -20,22 +18,19 @@ from copick_picker.project.standing import Output, own_file
 from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.report.figures import png_bytes
-from copick_picker.report.view_marks import LOOKS, Marks, best_centre, counts_by_status
+from copick_picker.report.view_framing import limits_at_picks, spot_of_slices
+from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
 from copick_picker.report.view_page import ViewContent, view_page
 from copick_picker.report.view_picture import view_figure
 from copick_picker.report.view_volume import (
     VIEWS,
-    Slice,
     SmallVolume,
-    grey_limits,
     slab_planes,
     small_volume,
 )
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, SLAB_LEAST_PLANES, ViewSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.show.picks import marks_of_run
-
-_MOST_SLICES_FOR_LIMITS = 9
 
 
 @summarised
@@ -74,28 +69,6 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
     return process_runs("view", job.run_names, work, reporter=reporter)
 
 
-def pick_range_angstrom(marks: Sequence[Marks], small: SmallVolume) -> tuple[float, float]:
-    """Return the layer along z that holds the picks; without picks the middle half.
-
-    Parameters
-    ----------
-    marks : sequence of Marks
-        Picks.
-    small : SmallVolume
-        The tomogram.
-    """
-    reach = [entry.points_xyz[:, 2] + side for entry in marks for side in _both(entry)]
-    heights = np.concatenate([np.zeros(0), *reach])
-    size = small.size_angstrom(0)
-    if len(heights) == 0:
-        return 0.25 * size, 0.75 * size
-    return float(heights.min()), float(heights.max())
-
-
-def _both(marks: Marks) -> tuple[float, float]:
-    return -marks.radius_angstrom, marks.radius_angstrom
-
-
 @dataclass(frozen=True)
 class _Viewing:
     """What shows one run after another."""
@@ -132,8 +105,10 @@ class _Viewing:
         volume = self.job.store.open_tomogram(run_name, key)
         small = small_volume(volume.read, volume.shape, key.voxel_spacing, settings.pixels)
         contrast = contrast_of(small.values, stated=settings.contrast)
-        limits = _limits(small, marks, settings)
-        spot = _spot(small, marks, settings)
+        limits = limits_at_picks(
+            small, marks, planes=_planes(small, 0, settings), percentiles=LOW_HIGH_PERCENTILES
+        )
+        spot = spot_of_slices(small, marks, settings.at)
         title = f"{run_name} {key}"
         size = " x ".join(str(length) for length in volume.shape)
         lead = f"{size} voxels (z, y, x) of {key.voxel_spacing:g} Å, protein {contrast}"
@@ -182,34 +157,3 @@ def _planes(small: SmallVolume, axis: int, settings: ViewSettings) -> int:
         least=SLAB_LEAST_PLANES,
         most_slices=settings.slices if is_page else small.values.shape[axis],
     )
-
-
-def _limits(
-    small: SmallVolume, marks: Sequence[Marks], settings: ViewSettings
-) -> tuple[float, float]:
-    """Return grey limits of a few xy slices through the layer that holds the picks."""
-    planes = _planes(small, 0, settings)
-    low, high = pick_range_angstrom(marks, small)
-    heights = np.linspace(low, high, _MOST_SLICES_FOR_LIMITS)
-    slices: list[Slice] = [small.slice_at(0, float(height), planes) for height in heights]
-    return grey_limits(slices, LOW_HIGH_PERCENTILES)
-
-
-def _spot(
-    small: SmallVolume, marks: Sequence[Marks], settings: ViewSettings
-) -> tuple[float, float, float]:
-    """Return the point (x, y, z) in Angstrom through which the slices go."""
-    spot: list[float] = []
-    for axis in (2, 1, 0):
-        size = small.values.shape[axis]
-        centres = small.first_angstrom + np.arange(size, dtype=np.float64) * small.voxel_spacing
-        if settings.at:
-            wanted, last = settings.at[2 - axis], small.low_angstrom + small.size_angstrom(axis)
-            if not small.low_angstrom <= wanted <= last:
-                msg = f"--at: {'zyx'[axis]} is {wanted:g}; the tomogram ends at {last:.0f} Angstrom"
-                raise SettingsError(msg)
-            spot.append(wanted)
-        else:
-            spot.append(best_centre(marks, axis, centres))
-    x, y, z = spot
-    return x, y, z
