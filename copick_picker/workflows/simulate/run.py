@@ -145,7 +145,7 @@ class RunMaker:
         store.write_segmentation(
             run_name,
             SegmentationKey(TRUTH, USER, SESSION, spacing),
-            [(0, self._labels(specimen))],
+            [(0, specimen.with_labels(self.scene.labels()))],
             shape_zyx=self.scene.shape,
             provenance=self.record,
             overwrite=False,
@@ -153,7 +153,7 @@ class RunMaker:
         )
         for name in self.scene.labelled():
             key = SegmentationKey(name, USER, SESSION, spacing, is_multilabel=False)
-            numbered = _instances(specimen, name)
+            numbered = specimen.instances_of(name)
             write_instances(
                 config,
                 run_name,
@@ -185,28 +185,6 @@ class RunMaker:
                 overwrite=False,
                 replaces=same_job_as(self.record),
             )
-
-    def _labels(self, specimen: Specimen) -> npt.NDArray[np.uint8]:
-        """Return the multilabel segmentation with the labels of the project."""
-        of_instance = np.zeros(int(specimen.instances.max(initial=0)) + 1, dtype=np.uint8)
-        for name, label in self.scene.labels().items():
-            of_instance[specimen.placed[name].instance_ids] = label
-        of_instance[0] = 0
-        labels: npt.NDArray[np.uint8] = of_instance[specimen.instances]
-        return labels
-
-
-def _instances(specimen: Specimen, name: str) -> npt.NDArray[np.uint16]:
-    """Return the particles of one object, numbered as their picks are: from 1."""
-    placed = specimen.placed[name]
-    numbers = placed.filament_ids
-    if numbers is None:
-        numbers = np.arange(1, len(placed.instance_ids) + 1)
-    of_instance = np.zeros(int(specimen.instances.max(initial=0)) + 1, dtype=np.uint16)
-    of_instance[placed.instance_ids] = numbers
-    of_instance[0] = 0
-    numbered: npt.NDArray[np.uint16] = of_instance[specimen.instances]
-    return numbered
 
 
 def _reader(volume: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 (TomogramWriter's ReadBlock)

@@ -35,10 +35,9 @@ from copick_picker.project.folders.simulation_folder import (
     manifest_text,
     read_manifest,
 )
-from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.records.runs import RunOutcome
 from copick_picker.records.simulation import SpecimenSpec
 from copick_picker.settings.simulate_command import SimulateSettings
-from copick_picker.settings.simulate_entries import FilamentEntry, MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings, load_scene, preset_path
 from copick_picker.settings.simulate_specimen import molecule_sources, specimen_spec
 from copick_picker.workflows.simulate.layouts import read_layouts
@@ -190,7 +189,7 @@ def _project(plan: Plan, *, overwrite: bool) -> Path:
             )
             raise ConflictError(msg)
         runs = max(runs, int(stored.get("runs", 1)))
-    specs, details = _objects(plan.scene)
+    specs, details = plan.scene.project_objects()
     config = project_config(output, specs, name=plan.scene.title, details=details)
     if os.path.lexists(output / CONFIG_FILE):
         check_root(output / CONFIG_FILE)
@@ -223,31 +222,6 @@ def _write_manifest(
             raise ConflictError(msg)
 
     write_text(manifest, manifest_text(content), permit=permit)
-
-
-def _objects(scene: SceneSettings) -> tuple[list[ObjectSpec], dict[str, dict[str, Any]]]:
-    labels = scene.labels()
-    specs, details = [], {}
-    for name, entry in scene.labelled().items():
-        specs.append(
-            ObjectSpec(
-                name,
-                labels[name],
-                entry.radius_angstrom,
-                score_weight=entry.score_weight,
-                is_particle=not isinstance(entry, MembraneEntry),
-            )
-        )
-        known = entry.model_dump(mode="json", include={"pdb_id", "emdb_id", "color"})
-        details[name] = {key: value for key, value in known.items() if value is not None}
-        if isinstance(entry, FilamentEntry):
-            helix = {
-                "polar": True,
-                "helical_rise_a": entry.rise_angstrom,
-                "helical_twist_deg": entry.twist_degrees,
-            }
-            details[name]["metadata"] = {"copick": {"filament": helix}}
-    return specs, details
 
 
 def _made(
