@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from copick_picker.core.heads.head import build_head
-from copick_picker.core.heads.softmax import HeadRules
+from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.train import TrainSettings

@@ -214,7 +214,7 @@ def segment_wrapped(
 
     Examples
     --------
-    >>> from copick_picker.core.segment.augmentations import augmentation_set
+    >>> from copick_picker.core.augmentations import augmentation_set
     >>> options = EngineOptions(
     ...     augmentations=augmentation_set("octopi", 1), overlap=0.5, blending="constant",
     ...     layout="aligned", precision="float32", device="cpu", window_batch=4, inverted=False,

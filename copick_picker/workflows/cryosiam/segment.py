@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.segment.augmentations import augmentation_set
+from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.segment.cleaning import LamellaRules, lamella, without_small_components
 from copick_picker.core.segment.device import resolve_device, use_threads
 from copick_picker.core.segment.plan import EngineOptions

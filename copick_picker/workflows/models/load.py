@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
+from copick_picker.core.augmentations import augmentation_set
+from copick_picker.core.heads.head import Readout
 from copick_picker.core.models.cryosiam import prediction_state
 from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network, load_state
-from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.device import fast_precision, keep_freed_memory, resolve_device
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.prepared import prepared
@@ -81,9 +82,14 @@ class LoadedModels:
         return self.cards[0].channel_names
 
     @property
+    def readout(self) -> Readout:
+        """Head of all members: what their outputs mean."""
+        return self.members[0].readout
+
+    @property
     def n_channels(self) -> int:
-        """Channels of the output, background included."""
-        return self.cards[0].channel_count
+        """Channels of the probabilities, background included."""
+        return self.readout.n_channels
 
     @property
     def voxel_spacing(self) -> float | None:
@@ -313,6 +319,7 @@ def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> Loa
         card.channel_count,
         _PADDING_OF_HOME[card.home],
         window_multiple(card.architecture, card.parameters, network),
+        card.head,
     )
     return LoadedModel(card, member)
 

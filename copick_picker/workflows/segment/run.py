@@ -129,7 +129,7 @@ class Segmentation:
             sets = self.picks.sets
             found = picks_of_slabs(
                 stored_slabs(
-                    self.job.store, given.run_name, plan.given, whole=not self.picks.is_streamed
+                    self.job.store, given.run_name, plan.given, whole=self.picks.takes_labels
                 ),
                 plan.given.targets,
                 shape_zyx=(z, y, x),
@@ -235,8 +235,8 @@ class Segmentation:
         return {name: channel for name, channel in renamed.items() if name in self.labels}
 
     def _has_probabilities(self) -> bool:
-        is_streamed = self.picks is not None and self.picks.is_streamed
-        return self.job.settings.probabilities or is_streamed
+        for_picks = self.picks is not None and not self.picks.takes_labels
+        return self.job.settings.probabilities or for_picks
 
     def _flip(self) -> bool:
         stated = self.job.settings.contrast

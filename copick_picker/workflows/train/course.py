@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import Dataset
 
-from copick_picker.core.heads.head import Head, build_head
-from copick_picker.core.heads.softmax import HeadRules
+from copick_picker.core.heads.head import LearningHead, build_head
+from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.train.module import LearningPlan, TensorBatch, as_tensors
 from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_at
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
@@ -82,7 +82,7 @@ class Patches(Dataset[TensorBatch]):
     def __init__(self, course: Course) -> None:
         self.course = course
         self.hard_negatives: Centres = {}
-        self._known: tuple[Head, list[TrainingRun]] | None = None
+        self._known: tuple[LearningHead, list[TrainingRun]] | None = None
 
     def __len__(self) -> int:
         """Return how many batches the training has in all."""

@@ -65,6 +65,8 @@ def make_course(
         plan=_learning(settings),
         judge=Judge(
             data=data,
+            head=settings.head,
+            n_outputs=plan.n_channels,
             window_voxels=plan.patch,
             window_multiple=plan.multiple(network),
             inverted=start is not None and start.contrast != data.contrast,

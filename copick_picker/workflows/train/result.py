@@ -107,7 +107,7 @@ def write_results(
 def _beside(course: Course, card: ModelCard) -> dict[str, str]:
     """Return what stands beside a model: its curve and what it is, in words."""
     curve = (course.folder / CURVE_FILE).read_text(encoding="utf-8")
-    return {CURVE_FILE: curve, README_FILE: readme_text(card)}
+    return {CURVE_FILE: curve, README_FILE: readme_text(card.to_mapping())}
 
 
 def _best_network(course: Course, plan: Blueprint) -> nn.Module:
@@ -147,6 +147,8 @@ def _card(
         voxel_spacing_angstrom=data.voxel_spacing,
         contrast="bright" if sees_bright else "dark",
         normalization="zscore",
+        n_channels=None if plan.n_channels == len(data.objects) + 1 else plan.n_channels,
+        head=settings.head,
         home="picker",
         augmentation_set=AUGMENTATION_SET,
         augmentation_count=AUGMENTATION_COUNT,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from copick_picker._version import __version__
+from copick_picker.core.heads.head import head_kind
 from copick_picker.core.segment.device import keep_freed_memory, resolve_device, use_threads
 from copick_picker.core.train.augmentations import check_plan
 from copick_picker.core.train.splits import (
@@ -80,7 +81,7 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     data, splits = _data_and_splits(settings, reporter)
     if start is not None:
         data = _in_order_of(data, list(start.card.channel_names))
-    plan = blueprint(settings, start, len(data.objects) + 1)
+    plan = blueprint(settings, start, head_kind(settings.head).n_outputs(len(data.objects)))
     jobs = _jobs(settings, data, splits, plan, reporter)
     return _carry_out(settings, jobs, plan, reporter)
 

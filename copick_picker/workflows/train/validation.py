@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
+from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
 from copick_picker.core.evaluate.calibration import (
     Calibration,
@@ -14,10 +15,9 @@ from copick_picker.core.evaluate.calibration import (
 )
 from copick_picker.core.geometry import length_to_voxels, points_to_voxels
 from copick_picker.core.heads.targets import false_positive_centres
-from copick_picker.core.localize import localize
-from copick_picker.core.segment.augmentations import augmentation_set
+from copick_picker.core.localize import LabelledSlab, picks_of_slabs
 from copick_picker.core.segment.device import resolve_device
-from copick_picker.core.segment.engine import segment_volume
+from copick_picker.core.segment.engine import segment_slabs
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.prepared import prepared
 from copick_picker.core.segment.volume import VolumeStatistics
@@ -61,6 +61,10 @@ class Judge:
     ----------
     data : TrainingData
         Objects, runs, spacing.
+    head : str
+        Name of the head.
+    n_outputs : int
+        Channels of the network's outputs.
     window_voxels : tuple of int
         Window (z, y, x) of the network.
     window_multiple : int
@@ -80,6 +84,8 @@ class Judge:
     """
 
     data: TrainingData
+    head: str
+    n_outputs: int
     window_voxels: tuple[int, int, int]
     window_multiple: int
     inverted: bool
@@ -114,9 +120,10 @@ class Judge:
         member = Member(
             prepared(network, device),
             self.window_voxels,
-            len(self.data.objects) + 1,
+            self.n_outputs,
             "reflect",
             self.window_multiple,
+            self.head,
         )
         options = EngineOptions(
             augmentations=augmentation_set(AUGMENTATION_SET, n_augmentations),
@@ -209,7 +216,7 @@ class Judge:
     def _picks_of_run(
         self, run: AnnotatedRun, store: ProjectStore, member: Member, options: EngineOptions
     ) -> dict[str, PickSet]:
-        result = segment_volume(
+        slabs = segment_slabs(
             in_layers(store.open_tomogram(run.name, run.tomogram)),
             [member],
             options,
@@ -226,12 +233,16 @@ class Judge:
             )
             for channel, spec in enumerate(self.data.objects, start=1)
         ]
-        found = localize(
-            result.labels,
-            result.probabilities,
+        found = picks_of_slabs(
+            (
+                LabelledSlab(each.z_start, each.labels, each.probabilities, each.maps)
+                for each in slabs
+            ),
             targets,
+            shape_zyx=run.shape_zyx,
             voxel_spacing=run.tomogram.voxel_spacing,
             rules=join_settings(LocalizeParameters, flags={"method": self.method}).rules(),
+            read_points=member.readout.points if member.readout.finds_points else None,
         )
         return {name: entry.picks for name, entry in found.items()}
 
