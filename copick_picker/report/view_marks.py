@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.records.scores import RunObjectMatch
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -131,3 +133,55 @@ def best_centre(marks: Sequence[Marks], axis_zyx: int, centres_angstrom: FloatAr
     number = np.cumsum(change[:-1])
     best = np.flatnonzero(number == number.max())
     return float(centres_angstrom[best[len(best) // 2]])
+
+
+def judged_marks(match: RunObjectMatch, radius_angstrom: float) -> Sequence[Marks]:
+    """Return the marks of one object: found, missed, hits and false candidates.
+
+    Parameters
+    ----------
+    match : RunObjectMatch
+        What became of its picks in a run.
+    radius_angstrom : float
+        Its radius.
+    """
+    scores = told_scores(match.candidate_scores)
+
+    def reference(status: str, wanted: str) -> Marks:
+        which = match.reference_status == wanted
+        return Marks(match.object_name, radius_angstrom, status, match.reference_xyz[which])
+
+    def candidate(status: str, which: npt.NDArray[np.bool_]) -> Marks:
+        remarks = [
+            f"at a {other}" if other else str(verdict)
+            for verdict, other in zip(
+                match.candidate_status[which], match.confused_with[which], strict=True
+            )
+        ]
+        return Marks(
+            match.object_name,
+            radius_angstrom,
+            status,
+            match.candidate_xyz[which],
+            None if scores is None else scores[which],
+            tuple("" if remark in ("matched", "false") else remark for remark in remarks),
+        )
+
+    hit = match.candidate_status == "matched"
+    return (
+        reference("found", "matched"),
+        reference("missed", "missed"),
+        candidate("hit", hit),
+        candidate("false", ~hit),
+    )
+
+
+def told_scores(scores: FloatArray) -> FloatArray | None:
+    """Return the scores; None where all are 1, as copick has them where nobody scored.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray, shape (n,), float64
+        Scores of picks.
+    """
+    return None if bool((scores == 1.0).all()) else scores

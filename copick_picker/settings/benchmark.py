@@ -5,7 +5,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
 from copick_picker.settings.evaluate import EvaluateSettings
@@ -272,3 +280,46 @@ def load_suite(name: str) -> Suite:
         msg = f"no suite '{name}'{near}; suites: {choices_text(names)}, or a YAML file"
         raise SettingsError(msg)
     return join_settings(Suite, flags={}, path=path)
+
+
+def asked_suite(settings: RunSettings) -> Suite:
+    """Return the suite with the models, candidates and runs that the user names instead.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        What the user asks for.
+
+    Raises
+    ------
+    SettingsError
+        If nothing would be scored.
+    """
+    suite = load_suite(settings.suite)
+    changes: dict[str, Any] = {"also": {**suite.also, **settings.also}}
+    if settings.manifest is not None:
+        changes |= {**dict.fromkeys(SOURCES), "dataset": (), "manifest": settings.manifest}
+    for name, given in (
+        ("models", settings.model),
+        ("reference", settings.reference),
+        ("run_names", settings.run_names),
+    ):
+        if given:
+            changes[name] = given
+    try:
+        asked = Suite.model_validate({**suite.model_dump(exclude_unset=True), **changes})
+    except ValidationError as error:
+        raise SettingsError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    if not asked.sources():
+        msg = (
+            f"suite {settings.suite} names no data: give --manifest with the address or path of "
+            "its Croissant metadata.json"
+        )
+        raise SettingsError(msg)
+    if not asked.models and not asked.also:
+        msg = (
+            f"suite {settings.suite} brings no model: name one with --model LABEL=MODEL, or picks "
+            "that are there already with --also LABEL=URI"
+        )
+        raise SettingsError(msg)
+    return asked

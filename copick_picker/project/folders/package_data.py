@@ -3,7 +3,12 @@
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+
 from copick_picker.project.formats.tables import read_csv
+
+VLP_NAME = "virus-like-particle"
+"""Object of the real part of the demo."""
 
 
 def package_data() -> Path:
@@ -26,3 +31,27 @@ def vlp_centres() -> list[tuple[float, float, float, bool]]:
         )
         for row in read_csv(package_data() / "hiv_vlp" / "hiv_vlp_centres.csv")
     ]
+
+
+def annotated_error(matches_csv: Path) -> str:
+    """Return in words how far the found virus-like particles are from their annotated centres.
+
+    Parameters
+    ----------
+    matches_csv : pathlib.Path
+        The table that ``evaluate`` wrote.
+    """
+    annotated = np.array([centre[:3] for centre in vlp_centres() if centre[3]])
+    errors = []
+    for row in read_csv(matches_csv):
+        if row["kind"] != "reference" or row["object"] != VLP_NAME or not row["distance_angstrom"]:
+            continue
+        point = np.array([float(row[f"{axis}_angstrom"]) for axis in "xyz"])
+        if np.linalg.norm(annotated - point, axis=1).min() < 1.0:
+            errors.append(float(row["distance_angstrom"]))
+    if not errors:
+        return f"none of the {len(annotated)} annotated centres was found"
+    return (
+        f"{len(errors)} of the {len(annotated)} annotated centres found, "
+        f"mean error {np.mean(errors):.1f} A (a voxel is 40 A)"
+    )

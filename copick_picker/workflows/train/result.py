@@ -9,7 +9,6 @@ import numpy as np
 from torch import nn
 
 from copick_picker._version import __version__
-from copick_picker.core.evaluate.calibration import Calibration
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
@@ -19,6 +18,7 @@ from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, check_free_models
 from copick_picker.project.folders.training_files import BEST_FILE, finished, read_weights
+from copick_picker.records.scores import Calibration
 from copick_picker.report.model_readme import readme_text
 from copick_picker.report.model_scores import held_out_scores, held_out_table, number_or_dash
 from copick_picker.settings.model import ModelCard, ModelObject

@@ -8,11 +8,7 @@ from torch import nn
 
 from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
-from copick_picker.core.evaluate.calibration import (
-    Calibration,
-    CalibrationRule,
-    calibrated_thresholds,
-)
+from copick_picker.core.evaluate.calibration import CalibrationRule, calibrated_thresholds
 from copick_picker.core.geometry import length_to_voxels, points_to_voxels
 from copick_picker.core.heads.targets import false_positive_centres
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
@@ -23,7 +19,7 @@ from copick_picker.core.segment.prepared import prepared
 from copick_picker.core.segment.volume import VolumeStatistics
 from copick_picker.project.store import ProjectStore
 from copick_picker.records.points import LocalizeTarget, PickSet
-from copick_picker.records.scores import Evaluation
+from copick_picker.records.scores import Calibration, Evaluation
 from copick_picker.settings.evaluate import (
     CONFIDENCE,
     MIN_BOOTSTRAP_RUNS,
