@@ -156,6 +156,46 @@ class Suite(BaseModel):
         """Return which sources of data are given; a suite may leave that to the user."""
         return [name for name in SOURCES if getattr(self, name)]
 
+    def configuration(self, overlay: Path) -> tuple[dict[str, Any], str]:
+        """Return the copick configuration of the suite's data, and the data in words.
+
+        Parameters
+        ----------
+        overlay : pathlib.Path
+            Absolute folder for outputs.
+        """
+        content: dict[str, Any] = {
+            "name": self.title,
+            "version": "1.31.0",
+            "overlay_root": f"local://{overlay}",
+            "overlay_fs_args": {"auto_mkdir": True},
+        }
+        if self.dataset:
+            # what copick leaves open: labels that stay, and true radii
+            objects = [
+                {
+                    "name": name,
+                    "is_particle": True,
+                    "label": entry.label,
+                    "identifier": entry.identifier,
+                    "radius": entry.radius_angstrom,
+                }
+                for name, entry in self.objects.items()
+            ]
+            source = f"datasets {choices_text(self.dataset)} of the CryoET Data Portal"
+            return content | {
+                "config_type": "cryoet_data_portal",
+                "dataset_ids": list(self.dataset),
+                "pickable_objects": objects,
+            }, source
+        manifest = str(self.manifest)
+        url = manifest if "://" in manifest else str(Path(manifest).absolute())
+        return content | {
+            "config_type": "mlcroissant",
+            "pickable_objects": [],  # copick takes those of the manifest
+            "croissant_url": url,
+        }, f"the manifest {self.manifest}"
+
     @model_validator(mode="after")
     def _commands_take_their_settings(self) -> Self:
         kinds: dict[str, type[JobSettings]] = {

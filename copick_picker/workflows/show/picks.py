@@ -12,9 +12,8 @@ from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import RunObjectMatch
 from copick_picker.report.view_marks import Marks, judged_marks, told_scores
 from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.settings.view import ViewSettings
-from copick_picker.workflows.evaluate.evaluate import scoring_rules
-from copick_picker.workflows.evaluate.objects import scored_objects
 from copick_picker.workflows.inputs.pick_sets import sets_of_run
 
 _RADIUS_VOXELS = 5.0

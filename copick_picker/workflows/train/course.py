@@ -1,6 +1,6 @@
 """One model's training in plain data: what every process of it is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,14 +113,7 @@ class Patches(Dataset[TensorBatch]):
         found = self.hard_negatives.get(run.name)
         if not found:
             return run
-        return TrainingRun(
-            run.name,
-            run.source,
-            run.centres_zyx,
-            run.radii_voxels,
-            run.labels,
-            np.asarray(found, dtype=np.float64),
-        )
+        return replace(run, hard_negatives_zyx=np.asarray(found, dtype=np.float64))
 
 
 def training_runs(course: Course, store: ProjectStore) -> list[TrainingRun]:

@@ -16,11 +16,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from copick_picker.core.evaluate.calibration import best_f_beta, macro_f_beta
 from copick_picker.core.segment.device import cuda_devices, fast_precision, resolve_device
-from copick_picker.core.train.module import PickerModule, TensorBatch
+from copick_picker.core.train.module import BatchOrder, PickerModule, TensorBatch
 from copick_picker.errors import CopickPickerError, SettingsError
 from copick_picker.jobs.machine import usable_cores
 from copick_picker.jobs.reporter import Reporter
@@ -40,37 +40,6 @@ from copick_picker.workflows.train.course import Course, Patches
 
 _PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _SHOWN_OBJECTS = 8
-
-
-class BatchOrder(Sampler[int]):
-    """Numbers of the batches of one epoch, from where the training stands.
-
-    Parameters
-    ----------
-    per_epoch : int
-        Batches between two validations.
-    accumulate : int
-        Batches of a step.
-    """
-
-    def __init__(self, per_epoch: int, accumulate: int) -> None:
-        self.per_epoch = per_epoch
-        self.accumulate = accumulate
-        self.trainer: Trainer | None = None
-
-    def __len__(self) -> int:
-        """Return the batches of an epoch for this device, those done already included."""
-        return self.per_epoch
-
-    def __iter__(self) -> Iterator[int]:
-        """Yield the numbers of the batches that are left of this epoch."""
-        trainer = self.trainer
-        done, world, rank = 0, 1, 0
-        if trainer is not None:
-            done = trainer.global_step * self.accumulate
-            world, rank = trainer.world_size, trainer.global_rank
-        end = (done // self.per_epoch + 1) * self.per_epoch
-        return iter(number * world + rank for number in range(done, end))
 
 
 class Keeper(Callback):

@@ -12,7 +12,6 @@ from copick_picker._version import __version__
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
-from copick_picker.errors import choices_text
 from copick_picker.jobs.provenance import digest
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.files import replacing
@@ -20,7 +19,12 @@ from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, 
 from copick_picker.project.folders.training_files import BEST_FILE, finished, read_weights
 from copick_picker.records.scores import Calibration
 from copick_picker.report.model_readme import readme_text
-from copick_picker.report.model_scores import held_out_scores, held_out_table, number_or_dash
+from copick_picker.report.model_scores import (
+    held_out_scores,
+    held_out_table,
+    model_limits,
+    number_or_dash,
+)
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.settings.segment import FITTED_BLENDING
 from copick_picker.settings.train import (
@@ -177,7 +181,12 @@ def _card(
                 "objects": dict(scores),
             },
             "localize_method": course.judge.method,
-            "limits": _limits(course, n_models),
+            "limits": model_limits(
+                data.voxel_spacing,
+                data.contrast,
+                data.counts(course.split.training),
+                n_models=n_models,
+            ),
             "settings": record["settings"],
         },
     )
@@ -186,24 +195,6 @@ def _card(
 def _side(course: Course, names: tuple[str, ...]) -> dict[str, Any]:
     runs = {run.name: str(run.tomogram) for run in course.data.runs if run.name in names}
     return {"runs": runs, "picks": course.data.counts(names)}
-
-
-def _limits(course: Course, n_models: int) -> list[str]:
-    data = course.data
-    limits = [
-        f"Made for tomograms of {data.voxel_spacing:g} Angstrom a voxel in which protein looks "
-        f"{data.contrast}, like those it was trained on; nothing is known of others.",
-        "The thresholds were chosen on the runs that the scores are from: scores on new "
-        "tomograms tend to be lower.",
-    ]
-    if n_models > 1:
-        limits.append(
-            "One of several models of a cross-validation; together they make an ensemble."
-        )
-    few = [name for name, number in data.counts(course.split.training).items() if number < 100]
-    if few:
-        limits.append(f"Fewer than 100 training picks: {choices_text(few)}.")
-    return limits
 
 
 def _crop(course: Course) -> TomogramCrop:
