@@ -17,6 +17,8 @@ PALETTE = (
 """Colours that people with any form of colour blindness tell apart (Okabe and Ito, 2008)."""
 LINE_STYLES = ("-", "--", ":", "-.")
 DOTS_PER_INCH = 130
+FILE_STYLE = {"text.parse_math": False}
+"""Settings of every figure: a dollar sign in a name starts no formula."""
 
 
 def line_look(index: int) -> tuple[str, str]:

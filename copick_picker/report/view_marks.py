@@ -16,8 +16,8 @@ class Look:
     Attributes
     ----------
     shape : str
-        ``circle`` and ``square`` have the radius of the object; ``dot``, ``cross`` and ``diamond``
-        are small.
+        ``circle``, ``dashed circle`` and ``square`` have the radius of the object; ``dot``,
+        ``cross``, ``diamond`` and ``triangle`` are small.
     colour : str
         Told apart from the others with any form of colour blindness (Okabe and Ito, 2008).
     words : str
@@ -39,6 +39,12 @@ LOOKS: Mapping[str, Look] = {
     "hit": Look("dot", "#56B4E9", "candidate, a hit", "hits"),
     "false": Look("cross", "#FF5A1F", "candidate, false", "false candidates"),
     "candidate": Look("diamond", "#E69F00", "candidate pick", "candidates"),
+    "reference at border": Look(
+        "dashed circle", "#FFFFFF", "reference at the border, not counted", "references at borders"
+    ),
+    "candidate at border": Look(
+        "triangle", "#FFFFFF", "candidate at the border, not counted", "candidates at borders"
+    ),
 }
 """Status -> look. Shapes differ, so that nothing hangs on colour alone."""
 

@@ -71,7 +71,7 @@ def view_page(content: ViewContent) -> str:
     data = {
         "low": _short(content.small.low_angstrom),
         "spot": [_short(value) for value in content.spot_xyz],
-        "looks": {name: asdict(look) for name, look in LOOKS.items()},
+        "looks": {name: asdict(LOOKS[name]) for name in counts_by_status(content.marks)},
         "objects": [{"name": name, "radius": radius} for name, radius in objects.items()],
         "views": [_view(content, name) for _, name in VIEWS],
         "picks": picks,
