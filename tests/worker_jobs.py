@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from copick_picker.errors import SettingsError
-from copick_picker.records import RunOutcome
-from copick_picker.workflows.runs import Reporter
-from copick_picker.workflows.workers import Place, Work
+from copick_picker.jobs.placement import Place, Work
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.records.runs import RunOutcome
 
 
 class Diary:
@@ -71,7 +71,7 @@ def greedy(most: int, place: Place, reporter: Reporter) -> Work:
     del reporter
     import numpy as np
 
-    from copick_picker.core.segment.augmentations import augmentation_set
+    from copick_picker.core.augmentations import augmentation_set
     from copick_picker.core.segment.device import use_threads
     from copick_picker.core.segment.engine import segment_volume
     from copick_picker.core.segment.plan import EngineOptions, Member

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from copick_picker.scores import PickTable
+from copick_picker.records.scores import PickTable
 
 HALF_WIDTH_RADII = 2.0
 """Half of a slice's width, in radii of the object."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from copick_picker.records.scores import PickTable
 from copick_picker.report.html_gallery import HALF_WIDTH_RADII, Picture
 from copick_picker.report.page_charts import curve_charts, error_charts, rate_chart, score_charts
 from copick_picker.report.pages import render
 from copick_picker.report.score_values import COUNTS
-from copick_picker.scores import PickTable
 
 
 @dataclass(frozen=True, eq=False)

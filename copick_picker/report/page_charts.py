@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from copick_picker.records.scores import PickTable
 from copick_picker.report.charts import (
     Values,
     draw_histogram,
@@ -19,7 +20,6 @@ from copick_picker.report.charts import (
 )
 from copick_picker.report.figures import PAGE_STYLE, inline_svg
 from copick_picker.report.score_tables import number_text
-from copick_picker.scores import PickTable
 
 _N_BINS = 20
 _WIDTH, _HEIGHT = 460, 272

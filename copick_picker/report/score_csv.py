@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.records.scores import Evaluation, RunObjectMatch
 from copick_picker.report.score_values import COUNTS, RATES, evaluation_values
-from copick_picker.scores import Evaluation, RunObjectMatch
 
 SCORE_COLUMNS = (
     "level",

@@ -7,10 +7,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from copick_picker.records.scores import Evaluation
 from copick_picker.report.charts import Values, chart_text, draw_precision_recall, draw_recall
 from copick_picker.report.figures import CHART_STYLE, PALETTE, add_footer
 from copick_picker.report.score_values import evaluation_values
-from copick_picker.scores import Evaluation
 
 _ISO_LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
 

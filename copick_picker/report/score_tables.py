@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from copick_picker.records.scores import Evaluation
 from copick_picker.report.score_values import COUNTS, RATES, evaluation_values
-from copick_picker.scores import Evaluation
 
 
 def number_text(value: float | None, digits: int = 3) -> str:

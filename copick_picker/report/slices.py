@@ -9,11 +9,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from copick_picker.records.scores import RunObjectMatch
 from copick_picker.report.figures import FILE_STYLE, add_footer
 from copick_picker.report.slice_panels import ANGSTROM_PER_NM, OUTLINE, draw_legend, draw_panel
 from copick_picker.report.view_marks import Marks, best_centre
 from copick_picker.report.view_volume import Slice, SmallVolume, grey_limits
-from copick_picker.scores import RunObjectMatch
 
 _STATUSES = (
     ("found", "reference", ("matched",)),

@@ -8,8 +8,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from copick_picker.records.scores import ObjectScore, ScoreCurve
 from copick_picker.report.figures import CHART_STYLE, PALETTE, add_footer
-from copick_picker.scores import ObjectScore, ScoreCurve
 
 _COLUMNS = 3
 _PANEL_INCHES = (3.6, 2.7)

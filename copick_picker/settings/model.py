@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from copick_picker.errors import CheckpointError, nearest_name
-from copick_picker.records import InputScaling
+from copick_picker.errors import CheckpointError, SettingsError, nearest_name
+from copick_picker.records.runs import InputScaling
 
+_SPACING_TOLERANCE = 0.01
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WindowSide = Annotated[int, Field(ge=1)]
 
@@ -117,6 +118,8 @@ class ModelCard(_Frozen):
         Clipping limits, mean and standard deviation of ``normalization: scaled``.
     probability_threshold : float or None
         Probabilities below it count as 0 when ``exact`` of home ``cryosiam`` chooses a label.
+    head : str
+        Name of the head in ``core.heads``: what the outputs mean.
     home : str
         Whose arithmetic ``exact`` follows. ``octopi`` pads a volume smaller than the window with
         zeros on both sides, ``picker`` reflects it, ``cryosiam`` adds zeros at the end and lets
@@ -153,6 +156,7 @@ class ModelCard(_Frozen):
     normalization: Literal["zscore", "scaled"] = "zscore"
     scaling: Scaling | None = None
     probability_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    head: str = "softmax"
     home: Literal["octopi", "picker", "cryosiam"] = "picker"
     augmentation_set: Literal["octopi", "quarter-turns"] = "octopi"
     augmentation_count: Annotated[int, Field(ge=1, le=8)] = 4
@@ -214,6 +218,7 @@ class ModelCard(_Frozen):
         remarks = {"name", "provenance", "fingerprint", "crop", "weights_file", "weights_sha256"}
         later = ("scaling", "probability_threshold")
         remarks |= {name for name in later if getattr(self, name) is None}
+        remarks |= {"head"} if self.head == "softmax" else set()
         text = json.dumps(self.model_dump(mode="json", exclude=remarks), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -239,6 +244,45 @@ def model_card(raw: Mapping[str, Any], source: str) -> ModelCard:
         faults = "; ".join(_fault_text(dict(fault)) for fault in error.errors())
         msg = f"model card of {source}: {faults}"
         raise CheckpointError(msg) from None
+
+
+def check_alike(cards: Sequence[ModelCard]) -> None:
+    """Raise where models cannot be averaged.
+
+    Parameters
+    ----------
+    cards : sequence of ModelCard
+        Cards of an ensemble.
+
+    Raises
+    ------
+    SettingsError
+        If they differ in objects, channels, scaling, contrast, spacing or head.
+    """
+    first = cards[0]
+    for card in cards[1:]:
+        both = f"models '{first.name}' and '{card.name}' cannot be averaged"
+        if card.channel_names != first.channel_names or card.channel_count != first.channel_count:
+            msg = f"{both}: their channels are {first.channel_names} and {card.channel_names}"
+            raise SettingsError(msg)
+        if card.head != first.head:
+            msg = f"{both}: their heads are {first.head} and {card.head}"
+            raise SettingsError(msg)
+        if card.scaling != first.scaling:
+            msg = f"{both}: they scale their input differently"
+            raise SettingsError(msg)
+        if card.contrast != first.contrast:
+            msg = f"{both}: trained on {first.contrast} and on {card.contrast} protein"
+            raise SettingsError(msg)
+    stated = [card for card in cards if card.voxel_spacing_angstrom is not None]
+    for card in stated[1:]:
+        wanted, got = stated[0].voxel_spacing_angstrom or 0.0, card.voxel_spacing_angstrom or 0.0
+        if abs(got - wanted) > _SPACING_TOLERANCE * wanted:
+            msg = (
+                f"models '{stated[0].name}' and '{card.name}' cannot be averaged: trained at "
+                f"{wanted:g} and {got:g} Angstrom a voxel"
+            )
+            raise SettingsError(msg)
 
 
 def _fault_text(fault: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from copick_picker.errors import DataError, ProjectError
-from copick_picker.project.mrc import read_mrc, write_mrc
+from copick_picker.project.formats.mrc import read_mrc, write_mrc
 
 VOLUME = np.random.default_rng(0).integers(0, 100, size=(3, 4, 5))
 
@@ -23,6 +23,20 @@ def test_a_volume_comes_back_as_written(tmp_path: Path, dtype: npt.DTypeLike) ->
     assert volume.dtype == dtype
     assert voxel_spacing == 7.84
     np.testing.assert_array_equal(volume, VOLUME.astype(dtype))
+
+
+def test_unsigned_bytes_of_imod_are_read(tmp_path: Path) -> None:
+    """Mode 0 with IMOD's stamp and without its flag for signed bytes: 0 to 255."""
+    write_mrc(tmp_path / "a.mrc", VOLUME.astype(np.int8), 10.0)
+    content = bytearray((tmp_path / "a.mrc").read_bytes())
+    content[152:160] = (1146047817).to_bytes(4, "little") + bytes(4)
+    content[1024:1025] = b"\xff"
+    (tmp_path / "a.mrc").write_bytes(content)
+
+    volume, _ = read_mrc(tmp_path / "a.mrc")
+
+    assert volume.dtype == np.uint8
+    assert volume[0, 0, 0] == 255
 
 
 def test_compressed_files_are_read(tmp_path: Path) -> None:

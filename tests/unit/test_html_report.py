@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
-from copick_picker.records import PickSet
+from copick_picker.records.points import PickSet
+from copick_picker.records.scores import PickTable
 from copick_picker.report.charts import (
     chart_text,
     draw_histogram,
@@ -25,7 +26,6 @@ from copick_picker.report.html_gallery import ChosenPick, chosen_picks, picture_
 from copick_picker.report.html_page import ReportContent, report_page
 from copick_picker.report.pages import render
 from copick_picker.report.score_values import evaluation_values
-from copick_picker.scores import PickTable
 
 SPACING = 10.0
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.core.geometry import Triple
+from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.core.train.augmentations import (
     Plan,
     changed,
@@ -19,12 +21,11 @@ from copick_picker.core.train.augmentations import (
     stream,
 )
 from copick_picker.core.train.placement import Placement, local_radii
-from copick_picker.core.train.sources import LabelSource, PatchSource, Triple
-from copick_picker.core.train.targets import PatchTruth
+from copick_picker.core.train.sources import LabelSource, PatchSource
 from copick_picker.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
-    from copick_picker.core.train.heads import Head
+    from copick_picker.core.heads.head import LearningHead
 
 FloatArray = npt.NDArray[np.float64]
 _INNER = (0.25, 0.75)
@@ -118,7 +119,7 @@ def batch_at(
     *,
     runs: Sequence[TrainingRun],
     rules: SamplingRules,
-    head: "Head",
+    head: "LearningHead",
     augmentations: Plan,
     seed: int,
 ) -> Batch:
@@ -132,7 +133,7 @@ def batch_at(
         Where patches come from; of one split only.
     rules : SamplingRules
         Where they are taken.
-    head : Head
+    head : LearningHead
         Makes the targets.
     augmentations : mapping
         Name -> parameters of those in use, as ``augmentations.check_plan`` accepts them.
@@ -148,7 +149,7 @@ def batch_at(
 
     Examples
     --------
-    >>> from copick_picker.core.train.heads import HeadRules, build_head
+    >>> from copick_picker.core.heads.head import LearningHeadRules, build_head
     >>> from copick_picker.core.train.sources import ArraySource
     >>> centres, radii = {1: np.array([[6.0, 7.0, 8.0]])}, {1: 2.0}
     >>> runs = [TrainingRun("TS_1", ArraySource(np.zeros((12, 14, 16))), centres, radii)]

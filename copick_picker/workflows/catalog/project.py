@@ -1,0 +1,112 @@
+"""List what a project holds: objects, tomograms, segmentations, picks, and what is wrong."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+
+from copick_picker.jobs.execution import guarded
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.result_files import check_listing_files, result_csv
+from copick_picker.jobs.selection import check_object_names, select_runs
+from copick_picker.jobs.summary import Summary, summarised
+from copick_picker.project.files import write_text
+from copick_picker.project.inventory.opening import open_inventory
+from copick_picker.records.inventory import RunInventory, StoredItem
+from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.report.inventory_tables import (
+    COLUMNS,
+    Table,
+    item_values,
+    items_csv,
+    object_troubles,
+    project_tables,
+)
+from copick_picker.settings.browse import BrowseProjectSettings
+
+
+@summarised
+def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Summary:
+    """List a project and return what became of every run.
+
+    Parameters
+    ----------
+    settings : BrowseProjectSettings
+        What to list.
+    reporter : Reporter
+        Where the tables go.
+
+    Raises
+    ------
+    CopickPickerError
+        If the project cannot be opened or a setting is wrong.
+    """
+    start = time.perf_counter()
+    check_listing_files(settings, COLUMNS)
+    inventory = open_inventory(settings.config, settings.split)
+    objects = inventory.objects()
+    check_object_names(settings.objects, {spec.name: spec for spec in objects}, "--objects")
+    run_names = select_runs(inventory.run_names(), settings.run_names, shard=settings.shard)
+    runs: list[RunInventory] = []
+
+    def listed(run_name: str) -> RunOutcome:
+        found = _chosen(inventory.run(run_name, details=settings.details), settings.objects)
+        found = replace(found, items=_checked(found.items, objects))
+        runs.append(found)
+        return RunOutcome(run_name, "listed", details=_values(found))
+
+    outcomes = tuple(guarded(run_name, listed) for run_name in run_names)
+    troubles = object_troubles(objects)
+    for table in project_tables(objects, runs, troubles, details=settings.details):
+        _show(table, reporter)
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            reporter.warn(f"run {outcome.run_name}: {outcome.message}")
+    figures = {
+        "project": inventory.location,
+        "objects": [asdict(spec) for spec in objects],
+        "troubles": troubles,
+    }
+    summary = Summary("browse", outcomes, time.perf_counter() - start, figures=figures)
+    if settings.csv_file is not None:
+        place = result_csv(settings.csv_file, COLUMNS)
+        write_text(settings.csv_file, items_csv(runs), permit=place.check)
+    return summary
+
+
+def _chosen(run: RunInventory, objects: Sequence[str]) -> RunInventory:
+    """Return the run without the picks and binary segmentations of other objects."""
+    if not objects:
+        return run
+    kept = tuple(
+        item
+        for item in run.items
+        if item.name in objects or item.kind in ("tomogram", "feature") or "?" in item.uri
+    )
+    return replace(run, items=kept)
+
+
+def _checked(
+    items: tuple[StoredItem, ...], objects: Sequence[ObjectSpec]
+) -> tuple[StoredItem, ...]:
+    """Return the items, picks of objects that the project does not know marked."""
+    names = {spec.name for spec in objects}
+    return tuple(
+        replace(item, trouble=f"{item.name} is no object of the project")
+        if item.kind == "picks" and item.name not in names and not item.trouble
+        else item
+        for item in items
+    )
+
+
+def _values(run: RunInventory) -> Mapping[str, object]:
+    return {
+        "troubles": list(run.troubles),
+        "items": [item_values(item) for item in run.items],
+    }
+
+
+def _show(table: Table, reporter: Reporter) -> None:
+    if table.rows:
+        reporter.table(table.title, table.columns, table.rows)
+    for note in table.notes:
+        reporter.note(note)

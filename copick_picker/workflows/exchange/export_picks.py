@@ -1,0 +1,200 @@
+"""Write picks as other programs read them: for every run, one file or one file a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from copick_picker.errors import DataError
+from copick_picker.jobs.execution import InTurn, process_runs
+from copick_picker.jobs.inputs import Input
+from copick_picker.jobs.job import Job
+from copick_picker.jobs.provenance import new_record
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Summary, summarised
+from copick_picker.project.files import write_bytes
+from copick_picker.project.formats.particle_writers import (
+    SUFFIXES,
+    WriteOptions,
+    file_names,
+    particle_files,
+    read_tomograms_star,
+)
+from copick_picker.project.formats.tomogram_names import TomogramNames, read_names
+from copick_picker.project.provenance import from_stored, from_yaml, to_stored, to_yaml
+from copick_picker.project.standing import Output, own_file
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import ExportedRun, PickSet
+from copick_picker.records.runs import RunOutcome
+from copick_picker.settings.export import ExportPicksSettings
+from copick_picker.workflows.inputs.pick_sets import (
+    TomogramBox,
+    box_of_run,
+    check_limits,
+    limited_run,
+    sets_of_run,
+)
+
+_COMMAND = "export picks"
+
+
+@summarised
+def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summary:
+    """Write the picks of a project for another program and return what became of every run.
+
+    All runs are read before the first file is written; where one fails, nothing is.
+
+    Parameters
+    ----------
+    settings : ExportPicksSettings
+        What to do.
+    reporter : Reporter
+        Where progress goes.
+
+    Raises
+    ------
+    CopickPickerError
+        If the project or a setting is wrong, or a file stands in the way.
+    """
+    job = Job.open(_COMMAND, settings, reporter=reporter)
+    picks = job.picks(settings.input)
+    check_limits(job)
+    picks.check_any(job.run_names)
+    names = read_names(settings.names, settings.pattern(), job.store.run_names())
+    export = _Export(job, picks, names)
+    summary = process_runs(_COMMAND, job.run_names, InTurn(export.run), reporter=reporter)
+    if not summary.n_failed:
+        return replace(summary, figures=_write(export))
+    reporter.warn("no file is written, since a run failed")
+    return summary
+
+
+@dataclass(frozen=True)
+class _Export:
+    """One export over runs; what is read stays here until all is read."""
+
+    job: Job[ExportPicksSettings]
+    picks: Input[PicksKey]
+    names: TomogramNames
+    read: dict[str, list[ExportedRun]] = field(default_factory=dict)
+
+    def run(self, run_name: str) -> RunOutcome:
+        """Read the picks of one run."""
+        settings, store = self.job.settings, self.job.store
+        keys = sets_of_run(self.picks, run_name, settings.objects)
+        if not keys:
+            return self.job.absent(run_name, f"no picks '{settings.input}'")
+        box = None
+        if settings.needs_centre or settings.needs_voxels or settings.needs_box:
+            box = box_of_run(store, run_name, settings.tomogram)
+        sets = {name: store.read_picks(run_name, key) for name, key in keys.items()}
+        limited = limited_run(self.job, run_name, sets, box)
+        for name, picks in limited.kept.items():
+            if len(picks):
+                self.read.setdefault(name, []).append(self._exported(run_name, picks, box))
+        return RunOutcome(run_name, "done", limited.text, limited.details)
+
+    def _exported(self, run_name: str, picks: PickSet, box: TomogramBox | None) -> ExportedRun:
+        settings, name = self.job.settings, self.names.of_run(run_name)
+        if settings.to == "relion5":
+            x, y, z = (0.0, 0.0, 0.0) if box is None else box.middle_xyz
+            return ExportedRun(run_name, name, picks, centre_xyz=(float(x), float(y), float(z)))
+        pixel_size = None
+        if settings.counts_pixels:
+            unbinned = settings.pixel_size
+            if unbinned is None and box is not None:
+                unbinned = box.key.voxel_spacing
+            pixel_size = None if unbinned is None else unbinned * settings.binning
+        return ExportedRun(run_name, name, picks, pixel_size=pixel_size)
+
+    def files(self) -> dict[Path, list[ExportedRun]]:
+        """Return the runs that each file holds."""
+        settings = self.job.settings
+        folder, suffix = Path(settings.output), SUFFIXES[settings.to]
+        if not settings.per_run:
+            return {folder / f"{name}{suffix}": runs for name, runs in self.read.items()}
+        return {
+            folder / f"{run.run_name}_{name}{suffix}": [run]
+            for name, runs in self.read.items()
+            for run in runs
+        }
+
+
+def _write(export: _Export) -> dict[str, Any]:
+    """Write the files and return figures for the summary."""
+    settings, reporter = export.job.settings, export.job.reporter
+    if not export.read:
+        msg = f"no picks are left to export from '{settings.input}'"
+        raise DataError(msg)
+    files = export.files()
+    places = {path: _places(path, settings) for path in files}
+    for output in (each for outputs in places.values() for each in outputs.values()):
+        output.may_be_same()
+    star = settings.tomograms
+    options = WriteOptions(
+        is_binned=settings.binning != 1,
+        subset_seed=settings.seed if settings.random_subset else None,
+        tomograms=None if star is None else read_tomograms_star(Path(star)),
+    )
+    counts = {str(path): sum(len(run.picks) for run in runs) for path, runs in files.items()}
+    made = {
+        path: {
+            _record_path(path): _record(settings, runs).encode(),  # what it lies beside is ours
+            **particle_files(path, settings.to, runs, options),
+        }
+        for path, runs in files.items()
+    }
+    todo = [
+        (places[path][place], data)
+        for path, contents in made.items()
+        for place, data in contents.items()
+        if settings.overwrite or not places[path][place].holds(data)
+    ]
+    for output, _ in todo:
+        output.check()
+    if not settings.dry_run:
+        for output, data in todo:
+            write_bytes(output.path, data, permit=output.check)
+    rows = [(name, str(count)) for name, count in counts.items()]
+    reporter.table("Would write" if settings.dry_run else "Files", ("file", "picks"), rows)
+    for line in _advice(settings, files):
+        reporter.note(line)
+    return {"files": counts}
+
+
+def _places(path: Path, settings: ExportPicksSettings) -> dict[Path, Output]:
+    """Return where the files of one object go, and their record: what no export made stays."""
+    kind = own_file(lambda _: _is_record(_record_path(path)))
+    names = file_names(path, settings.to)
+    overwrite, advice = settings.overwrite, "another folder"
+    places = {name: Output(name, kind, overwrite, advice) for name in names}
+    record = _record_path(path)  # an earlier one goes with the file that it speaks of
+    return {**places, record: Output(record, kind, overwrite, advice, renews=True)}
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.provenance.yaml")
+
+
+def _is_record(path: Path) -> bool:
+    record = from_stored(from_yaml(path.read_bytes(), path.name))
+    return record is not None and record.get("command") == _COMMAND
+
+
+def _advice(settings: ExportPicksSettings, files: Mapping[Path, list[ExportedRun]]) -> list[str]:
+    """Return what the other program must be told, in words."""
+    sizes = sorted({run.pixel_size for runs in files.values() for run in runs if run.pixel_size})
+    shown = ", ".join(f"{size:.10g}" for size in sizes)
+    if settings.to == "warp":
+        return [f"Coordinates count pixels of {shown} A: give WarpTools --coords_angpix {shown}"]
+    if settings.to == "relion4" and settings.binning != 1:
+        return [f"Coordinates count pixels of {shown} A, {settings.binning:g} of the tilt series'"]
+    return [f"Coordinates count pixels of {shown} A"] if shown else []
+
+
+def _record(settings: ExportPicksSettings, runs: list[ExportedRun]) -> str:
+    content = settings.model_dump(mode="json", exclude={"json_file", "overwrite", "dry_run"})
+    record = new_record(
+        _COMMAND, settings=content, runs={run.run_name: len(run.picks) for run in runs}
+    )
+    return to_yaml(to_stored(record, "the export")).decode("utf-8")

@@ -1,0 +1,183 @@
+"""Read a segmentation and its probabilities, find particles, write picks: for every run."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+from copick_picker.core.localize import LabelledSlab, picks_of_slabs
+from copick_picker.errors import DataError, SettingsError, UnknownNameError
+from copick_picker.jobs.inputs import Input
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Summary, summarised
+from copick_picker.project.copick.volume_writing import FEATURE_CHUNK_CZYX
+from copick_picker.project.store import OutputKey, ProjectStore, Provenance
+from copick_picker.project.uris import feature_query, picks_output
+from copick_picker.records.keys import FeatureKey, SegmentationKey
+from copick_picker.records.runs import RunOutcome
+from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.workflows.inputs.masks import check_mask, load_mask
+from copick_picker.workflows.inputs.object_labels import object_labels
+from copick_picker.workflows.localize.outputs import PickSets, PicksSource, show_totals
+
+
+@summarised
+def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
+    """Make picks of the segmentations of a project and return what became of every run.
+
+    Parameters
+    ----------
+    settings : LocalizeSettings
+        What to do.
+    reporter : Reporter
+        Where progress goes.
+
+    Raises
+    ------
+    CopickPickerError
+        If the project or a setting is wrong, before any run is touched.
+    """
+    job = Job.open("localize", settings, reporter=reporter)
+    segmentations = job.segmentations(settings.input)
+    check_mask(settings.mask)
+    output = picks_output(settings.output)
+    job.check_objects("objects", "radius", "threshold")
+    if not job.is_named:
+        segmentations.check_any(job.run_names)
+    summary = job.run(_Localization(job, segmentations, PickSets(job, output)))
+    totals = show_totals((each.details for each in summary.outcomes), reporter=reporter)
+    return replace(summary, figures={"objects": totals})
+
+
+@dataclass(frozen=True)
+class _Localization:
+    """The recipe of ``localize``."""
+
+    job: Job[LocalizeSettings]
+    segmentations: Input[SegmentationKey]
+    picks: PickSets
+
+    def plan(self, run_name: str) -> Plan[PicksSource] | RunOutcome:
+        """Return the pick sets that a run gets."""
+        key = self.job.find(self.segmentations, run_name)
+        return (
+            key
+            if isinstance(key, RunOutcome)
+            else self.picks.plan(run_name, self._source(key, run_name))
+        )
+
+    def make(
+        self, run_name: str, plan: Plan[PicksSource], missing: Collection[OutputKey]
+    ) -> RunOutcome:
+        """Find the picks of one run and write them."""
+        settings, store, source = self.job.settings, self.job.store, plan.given
+        spacing = source.key.voxel_spacing
+        shape_zyx = _frame(store, run_name, source)
+        mask = load_mask(
+            store,
+            run_name,
+            settings.mask,
+            shape_zyx=shape_zyx,
+            spacing=spacing,
+            warn=self.job.reporter.warn,
+        )
+        rules = settings.rules()
+        found = picks_of_slabs(
+            stored_slabs(store, run_name, source, whole=rules.method != "peaks"),
+            source.targets,
+            shape_zyx=shape_zyx,
+            voxel_spacing=spacing,
+            rules=rules,
+        )
+        if mask is not None:
+            margin = settings.mask_margin
+            found = {
+                name: mask.without_outer(result, margin_angstrom=margin)
+                for name, result in found.items()
+            }
+        return self.picks.write(run_name, plan, missing, found, mask)
+
+    def _source(self, key: SegmentationKey, run_name: str) -> PicksSource:
+        settings, store = self.job.settings, self.job.store
+        record = store.segmentation_provenance(run_name, key)
+        recorded = store.segmentation_labels(run_name, key)
+        if settings.label is not None:
+            names = settings.objects or tuple(self.job.specs)
+            recorded = dict.fromkeys(names, settings.label)
+        elif recorded is None and not key.is_multilabel:
+            recorded = {key.name: 1}
+        elif recorded is None:
+            self.job.reporter.warn(
+                f"run {run_name}: {key} does not say what its labels mean; "
+                "taken to be the project's"
+            )
+        labels = object_labels(
+            recorded, self.job.specs, object_map=settings.object_map, objects=settings.objects
+        )
+        probabilities = self._probabilities(run_name, key, record)
+        known = {} if record is None else dict(record.get("objects", {}))
+        targets = self.picks.targets(labels, known, has_probabilities=probabilities is not None)
+        return PicksSource(key, record, targets, probabilities)
+
+    def _probabilities(
+        self, run_name: str, key: SegmentationKey, record: Provenance | None
+    ) -> FeatureKey | None:
+        """Return the key of the class probabilities where they are stored whole."""
+        store = self.job.store
+        stated = None if record is None else record.get("probabilities")
+        if not stated:
+            if self.job.settings.method == "peaks":
+                msg = (
+                    f"run {run_name}: --method peaks needs class probabilities, and {key} has none;"
+                    " run segment with --probabilities"
+                )
+                raise SettingsError(msg)
+            return None
+        keys = feature_query(stated["uri"]).matching(store.features(run_name))
+        if keys and store.feature_provenance(run_name, keys[0]) is not None:
+            return keys[0]
+        msg = (
+            f"run {run_name}: the class probabilities {stated['uri']} of {key} are missing or "
+            "unfinished; run segment with --probabilities --overwrite"
+        )
+        raise UnknownNameError(msg)
+
+
+def stored_slabs(
+    store: ProjectStore, run_name: str, source: PicksSource, *, whole: bool
+) -> Iterator[LabelledSlab]:
+    """Yield the stored labels and class probabilities that picks are made of.
+
+    Parameters
+    ----------
+    store : ProjectStore
+        The project.
+    run_name : str
+        The run.
+    source : PicksSource
+        Its segmentation.
+    whole : bool
+        Labels and probabilities at once; else probabilities alone, in blocks of whole chunks.
+    """
+    feature = source.probabilities
+    stored = None if feature is None else store.open_feature(run_name, feature)
+    if whole or stored is None:
+        labels = store.open_segmentation(run_name, source.key).read()
+        yield LabelledSlab(0, labels, None if stored is None else stored.read())
+        return
+    depth = FEATURE_CHUNK_CZYX[1]
+    for z_start in range(0, stored.shape[1], depth):
+        yield LabelledSlab(z_start, None, stored.read(z_start, z_start + depth))
+
+
+def _frame(store: ProjectStore, run_name: str, source: PicksSource) -> tuple[int, int, int]:
+    """Return the shape (z, y, x) of a run's labels, and of its class probabilities."""
+    z, y, x = store.open_segmentation(run_name, source.key).shape
+    if source.probabilities is not None:
+        shape = store.open_feature(run_name, source.probabilities).shape
+        if shape[1:] != (z, y, x):
+            msg = (
+                f"segmentation has shape {(z, y, x)} but probabilities {shape}; "
+                "expected the same (z, y, x)"
+            )
+            raise DataError(msg)
+    return z, y, x

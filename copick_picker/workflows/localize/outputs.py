@@ -1,0 +1,215 @@
+"""Pick sets of a segmentation: which objects, under which names, with which record."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from copick_picker.core.masks.run_mask import RunMask
+from copick_picker.errors import SettingsError, choices_text
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.provenance import digest, new_record
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.project.copick.pick_files import MASK_DISTANCES, finite_or_none
+from copick_picker.project.store import OutputKey, Provenance
+from copick_picker.project.uris import PicksOutput
+from copick_picker.records.keys import FeatureKey, SegmentationKey
+from copick_picker.records.points import Localized, LocalizeTarget
+from copick_picker.records.runs import RunOutcome
+from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.workflows.inputs.masks import mask_record
+
+
+@dataclass(frozen=True)
+class PicksSource:
+    """The segmentation that a run's picks are made of.
+
+    Attributes
+    ----------
+    key : SegmentationKey
+        The segmentation.
+    record : mapping or None
+        Its provenance record.
+    targets : tuple of LocalizeTarget
+        What is looked for.
+    probabilities : FeatureKey or None
+        Class probabilities, where they are stored.
+    """
+
+    key: SegmentationKey
+    record: Provenance | None
+    targets: tuple[LocalizeTarget, ...]
+    probabilities: FeatureKey | None
+
+
+@dataclass(frozen=True)
+class PickSets:
+    """The pick sets of a job, one an object and run.
+
+    Attributes
+    ----------
+    job : Job
+        Whose settings say how the picks are made.
+    output : PicksOutput
+        Where they go.
+    radius_advice : str
+        What to do about an object without a radius; ``{name}`` is the object.
+    """
+
+    job: Job[LocalizeSettings]
+    output: PicksOutput
+    radius_advice: str = "give --radius {name}=ANGSTROM"
+
+    def targets(
+        self,
+        labels: Mapping[str, int],
+        known: Mapping[str, Mapping[str, Any]],
+        *,
+        has_probabilities: bool,
+    ) -> tuple[LocalizeTarget, ...]:
+        """Return what is looked for.
+
+        Parameters
+        ----------
+        labels : mapping
+            Object name -> value in the segmentation.
+        known : mapping
+            Object name -> what the segmentation's record says of it.
+        has_probabilities : bool
+            Whether there are class probabilities.
+
+        Raises
+        ------
+        SettingsError
+            If an object has no radius.
+        """
+        settings, targets = self.job.settings, []
+        for name, label in labels.items():
+            spec, recorded = self.job.specs[name], known.get(name, {})
+            threshold = settings.threshold.get(name, spec.score_threshold)
+            if threshold is None and has_probabilities:
+                threshold = recorded.get("score_threshold")
+            radius = settings.radius.get(name, spec.radius_angstrom)
+            if radius is None:
+                advice = self.radius_advice.format(name=name)
+                msg = f"object '{name}' has no radius in the project: {advice}"
+                raise SettingsError(msg)
+            target = LocalizeTarget(
+                name,
+                label,
+                radius,
+                score_threshold=threshold,
+                target_fraction=recorded.get("target_fraction"),
+                channel=recorded.get("channel") if has_probabilities else None,
+            )
+            targets.append(target)
+        return tuple(targets)
+
+    def plan(self, run_name: str, source: PicksSource) -> Plan[PicksSource]:
+        """Return what a run gets: a pick set of each object, with its record."""
+        records: dict[OutputKey, Provenance] = {
+            self.output.key(target.object_name): self._record(run_name, source, target)
+            for target in source.targets
+        }
+        return Plan(
+            source,
+            records,
+            complete=f"{len(records)} pick sets are complete",
+            planned=f"{source.key} -> {choices_text(records)}",
+        )
+
+    def write(
+        self,
+        run_name: str,
+        plan: Plan[PicksSource],
+        missing: Collection[OutputKey],
+        found: Mapping[str, Localized],
+        mask: RunMask | None,
+    ) -> RunOutcome:
+        """Write the pick sets that are missing and return the run's outcome.
+
+        Parameters
+        ----------
+        run_name : str
+            The run.
+        plan : Plan
+            What it gets.
+        missing : collection of PicksKey
+            Pick sets that are written.
+        found : mapping
+            Object name -> its picks.
+        mask : RunMask or None
+            Where picks were looked for; their distances to its surface are recorded.
+        """
+        written = []
+        for name, result in found.items():
+            key = self.output.key(name)
+            if key not in missing:
+                continue
+            record = {**plan.records[key], "score_kind": result.score_kind}
+            record["dropped"] = dict(result.dropped)
+            if mask is not None:
+                record[MASK_DISTANCES] = finite_or_none(mask.distances(result.picks))
+            written.append(self.job.write_picks(run_name, key, result.picks, record))
+        text = ", ".join(f"{name} {len(result.picks)}" for name, result in found.items())
+        objects = {
+            name: {
+                "picks": len(result.picks),
+                "dropped": dict(result.dropped),
+                "score_kind": result.score_kind,
+            }
+            for name, result in found.items()
+        }
+        details = {"input": str(plan.given.key), "objects": objects}
+        what = f"{len(found)} pick sets:"
+        return self.job.finished(run_name, written, what, text or "no object", details)
+
+    def _record(self, run_name: str, source: PicksSource, target: LocalizeTarget) -> dict[str, Any]:
+        """Return the record of one object's picks: other objects do not matter to it."""
+        settings = self.job.settings
+        feature = source.probabilities
+        made_from: dict[str, Any] = {
+            "segmentation": str(source.key),
+            "segmentation_record": digest(source.record),
+            "probabilities": None if feature is None else str(feature),
+        }
+        if settings.mask is not None:
+            spacing = source.key.voxel_spacing
+            found = mask_record(self.job.store, run_name, settings.mask, spacing=spacing)
+            made_from["mask"] = {**found, "margin_angstrom": settings.mask_margin}
+        looked_for = {
+            "label": target.label,
+            "radius_angstrom": target.radius_angstrom,
+            "score_threshold": target.score_threshold,
+            "target_fraction": target.target_fraction,
+        }
+        return new_record(
+            "localize", input=made_from, settings=settings.recorded() | {"target": looked_for}
+        )
+
+
+def show_totals(
+    details: Iterable[Mapping[str, Any]], *, reporter: Reporter
+) -> dict[str, dict[str, Any]]:
+    """Return object name -> numbers of picks, kept and dropped, of all runs; show them as a table.
+
+    Parameters
+    ----------
+    details : iterable of mapping
+        Details of the runs' outcomes, see :meth:`PickSets.write`.
+    reporter : Reporter
+        Where the table goes.
+    """
+    totals: dict[str, dict[str, Any]] = {}
+    for each in details:
+        for name, figures in each.get("objects", {}).items():
+            total = totals.setdefault(name, {"picks": 0, "dropped": {}})
+            total["picks"] += figures["picks"]
+            for reason, count in figures["dropped"].items():
+                total["dropped"][reason] = total["dropped"].get(reason, 0) + count
+    rows = []
+    for name, total in totals.items():
+        dropped = [f"{count} {reason}" for reason, count in total["dropped"].items() if count]
+        rows.append((name, str(total["picks"]), ", ".join(dropped) or "none"))
+    if rows:
+        reporter.table("Picks", ("object", "picks", "dropped"), rows)
+    return totals

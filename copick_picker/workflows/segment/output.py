@@ -1,0 +1,135 @@
+"""One run of ``segment``: what it was given, and its results on their way into the project."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.masks.grids import BoolVolume
+from copick_picker.core.segment.results import Slab, WindowCounts
+from copick_picker.core.segment.volume import PlaneReader, VolumeStatistics
+from copick_picker.jobs.job import Plan
+from copick_picker.jobs.slab_writer import SlabWriter
+from copick_picker.project.store import OutputKey
+from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import Localized
+from copick_picker.workflows.localize.outputs import PicksSource
+from copick_picker.workflows.segment.picks import PicksSink
+
+Table = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class RunInput:
+    """A run, ready to be segmented.
+
+    ``is_kept`` says that its segmentation stands already; ``picks`` are the pick sets that it gets
+    and those of them that are missing.
+    """
+
+    run_name: str
+    tomogram: TomogramKey
+    volume: PlaneReader
+    key: SegmentationKey
+    feature: FeatureKey | None
+    record: dict[str, Any]
+    is_kept: bool
+    picks: tuple[Plan[PicksSource], set[OutputKey]] | None
+    statistics: VolumeStatistics | None = None
+    mask: BoolVolume | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether all that its picks are made of is stored, so that nothing is computed."""
+        if not self.is_kept or self.picks is None:
+            return False
+        targets = self.picks[0].given.targets
+        return self.feature is not None or all(target.channel is None for target in targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Writers:
+    """What writes labels and probabilities, and makes picks of them; each where asked for."""
+
+    labels: SlabWriter | None = None
+    shares: SlabWriter | None = None
+    picks: PicksSink | None = None
+
+    def put(self, labels: npt.NDArray[Any], slab: Slab) -> None:
+        """Hand over some planes: labels of the project, and what the engine made."""
+        if self.labels is not None:
+            self.labels.put(slab.z_start, labels)
+        if self.shares is not None and slab.probabilities is not None:
+            self.shares.put(slab.z_start, slab.probabilities)
+        if self.picks is not None:
+            self.picks.put(labels, slab)
+
+    def finish(self) -> tuple[dict[str, Localized], bool]:
+        """Wait until all is written, the segmentation last: its record says that all is there.
+
+        Returns
+        -------
+        dict of str to Localized
+            Object name -> its picks, where they were looked for.
+        bool
+            False where another process has finished all of it in the meantime.
+        """
+        try:
+            volumes = [each for each in (self.shares, self.labels) if each is not None]
+            is_new = [each.finish() for each in volumes]
+            found = {} if self.picks is None else self.picks.result()
+        except BaseException:
+            self.stop()
+            raise
+        return found, any(is_new) or not is_new
+
+    def stop(self) -> None:
+        """Leave nothing of what was not finished."""
+        for each in (self.labels, self.shares, self.picks):
+            if each is not None:
+                each.stop()
+
+
+class RunOutput:
+    """The results of a run on their way into the project.
+
+    Parameters
+    ----------
+    given : RunInput
+        The run.
+    windows : WindowCounts or None
+        Of its windows; None where nothing is computed.
+    writers : Writers
+        Where results go.
+    table : numpy.ndarray, shape (c,)
+        Label of each channel.
+    """
+
+    def __init__(
+        self, given: RunInput, windows: WindowCounts | None, writers: Writers, table: Table
+    ) -> None:
+        self.given = given
+        self.windows = windows
+        self._writers = writers
+        self._table = table
+        self._counts = np.zeros(len(table), dtype=np.int64)
+
+    def put(self, slab: Slab) -> None:
+        """Count a slab's labels and hand it over to be written."""
+        self._counts += np.bincount(slab.labels.ravel(), minlength=len(self._counts))
+        self._writers.put(self._table[slab.labels], slab)
+
+    def finish(self) -> tuple[dict[str, Localized], bool]:
+        """Wait until all is written and return the picks by object, and whether this wrote it."""
+        return self._writers.finish()
+
+    def stop(self) -> None:
+        """Leave nothing of what was not finished."""
+        self._writers.stop()
+
+    def shares(self, channels: Mapping[str, int]) -> dict[str, float]:
+        """Return object name -> share of the volume."""
+        total = int(self._counts.sum())
+        return {name: float(self._counts[channel] / total) for name, channel in channels.items()}

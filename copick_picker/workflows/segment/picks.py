@@ -1,0 +1,205 @@
+"""The picks of ``segment --picks``: made from the same slabs that are written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from copick_picker.core.heads.head import Readout
+from copick_picker.core.localize import LabelledSlab, picks_of_slabs
+from copick_picker.core.segment.results import Slab
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
+from copick_picker.project.store import Slabs
+from copick_picker.project.uris import picks_output
+from copick_picker.records.keys import FeatureKey, SegmentationKey
+from copick_picker.records.points import Localized
+from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.settings.segment import SegmentSettings
+from copick_picker.workflows.inputs.object_labels import object_labels
+from copick_picker.workflows.localize.outputs import PickSets, PicksSource
+
+RADIUS_ADVICE = (
+    "set it in the project's configuration, or run segment without --picks, "
+    "then localize with --radius {name}=ANGSTROM"
+)
+
+
+@dataclass(frozen=True)
+class SegmentPicks:
+    """The picks of a segmentation job.
+
+    Attributes
+    ----------
+    sets : PickSets
+        Where they go, and how they are made: with the default settings of ``localize``.
+    labels : mapping
+        Object name -> label, of what is looked for.
+    readout : Readout
+        Head of the models, which may find points itself.
+    """
+
+    sets: PickSets
+    labels: Mapping[str, int]
+    readout: Readout
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether picks are made of the labels, not of probabilities or the head's points."""
+        return self.sets.job.settings.method != "peaks" and not self.readout.finds_points
+
+    def plan(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        record: Mapping[str, Any],
+        feature: FeatureKey | None,
+    ) -> Plan[PicksSource]:
+        """Return the pick sets that a run gets.
+
+        Parameters
+        ----------
+        run_name : str
+            The run.
+        key : SegmentationKey
+            Its segmentation.
+        record : mapping
+            The record that the segmentation has, or will have.
+        feature : FeatureKey or None
+            Where its probabilities are stored, if they are.
+        """
+        has_probabilities = not self.takes_labels or feature is not None
+        targets = self.sets.targets(
+            self.labels, record["objects"], has_probabilities=has_probabilities
+        )
+        return self.sets.plan(run_name, PicksSource(key, record, targets, feature))
+
+    def sink(
+        self,
+        source: PicksSource,
+        shape_zyx: tuple[int, int, int],
+        *,
+        job: SlabWriters,
+    ) -> "PicksSink":
+        """Return what takes a run's slabs while they are computed.
+
+        Parameters
+        ----------
+        source : PicksSource
+            What the picks are made of.
+        shape_zyx : tuple of int
+            Shape of the tomogram.
+        job : SlabWriters
+            What is stopped with the job.
+        """
+        return PicksSink(self, source, shape_zyx, job=job)
+
+
+def segment_picks(
+    job: Job[SegmentSettings], labels: Mapping[str, int], readout: Readout
+) -> SegmentPicks | None:
+    """Return the picks that a segmentation job makes; None where it makes none.
+
+    What would fail for any picks that are asked for is told here, before any run is touched.
+
+    Parameters
+    ----------
+    job : Job
+        The segmentation job.
+    labels : mapping
+        Project's object name -> label, of all that is segmented.
+    readout : Readout
+        Head of the models.
+
+    Raises
+    ------
+    SettingsError
+        If the URI of the picks is wrong or an object has no radius.
+    """
+    settings = job.settings
+    if settings.picks is None:
+        return None
+    chosen = LocalizeSettings(
+        config=settings.config,
+        objects=settings.objects,
+        overwrite=settings.overwrite,
+        dry_run=settings.dry_run,
+        input=settings.output,
+        output=settings.picks,
+        method=settings.picks_method,
+    )
+    localization = Job("localize", chosen, job.reporter, job.store, job.run_names)
+    sets = PickSets(localization, picks_output(settings.picks), RADIUS_ADVICE)
+    sought = object_labels(labels, job.specs, object_map={}, objects=settings.objects)
+    for target in sets.targets(sought, {}, has_probabilities=False):
+        sets.output.key(target.object_name)
+    return SegmentPicks(sets, sought, readout)
+
+
+class PicksSink:
+    """Takes the slabs of a run and makes picks of them, in a thread of its own.
+
+    At most one slab waits. ``peaks`` keeps the planes that a peak still needs; the other methods
+    keep the labels of the run, and its probabilities where these are stored too.
+
+    Parameters
+    ----------
+    picks : SegmentPicks
+        How the picks are made.
+    source : PicksSource
+        What they are made of.
+    shape_zyx : tuple of int
+        Shape of the volume.
+    job : SlabWriters
+        What is stopped with the job.
+    """
+
+    def __init__(
+        self,
+        picks: SegmentPicks,
+        source: PicksSource,
+        shape_zyx: tuple[int, int, int],
+        *,
+        job: SlabWriters,
+    ) -> None:
+        self._found: dict[str, Localized] = {}
+        self._takes_labels = picks.takes_labels
+        self._takes_shares = not picks.takes_labels or source.probabilities is not None
+        self._waiting: dict[int, LabelledSlab] = {}
+
+        def find(slabs: Slabs) -> None:
+            self._found = picks_of_slabs(
+                (self._waiting.pop(z_start) for z_start, _ in slabs),
+                source.targets,
+                shape_zyx=shape_zyx,
+                voxel_spacing=source.key.voxel_spacing,
+                rules=picks.sets.job.settings.rules(),
+                read_points=picks.readout.points if picks.readout.finds_points else None,
+            )
+
+        self._thread = SlabWriter(find, waiting_bytes=0, job=job)
+
+    def put(self, labels: npt.NDArray[Any], slab: Slab) -> None:
+        """Hand over the next planes; they must not be changed any more.
+
+        Parameters
+        ----------
+        labels : numpy.ndarray, shape (k, y, x), integer
+            Labels of the project.
+        slab : Slab
+            What the engine made of these planes.
+        """
+        shares = slab.probabilities if self._takes_shares else None
+        kept = labels if self._takes_labels else None
+        self._waiting[slab.z_start] = LabelledSlab(slab.z_start, kept, shares, slab.maps)
+        self._thread.put(slab.z_start, labels)
+
+    def result(self) -> dict[str, Localized]:
+        """Return object name -> picks, when all planes were handed over."""
+        self._thread.finish()
+        return self._found
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._thread.stop()
