@@ -1,4 +1,4 @@
-"""Small orthogonal slices through single picks, and which picks are shown."""
+"""The gallery: which picks it shows, and the three orthogonal slices through each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,10 +54,10 @@ class Picture:
 def chosen_picks(
     picks: PickTable, radii_angstrom: Mapping[str, float], *, each: int
 ) -> list[ChosenPick]:
-    """Return the picks to show: of each object so many missed, false and best ones.
+    """Return the picks to show: up to ``each`` missed, false and best picks of every object.
 
-    Missed ones are spread over the runs; false and best ones are those of the highest scores (equal
-    scores: spread over the runs too).
+    False and best picks are those with the highest scores. Missed picks, and picks with equal
+    scores, are spread over the runs.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def chosen_picks(
     radii_angstrom : mapping of str to float
         Radius of each object to show.
     each : int
-        Most picks of one kind and object.
+        Most picks of a kind and an object.
     """
     chosen = []
     for name, radius in radii_angstrom.items():
@@ -139,7 +139,7 @@ def slab_of(pick: ChosenPick, voxel_spacing: float, n_planes: int) -> tuple[int,
 
 
 def _first(picks: PickTable, rows: npt.NDArray[np.intp], number: int) -> list[int]:
-    """Return so many rows, of the highest scores first, over the runs by turns."""
+    """Return the first rows by falling score; rows of equal score take the runs in turn."""
     turn: dict[str, int] = {}
     order = []
     for row in rows.tolist():
@@ -180,7 +180,7 @@ def _padded(
 
 
 def _mean(values: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float64]:
-    """Return the mean along an axis over what is known, NaN where nothing is."""
+    """Return the mean of the finite values along an axis; NaN where there are none."""
     known = np.isfinite(values)
     number = known.sum(axis=axis)
     total = np.where(known, values, 0.0).sum(axis=axis, dtype=np.float64)

@@ -22,6 +22,7 @@ from copick_picker.report.figures import PAGE_STYLE, inline_svg
 from copick_picker.report.score_tables import number_text
 
 _N_BINS = 20
+# Lengths of a chart in CSS pixels; matplotlib takes inches, 72 dots each.
 _WIDTH, _HEIGHT = 460, 272
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 12, 52
 _X_LABEL, _Y_LABEL = 27, 40

@@ -73,7 +73,7 @@ def matches_csv(
     header: Sequence[str],
     mask_distances: MaskDistances | None = None,
 ) -> str:
-    """Return every pick as a row of CSV text: matched or not, with whom, how far.
+    """Return one row of CSV text per pick: whether it is matched, with which pick, how far away.
 
     ``partner`` is the index of the other pick in its own set of this run and object; indices count
     from 0 in the order of the set. ``distance_angstrom`` is empty where there is no partner,
@@ -178,7 +178,7 @@ def _score_row(level: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 def table_csv(
     columns: Sequence[str], rows: Iterable[Mapping[str, Any]], header: Sequence[str]
 ) -> str:
-    """Return rows as CSV text; what a row lacks is empty.
+    """Return rows as CSV text; cells that a row lacks stay empty.
 
     Parameters
     ----------

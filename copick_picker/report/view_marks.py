@@ -1,4 +1,4 @@
-"""What is drawn on slices: picks, what became of them, and in which mark."""
+"""The marks drawn on slices: picks grouped by object and status, and how each status looks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ LOOKS: Mapping[str, Look] = {
         "triangle", "#FFFFFF", "candidate at the border, not counted", "candidates at borders"
     ),
 }
-"""Status -> look. Shapes differ, so that nothing hangs on colour alone."""
+"""Status -> look. Shapes differ too: no reader depends on colour alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ def cut(
 
 
 def best_centre(marks: Sequence[Marks], axis_zyx: int, centres_angstrom: FloatArray) -> float:
-    """Return the one of some planes that cuts the most spheres, the middle one where several do.
+    """Return the plane that cuts the most spheres; of several such planes the middle one.
 
     Parameters
     ----------

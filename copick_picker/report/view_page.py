@@ -93,7 +93,7 @@ def _short(value: float) -> float:
 
 
 def _picks(marks: Sequence[Marks], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return every pick: object, status, score, remark, point; candidates by falling score."""
+    """Return object, status, score, remark and point of every pick, as the script reads them."""
     found = []
     for entry in marks:
         for at, point in enumerate(entry.points_xyz):

@@ -96,7 +96,7 @@ def _panels(width: float, height: float, depth: float) -> tuple[Figure, list[Axe
 
 
 def _letters(marks: Sequence[Marks]) -> dict[str, str]:
-    """Return a letter for each object, nothing where there is one object alone."""
+    """Return a letter for each object; nothing for a single object."""
     names = list(dict.fromkeys(entry.object_name for entry in marks))
     if len(names) < 2:
         return {}
