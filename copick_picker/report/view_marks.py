@@ -1,4 +1,4 @@
-"""What is drawn on slices: picks, what became of them, and in which mark."""
+"""The marks drawn on slices: picks grouped by object and status, and how each status looks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Look:
     Attributes
     ----------
     shape : str
-        ``circle`` and ``square`` have the radius of the object; ``dot``, ``cross`` and ``diamond``
-        are small.
+        ``circle``, ``dashed circle`` and ``square`` have the radius of the object; ``dot``,
+        ``cross``, ``diamond`` and ``triangle`` are small.
     colour : str
         Told apart from the others with any form of colour blindness (Okabe and Ito, 2008).
     words : str
@@ -41,8 +41,14 @@ LOOKS: Mapping[str, Look] = {
     "hit": Look("dot", "#56B4E9", "candidate, a hit", "hits"),
     "false": Look("cross", "#FF5A1F", "candidate, false", "false candidates"),
     "candidate": Look("diamond", "#E69F00", "candidate pick", "candidates"),
+    "reference at border": Look(
+        "dashed circle", "#FFFFFF", "reference at the border, not counted", "references at borders"
+    ),
+    "candidate at border": Look(
+        "triangle", "#FFFFFF", "candidate at the border, not counted", "candidates at borders"
+    ),
 }
-"""Status -> look. Shapes differ, so that nothing hangs on colour alone."""
+"""Status -> look. Shapes differ too: no reader depends on colour alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +118,7 @@ def cut(
 
 
 def best_centre(marks: Sequence[Marks], axis_zyx: int, centres_angstrom: FloatArray) -> float:
-    """Return the one of some planes that cuts the most spheres, the middle one where several do.
+    """Return the plane that cuts the most spheres; of several such planes the middle one.
 
     Parameters
     ----------
