@@ -5,7 +5,7 @@ already, how an output is written, what is said of a run. A :class:`Recipe` is w
 run's outputs are made of, and how.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -280,8 +280,3 @@ class Job(Generic[SettingsT]):
             overwrite=self.settings.overwrite,
             replaces=same_job_as(record),
         )
-
-
-def picks_text(keys: Sequence[object]) -> str:
-    """Return pick sets in words, such as ``3 pick sets``."""
-    return f"{len(keys)} pick sets"

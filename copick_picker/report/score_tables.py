@@ -98,3 +98,19 @@ def _interval(intervals: Mapping[str, Sequence[float]] | None) -> str:
 
 def _optional(values: Mapping[str, float | None], name: str, digits: int = 3) -> str:
     return number_text(values[name], digits) if name in values else ""
+
+
+def confusion_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return columns and rows of the candidates that lie at references of other objects.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The scores.
+    """
+    rows: list[tuple[str, ...]] = [
+        (reference, candidate, str(number))
+        for (reference, candidate), number in evaluation.confusion.items()
+        if reference and candidate and reference != candidate
+    ]
+    return ("at a reference of", "candidates of", "picks"), rows

@@ -1,5 +1,6 @@
 """Data that ship with the package."""
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -55,3 +56,10 @@ def annotated_error(matches_csv: Path) -> str:
         f"{len(errors)} of the {len(annotated)} annotated centres found, "
         f"mean error {np.mean(errors):.1f} A (a voxel is 40 A)"
     )
+
+
+@cache
+def molecule_table() -> dict[str, dict[str, str]]:
+    """Return the rows of the shipped molecules, by the name of the file without its suffix."""
+    rows = read_csv(package_data() / "molecules" / "molecules.csv")
+    return {row["file"].split(".", maxsplit=1)[0]: row for row in rows}

@@ -22,12 +22,12 @@ from copick_picker.project.folders.checkpoints import (
     read_model_folder,
     write_model_folder,
 )
+from copick_picker.project.folders.model_places import find_folder
 from copick_picker.report.model_card import model_tables
 from copick_picker.settings.cryosiam import read_cryosiam_config
 from copick_picker.settings.model import CheckCrop, ModelCard, model_card
 from copick_picker.workflows.models.load import (
     LoadedModel,
-    find_folder,
     load_cryosiam_checkpoint,
     load_folder,
     load_octopi_pair,

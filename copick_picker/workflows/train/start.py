@@ -11,6 +11,7 @@ from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network
 from copick_picker.core.train.starting import StartReport, start_from
 from copick_picker.errors import CheckpointError, SettingsError
+from copick_picker.project.folders.model_places import find_folder
 from copick_picker.settings.model import ModelCard
 from copick_picker.settings.train import (
     DEFAULT_ARCHITECTURE,
@@ -21,7 +22,6 @@ from copick_picker.settings.train import (
 )
 from copick_picker.workflows.models.load import (
     LoadedModel,
-    find_folder,
     load_cryosiam_checkpoint,
     load_folder,
     load_octopi_pair,
