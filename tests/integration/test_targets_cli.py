@@ -22,8 +22,8 @@ from copick_picker.settings.files import join_settings
 from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import sampled_run
 from copick_picker.workflows.train import targets as workflow
-from copick_picker.workflows.train.course import head_rules
 from copick_picker.workflows.train.data import training_data
+from copick_picker.workflows.train.training import head_rules
 from projects import copied_project, noise, project_of, run_folder, temporaries, tree
 
 SHAPE_ZYX = (21, 30, 40)

@@ -49,7 +49,7 @@ Centres = dict[str, list[Centre]]
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class Validator:
     """What finds picks in runs with a network, and scores them.
 
     Attributes
