@@ -6,11 +6,13 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 # Further flags for installing torch, for example the index of CPU wheels (see README.md).
 TORCH_FLAGS ?=
+# Tested versions of everything; make LOCK= takes the newest that pyproject.toml admits.
+LOCK ?= --constraint requirements.lock
 DEMO ?= demo
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types layers pytest bench accuracy docs clean
+.PHONY: demo test lint types layers pytest bounds lock bench accuracy docs clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/copick-picker demo --output $(DEMO) --overwrite
@@ -36,13 +38,21 @@ $(VENV)/.python:
 	$(PIP) install $(TORCH_FLAGS) $(TORCH)
 	touch $@
 
-$(VENV)/.runtime: $(VENV)/.python pyproject.toml
-	$(PIP) install --editable .
+$(VENV)/.runtime: $(VENV)/.python pyproject.toml requirements.lock
+	$(PIP) install $(LOCK) --editable .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.runtime pyproject.toml
-	$(PIP) install --editable '.[test]'
+$(VENV)/.test: $(VENV)/.runtime pyproject.toml requirements.lock
+	$(PIP) install $(LOCK) --editable '.[test]'
 	touch $@
+
+# How many versions of each package a plain pip install looks at; fails where one takes many.
+bounds:
+	$(PYTHON) scripts/count_versions.py --also $(TORCH)
+
+# requirements.lock anew, with today's versions.
+lock: $(VENV)/.test
+	$(BIN)/python scripts/write_lock.py $(TORCH)
 
 # Every figure of docs/performance.md. BENCH_PEER: a Python that has octopi 1.7.0; without one an
 # environment is made in .bench, where the figures are kept too, so that an interrupted run goes on.
