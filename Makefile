@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 demo: $(VENV)/.runtime
 	$(BIN)/copick-picker demo --output $(DEMO) --overwrite
 
-test: lint types layers pytest
+test: lint types layers docs pytest
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -28,6 +28,11 @@ types: $(VENV)/.test
 
 layers: $(VENV)/.test
 	$(BIN)/lint-imports
+
+# The pages, with the reference made from the docstrings, in site/. Not --quiet: with it, --strict
+# overlooks warnings.
+docs: $(VENV)/.test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
 
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -43,7 +48,7 @@ $(VENV)/.runtime: $(VENV)/.python pyproject.toml requirements.lock
 	touch $@
 
 $(VENV)/.test: $(VENV)/.runtime pyproject.toml requirements.lock
-	$(PIP) install $(LOCK) --editable '.[test]'
+	$(PIP) install $(LOCK) --editable '.[test,docs]'
 	touch $@
 
 # How many versions of each package a plain pip install looks at; fails where one takes many.
@@ -64,4 +69,4 @@ accuracy: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/accuracy.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(DEMO) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache
