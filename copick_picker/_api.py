@@ -14,16 +14,17 @@ from copick_picker.core.evaluate import evaluate_picks
 from copick_picker.core.localize import localize as localize_volume
 from copick_picker.core.masks.grids import inside_of
 from copick_picker.core.segment.results import SegmentedVolume
-from copick_picker.records import Localized, LocalizeTarget, ObjectSpec, PickSet
-from copick_picker.scores import Evaluation
+from copick_picker.records.points import Localized, LocalizeTarget, PickSet
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.records.scores import Evaluation
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.localize import LocalizeParameters
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.evaluate import scoring_rules, with_min_score
-from copick_picker.workflows.evaluation_objects import scored_objects
-from copick_picker.workflows.loading import load_models
-from copick_picker.workflows.running import run_models
+from copick_picker.workflows.evaluate.evaluate import scoring_rules, with_min_score
+from copick_picker.workflows.evaluate.objects import scored_objects
+from copick_picker.workflows.models.load import load_models
+from copick_picker.workflows.models.run import run_models
 
 Volume = npt.NDArray[Any]
 PicksByRun = Mapping[str, Mapping[str, PickSet]]

@@ -21,9 +21,11 @@ import torch
 from recipes import RECIPES, Recipe
 
 from copick_picker.core.simulate.imaging import simulated_tomogram
-from copick_picker.project.making import add_picks, add_tomogram, create_project
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
-from copick_picker.workflows.demo_projects import (
+from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.workflows.benchmark.demo_projects import (
     REFERENCE_SESSION,
     REFERENCE_USER,
     TOMOGRAM_TYPE,

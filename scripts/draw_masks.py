@@ -17,7 +17,10 @@ import numpy as np
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.workflows.demo_projects import make_real_project, make_simulated_project
+from copick_picker.workflows.benchmark.demo_projects import (
+    make_real_project,
+    make_simulated_project,
+)
 
 OPTIONS = ("--detail", "80", "--texture", "600", "--smoothing", "600")
 SLAB = 3

@@ -9,6 +9,7 @@ import numpy as np
 from copick_picker.core.simulate.imaging import tomogram_noise, tomogram_signal
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.core.simulate.particle_scenes import LayerRange, ShellSceneSpec, shell_scene
+from copick_picker.records.specimens import ImagingConditions, Scene
 from copick_picker.settings.simulate import (
     DEMO_IMAGING,
     DEMO_SCENE,
@@ -17,8 +18,7 @@ from copick_picker.settings.simulate import (
     OBJECT_RADII_ANGSTROM,
     TRAINING_IMAGING,
 )
-from copick_picker.specimens import ImagingConditions, Scene
-from copick_picker.workflows.demo_projects import (
+from copick_picker.workflows.benchmark.demo_projects import (
     VLP_NAME,
     VLP_RADIUS_ANGSTROM,
     VLP_SPACING,

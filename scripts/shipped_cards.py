@@ -12,10 +12,10 @@ from recipes import Recipe, noise_levels
 
 from copick_picker import __version__
 from copick_picker.core.models.registry import build_network
-from copick_picker.project.checkpoints import read_model_folder, replace_card
 from copick_picker.project.files import write_text
+from copick_picker.project.folders.checkpoints import read_model_folder, replace_card
 from copick_picker.settings.model import ModelCard, model_card
-from copick_picker.workflows.demo import annotated_error
+from copick_picker.workflows.benchmark.demo import annotated_error
 
 CARDS = Path(__file__).parent / "cards"
 

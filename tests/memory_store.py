@@ -16,14 +16,9 @@ from copick_picker.errors import (
 )
 from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.project.store import OutputKey, Provenance, Slabs
-from copick_picker.records import (
-    FeatureKey,
-    ObjectSpec,
-    PickSet,
-    PicksKey,
-    SegmentationKey,
-    TomogramKey,
-)
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 
 Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey)
 

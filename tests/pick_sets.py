@@ -10,7 +10,7 @@ from itertools import combinations, permutations
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.records import PickSet
+from copick_picker.records.points import PickSet
 
 Points = npt.NDArray[np.float64]
 

@@ -18,17 +18,12 @@ import torch
 import yaml
 
 from copick_picker.core.models.registry import build_network
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import add_picks, add_tomogram, create_project
-from copick_picker.records import (
-    FeatureKey,
-    ObjectSpec,
-    PickSet,
-    PicksKey,
-    SegmentationKey,
-    TomogramKey,
-)
-from copick_picker.workflows.records import new_record
+from copick_picker.jobs.provenance import new_record
+from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 
 OBJECTS = (
     ObjectSpec("ribosome", label=1, radius_angstrom=120.0, score_weight=2.0),

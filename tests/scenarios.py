@@ -14,7 +14,7 @@ from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from copick_picker.records import LocalizeTarget
+from copick_picker.records.points import LocalizeTarget
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from copick_picker.errors import SettingsError
-from copick_picker.records import RunOutcome
-from copick_picker.workflows.runs import Reporter
-from copick_picker.workflows.workers import Place, Work
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.processes import Place, Work
+from copick_picker.records.runs import RunOutcome
 
 
 class Diary:

@@ -127,7 +127,7 @@ def compare(**flags: Any) -> None:
       copick-picker benchmark compare scores scores-other
       copick-picker benchmark compare scores scores-other -o changes
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    _execute("compare", "CompareSettings", ("benchmark_compare", "compare"), flags)
+    _execute("compare", "CompareSettings", ("compare", "compare"), flags)
 
 
 def _execute(name: str, settings: str, workflow: tuple[str, str], flags: dict[str, Any]) -> None:
@@ -144,7 +144,7 @@ def _execute(name: str, settings: str, workflow: tuple[str, str], flags: dict[st
 
     def found_workflow() -> Callable[..., Any]:
         found: Callable[..., Any] = getattr(
-            import_module(f"copick_picker.workflows.{module}"), function
+            import_module(f"copick_picker.workflows.benchmark.{module}"), function
         )
         return found
 

@@ -10,8 +10,8 @@ from copick_picker.cli.options import job_flags
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from copick_picker.workflows.browse_portal import PortalListing
-    from copick_picker.workflows.runs import Summary
+    from copick_picker.jobs.execution import Summary
+    from copick_picker.workflows.catalog.portal import PortalListing
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -190,7 +190,7 @@ def _project_settings() -> "type[BaseModel]":
 
 
 def _project() -> "Callable[..., Summary]":
-    from copick_picker.workflows.browse import browse_project
+    from copick_picker.workflows.catalog.project import browse_project
 
     return browse_project
 
@@ -202,6 +202,6 @@ def _portal_settings() -> "type[BaseModel]":
 
 
 def _portal() -> "Callable[..., PortalListing]":
-    from copick_picker.workflows.browse_portal import browse_portal
+    from copick_picker.workflows.catalog.portal import browse_portal
 
     return browse_portal

@@ -10,8 +10,8 @@ from copick_picker.cli.options import job_flags, job_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.calibrate import CalibrateSettings
-    from copick_picker.workflows.runs import Summary
 
 
 @click.command(
@@ -108,6 +108,6 @@ def _settings() -> "type[CalibrateSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.calibrate import calibrate as workflow
+    from copick_picker.workflows.evaluate.calibrate import calibrate as workflow
 
     return workflow

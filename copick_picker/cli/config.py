@@ -87,7 +87,7 @@ def portal(**flags: Any) -> None:
 
 
 def _workflow() -> "Callable[..., Any]":
-    from copick_picker.workflows.config_portal import config_portal
+    from copick_picker.workflows.catalog.portal_configuration import config_portal
 
     return config_portal
 

@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from copick_picker.records import RunOutcome
+    from copick_picker.records.runs import RunOutcome
 
 PACKAGE = "copick_picker"
 _LOG_LINE = re.compile(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ [A-Z]+ {PACKAGE}")
@@ -102,8 +102,8 @@ def execute(
         ``settings_file``, ``log`` and ``verbose``.
     """
     from copick_picker.errors import CopickPickerError
+    from copick_picker.jobs.result_files import result_json
     from copick_picker.settings.files import join_settings
-    from copick_picker.workflows.result_files import result_json
 
     log_file = start_log(command, job["log"], job["verbose"] or 0)
     logger = logging.getLogger(PACKAGE)

@@ -7,8 +7,8 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.cryosiam import CryosiamJob
-    from copick_picker.workflows.runs import Summary
 
 _TAKEN = {
     "segment": {
@@ -62,12 +62,12 @@ def _settings() -> "type[CryosiamJob]":
 
 
 def _segment() -> "Callable[..., Summary]":
-    from copick_picker.workflows.cryosiam import cryosiam_segment
+    from copick_picker.workflows.cryosiam.segment import cryosiam_segment
 
     return cryosiam_segment
 
 
 def _localize() -> "Callable[..., Summary]":
-    from copick_picker.workflows.cryosiam_picks import cryosiam_localize
+    from copick_picker.workflows.cryosiam.localize import cryosiam_localize
 
     return cryosiam_localize

@@ -32,7 +32,7 @@ def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | Non
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     from copick_picker.cli.console import Console, Stop, start_log
     from copick_picker.errors import CopickPickerError
-    from copick_picker.workflows.demo import demo as workflow
+    from copick_picker.workflows.benchmark.demo import demo as workflow
 
     start_log("demo", None, 0)
     try:

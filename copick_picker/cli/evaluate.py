@@ -10,8 +10,8 @@ from copick_picker.cli.options import hidden, job_flags, job_options, pop_all, t
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.evaluate import EvaluateSettings
-    from copick_picker.workflows.runs import Summary
 
 
 @click.command(
@@ -186,6 +186,6 @@ def _settings() -> "type[EvaluateSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.evaluate import evaluate as workflow
+    from copick_picker.workflows.evaluate.evaluate import evaluate as workflow
 
     return workflow

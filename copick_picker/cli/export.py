@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from copick_picker.workflows.runs import Summary
+    from copick_picker.jobs.execution import Summary
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -100,7 +100,7 @@ def _settings() -> "type[BaseModel]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.exporting import export_picks
+    from copick_picker.workflows.exchange.export_picks import export_picks
 
     return export_picks
 
@@ -144,6 +144,6 @@ def _segmentation_settings() -> "type[BaseModel]":
 
 
 def _segmentation_workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.exporting_segmentations import export_segmentation
+    from copick_picker.workflows.exchange.export_segmentations import export_segmentation
 
     return export_segmentation

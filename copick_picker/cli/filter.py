@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from copick_picker.workflows.runs import Summary
+    from copick_picker.jobs.execution import Summary
 
 
 @click.command(
@@ -76,6 +76,6 @@ def _settings() -> "type[BaseModel]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.filtering import filter_picks
+    from copick_picker.workflows.localize.filtering import filter_picks
 
     return filter_picks

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from copick_picker.workflows.runs import Summary
+    from copick_picker.jobs.execution import Summary
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -125,7 +125,7 @@ def _picks_settings() -> "type[BaseModel]":
 
 
 def _picks() -> "Callable[..., Summary]":
-    from copick_picker.workflows.importing_picks import import_picks
+    from copick_picker.workflows.exchange.import_picks import import_picks
 
     return import_picks
 
@@ -137,6 +137,6 @@ def _mrc_settings() -> "type[BaseModel]":
 
 
 def _mrc() -> "Callable[..., Summary]":
-    from copick_picker.workflows.importing_mrc import import_mrc
+    from copick_picker.workflows.exchange.import_mrc import import_mrc
 
     return import_mrc

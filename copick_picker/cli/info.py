@@ -19,7 +19,7 @@ def info(config: str | None, json_file: str | None) -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     from copick_picker.cli.console import Console, Stop
     from copick_picker.errors import CopickPickerError
-    from copick_picker.workflows.info import info as workflow
+    from copick_picker.workflows.catalog.info import info as workflow
 
     try:
         workflow(config, json_file, reporter=Console())

@@ -18,8 +18,8 @@ from copick_picker.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.localize import LocalizeSettings
-    from copick_picker.workflows.runs import Summary
 
 
 @click.command(
@@ -218,6 +218,6 @@ def _settings() -> "type[LocalizeSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.localize import localize as workflow
+    from copick_picker.workflows.localize.localize import localize as workflow
 
     return workflow

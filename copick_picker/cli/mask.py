@@ -186,7 +186,7 @@ def _execute(name: str, settings: str, workflow: str, flags: dict[str, Any]) -> 
         return kind
 
     def found_workflow() -> Callable[..., Any]:
-        from copick_picker.workflows import mask_making
+        from copick_picker.workflows.mask import making as mask_making
 
         function: Callable[..., Any] = getattr(mask_making, workflow)
         return function

@@ -37,7 +37,7 @@ def show(folder: str) -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     with _one_line_errors():
         from copick_picker.cli.console import Console
-        from copick_picker.workflows.model import show_model
+        from copick_picker.workflows.models.folder import show_model
 
         show_model(folder, reporter=Console())
 
@@ -96,7 +96,7 @@ def convert(
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     with _one_line_errors():
         from copick_picker.cli.console import Console
-        from copick_picker.workflows.model import convert_checkpoint, convert_model
+        from copick_picker.workflows.models.folder import convert_checkpoint, convert_model
 
         if checkpoint is not None:
             if model_config or model_weights:
@@ -137,7 +137,7 @@ def check(folder: str) -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     with _one_line_errors():
         from copick_picker.cli.console import Console
-        from copick_picker.workflows.model import check_model
+        from copick_picker.workflows.models.folder import check_model
 
         check_model(folder, reporter=Console())
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from copick_picker.settings.report import ReportSettings
-    from copick_picker.workflows.report import Written
+    from copick_picker.workflows.show.report import Written
 
 
 @click.command(
@@ -94,6 +94,6 @@ def _settings() -> "type[ReportSettings]":
 
 
 def _workflow() -> "Callable[..., Written]":
-    from copick_picker.workflows.report import report as workflow
+    from copick_picker.workflows.show.report import report as workflow
 
     return workflow

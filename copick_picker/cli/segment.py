@@ -20,8 +20,8 @@ from copick_picker.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.segment import SegmentSettings
-    from copick_picker.workflows.runs import Summary
 
 
 @click.command(
@@ -216,6 +216,6 @@ def _settings() -> "type[SegmentSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.segment import segment as workflow
+    from copick_picker.workflows.segment.segment import segment as workflow
 
     return workflow

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from copick_picker.workflows.runs import Summary
+    from copick_picker.jobs.execution import Summary
 
 
 @click.command(
@@ -90,6 +90,6 @@ def _settings() -> "type[BaseModel]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.simulate import simulate as workflow
+    from copick_picker.workflows.simulate.simulate import simulate as workflow
 
     return workflow

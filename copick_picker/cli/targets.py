@@ -17,8 +17,8 @@ from copick_picker.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.execution import Summary
     from copick_picker.settings.targets import TargetsSettings
-    from copick_picker.workflows.runs import Summary
 
 
 @click.command(
@@ -99,6 +99,6 @@ def _settings() -> "type[TargetsSettings]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.targets import make_targets as workflow
+    from copick_picker.workflows.train.targets import make_targets as workflow
 
     return workflow

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from copick_picker.settings.train import TrainSettings
-    from copick_picker.workflows.train import TrainSummary
+    from copick_picker.workflows.train.train import TrainSummary
 
 
 @click.command(
@@ -246,6 +246,6 @@ def _settings() -> "type[TrainSettings]":
 
 
 def _workflow() -> "Callable[..., TrainSummary]":
-    from copick_picker.workflows.train import train as workflow
+    from copick_picker.workflows.train.train import train as workflow
 
     return workflow

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from copick_picker.workflows.runs import Summary
+    from copick_picker.jobs.execution import Summary
 
 
 @click.command(
@@ -135,6 +135,6 @@ def _settings() -> "type[BaseModel]":
 
 
 def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.view import view as workflow
+    from copick_picker.workflows.show.view import view as workflow
 
     return workflow

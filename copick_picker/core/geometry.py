@@ -10,6 +10,8 @@ import numpy.typing as npt
 from copick_picker.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
+Triple = tuple[int, int, int]
+"""Sizes or positions along z, y and x, in voxels."""
 
 
 def voxels_to_points(centres_zyx: npt.ArrayLike, voxel_spacing: float) -> FloatArray:

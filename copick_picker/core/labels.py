@@ -8,6 +8,8 @@ import numpy.typing as npt
 from copick_picker.core.geometry import length_to_voxels, points_to_voxels
 from copick_picker.errors import DataError, SettingsError
 
+LabelVolume = npt.NDArray[np.uint8]
+"""Channels or labels (z, y, x)."""
 MAX_LABEL = 255
 
 

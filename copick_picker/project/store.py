@@ -14,14 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.project.standing import MayReplace, Standing
-from copick_picker.records import (
-    FeatureKey,
-    ObjectSpec,
-    PickSet,
-    PicksKey,
-    SegmentationKey,
-    TomogramKey,
-)
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 
 Provenance = Mapping[str, Any]
 Slabs = Iterable[tuple[int, npt.NDArray[Any]]]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from copick.util.uri import parse_copick_uri
 
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
-from copick_picker.records import (
+from copick_picker.records.keys import (
     FeatureKey,
     PicksKey,
     PicksOrigin,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from copick_picker.scores import PickTable
+from copick_picker.records.scores import PickTable
 
 KINDS: Mapping[str, str] = {
     "missed": "Missed reference picks",

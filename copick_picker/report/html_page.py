@@ -6,10 +6,10 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from copick_picker.records.scores import PickTable
 from copick_picker.report import html_sections
 from copick_picker.report.html_gallery import Picture, gallery
 from copick_picker.report.html_text import Cell, paragraph, section, table
-from copick_picker.scores import PickTable
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 _TRUTH = (

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from copick_picker.records.scores import PickTable
 from copick_picker.report.html_charts import (
     Axis,
     Bars,
@@ -15,7 +16,6 @@ from copick_picker.report.html_charts import (
     line_chart,
 )
 from copick_picker.report.html_text import Cell, bullets, figure, number, paragraph, rate, table
-from copick_picker.scores import PickTable
 
 Values = Mapping[str, Any]
 _COUNTS = ("n_reference", "n_candidate", "true_positives", "false_positives", "false_negatives")

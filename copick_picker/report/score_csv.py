@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.scores import (
+from copick_picker.records.scores import (
     Evaluation,
     Interval,
     LocalizationError,

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from copick_picker.records.scores import Evaluation, ObjectScore
 from copick_picker.report.figures import PALETTE, add_footer, line_look
-from copick_picker.scores import Evaluation, ObjectScore
 
 _ISO_LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
 

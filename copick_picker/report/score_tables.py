@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from copick_picker.scores import Evaluation, Interval, MatchCounts, ObjectScore, Score
+from copick_picker.records.scores import Evaluation, Interval, MatchCounts, ObjectScore, Score
 
 _RATES = ("precision", "recall", "f1", "f_beta")
 

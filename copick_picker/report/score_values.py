@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from copick_picker.scores import (
+from copick_picker.records.scores import (
     Evaluation,
     Interval,
     LocalizationError,

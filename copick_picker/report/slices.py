@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
+from copick_picker.records.scores import RunObjectMatch
 from copick_picker.report.figures import add_footer
-from copick_picker.scores import RunObjectMatch
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from copick_picker.records.scores import ObjectScore, ScoreCurve
 from copick_picker.report.figures import PALETTE, add_footer
-from copick_picker.scores import ObjectScore, ScoreCurve
 
 _COLUMNS = 3
 _PANEL_INCHES = (3.6, 2.7)

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from copick_picker.records import PickLimits
+from copick_picker.records.points import PickLimits
 from copick_picker.settings.job import NumberByName
 
 EVERY = "*"

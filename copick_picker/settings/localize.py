@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from copick_picker.records import LocalizeRules
+from copick_picker.records.points import LocalizeRules
 from copick_picker.settings.job import JobSettings, NameByName, NumberByName
 
 RADIUS_MAX_SCALE = 1.0

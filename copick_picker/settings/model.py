@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from copick_picker.errors import CheckpointError, nearest_name
-from copick_picker.records import InputScaling
+from copick_picker.records.runs import InputScaling
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WindowSide = Annotated[int, Field(ge=1)]

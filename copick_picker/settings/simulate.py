@@ -3,7 +3,7 @@
 from dataclasses import replace
 from types import MappingProxyType
 
-from copick_picker.specimens import ImagingRanges, MoleculeSceneSpec
+from copick_picker.records.specimens import ImagingRanges, MoleculeSceneSpec
 
 DEMO_VOXEL_SPACING = 10.0
 DEMO_SHAPE_ZYX = (64, 160, 160)

@@ -4,8 +4,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from copick_picker.records.specimens import ImagingRanges
 from copick_picker.settings.simulate_entries import Entry, Lengths, Range, Share, as_range
-from copick_picker.specimens import ImagingRanges
 
 Tilt = Annotated[float, Field(gt=0, lt=90)]
 Tilts = Annotated[tuple[Tilt, Tilt], BeforeValidator(as_range)]
@@ -16,8 +16,7 @@ Positives = Annotated[tuple[Positive, Positive], BeforeValidator(as_range)]
 class QuickEntry(Entry):
     """The quick path: contrast transfer times missing wedge, with coloured noise inside it.
 
-    The attributes are those of :class:`copick_picker.records.ImagingRanges`, which says what each
-    means.
+    For what each attribute means see :class:`copick_picker.records.specimens.ImagingRanges`.
     """
 
     CHOICES: ClassVar[frozenset[str]] = frozenset({"tilt_steps_degrees"})

@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 from accuracy_steps import Accuracy
 
-from copick_picker.project.checkpoints import read_mapping
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import add_picks, add_tomogram, create_project
-from copick_picker.project.mrc import read_mrc
-from copick_picker.project.tables import read_csv
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
-from copick_picker.workflows.demo_projects import (
+from copick_picker.jobs.provenance import new_record
+from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.folders.checkpoints import read_mapping
+from copick_picker.project.formats.mrc import read_mrc
+from copick_picker.project.formats.tables import read_csv
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.workflows.benchmark.demo_projects import (
     VLP_NAME,
     VLP_RADIUS_ANGSTROM,
     VLP_SPACING,
@@ -26,7 +29,6 @@ from copick_picker.workflows.demo_projects import (
     package_data,
     vlp_centres,
 )
-from copick_picker.workflows.records import new_record
 
 MODEL, TOMOGRAM = "hiv-vlp-40a", "wbp@40.0"
 SPLIT_X_ANGSTROM = 2700.0

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from copick_picker.core.evaluate.compare import ComparisonRules, paired_differences
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import PickSet, PicksKey
-from copick_picker.workflows.records import new_record
+from copick_picker.jobs.provenance import new_record
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
 
 BOOTSTRAP = 10_000
 RULES = ComparisonRules(4.0, BOOTSTRAP, 5, 0.95, absent_is_zero=False)

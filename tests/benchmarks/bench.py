@@ -31,7 +31,7 @@ import startup
 import torch
 
 import copick_picker
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

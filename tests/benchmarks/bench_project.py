@@ -9,8 +9,9 @@ import torch
 import yaml
 
 from copick_picker.core.models.registry import build_network
-from copick_picker.project.making import add_tomogram, create_project
-from copick_picker.records import ObjectSpec, TomogramKey
+from copick_picker.project.copick.making import add_tomogram, create_project
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import ObjectSpec
 
 TOMOGRAM = TomogramKey("wbp", 10.0)
 OBJECTS = tuple(

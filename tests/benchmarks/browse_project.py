@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import PickSet, PicksKey, SegmentationKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey, SegmentationKey
+from copick_picker.records.points import PickSet
 from projects import SHAPE_ZYX, run_folder, slabs_of, small_project
 
 RUNS = 1000

@@ -21,15 +21,15 @@ import numpy.typing as npt
 import torch
 
 from copick_picker import segment
+from copick_picker.core.heads.losses import TverskyCrossEntropy
 from copick_picker.core.models.registry import build_network
 from copick_picker.core.segment.results import SegmentedVolume
 from copick_picker.core.segment.wrapped import scaled
 from copick_picker.core.simulate.placement import separated_points
 from copick_picker.core.simulate.shells import draw_ball
-from copick_picker.core.train.losses import TverskyCrossEntropy
-from copick_picker.project.checkpoints import read_model_folder, write_model_folder
+from copick_picker.project.folders.checkpoints import read_model_folder, write_model_folder
 from copick_picker.settings.model import ModelCard, model_card
-from copick_picker.workflows.model import convert_checkpoint
+from copick_picker.workflows.models.folder import convert_checkpoint
 
 CRYOSIAM = Path(__file__).parents[1] / "fixtures" / "cryosiam"
 STEMS = ("TS_01_6.80Apx", "TS_02_6.80Apx")

@@ -35,8 +35,10 @@ import copick_picker
 import scenarios
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.localize import localize
-from copick_picker.project.making import add_tomogram, create_project
-from copick_picker.records import LocalizeTarget, ObjectSpec, TomogramKey
+from copick_picker.project.copick.making import add_tomogram, create_project
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.points import LocalizeTarget
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.localize import LocalizeParameters
 
 SPACING = scenarios.VOXEL_SPACING

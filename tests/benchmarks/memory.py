@@ -20,10 +20,11 @@ import numpy.typing as npt
 import torch
 
 from copick_picker.core.models.registry import build_network
-from copick_picker.project.checkpoints import write_model_folder
-from copick_picker.project.making import create_project
-from copick_picker.project.tomograms import TomogramWriter
-from copick_picker.records import ObjectSpec, TomogramKey
+from copick_picker.project.copick.making import create_project
+from copick_picker.project.copick.tomograms import TomogramWriter
+from copick_picker.project.folders.checkpoints import write_model_folder
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import ObjectSpec
 
 TOMOGRAM = TomogramKey("wbp", 10.0)
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {

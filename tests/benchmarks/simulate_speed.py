@@ -42,11 +42,11 @@ from copick_picker.core.simulate.tilt_series import (
     tilt_series,
     tilt_series_tomogram,
 )
-from copick_picker.core.simulate.wedge import frequencies
+from copick_picker.core.wedge import frequencies
+from copick_picker.jobs.machine import peak_memory_bytes, processor_name, usable_cores
+from copick_picker.records.specimens import ImagingConditions
 from copick_picker.settings.simulate import DEMO_SCENE, DEMO_SEEDS
-from copick_picker.specimens import ImagingConditions
-from copick_picker.workflows.demo_projects import demo_molecules
-from copick_picker.workflows.machine import peak_memory_bytes, processor_name, usable_cores
+from copick_picker.workflows.benchmark.demo_projects import demo_molecules
 
 if TYPE_CHECKING:
     from collections.abc import Callable

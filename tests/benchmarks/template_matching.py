@@ -37,13 +37,14 @@ from copick_picker.core.geometry import voxels_to_points
 from copick_picker.core.simulate.acquisition import critical_dose
 from copick_picker.core.simulate.molecules import Molecule, drawn_molecule
 from copick_picker.core.simulate.optics import electron_wavelength, phase_aberration
-from copick_picker.core.simulate.wedge import frequencies, wedge_mask
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import PickSet, PicksKey, TomogramKey
+from copick_picker.core.wedge import frequencies, wedge_mask
+from copick_picker.jobs.provenance import new_record
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.points import PickSet
 from copick_picker.settings.simulate_imaging import ImagingEntry
 from copick_picker.settings.simulate_scene import load_scene
-from copick_picker.workflows.records import new_record
-from copick_picker.workflows.simulate_molecules import load_molecules
+from copick_picker.workflows.simulate.molecules import load_molecules
 
 Volume = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]

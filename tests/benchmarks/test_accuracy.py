@@ -14,10 +14,10 @@ from scipy.spatial.transform import Rotation
 
 from copick_picker.core.geometry import voxels_to_points
 from copick_picker.core.simulate.molecules import drawn_molecule, prepared_molecule
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import PicksKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey
 from copick_picker.settings.simulate_scene import load_scene, preset_path
-from copick_picker.workflows.demo_projects import VLP_NAME
+from copick_picker.workflows.benchmark.demo_projects import VLP_NAME
 
 DOCS = Path(__file__).parents[2] / "docs"
 

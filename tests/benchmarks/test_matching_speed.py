@@ -20,7 +20,7 @@ from copick_picker.core.evaluate import (
     find_pairs,
     match_picks,
 )
-from copick_picker.records import PickSet
+from copick_picker.records.points import PickSet
 from pick_sets import pick_set
 
 N_RUNS = 20

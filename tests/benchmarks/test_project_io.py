@@ -8,9 +8,10 @@ import numpy.typing as npt
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from copick_picker.project.copick_store import CopickStore, open_project
-from copick_picker.project.making import add_tomogram, create_project
-from copick_picker.records import FeatureKey, PickSet, PicksKey, SegmentationKey
+from copick_picker.project.copick.making import add_tomogram, create_project
+from copick_picker.project.copick.store import CopickStore, open_project
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
+from copick_picker.records.points import PickSet
 from projects import OBJECTS, TOMOGRAM, noise, slabs_of
 
 SHAPE_ZYX = (200, 400, 400)

@@ -11,11 +11,12 @@ import zarr
 from click.testing import CliRunner, Result
 
 from copick_picker.cli.main import console
-from copick_picker.project.making import add_picks
-from copick_picker.project.project_folder import aside_of
-from copick_picker.records import PickSet, PicksKey
-from copick_picker.workflows.demo import MARK, foreign_of_demo
-from copick_picker.workflows.demo_projects import make_real_project
+from copick_picker.project.copick.making import add_picks
+from copick_picker.project.folders.project_folder import aside_of
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.workflows.benchmark.demo import MARK, foreign_of_demo
+from copick_picker.workflows.benchmark.demo_projects import make_real_project
 from projects import copied_project
 from things import FOLDERS, state
 
@@ -185,7 +186,7 @@ def test_a_simulation_begun_anew_keeps_the_old_until_it_stands(made, tmp_path):
     file = scene_file(tmp_path, seed=6)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("copick_picker.workflows.simulate_run.build_specimen", _stopped)
+        patch.setattr("copick_picker.workflows.simulate.run.build_specimen", _stopped)
         stopped = invoke("simulate", file, "-o", made, "--threads", 1, "--overwrite")
     assert stopped.exit_code == 130
     aside = state(aside_of(made))
@@ -194,7 +195,7 @@ def test_a_simulation_begun_anew_keeps_the_old_until_it_stands(made, tmp_path):
 
     other = scene_file(tmp_path, seed=7)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("copick_picker.workflows.simulate_run.build_specimen", _stopped)
+        patch.setattr("copick_picker.workflows.simulate.run.build_specimen", _stopped)
         stopped = invoke("simulate", other, "-o", made, "--threads", 1, "--overwrite")
     assert stopped.exit_code == 130
     assert {path: data for path, data in state(aside_of(made)).items() if path in before} == before

@@ -16,8 +16,9 @@ import yaml
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.making import add_picks, create_project
-from copick_picker.records import PickSet, PicksKey
+from copick_picker.project.copick.making import add_picks, create_project
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
 from copick_picker.settings.benchmark import load_suite, suite_names
 from projects import OBJECTS, small_project, temporaries, tree
 

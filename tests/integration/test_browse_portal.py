@@ -17,7 +17,7 @@ from portal_servers.names import AWKWARD, DATASET, EMPTY, MANY, TRUTH, WINNER
 def browse(portal, monkeypatch, tmp_path):
     """Return what runs ``browse portal`` in this process."""
     portal.enter(monkeypatch, tmp_path)
-    monkeypatch.setattr("copick_picker.project.portal_client.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("copick_picker.project.portal.client.FIRST_WAIT_SECONDS", 0.01)
 
     def run(*arguments):
         return CliRunner().invoke(console, ["browse", "portal", *arguments])

@@ -16,12 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.inventory import open_inventory
-from copick_picker.project.local_inventory import LocalInventory
-from copick_picker.project.provenance import ATTRIBUTE, UNFINISHED
-from copick_picker.project.store_inventory import StoreInventory
-from copick_picker.records import FeatureKey, PickSet, PicksKey, SegmentationKey
+from copick_picker.project.copick.provenance import ATTRIBUTE, UNFINISHED
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.inventory.local import LocalInventory
+from copick_picker.project.inventory.records import open_inventory
+from copick_picker.project.inventory.store import StoreInventory
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
+from copick_picker.records.points import PickSet
 from projects import SHAPE_ZYX, run_folder, slabs_of, small_project
 
 LABELS = SegmentationKey("predict", "picker", "1", 10.0)

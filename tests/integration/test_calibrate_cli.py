@@ -14,14 +14,16 @@ from copick_picker.cli.main import console
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.models.registry import build_network
 from copick_picker.errors import ProjectError
-from copick_picker.project.checkpoints import read_model_folder
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import add_picks
-from copick_picker.project.thresholds import store_thresholds, with_thresholds
-from copick_picker.records import ObjectSpec, PickSet, PicksKey
+from copick_picker.jobs.provenance import new_record
+from copick_picker.project.copick.making import add_picks
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.folders.checkpoints import read_model_folder
+from copick_picker.project.folders.thresholds import store_thresholds, with_thresholds
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.model import ModelCard, ModelObject
-from copick_picker.workflows.model import write_model
-from copick_picker.workflows.records import new_record
+from copick_picker.workflows.models.folder import write_model
 from projects import (
     add_segmented,
     copied_project,

@@ -15,9 +15,10 @@ import pytest
 import zarr
 
 from copick_picker.errors import ConflictError, DataError, ProjectError
-from copick_picker.project.copick_store import CopickStore, open_project
+from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.project.store import Provenance
-from copick_picker.records import FeatureKey, PickSet, PicksKey, SegmentationKey
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
+from copick_picker.records.points import PickSet
 from projects import (
     OBJECTS,
     SHAPE_ZYX,
@@ -654,7 +655,7 @@ def test_the_root_logger_stays_as_it_was() -> None:
     program = (
         "import logging; root = logging.getLogger(); kept = logging.NullHandler(); "
         "root.addHandler(kept); root.setLevel(37); "
-        "import copick_picker.project.copick_store; "
+        "import copick_picker.project.copick.store; "
         "assert root.handlers == [kept], root.handlers; assert root.level == 37"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": ""})

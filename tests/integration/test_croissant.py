@@ -10,9 +10,11 @@ from copick.ops.croissant import export_croissant
 
 from copick_picker.cli.main import console
 from copick_picker.errors import ProjectError, UnknownNameError
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.remote import OPENING
-from copick_picker.records import Opening, PickSet, PicksKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.remote.objects import OPENING
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import Opening
 from projects import OBJECTS, TOMOGRAM, noise, project_of
 
 SHAPE_ZYX = (12, 20, 28)

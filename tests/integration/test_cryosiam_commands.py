@@ -14,14 +14,9 @@ import starfile
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import (
-    FeatureKey,
-    ObjectSpec,
-    PicksKey,
-    SegmentationKey,
-    TomogramKey,
-)
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.runs import ObjectSpec
 from projects import project_of, tree
 from things import FILES, state
 

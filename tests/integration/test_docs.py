@@ -12,9 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.making import add_picks
-from copick_picker.project.mrc import write_mrc
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, TomogramKey
+from copick_picker.project.copick.making import add_picks
+from copick_picker.project.formats.mrc import write_mrc
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from projects import copied_project, project_of
 
 ROOT = Path(__file__).parents[2]

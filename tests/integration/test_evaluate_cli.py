@@ -14,8 +14,10 @@ from matplotlib import image
 import copick_picker
 from copick_picker.cli.main import console
 from copick_picker.errors import SettingsError
-from copick_picker.project.making import add_picks, create_project
-from copick_picker.records import ObjectSpec, PickSet, PicksKey
+from copick_picker.project.copick.making import add_picks, create_project
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from pick_sets import czii_score
 from projects import (
     OBJECTS,

@@ -16,10 +16,11 @@ from click.testing import CliRunner
 from scipy.spatial.transform import Rotation
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import add_picks, add_tomogram
-from copick_picker.project.mrc import write_mrc
-from copick_picker.records import PickSet, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.project.copick.making import add_picks, add_tomogram
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.formats.mrc import write_mrc
+from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
 from copick_picker.settings.export import ExportPicksSettings, ExportSegmentationSettings
 from copick_picker.settings.filter import FilterSettings
 from copick_picker.settings.import_ import ImportMrcSettings, ImportPicksSettings

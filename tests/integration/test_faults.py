@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import FeatureKey, PicksKey, SegmentationKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
 from projects import (
     files_of_at_most,
     noise,

@@ -14,9 +14,10 @@ import zarr
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.making import add_tomogram, create_project
-from copick_picker.project.mrc_stream import read_block, read_header
-from copick_picker.records import ObjectSpec, TomogramKey
+from copick_picker.project.copick.making import add_tomogram, create_project
+from copick_picker.project.formats.mrc_stream import read_block, read_header
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import ObjectSpec
 from projects import noise, run_folder, temporaries, tree
 
 SHAPE = (5, 7, 9)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import PicksKey, SegmentationKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey, SegmentationKey
 from killed import killed_when, server, start
 from projects import small_project, temporaries, tiny_octopi_model, tree
 

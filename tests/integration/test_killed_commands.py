@@ -23,10 +23,12 @@ import pytest
 import yaml
 from PIL import Image
 
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import create_project
-from copick_picker.project.mrc import write_mrc
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, SegmentationKey
+from copick_picker.project.copick.making import create_project
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.formats.mrc import write_mrc
+from copick_picker.records.keys import PicksKey, SegmentationKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from killed import server, start, struck, wait_for_children
 from projects import noise, temporaries, tiny_octopi_model, tree
 

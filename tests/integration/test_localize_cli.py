@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from copick_picker.cli.main import console
 from copick_picker.core.labels import paint_spheres
-from copick_picker.records import ObjectSpec, TomogramKey
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import ObjectSpec
 from projects import noise, project_of, run_folder, tree
 
 SHAPE = (40, 56, 72)

@@ -7,7 +7,8 @@ from click.testing import CliRunner
 from copick_picker.cli.main import console
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.localize import localize
-from copick_picker.records import LocalizeTarget, ObjectSpec
+from copick_picker.records.points import LocalizeTarget
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.localize import LocalizeParameters
 from projects import add_segmented, noise, project_of
 

@@ -14,8 +14,9 @@ import copick_picker
 from copick_picker.cli.main import console
 from copick_picker.core.labels import paint_spheres
 from copick_picker.errors import DataError
-from copick_picker.project.mrc import write_mrc
-from copick_picker.records import ObjectSpec, PicksKey, TomogramKey
+from copick_picker.project.formats.mrc import write_mrc
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.runs import ObjectSpec
 from projects import noise, project_of, run_folder, tiny_octopi_model, tree
 
 SHAPE = (24, 44, 60)

@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from copick_picker.cli.main import console
 from copick_picker.cli.mask import mask as group
-from copick_picker.records import ObjectSpec, TomogramKey
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.mask import (
     ExcludeEdgesSettings,
     FromLabelsSettings,

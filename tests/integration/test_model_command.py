@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from copick_picker.cli.main import console
 from copick_picker.core.segment.engine import segment_volume
 from copick_picker.errors import CheckpointError, SettingsError
-from copick_picker.project.checkpoints import write_model_folder
+from copick_picker.project.folders.checkpoints import write_model_folder
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.loading import load_members, load_models
+from copick_picker.workflows.models.load import load_members, load_models
 
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 

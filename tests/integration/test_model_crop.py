@@ -11,9 +11,13 @@ from click.testing import CliRunner, Result
 from copick_picker.cli.main import console
 from copick_picker.core.models.registry import build_network
 from copick_picker.errors import CheckpointError
-from copick_picker.project.checkpoints import read_crop, read_model_folder, write_model_folder
+from copick_picker.project.folders.checkpoints import (
+    read_crop,
+    read_model_folder,
+    write_model_folder,
+)
 from copick_picker.settings.model import ModelCard, ModelObject
-from copick_picker.workflows.model import TomogramCrop, write_model
+from copick_picker.workflows.models.folder import TomogramCrop, write_model
 from projects import tree
 
 CARD = ModelCard(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from copick_picker.errors import DataError, ProjectError
-from copick_picker.project.mrc import read_mrc, write_mrc
+from copick_picker.project.formats.mrc import read_mrc, write_mrc
 
 VOLUME = np.random.default_rng(0).integers(0, 100, size=(3, 4, 5))
 

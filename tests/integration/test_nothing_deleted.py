@@ -12,9 +12,11 @@ from click.testing import CliRunner, Result
 from scipy import ndimage
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.mrc import write_mrc
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, SegmentationKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.formats.mrc import write_mrc
+from copick_picker.records.keys import PicksKey, SegmentationKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from projects import copied_project, noise, project_of, run_folder, temporaries, tiny_octopi_model
 from things import FILES, FOLDERS, PICKS, VOLUMES, Thing, state
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from copick_picker.errors import SettingsError
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.project.uris import the_one
-from copick_picker.records import PickSet, PicksKey
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
 from portal_servers.names import (
     AWKWARD,
     AWKWARD_RUNS,
@@ -241,11 +242,11 @@ def test_config_says_in_one_line_what_is_wrong(ours, portal, tmp_path, fault, ar
 
 def test_a_radius_that_nobody_knows_is_asked_for(ours, portal, tmp_path, monkeypatch):
     from copick_picker.settings import config_portal as module
-    from copick_picker.workflows.config_portal import config_portal
+    from copick_picker.workflows.catalog.portal_configuration import config_portal
 
     portal.enter(monkeypatch, tmp_path)
     known = {name: item for name, item in module.KNOWN_OBJECTS.items() if name != "GO:0022626"}
-    monkeypatch.setattr("copick_picker.workflows.config_portal.KNOWN_OBJECTS", known)
+    monkeypatch.setattr("copick_picker.workflows.catalog.portal_configuration.KNOWN_OBJECTS", known)
     settings = module.ConfigPortalSettings(dataset=(AWKWARD,), output=tmp_path / "config.json")
     with pytest.raises(ValueError, match="--radius cytosolic-ribosome=ANGSTROM"):
         config_portal(settings, reporter=_Silent())

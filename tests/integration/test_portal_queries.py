@@ -3,16 +3,16 @@
 import pytest
 
 from copick_picker.errors import ProjectError, UnknownNameError
-from copick_picker.project import portal as portal_module
-from copick_picker.project.portal import (
+from copick_picker.project.portal.client import PORTAL_URL, PortalClient
+from copick_picker.project.portal.queries import (
     portal_datasets,
     portal_names,
     portal_objects,
     portal_runs,
     tomogram_type,
 )
-from copick_picker.project.portal_client import PORTAL_URL, PortalClient
-from copick_picker.project.portal_records import DatasetFilter, TomogramCount
+from copick_picker.project.portal.queries import queries as portal_module
+from copick_picker.project.portal.records import DatasetFilter, TomogramCount
 from portal_servers.names import AWKWARD, DATASET, EMPTY, MANY, SPACING, TRUTH, WINNER
 
 TYPE = "wbp-denoised-denoiset-ctfdeconv"
@@ -21,7 +21,7 @@ TYPE = "wbp-denoised-denoiset-ctfdeconv"
 @pytest.fixture
 def client(portal, monkeypatch, tmp_path):
     portal.enter(monkeypatch, tmp_path)
-    monkeypatch.setattr("copick_picker.project.portal_client.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("copick_picker.project.portal.client.FIRST_WAIT_SECONDS", 0.01)
     return PortalClient()
 
 

@@ -9,7 +9,7 @@ import pytest
 import copick_picker
 from copick_picker.core.labels import paint_spheres
 from copick_picker.errors import CheckpointError, DataError, SettingsError
-from copick_picker.records import LocalizeTarget
+from copick_picker.records.points import LocalizeTarget
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.mrc import read_mrc
-from copick_picker.records import ObjectSpec, PicksKey, TomogramKey
+from copick_picker.project.formats.mrc import read_mrc
+from copick_picker.records.keys import PicksKey, TomogramKey
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.simulate import OBJECT_RADII_ANGSTROM
 from projects import project_of
 

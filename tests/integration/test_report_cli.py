@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.making import add_picks
-from copick_picker.records import ObjectSpec, PickSet, PicksKey
+from copick_picker.project.copick.making import add_picks
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from projects import copied_project, noise, project_of, run_folder, small_project, temporaries
 
 OBJECTS = (ObjectSpec("ribosome", 1, 60.0, score_weight=2.0), ObjectSpec("apo-ferritin", 2, 30.0))

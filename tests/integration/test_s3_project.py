@@ -13,8 +13,9 @@ from moto.server import ThreadedMotoServer
 
 from copick_picker.cli.main import console
 from copick_picker.errors import ConflictError
-from copick_picker.project.copick_store import CopickStore, open_project
-from copick_picker.records import PickSet, PicksKey, SegmentationKey
+from copick_picker.project.copick.store import CopickStore, open_project
+from copick_picker.records.keys import PicksKey, SegmentationKey
+from copick_picker.records.points import PickSet
 from projects import SHAPE_ZYX, run_folder, small_project
 from things import PICKS, VOLUMES
 

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from benchmarks import memory
 from copick_picker.cli.main import console
-from copick_picker.records import ObjectSpec, TomogramKey
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import ObjectSpec
 from projects import project_of, run_folder, temporaries, tree
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "octopi"

@@ -10,8 +10,10 @@ import yaml
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import ObjectSpec, PickSet, PicksKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from projects import (
     SHAPE_ZYX,
     add_picks,

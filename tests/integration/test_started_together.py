@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from copick_picker.errors import ProjectError
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import PicksKey, SegmentationKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey, SegmentationKey
 from killed import server, start
 from projects import (
     files_of_at_most,

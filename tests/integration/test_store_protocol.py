@@ -9,16 +9,11 @@ import numpy.typing as npt
 import pytest
 
 from copick_picker.errors import ConflictError, DataError, SettingsError, UnknownNameError
-from copick_picker.project.copick_store import open_project
+from copick_picker.project.copick.store import open_project
 from copick_picker.project.standing import MayReplace
 from copick_picker.project.store import ProjectStore, Provenance
-from copick_picker.records import (
-    FeatureKey,
-    PickSet,
-    PicksKey,
-    SegmentationKey,
-    TomogramKey,
-)
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
 from memory_store import MemoryStore
 from projects import OBJECTS, SHAPE_ZYX, TOMOGRAM, noise, slabs_of, small_project
 

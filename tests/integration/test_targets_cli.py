@@ -11,17 +11,18 @@ from click.testing import CliRunner
 
 from copick_picker.cli.console import Console
 from copick_picker.cli.main import console
-from copick_picker.core.train.heads import build_head
+from copick_picker.core.heads.head import build_head
 from copick_picker.core.train.sampling import SamplingRules, batch_at
 from copick_picker.core.train.sources import ArraySource, PlaneCache
-from copick_picker.project.copick_store import open_project
-from copick_picker.records import ObjectSpec, PicksKey, SegmentationKey
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey, SegmentationKey
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.train import TrainSettings
-from copick_picker.workflows import targets as workflow
-from copick_picker.workflows.annotated_runs import sampled_run
-from copick_picker.workflows.train_course import head_rules
-from copick_picker.workflows.train_data import training_data
+from copick_picker.workflows.inputs.annotated_runs import sampled_run
+from copick_picker.workflows.train.course import head_rules
+from copick_picker.workflows.train.data import training_data
+from copick_picker.workflows.train.train import targets as workflow
 from projects import copied_project, noise, project_of, run_folder, temporaries, tree
 
 SHAPE_ZYX = (21, 30, 40)

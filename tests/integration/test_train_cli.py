@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 
 from copick_picker.cli.main import console
-from copick_picker.records import ObjectSpec, PicksKey
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.runs import ObjectSpec
 from killed import killed_when, server, start
 from projects import copied_project, project_of
 

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 
 from copick_picker.cli.main import console
-from copick_picker.records import ObjectSpec, PicksKey
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.runs import ObjectSpec
 from projects import project_of
 
 CHECKPOINT = Path(__file__).parents[1] / "fixtures" / "cryosiam" / "multiclass" / "model.ckpt"

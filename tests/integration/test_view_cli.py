@@ -16,9 +16,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick_store import open_project
-from copick_picker.project.making import add_tomogram
-from copick_picker.records import ObjectSpec, PickSet, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.project.copick.making import add_tomogram
+from copick_picker.project.copick.store import open_project
+from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
 from projects import OBJECTS, SHAPE_ZYX, TOMOGRAM, noise, project_of, slabs_of
 
 REFERENCE = PicksKey("ribosome", "curator", "1")

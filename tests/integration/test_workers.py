@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 import worker_jobs
 from copick_picker.cli.main import console
-from copick_picker.records import RunOutcome
-from copick_picker.workflows.workers import Place, process_in_workers
+from copick_picker.jobs.processes import Place, process_in_workers
+from copick_picker.records.runs import RunOutcome
 from projects import small_project, tiny_octopi_model, tree
 from worker_jobs import Diary
 

@@ -11,7 +11,7 @@ import scenarios
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.localize import METHODS, localize
-from copick_picker.records import LocalizeTarget
+from copick_picker.records.points import LocalizeTarget
 from copick_picker.settings.localize import LocalizeParameters
 
 SHAPE = (34, 44, 54)

@@ -16,7 +16,7 @@ from copick_picker.core.evaluate import (
 )
 from copick_picker.core.evaluate.matching import counts_of, hits_by_score
 from copick_picker.core.evaluate.metrics import rates, score_curve
-from copick_picker.scores import Evaluation, MatchCounts
+from copick_picker.records.scores import Evaluation, MatchCounts
 from pick_sets import Points, pick_set
 
 TOLERANCE = 6.0

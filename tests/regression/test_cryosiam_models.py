@@ -12,8 +12,8 @@ from copick_picker import segment
 from copick_picker.core.segment.wrapped import kept_spans
 from copick_picker.errors import CheckpointError
 from copick_picker.settings.cryosiam import read_cryosiam_config
-from copick_picker.workflows.loading import load_cryosiam_checkpoint
-from copick_picker.workflows.model import check_model, convert_checkpoint
+from copick_picker.workflows.models.folder import check_model, convert_checkpoint
+from copick_picker.workflows.models.load import load_cryosiam_checkpoint
 
 CRYOSIAM = Path(__file__).parents[1] / "fixtures" / "cryosiam"
 STEM = "TS_02_6.80Apx"

@@ -11,7 +11,7 @@ import scenarios
 from copick_picker.core.localize import localize
 from copick_picker.core.localize.components import find_components
 from copick_picker.core.localize.splitting import SplitRule, are_one_ball, split_cells
-from copick_picker.records import LocalizeTarget
+from copick_picker.records.points import LocalizeTarget
 from copick_picker.settings.localize import LocalizeParameters
 from localize_reference import reference_cells
 

@@ -14,7 +14,7 @@ from copick_picker.core.evaluate import (
 )
 from copick_picker.core.evaluate.assignment import assign_one_to_one, largest_assignment_sizes
 from copick_picker.core.evaluate.matching import counts_of
-from copick_picker.scores import Evaluation
+from copick_picker.records.scores import Evaluation
 from pick_sets import (
     CZII_RADII,
     CZII_WEIGHTS,

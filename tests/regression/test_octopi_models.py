@@ -10,7 +10,7 @@ import torch
 
 from copick_picker.core.segment.engine import logit_slabs
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.loading import LoadedModels, load_models
+from copick_picker.workflows.models.load import LoadedModels, load_models
 
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 MEMBERS = {

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from copick_picker.project.byte_cache import ByteCache
+from copick_picker.project.remote.byte_cache import ByteCache
 
 TWO_WRITERS = """
 import sys
 from pathlib import Path
-from copick_picker.project.byte_cache import ByteCache
+from copick_picker.project.remote.byte_cache import ByteCache
 cache = ByteCache(Path(sys.argv[1]), 20_000)
 for number in range(60):
     cache.put(f"{sys.argv[2]}-{number}", bytes([number]) * 1000)
@@ -98,7 +98,7 @@ def test_a_full_disk_ends_the_caching_not_the_reading(tmp_path):
     script = (
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
-        "from copick_picker.project.byte_cache import ByteCache\n"
+        "from copick_picker.project.remote.byte_cache import ByteCache\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         "cache = ByteCache(Path(sys.argv[1]), 10**6)\n"

@@ -10,8 +10,8 @@ from copick_picker.core.evaluate.calibration import (
     calibrated_thresholds,
 )
 from copick_picker.core.evaluate.metrics import rates
-from copick_picker.records import PickSet
-from copick_picker.scores import Evaluation
+from copick_picker.records.points import PickSet
+from copick_picker.records.scores import Evaluation
 
 FAR = np.array([9_000.0, 5_000.0, 7_000.0])
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from copick_picker.errors import CheckpointError
-from copick_picker.project.checkpoints import (
+from copick_picker.project.folders.checkpoints import (
     file_sha256,
     read_mapping,
     read_model_folder,
@@ -18,7 +18,7 @@ from copick_picker.project.checkpoints import (
     read_torch_weights,
     write_model_folder,
 )
-from copick_picker.project.model_places import CARD_FILE, WEIGHTS_FILE, is_model_folder
+from copick_picker.project.folders.model_places import CARD_FILE, WEIGHTS_FILE, is_model_folder
 
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 CARD = {"name": "thin", "objects": [{"name": "ribosome", "channel": 1}]}

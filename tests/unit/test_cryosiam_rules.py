@@ -16,8 +16,8 @@ from copick_picker.core.segment.cleaning import (
 )
 from copick_picker.core.segment.wrapped import LabelRule, chosen_labels, scaled
 from copick_picker.errors import DataError
-from copick_picker.records import InputScaling
-from copick_picker.workflows.cryosiam import mask_on_grid
+from copick_picker.records.runs import InputScaling
+from copick_picker.workflows.cryosiam.segment import mask_on_grid
 
 SHAPE = (7, 11, 9)
 

@@ -13,8 +13,8 @@ from copick_picker.core.evaluate import (
 )
 from copick_picker.core.evaluate.run_match import near_border
 from copick_picker.errors import DataError, UnknownNameError
-from copick_picker.records import PickSet
-from copick_picker.scores import Evaluation, MatchCounts, ObjectScore
+from copick_picker.records.points import PickSet
+from copick_picker.records.scores import Evaluation, MatchCounts, ObjectScore
 from pick_sets import pick_set
 
 SPOTS = np.array([[100.0, 900, 50], [700, 200, 80], [300, 300, 60], [800, 800, 20]])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from copick_picker.records.scores import PickTable
 from copick_picker.report.html_charts import (
     Axis,
     Bars,
@@ -26,7 +27,6 @@ from copick_picker.report.html_gallery import (
     slab_of,
 )
 from copick_picker.report.html_text import Cell, number, rate, table
-from copick_picker.scores import PickTable
 
 SPACING = 10.0
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from copick_picker.core.localize.limits import inside, limited, merged, winners
-from copick_picker.records import PickLimits, PickSet
+from copick_picker.records.points import PickLimits, PickSet
 
 
 def picks(points, scores, name="ribosome", **known):

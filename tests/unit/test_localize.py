@@ -8,7 +8,7 @@ from scipy import ndimage
 from copick_picker.core.labels import paint_spheres
 from copick_picker.core.localize import METHODS, localize
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
-from copick_picker.records import LocalizeRules, LocalizeTarget
+from copick_picker.records.points import LocalizeRules, LocalizeTarget
 from copick_picker.settings.localize import LocalizeParameters
 
 SHAPE = (40, 50, 60)

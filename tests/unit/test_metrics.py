@@ -12,7 +12,7 @@ from copick_picker.core.evaluate.metrics import (
     suggest_threshold,
     weighted_mean,
 )
-from copick_picker.scores import LocalizationError, MatchCounts, Score, ScoreCurve
+from copick_picker.records.scores import LocalizationError, MatchCounts, Score, ScoreCurve
 
 
 def same(scores: list[float]) -> HitScores:

@@ -8,7 +8,7 @@ from scipy import ndimage
 import scenarios
 from copick_picker.core.localize import PeakStream, localize, localize_slabs
 from copick_picker.errors import DataError, SettingsError
-from copick_picker.records import Localized, LocalizeTarget
+from copick_picker.records.points import Localized, LocalizeTarget
 from copick_picker.settings.localize import LocalizeParameters
 
 SPACING = 10.0

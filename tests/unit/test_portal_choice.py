@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from copick_picker.errors import DataError, SettingsError
-from copick_picker.project.portal_items import parsed_points
-from copick_picker.project.remote import fault_text
+from copick_picker.project.copick.portal_items import parsed_points
+from copick_picker.project.remote.objects import fault_text
 from copick_picker.project.uris import check_uri, matching
-from copick_picker.records import PicksKey, PicksOrigin, TomogramKey
-from copick_picker.workflows.alignments import check_alignments
+from copick_picker.records.keys import PicksKey, PicksOrigin, TomogramKey
+from copick_picker.workflows.inputs.alignments import check_alignments
 
 TRUTH = PicksOrigin(11, 10310, is_truth=True, authors=("Ariana Example",), alignment_id=5)
 WINNER = PicksOrigin(12, 10319, is_truth=False, authors=("Wanda W", "Bo"), alignment_id=5)

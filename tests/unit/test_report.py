@@ -9,14 +9,14 @@ from matplotlib import image
 from matplotlib.patches import Circle, Rectangle
 
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
-from copick_picker.records import PickSet
+from copick_picker.records.points import PickSet
+from copick_picker.records.scores import Evaluation
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_csv import matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
 from copick_picker.report.score_tables import object_table, run_table
 from copick_picker.report.score_values import evaluation_values
 from copick_picker.report.slices import slice_figure
-from copick_picker.scores import Evaluation
 
 SPACING = 10.0
 SHAPE_ZYX = (30, 50, 80)  # 300 x 500 x 800 A

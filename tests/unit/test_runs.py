@@ -4,14 +4,14 @@ import threading
 import pytest
 
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
-from copick_picker.records import RunOutcome
-from copick_picker.workflows.runs import (
+from copick_picker.jobs.execution import (
     Summary,
     named_runs,
     process_in_stages,
     process_runs,
     select_runs,
 )
+from copick_picker.records.runs import RunOutcome
 
 RUNS = ["TS_01", "TS_02", "TS_03", "TS_10", "grid_1"]
 

@@ -17,9 +17,9 @@ from copick_picker.core.simulate.optics import (
     electron_wavelength,
     interaction_constant,
 )
-from copick_picker.core.simulate.wedge import frequencies, tilt_weights, wedge_mask
+from copick_picker.core.wedge import frequencies, tilt_weights, wedge_mask
 from copick_picker.errors import DataError
-from copick_picker.specimens import ImagingConditions
+from copick_picker.records.specimens import ImagingConditions
 
 CONDITIONS = ImagingConditions(
     voltage_kilovolt=300.0,

@@ -17,7 +17,7 @@ from copick_picker.core.simulate.placement import (
 )
 from copick_picker.core.simulate.shells import draw_ball, draw_shell
 from copick_picker.errors import DataError, UnknownNameError
-from copick_picker.specimens import ImagingRanges, MoleculeSceneSpec, ShellLayer
+from copick_picker.records.specimens import ImagingRanges, MoleculeSceneSpec, ShellLayer
 
 
 def lopsided_potential(side: int = 24) -> np.ndarray:

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from copick_picker.core.train.heads import build_head
-from copick_picker.core.train.softmax_head import HeadRules
-from copick_picker.core.train.targets import PatchTruth
-from copick_picker.records import ObjectSpec
+from copick_picker.core.heads.head import build_head
+from copick_picker.core.heads.softmax import HeadRules
+from copick_picker.core.heads.targets import PatchTruth
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.train import TrainSettings
-from copick_picker.workflows.train_course import head_rules
-from copick_picker.workflows.train_data import TrainingData
+from copick_picker.workflows.train.course import head_rules
+from copick_picker.workflows.train.data import TrainingData
 
 SHAPE = (28, 32, 36)
 

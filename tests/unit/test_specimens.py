@@ -29,7 +29,7 @@ from copick_picker.core.simulate.plan import (
 from copick_picker.core.simulate.specimen import build_specimen
 from copick_picker.core.simulate.truth import Specimen
 from copick_picker.errors import DataError, UnknownNameError
-from copick_picker.project.tables import read_csv
+from copick_picker.project.formats.tables import read_csv
 
 SHAPE_ZYX = (40, 56, 64)
 PICKS = Path(__file__).parents[2] / "copick_picker/data/layouts/czii_reference_picks.csv"

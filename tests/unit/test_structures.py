@@ -8,9 +8,9 @@ import pytest
 
 from copick_picker.core.simulate.potentials import blob_potential, centred_cube
 from copick_picker.errors import DataError, ProjectError
-from copick_picker.project.mrc import write_mrc
-from copick_picker.project.structures import read_structure
-from copick_picker.workflows.simulate_molecules import load_molecules, membrane_centre_angstrom
+from copick_picker.project.formats.mrc import write_mrc
+from copick_picker.project.formats.structures import read_structure
+from copick_picker.workflows.simulate.molecules import load_molecules, membrane_centre_angstrom
 
 SIDE_CHAINS = {
     "GLY": "",
@@ -61,7 +61,7 @@ def structure_of(model):
 
 def potential(path):
     """Return the loaded molecule's potential in volts, before the tomogram's spacing limits it."""
-    from copick_picker.workflows.simulate_molecules import _potential
+    from copick_picker.workflows.simulate.molecules import _potential
 
     return _potential(path.name, path.parent)
 

@@ -31,9 +31,9 @@ from copick_picker.core.simulate.tilt_series import (
     tilt_series,
     tilt_series_tomogram,
 )
-from copick_picker.core.simulate.wedge import wedge_mask
+from copick_picker.core.wedge import wedge_mask
 from copick_picker.errors import DataError
-from copick_picker.specimens import ImagingConditions
+from copick_picker.records.specimens import ImagingConditions
 
 Volume = npt.NDArray[np.float32]
 SPACING = 10.0

@@ -3,7 +3,7 @@
 import pytest
 
 from copick_picker.errors import SettingsError, UnknownNameError
-from copick_picker.workflows.tomogram_names import TomogramNames, read_names
+from copick_picker.project.formats.tomogram_names import TomogramNames, read_names
 
 RUNS = ["TS_1", "TS_10", "lamella-3"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import fft, ndimage
 
-from copick_picker.core.simulate.wedge import wedge_mask
+from copick_picker.core.heads.head import HeadRules, build_head
 from copick_picker.core.train.augmentations import (
     AUGMENTATIONS,
     changed,
@@ -14,7 +14,6 @@ from copick_picker.core.train.augmentations import (
     placing_matrix,
     stream,
 )
-from copick_picker.core.train.heads import HeadRules, build_head
 from copick_picker.core.train.placement import Placement
 from copick_picker.core.train.sampling import (
     SamplingRules,
@@ -24,6 +23,7 @@ from copick_picker.core.train.sampling import (
     truth_of,
 )
 from copick_picker.core.train.sources import ArraySource, CachedPlanes, PlaneCache
+from copick_picker.core.wedge import wedge_mask
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
 
 SHAPE = (40, 52, 64)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from copick_picker.core.heads.head import outputs_of
+from copick_picker.core.heads.losses import LOSSES, build_loss
 from copick_picker.core.models.residual_unet import ResidualUNet
 from copick_picker.core.segment.prepared import prepared
-from copick_picker.core.train.heads import outputs_of
-from copick_picker.core.train.losses import LOSSES, build_loss
 from copick_picker.core.train.splits import check_split, fixed_split, fold_splits, share_split
 from copick_picker.core.train.starting import start_from
 from copick_picker.errors import CheckpointError, DataError, SettingsError, UnknownNameError

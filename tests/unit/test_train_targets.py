@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from copick_picker.core.labels import paint_spheres
-from copick_picker.core.train.heads import HEADS, HeadRules, build_head, outputs_of
-from copick_picker.core.train.painting import target_slabs
-from copick_picker.core.train.placement import Placement
-from copick_picker.core.train.sampling import TrainingRun, truth_of
-from copick_picker.core.train.sources import ArraySource
-from copick_picker.core.train.targets import (
+from copick_picker.core.heads.head import HEADS, HeadRules, build_head, outputs_of
+from copick_picker.core.heads.targets import (
     TARGET_KINDS,
     PatchTruth,
     false_positive_centres,
@@ -20,6 +15,11 @@ from copick_picker.core.train.targets import (
     pooled_heights,
     pooled_labels,
 )
+from copick_picker.core.labels import paint_spheres
+from copick_picker.core.train.painting import target_slabs
+from copick_picker.core.train.placement import Placement
+from copick_picker.core.train.sampling import TrainingRun, truth_of
+from copick_picker.core.train.sources import ArraySource
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
 
 SHAPE = (18, 25, 31)

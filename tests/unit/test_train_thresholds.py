@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
-from copick_picker.records import PickSet
-from copick_picker.workflows.train_validation import calibration_of
+from copick_picker.records.points import PickSet
+from copick_picker.workflows.train.validation import calibration_of
 
 AT = np.arange(8)[:, None] * np.array([[400.0, 30.0, 7.0]])
 

@@ -2,7 +2,7 @@ import pytest
 
 from copick_picker.errors import SettingsError, UnknownNameError
 from copick_picker.project.uris import matching, parse_output, the_one
-from copick_picker.records import PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 
 TOMOGRAMS = [TomogramKey("denoised", 10.012), TomogramKey("wbp", 10.012), TomogramKey("wbp", 20.0)]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from copick_picker.errors import ProjectError
-from copick_picker.workflows.writing import SlabWriter, SlabWriters, WritingStoppedError
+from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters, WritingStoppedError
 
 
 def slab(z_start):

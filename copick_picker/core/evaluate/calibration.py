@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from copick_picker.scores import Evaluation, ObjectScore, ScoreCurve
+from copick_picker.records.scores import Evaluation, ObjectScore, ScoreCurve
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def calibrated_thresholds(
     Examples
     --------
     >>> from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
-    >>> from copick_picker.records import PickSet
+    >>> from copick_picker.records.points import PickSet
     >>> at = np.arange(4)[:, None] * np.array([[500.0, 0, 0]])
     >>> truth = PickSet("ribosome", at[:3], np.ones(3))
     >>> found = PickSet("ribosome", at, np.array([0.9, 0.8, 0.4, 0.3]))

@@ -15,7 +15,7 @@ from copick_picker.core.evaluate.metrics import (
 )
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.errors import DataError
-from copick_picker.scores import Interval
+from copick_picker.records.scores import Interval
 
 
 @dataclass(frozen=True)

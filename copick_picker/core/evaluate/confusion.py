@@ -8,7 +8,7 @@ import numpy as np
 
 from copick_picker.core.evaluate.pairs import FloatArray, IndexArray, find_pairs
 from copick_picker.core.evaluate.plan import ScoredObject
-from copick_picker.scores import RunObjectMatch
+from copick_picker.records.scores import RunObjectMatch
 
 
 def mark_confused(

@@ -20,7 +20,7 @@ from copick_picker.core.evaluate.metrics import (
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.core.evaluate.plan import Picks, ScoredObject, ScoringRules, find_coverage
 from copick_picker.core.evaluate.run_match import ScoredMatch, match_run
-from copick_picker.scores import (
+from copick_picker.records.scores import (
     Evaluation,
     Interval,
     LocalizationError,
@@ -80,7 +80,7 @@ def evaluate_picks(
 
     Examples
     --------
-    >>> from copick_picker.records import PickSet
+    >>> from copick_picker.records.points import PickSet
     >>> truth = PickSet("ribosome", np.array([[100.0, 200, 300], [400, 500, 600]]), np.ones(2))
     >>> found = PickSet("ribosome", np.array([[100.0, 200, 320]]), np.array([0.9]))
     >>> rules = ScoringRules("one-to-one", 4.0, (0.5, 1.0), 1000, 5, 0.95, (0.0, 0.0, 0.0))

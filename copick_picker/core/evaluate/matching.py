@@ -12,7 +12,7 @@ import numpy as np
 from copick_picker.core.evaluate.assignment import assign_one_to_one, largest_assignment_sizes
 from copick_picker.core.evaluate.pairs import FloatArray, IndexArray, Pairs
 from copick_picker.errors import UnknownNameError, choices_text, nearest_name
-from copick_picker.scores import MatchCounts
+from copick_picker.records.scores import MatchCounts
 
 MATCHERS = ("one-to-one", "czii", "octopi")
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from copick_picker.core.evaluate.matching import HitScores
 from copick_picker.core.evaluate.pairs import FloatArray
-from copick_picker.scores import (
+from copick_picker.records.scores import (
     Interval,
     LocalizationError,
     MatchCounts,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from copick_picker.records import PickSet
+from copick_picker.records.points import PickSet
 
 Picks = Mapping[str, Mapping[str, PickSet]]
 """Run name -> object name -> pick set. No entry: no such set; an empty set: looked, found none."""

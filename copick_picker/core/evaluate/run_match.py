@@ -27,8 +27,8 @@ from copick_picker.core.evaluate.pairs import (
 )
 from copick_picker.core.evaluate.plan import ScoredObject, ScoringRules
 from copick_picker.errors import DataError
-from copick_picker.records import PickSet
-from copick_picker.scores import RunObjectMatch
+from copick_picker.records.points import PickSet
+from copick_picker.records.scores import RunObjectMatch
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from copick_picker.core.localize.centres import ball_volume
-from copick_picker.records import LocalizeRules, LocalizeTarget
+from copick_picker.records.points import LocalizeRules, LocalizeTarget
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
-from copick_picker.records import LocalizeTarget
+from copick_picker.records.points import LocalizeTarget
 
 IntVolume = npt.NDArray[np.integer]
 FloatVolume = npt.NDArray[np.floating]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from copick_picker.core.localize.candidates import LOW_SCORE, NEAR_BORDER, TOO_CLOSE
-from copick_picker.records import PickLimits, PickSet
+from copick_picker.records.points import PickLimits, PickSet
 
 Number = TypeVar("Number", np.float64, np.int64)
 FloatArray = npt.NDArray[np.float64]

@@ -26,7 +26,7 @@ from copick_picker.core.localize.peaks import (
     smoothing_reach,
 )
 from copick_picker.errors import DataError
-from copick_picker.records import Localized, LocalizeRules, LocalizeTarget, PickSet
+from copick_picker.records.points import Localized, LocalizeRules, LocalizeTarget, PickSet
 
 REGION_RADII = 0.5  # radius of a peak's region where the painted radius is unknown
 FLAT_RADII = 1.0  # a flat top longer than this along an axis is no particle

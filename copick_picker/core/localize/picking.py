@@ -23,7 +23,7 @@ from copick_picker.core.localize.regions import (
     watershed_candidates,
 )
 from copick_picker.errors import DataError
-from copick_picker.records import Localized, LocalizeRules, LocalizeTarget, PickSet
+from copick_picker.records.points import Localized, LocalizeRules, LocalizeTarget, PickSet
 
 METHODS: Mapping[str, str] = {
     "watershed": "touching particles separated, centres of cut ones completed",

@@ -20,7 +20,7 @@ from copick_picker.core.segment.forward import forward, memory_guard, release_me
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.volume import PlaneReader
 from copick_picker.errors import DataError, DeviceMemoryError, SettingsError
-from copick_picker.records import InputScaling
+from copick_picker.records.runs import InputScaling
 
 Box = tuple[slice, slice, slice]
 Progress = Callable[[int, int], None]

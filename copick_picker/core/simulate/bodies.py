@@ -16,7 +16,7 @@ from copick_picker.core.simulate.orientations import random_rotations
 from copick_picker.core.simulate.plan import BeadSpec, EnvelopedSpec
 from copick_picker.core.simulate.shells import draw_ball, draw_shell
 from copick_picker.core.simulate.space import TAKEN, filled, is_free, points_are_free, take
-from copick_picker.specimens import ShellLayer
+from copick_picker.records.specimens import ShellLayer
 
 FloatArray = npt.NDArray[np.float64]
 WALL_VOLTS = 0.5

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from scipy import fft
 
 from copick_picker.core.simulate.optics import contrast_transfer, interaction_constant
-from copick_picker.core.simulate.wedge import frequencies, tilt_weights, wedge_mask
+from copick_picker.core.wedge import frequencies, tilt_weights, wedge_mask
 from copick_picker.errors import DataError
-from copick_picker.specimens import ImagingConditions
+from copick_picker.records.specimens import ImagingConditions
 
 Volume = npt.NDArray[np.float32]
 

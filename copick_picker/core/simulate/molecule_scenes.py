@@ -12,7 +12,7 @@ from copick_picker.core.simulate.orientations import random_rotations
 from copick_picker.core.simulate.placement import free_corner, overlap
 from copick_picker.core.simulate.shells import draw_ball, draw_shell
 from copick_picker.errors import DataError, UnknownNameError, choices_text
-from copick_picker.specimens import (
+from copick_picker.records.specimens import (
     ImagingConditions,
     ImagingRanges,
     MoleculeSceneSpec,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
-from copick_picker.core.simulate.wedge import frequencies
+from copick_picker.core.wedge import frequencies
 from copick_picker.errors import DataError
 
 Volume = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError
-from copick_picker.specimens import ImagingConditions
+from copick_picker.records.specimens import ImagingConditions
 
 PLANCK_JOULE_SECOND = 6.62607015e-34
 ELECTRON_MASS_KILOGRAM = 9.1093837015e-31

@@ -10,7 +10,7 @@ from scipy import ndimage
 from copick_picker.core.geometry import box_angstrom
 from copick_picker.core.simulate.placement import separated_points
 from copick_picker.core.simulate.shells import draw_ball, draw_shell
-from copick_picker.specimens import Scene, ShellLayer
+from copick_picker.records.specimens import Scene, ShellLayer
 
 Range = tuple[float, float]
 Volume = npt.NDArray[np.float32]

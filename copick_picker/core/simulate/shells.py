@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.geometry import length_to_voxels, points_to_voxels
-from copick_picker.specimens import ShellLayer
+from copick_picker.records.specimens import ShellLayer
 
 FloatArray = npt.NDArray[np.float64]
 Volume = npt.NDArray[np.float32]

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from copick_picker.core.simulate.wedge import wedge_mask
 from copick_picker.core.train.sources import FloatVolume
+from copick_picker.core.wedge import wedge_mask
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
 FloatArray = npt.NDArray[np.float64]

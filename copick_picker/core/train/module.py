@@ -16,8 +16,8 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from copick_picker.core.heads.head import outputs_of
 from copick_picker.core.segment.device import prefers_channels_last
-from copick_picker.core.train.heads import outputs_of
 from copick_picker.core.train.sampling import Batch
 from copick_picker.errors import DataError
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from copick_picker.core.heads.targets import labels_of
+from copick_picker.core.labels import LabelVolume
 from copick_picker.core.train.placement import Placement
 from copick_picker.core.train.sampling import TrainingRun, truth_of
-from copick_picker.core.train.sources import LabelVolume
-from copick_picker.core.train.targets import labels_of
 
 
 def target_slabs(
@@ -23,8 +23,8 @@ def target_slabs(
     run : TrainingRun
         A tomogram's shape, its particles and, for ``masks``, its segmentation.
     kind : str
-        One of :data:`copick_picker.core.train.targets.TARGET_KINDS`; see
-        :func:`copick_picker.core.train.targets.labels_of` for ``gaussian``.
+        One of :data:`copick_picker.core.heads.targets.TARGET_KINDS`; see
+        :func:`copick_picker.core.heads.targets.labels_of` for ``gaussian``.
     fraction : float
         Size of the target as a share of the particle's radius.
     slab_planes : int

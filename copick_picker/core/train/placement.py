@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from copick_picker.core.train.sources import FloatVolume, LabelSource, LabelVolume, PatchSource
+from copick_picker.core.labels import LabelVolume
+from copick_picker.core.train.sources import FloatVolume, LabelSource, PatchSource
 
 FloatArray = npt.NDArray[np.float64]
 Triple = tuple[int, int, int]

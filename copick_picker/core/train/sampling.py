@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.core.geometry import Triple
+from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.core.train.augmentations import (
     Plan,
     changed,
@@ -19,12 +21,11 @@ from copick_picker.core.train.augmentations import (
     stream,
 )
 from copick_picker.core.train.placement import Placement, local_radii
-from copick_picker.core.train.sources import LabelSource, PatchSource, Triple
-from copick_picker.core.train.targets import PatchTruth
+from copick_picker.core.train.sources import LabelSource, PatchSource
 from copick_picker.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
-    from copick_picker.core.train.heads import Head
+    from copick_picker.core.heads.head import Head
 
 FloatArray = npt.NDArray[np.float64]
 _INNER = (0.25, 0.75)
@@ -148,7 +149,7 @@ def batch_at(
 
     Examples
     --------
-    >>> from copick_picker.core.train.heads import HeadRules, build_head
+    >>> from copick_picker.core.heads.head import HeadRules, build_head
     >>> from copick_picker.core.train.sources import ArraySource
     >>> centres, radii = {1: np.array([[6.0, 7.0, 8.0]])}, {1: 2.0}
     >>> runs = [TrainingRun("TS_1", ArraySource(np.zeros((12, 14, 16))), centres, radii)]

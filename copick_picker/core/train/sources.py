@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.core.geometry import Triple
+from copick_picker.core.labels import LabelVolume
 from copick_picker.errors import DataError
 
 FloatVolume = npt.NDArray[np.float32]
-LabelVolume = npt.NDArray[np.uint8]
-Triple = tuple[int, int, int]
 
 
 class StoredVolume(Protocol):

@@ -1,0 +1,1 @@
+"""Heads: what a network's outputs mean, in training and in use."""

@@ -1,0 +1,1 @@
+"""What every command over the runs of a project does alike: select, resume, run, report."""

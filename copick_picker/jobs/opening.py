@@ -1,0 +1,32 @@
+"""The project that a command's settings name, opened as they say."""
+
+from copick_picker.project.copick.store import CopickStore, open_project
+from copick_picker.records.runs import Opening
+from copick_picker.settings.job import CONNECTIONS, MEMORY_BYTES, JobSettings
+
+
+def open_job(settings: JobSettings) -> CopickStore:
+    """Return the project of a command.
+
+    Parameters
+    ----------
+    settings : JobSettings
+        Which project, which split of it, how remote objects are read.
+
+    Raises
+    ------
+    ProjectError
+        If the project cannot be opened.
+    UnknownNameError
+        If it has no such split.
+    """
+    opening = Opening(
+        attempts=settings.attempts,
+        timeout_seconds=settings.timeout_seconds,
+        connections=CONNECTIONS,
+        memory_bytes=MEMORY_BYTES,
+        cache=settings.cache,
+        cache_bytes=int(settings.cache_gigabytes * 1e9),
+        split=settings.split,
+    )
+    return open_project(settings.config, opening)

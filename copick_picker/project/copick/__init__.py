@@ -1,0 +1,1 @@
+"""The project through copick: its runs, and what they hold."""

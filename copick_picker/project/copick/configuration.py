@@ -1,0 +1,136 @@
+"""copick's JSON configuration: opened with care, faults named in one line."""
+
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from copick_picker.errors import ProjectError, choices_text
+from copick_picker.project.copick.api import CopickObject, CopickRoot, from_string
+from copick_picker.project.copick.local_places import local_path
+from copick_picker.project.guards import guarded, reason, root_logging_kept
+from copick_picker.records.runs import ObjectSpec
+
+
+def open_root(path: Path) -> CopickRoot:
+    """Return copick's own project object.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        copick's JSON configuration.
+
+    Raises
+    ------
+    ProjectError
+        If the file is missing, malformed or names what cannot be opened.
+    """
+    with guarded(f"cannot read the configuration {path}"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        msg = f"the configuration {path} holds a {type(config).__name__}; expected a JSON object"
+        raise ProjectError(msg)
+    config.setdefault("config_type", "filesystem")
+    _make_folders_on_write(config)
+    try:
+        with root_logging_kept(), _said_once(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*contains invalid characters")
+            root = from_string(json.dumps(config))
+    except _portal_errors() as error:
+        words = " ".join(str(error).split())[:300]
+        msg = f"cannot open the project of {path}: the CryoET Data Portal does not answer: {words}"
+        raise ProjectError(msg) from error
+    except (ValueError, TypeError, OSError, ImportError, LookupError, AttributeError) as error:
+        msg = f"cannot open the project of {path}: {_config_reason(error)}"
+        raise ProjectError(msg) from error
+    _check_folders(config, path)
+    return root
+
+
+def _portal_errors() -> tuple[type[Exception], ...]:
+    """Return what the portal's client raises, where copick has imported it."""
+    module = sys.modules.get("gql.transport.exceptions")
+    return () if module is None else (module.TransportError,)
+
+
+@contextmanager
+def _said_once() -> Iterator[None]:
+    """Keep copick and its clients from saying each attempt: the last one becomes our error."""
+    loggers = [logging.getLogger(name) for name in ("copick", "urllib3", "gql")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def object_spec(item: CopickObject, location: str) -> ObjectSpec:
+    """Return a pickable object of copick as our record.
+
+    Parameters
+    ----------
+    item : copick object
+        What the configuration says of it.
+    location : str
+        Where the project was opened from, for messages.
+
+    Raises
+    ------
+    ProjectError
+        If it has no label, or thresholds and weights that are no numbers.
+    """
+    metadata = item.metadata or {}
+    if item.label is None:
+        msg = f"object {item.name} of {location} has no label"
+        raise ProjectError(msg)
+    weight = metadata.get("score_weight", metadata.get("weight", 1.0))
+    threshold = metadata.get("score_threshold")
+    with guarded(f"object {item.name} of {location}: score_threshold and score_weight are numbers"):
+        return ObjectSpec(
+            name=str(item.name),
+            label=int(item.label),
+            radius_angstrom=None if item.radius is None else float(item.radius),
+            score_threshold=None if threshold is None else float(threshold),
+            score_weight=float(weight),
+            is_particle=bool(item.is_particle),
+        )
+
+
+def _make_folders_on_write(config: dict[str, Any]) -> None:
+    """Let copick make the folders of chunks on a local file system; without it it cannot write."""
+    if local_path(config.get("overlay_root")) is not None:
+        config["overlay_fs_args"] = {"auto_mkdir": True, **(config.get("overlay_fs_args") or {})}
+
+
+def _check_folders(config: dict[str, Any], path: Path) -> None:
+    """Raise where copick would find no runs, without a word, in a project on this machine."""
+    places = [config.get(name) for name in ("overlay_root", "static_root") if config.get(name)]
+    folders = [local_path(place) for place in places]
+    for folder in folders:
+        if folder is not None and set("*?[") & set(str(folder.absolute())):
+            msg = f"the project of {path} lies in {folder}: copick cannot list paths with * ? ["
+            raise ProjectError(msg)
+    if config["config_type"] == "filesystem" and not any(
+        folder is None or folder.is_dir() for folder in folders
+    ):
+        msg = f"the project of {path} has no folder {choices_text(places)}"
+        raise ProjectError(msg)
+
+
+def _config_reason(error: Exception) -> str:
+    """Return what is wrong with a configuration, one clause a field."""
+    if not isinstance(error, ValidationError):
+        return reason(error)
+    return "; ".join(
+        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+        for fault in error.errors()
+    )

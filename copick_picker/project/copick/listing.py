@@ -1,0 +1,159 @@
+"""What a run holds, by key, listed afresh each time: another process may have written.
+
+copick concatenates static and overlay items; of two with one key the overlay's counts, which is
+where we write.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from copick_picker.project.copick import portal_items
+from copick_picker.project.copick.api import CopickRun
+from copick_picker.project.guards import guarded
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+
+
+def spacing_of(voxel_spacing: float) -> float:
+    """Return a voxel spacing as copick's paths hold it: three decimals, a Python float.
+
+    Parameters
+    ----------
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    """
+    return round(float(voxel_spacing), 3)
+
+
+def tomogram_items(run: CopickRun) -> dict[TomogramKey, Any]:
+    """Return the tomograms of a copick run by key, sorted.
+
+    Tomograms of the portal that copick names alike are told apart by their number: ``wbp#1234``.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    with (
+        guarded(f"cannot list the tomograms of run {run.name}"),
+        _malformed_named(run, "VoxelSpacing*", _is_spacing_folder),
+    ):
+        run.refresh_voxel_spacings()
+        pairs = [
+            (spacing_of(spacing.voxel_size), item)
+            for spacing in run.voxel_spacings
+            for item in spacing.tomograms
+        ]
+        numbers: dict[tuple[str, float], set[int]] = {}
+        for spacing, item in pairs:
+            number = portal_items.tomogram_number(item)
+            if number is not None:
+                numbers.setdefault((str(item.tomo_type), spacing), set()).add(number)
+        found = {}
+        for spacing, item in pairs:
+            name, number = str(item.tomo_type), portal_items.tomogram_number(item)
+            if number is not None and len(numbers[name, spacing]) > 1:
+                name = f"{name}#{number}"
+            alignment_id = portal_items.tomogram_alignment(item)
+            found[TomogramKey(name, spacing, alignment_id)] = item
+    return dict(sorted(found.items()))
+
+
+def feature_items(run: CopickRun) -> dict[FeatureKey, Any]:
+    """Return the feature volumes of a copick run by key, sorted.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    found = {}
+    for tomogram, item in tomogram_items(run).items():
+        with guarded(f"cannot list the features of {tomogram} of run {run.name}"):
+            item.refresh_features()
+            for feature in item.features:
+                key = FeatureKey(
+                    tomogram.tomogram_type, tomogram.voxel_spacing, str(feature.feature_type)
+                )
+                found[key] = feature
+    return dict(sorted(found.items()))
+
+
+def segmentation_items(run: CopickRun) -> dict[SegmentationKey, Any]:
+    """Return the binary and multilabel segmentations of a copick run by key, sorted.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    with guarded(f"cannot list the segmentations of run {run.name}"):
+        run.refresh_segmentations()
+        found = {
+            SegmentationKey(
+                name=str(item.name),
+                user_id=str(item.user_id),
+                session_id=str(item.session_id),
+                voxel_spacing=spacing_of(item.voxel_size),
+                is_multilabel=bool(item.is_multilabel),
+            ): item
+            for item in run.get_segmentations()
+        }
+    return dict(sorted(found.items()))
+
+
+def picks_items(run: CopickRun) -> dict[PicksKey, Any]:
+    """Return the pick sets of a copick run by key, sorted.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    with (
+        guarded(f"cannot list the picks of run {run.name}"),
+        _malformed_named(run, "Picks/*.json", _is_picks_file),
+    ):
+        run.refresh_picks()
+        found = {
+            PicksKey(
+                str(item.pickable_object_name),
+                str(item.user_id),
+                str(item.session_id),
+                portal_items.picks_origin(item),
+            ): item
+            for item in run.picks
+        }
+    return dict(sorted(found.items()))
+
+
+@contextmanager
+def _malformed_named(
+    run: CopickRun, pattern: str, is_valid: Callable[[str], bool]
+) -> Iterator[None]:
+    """Say which name breaks copick's listing: copick itself raises a bare IndexError."""
+    try:
+        yield
+    except (IndexError, ValueError) as error:
+        for side in ("overlay", "static"):
+            filesystem = getattr(run, f"fs_{side}", None)
+            paths = (
+                filesystem.glob(f"{getattr(run, f'{side}_path')}/{pattern}") if filesystem else []
+            )
+            for path in paths:
+                if not is_valid(path.rstrip("/").rsplit("/", 1)[-1]):
+                    msg = f"copick cannot read the name {path}; rename or remove it"
+                    raise ValueError(msg) from error
+        raise
+
+
+def _is_spacing_folder(name: str) -> bool:
+    try:
+        return float(name.removeprefix("VoxelSpacing")) > 0
+    except ValueError:
+        return False
+
+
+def _is_picks_file(name: str) -> bool:
+    return name.startswith(".") or name.count("_") >= 2

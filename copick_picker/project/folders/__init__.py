@@ -1,0 +1,1 @@
+"""Folders of our own beside a project: models, scores, trainings."""

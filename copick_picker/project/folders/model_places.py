@@ -1,0 +1,130 @@
+"""Folders of models: how they are told from others, and whether new ones may take their place."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from copick_picker.errors import CheckpointError, ConflictError
+from copick_picker.project.folders.project_folder import foreign_files
+from copick_picker.project.standing import own_folder, standing_at
+
+CARD_FILE = "model.yaml"
+WEIGHTS_FILE = "weights.safetensors"
+CROP_FILE = "crop.safetensors"
+CURVE_FILE, README_FILE = "curve.csv", "README.md"
+"""What ``train`` puts beside a model."""
+README_HASH = "readme_sha256"
+"""Key in the provenance of its card. The curve holds times, so that its hash would differ between
+trainings that give the same model."""
+
+
+def is_model_folder(path: Path) -> bool:
+    """Return whether a path looks like one of our model folders.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Any path.
+    """
+    return path.is_dir() and (path / CARD_FILE).is_file()
+
+
+def check_free_model(folder: Path, *, overwrite: bool) -> None:
+    """Raise where a model folder cannot be written without losing something.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder to make or to replace.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+
+    Raises
+    ------
+    CheckpointError
+        If anything stands there that may not be replaced.
+    """
+    found = standing_at(folder, own_folder(foreign_in_model))
+    if found is None or (overwrite and found.is_replaceable):
+        return
+    reason = f"it is not a model alone ({found.words})"
+    if not is_model_folder(folder):
+        reason = f"it is not a model ({found.words})"
+    if found.is_replaceable:
+        reason = f"use overwrite to replace it (found: {found.words})"
+    msg = f"{folder} exists; {reason}"
+    raise CheckpointError(msg)
+
+
+def foreign_in_model(folder: Path) -> list[str]:
+    """Return all in a folder that is no part of a model.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A model folder, or any other.
+    """
+    if folder.is_symlink():
+        return [folder.name]
+    card = _card(folder / CARD_FILE)
+    if "weights_sha256" not in card:
+        return foreign_files(folder, ())
+    own, readme = [CARD_FILE, WEIGHTS_FILE, CROP_FILE], folder / README_FILE
+    known = (card.get("provenance") or {}).get(README_HASH)
+    if known is not None:
+        own.append(CURVE_FILE)
+        is_own = readme.is_file() and hashlib.sha256(readme.read_bytes()).hexdigest() == known
+        own += [README_FILE] if is_own else []
+    return foreign_files(folder, own)
+
+
+def _card(file: Path) -> dict[str, Any]:
+    """Return a model's card, as far as it is one."""
+    try:
+        content = yaml.safe_load(file.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return dict(content) if isinstance(content, dict) else {}
+
+
+def check_free_models(output: Path, *, overwrite: bool) -> None:
+    """Raise where a model, or a folder of models, cannot be written without losing something.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+        Folder to make or to replace.
+    overwrite : bool
+        Whether existing models are replaced.
+
+    Raises
+    ------
+    ConflictError
+        If anything stands there that may not be replaced.
+    """
+    found = standing_at(output, own_folder(_foreign_in_models))
+    if found is None or (overwrite and found.is_replaceable):
+        return
+    if overwrite:
+        msg = f"{output} holds other things than models ({found.words}); name another output"
+    else:
+        msg = (
+            f"{output} exists and was not made by this training; use --overwrite or another output "
+            f"(found: {found.words})"
+        )
+    raise ConflictError(msg)
+
+
+def _foreign_in_models(folder: Path) -> list[str]:
+    if is_model_folder(folder):
+        return foreign_in_model(folder)
+    found = []
+    for name in foreign_files(folder, ()):
+        inside = folder / name.rstrip("/")
+        if inside.is_dir() and is_model_folder(inside) and not inside.is_symlink():
+            found += [f"{name}{each}" for each in foreign_in_model(inside)]
+        else:
+            found.append(name)
+    return found

@@ -1,0 +1,339 @@
+"""Folders that a command makes with a whole project in them: whose is what, and how it is replaced.
+
+A command that begins anew replaces only what it made itself. The rest, such as picks that a user
+has put into the project since, is listed, so that the command can refuse. What is replaced waits in
+``FOLDER.replaced`` until the new project stands.
+"""
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from copick_picker.errors import ConflictError, choices_text
+from copick_picker.project.copick.provenance import ATTRIBUTE, from_stored, from_yaml
+from copick_picker.project.files import is_temporary, remove_at_once, remove_stale
+from copick_picker.project.guards import broken, guarded
+from copick_picker.project.standing import local_files, own_folder, standing_at
+from copick_picker.project.zarr_survey import LITTER, zarr_group
+
+_RUNS = "ExperimentRuns"
+_DEPTH = 4
+"""Names in the path of a stored object: runs, run, kind or spacing, object."""
+_COPICKS_OWN = ".meta"
+_ASIDE_MARK = ".copick-picker-replaced"
+"""File in what was moved aside: it goes when the new results stand."""
+_HASHES = "files_sha256"
+"""Key in the file that tells of a folder of results: name -> hash of the others."""
+_PICKS = ("*.json", "*.provenance.yaml", "*.mask-distances.csv")
+_NAMED = 5
+
+Foreign = Callable[[Path], Sequence[str]]
+"""Names all in a folder that a command did not make."""
+IsOwn = Callable[[str, str, Mapping[str, Any]], bool]
+"""Takes the run and the name of a stored object's file, and our record of it."""
+
+
+def foreign_in_project(root: Path, is_own: IsOwn) -> list[str]:
+    """Return all that a command did not make in a project's root, as paths below it.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Overlay of a project; it need not exist.
+    is_own : callable
+        Whether such an object was made by the command. Objects without a record of ours, and picks
+        that were changed since, are nobody's but the user's.
+    """
+    found = []
+    for path in _leaves(root):
+        parts = path.relative_to(root).parts
+        is_object = len(parts) == _DEPTH and parts[0] == _RUNS
+        if not (is_object and _is_own_object(path, parts[1], is_own)):
+            found.append("/".join(parts))
+    return sorted(found)
+
+
+def foreign_files(folder: Path, own_files: Sequence[str]) -> list[str]:
+    """Return all in a folder of results that its command does not put there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    own_files : sequence of str
+        Names, or globs, of files that such a folder holds.
+    """
+    return sorted(
+        path.name + ("/" if path.is_dir() else "")
+        for path in _entries(folder)
+        if path.is_symlink()
+        or not path.is_file()
+        or not any(fnmatch(path.name, own) for own in own_files)
+    )
+
+
+def files_below(folder: Path) -> list[str]:
+    """Return all files, links and stores below a folder, as paths that begin with its name.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    """
+    return [str(path.relative_to(folder.parent)) for path in _leaves(folder)]
+
+
+def signed(files: Mapping[str, bytes], index: str) -> dict[str, bytes]:
+    """Return the files of a folder of results, with their hashes in the file that tells of all.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+        File name -> content.
+    index : str
+        Name of a JSON file among them.
+    """
+    hashes = {
+        name: hashlib.sha256(data).hexdigest() for name, data in files.items() if name != index
+    }
+    content = {**json.loads(files[index]), _HASHES: hashes}
+    return {**files, index: (json.dumps(content, indent=1) + "\n").encode()}
+
+
+def foreign_results(folder: Path, index: str) -> list[str]:
+    """Return all in a folder of results that its command did not write, or that was edited since.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; it need not exist.
+    index : str
+        The JSON file that holds the hashes of the others.
+    """
+    try:
+        content = json.loads((folder / index).read_bytes())
+        hashes = dict(content[_HASHES])
+    except broken():
+        return foreign_files(folder, ())
+    foreign = foreign_files(folder, (index, *(glob.escape(name) for name in hashes)))
+    changed = [
+        name
+        for name, digest in hashes.items()
+        if (folder / name).is_file()
+        and hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest
+    ]
+    return sorted({*foreign, *changed})
+
+
+def refuse_foreign(folder: Path | str, command: str, foreign: Sequence[str]) -> None:
+    """Raise where a folder that is to be begun anew holds what its command did not make.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or str
+        The folder, for the message.
+    command : str
+        Name of the command.
+    foreign : sequence of str
+        What was found, as paths below the folder.
+
+    Raises
+    ------
+    ConflictError
+        With their number and the first of them.
+    """
+    if not foreign:
+        return
+    more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
+    msg = (
+        f"{folder} holds other things ({choices_text(foreign[:_NAMED])}{more}): {len(foreign)} not "
+        f"made by {command}, or changed since; move them away or name another folder"
+    )
+    raise ConflictError(msg)
+
+
+def check_free_folder(target: Path, index: str, *, overwrite: bool) -> None:
+    """Raise where a folder of results cannot be written without losing something.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        Folder that will be made or replaced.
+    index : str
+        The JSON file in such a folder that tells of the others: nothing else is ever replaced.
+    overwrite : bool
+        Whether an older folder of results may be replaced.
+
+    Raises
+    ------
+    ConflictError
+        If anything stands there that may not be replaced.
+    """
+    found = standing_at(target, own_folder(lambda folder: foreign_results(folder, index)))
+    if found is None:
+        return
+    if not found.is_replaceable and not target.is_dir():
+        msg = f"{target} is {found.words}; expected the name of a folder"
+        raise ConflictError(msg)
+    if not found.is_replaceable:
+        refuse_foreign(f"the folder {target}", "the command", foreign_results(target, index))
+        found.check_replaceable(str(target), advice="another folder")
+    if not overwrite:
+        msg = f"the folder {target} exists; use --overwrite or name another (found: {found.words})"
+        raise ConflictError(msg)
+
+
+def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
+    """Move earlier results aside, beside their folder, where they wait until new ones stand.
+
+    What waits there already is the last that was whole; what stands in the folder is then a
+    beginning that was never finished, and goes.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    command : str
+        Name of the command.
+    foreign : callable
+        What a folder holds that the command did not make.
+
+    Raises
+    ------
+    ConflictError
+        If the folder, or what waits beside it, holds such things.
+    ProjectError
+        If it cannot be moved.
+    """
+    if folder.name in ("", ".."):
+        msg = f"{command} --overwrite cannot replace the current folder; name another folder"
+        raise ConflictError(msg)
+    aside = aside_of(folder)
+    for place in (folder, aside):
+        remove_stale(place)
+        if os.path.lexists(place):
+            refuse_foreign(place, command, foreign(place))
+    if os.path.lexists(aside) and not _is_aside(aside):
+        msg = f"{aside} is in the way, and {command} did not put it there; move it away"
+        raise ConflictError(msg)
+    if not os.path.lexists(folder):
+        return
+    if os.path.lexists(aside):
+        remove_at_once(folder)
+        return
+    with guarded(f"cannot move {folder} aside"):
+        (folder / _ASIDE_MARK).write_bytes(b"")
+        folder.rename(aside)
+
+
+def end_anew(folder: Path, foreign: Foreign) -> str:
+    """Remove what waited aside, once the new results stand; return why it stays, if it does.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder of the new results.
+    foreign : callable
+        What a folder holds that the command did not make.
+    """
+    if folder.name in ("", ".."):  # never begun anew
+        return ""
+    aside = aside_of(folder)
+    for place in (folder, aside):
+        remove_stale(place)
+    if not _is_aside(aside):
+        return ""
+    others = foreign(aside)
+    if others:
+        return f"kept {aside}: it contains {choices_text(others[:_NAMED])}"
+    remove_at_once(aside)
+    return ""
+
+
+def _is_aside(aside: Path) -> bool:
+    return not aside.is_symlink() and (aside / _ASIDE_MARK).is_file()
+
+
+def aside_of(folder: Path) -> Path:
+    """Return where the earlier results of a folder wait.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    """
+    return folder.with_name(f"{folder.name}.replaced")
+
+
+def _leaves(folder: Path) -> Iterator[Path]:
+    """Yield files, links and stores below a folder; what nobody made for keeps is left out."""
+    for path in _entries(folder):
+        if path.is_symlink() or not path.is_dir() or path.suffix == ".zarr":
+            yield path
+        else:
+            yield from _leaves(path)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what a folder holds, less copick's marks, leftovers and what systems put there."""
+    if not folder.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not (is_temporary(path) or (path.is_file() and _is_nobodys(path.name)))
+    ]
+
+
+def _is_nobodys(name: str) -> bool:
+    return name in (_COPICKS_OWN, _ASIDE_MARK) or LITTER.fullmatch(name) is not None
+
+
+def _is_own_object(path: Path, run_name: str, is_own: IsOwn) -> bool:
+    if path.is_symlink():
+        return False
+    try:
+        record = _volume_record(path) if path.suffix == ".zarr" else _picks_record(path)
+    except broken():
+        return False
+    return record is not None and is_own(run_name, path.name, record)
+
+
+def _volume_record(path: Path) -> dict[str, Any] | None:
+    """Return our record of a store that holds nothing but a volume, unchanged since.
+
+    The record is written last: whatever is younger in the store was changed since.
+    """
+    if not zarr_group(local_files(), str(path))[1]:
+        return None
+    attributes = path / ".zattrs"
+    told = attributes if attributes.is_file() else path / "zarr.json"
+    written = told.stat().st_mtime_ns
+    if any(each.stat().st_mtime_ns > written for each in path.rglob("*") if each.is_file()):
+        return None
+    if attributes.is_file():
+        content = json.loads(attributes.read_bytes())
+    else:
+        content = json.loads((path / "zarr.json").read_bytes()).get("attributes", {})
+    return from_stored(content.get(ATTRIBUTE))
+
+
+def _picks_record(path: Path) -> dict[str, Any] | None:
+    """Return our record of picks, also for the files beside them."""
+    from copick_picker.project.copick.pick_files import record_of_picks
+
+    if path.parent.name != "Picks" or not any(fnmatch(path.name, each) for each in _PICKS):
+        return None
+    stem = path.name
+    for ending in _PICKS:
+        stem = stem.removesuffix(ending[1:])
+    picks = path.with_name(f"{stem}.json")
+    if not picks.exists():  # a write of ours that was cut off after the record
+        record = from_yaml(path.with_name(f"{stem}.provenance.yaml").read_bytes(), path.name)
+        return from_stored(record)
+    return record_of_picks(local_files(), str(picks))

@@ -1,0 +1,1 @@
+"""What a project holds, listed without reading voxels."""

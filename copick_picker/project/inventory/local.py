@@ -1,0 +1,325 @@
+"""What a project on this machine holds, from its folders and small metadata files alone.
+
+copick's own listing globs each folder of a run several times and makes an object of each entry;
+here each folder is read once. The names are read as copick 1.31 reads them, and a test holds both
+listings together.
+"""
+
+import functools
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from copick_picker.errors import choices_text
+from copick_picker.project.copick.local_places import local_path
+from copick_picker.project.copick.provenance import ATTRIBUTE, is_unfinished
+from copick_picker.project.guards import guarded, reason
+from copick_picker.project.inventory.records import RunInventory, StoredItem, scores_text
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.runs import ObjectSpec
+
+_SPACING = "VoxelSpacing"
+_FEATURES = "_features.zarr"
+_SEGMENTATIONS = {
+    "Segmentations": "",
+    "InstanceSegmentations": "?instance=true",
+    "PanopticSegmentations": "?panoptic=true",
+}
+_MULTILABEL = "-multilabel"
+_KINDS = ("tomogram", "feature", "segmentation", "picks")
+_HALF_WRITTEN = "half-written: its writer was stopped; make it again"
+
+
+class LocalInventory:
+    """A project on this machine: see ``Inventory`` for what each method promises.
+
+    Parameters
+    ----------
+    location : str
+        Where the project was opened from.
+    objects : list of ObjectSpec
+        Its objects.
+    roots : list of pathlib.Path
+        Folders of the project, the overlay's last: of two things with one name it counts.
+    """
+
+    def __init__(self, location: str, objects: list[ObjectSpec], roots: list[Path]) -> None:
+        self.location = location
+        self._objects = sorted(objects, key=lambda spec: (spec.label, spec.name))
+        self._roots = roots
+
+    @classmethod
+    def opened(cls, config: Mapping[str, Any], location: str) -> "LocalInventory | None":
+        """Return the project of a configuration; None where copick has to open it, or to complain.
+
+        Parameters
+        ----------
+        config : mapping
+            Content of copick's configuration.
+        location : str
+            Where it was read from, for messages.
+        """
+        if config.get("config_type", "filesystem") != "filesystem":
+            return None
+        places = [config.get("static_root"), config.get("overlay_root")]
+        roots = [local_path(place) for place in places if place]
+        found = [root for root in roots if root is not None]
+        objects = _objects(config.get("pickable_objects"))
+        if len(found) < len(roots) or objects is None or config.get("overlay_root") is None:
+            return None
+        if not any(root.is_dir() for root in found):
+            return None
+        return cls(location, objects, list(dict.fromkeys(found)))
+
+    def objects(self) -> list[ObjectSpec]:
+        """Return the pickable objects, by label."""
+        return list(self._objects)
+
+    def run_names(self) -> list[str]:
+        """Return all run names, sorted."""
+        names: set[str] = set()
+        with guarded(f"cannot list the runs of {self.location}"):
+            for root in self._roots:
+                folder = root / "ExperimentRuns"
+                names |= {entry.name for entry in _entries(folder) if entry.is_dir()}
+        return sorted(name for name in names if not name.startswith("."))
+
+    def run(self, run_name: str, *, details: bool) -> RunInventory:
+        """Return what a run holds: shapes and sizes of pick files always, the rest with details."""
+        found: dict[tuple[str, str], StoredItem] = {}
+        troubles: list[str] = []
+        with guarded(f"cannot list run {run_name} of {self.location}"):
+            for root in self._roots:
+                listing = _Listing(str(root / "ExperimentRuns" / run_name), details, troubles)
+                for item in listing.items():
+                    twice = (item.kind, item.uri) in found
+                    if twice and self._roots[0] is not root:
+                        troubles.append(
+                            f"{item.kind} {item.uri} stands in the static part too; this one counts"
+                        )
+                    found[item.kind, item.uri] = item
+        if not any(kind == "tomogram" for kind, _ in found):
+            troubles.append("no tomogram")
+        ordered = sorted(found.values(), key=lambda item: (_KINDS.index(item.kind), item.uri))
+        return RunInventory(run_name, tuple(ordered), tuple(troubles))
+
+
+@dataclass
+class _Listing:
+    """One folder of one run."""
+
+    folder: str
+    details: bool
+    troubles: list[str]
+
+    def items(self) -> Iterator[StoredItem]:
+        """Yield everything in the folder; note what is wrong with names and leftovers."""
+        for entry in _entries(self.folder):
+            if entry.name == "Picks":
+                yield from self._picks(entry.path)
+            elif entry.name in _SEGMENTATIONS:
+                yield from self._segmentations(entry.path, _SEGMENTATIONS[entry.name])
+            elif entry.name.startswith(_SPACING):
+                spacing = _number(entry.name.removeprefix(_SPACING))
+                if spacing is None:
+                    self.troubles.append(f"copick cannot read the name {entry.name}")
+                else:
+                    yield from self._tomograms(entry.path, round(spacing, 3))
+
+    def _visible(self, folder: str, suffix: str) -> Iterator[os.DirEntry[str]]:
+        for entry in _entries(folder):
+            if entry.name.endswith(".tmp"):
+                self.troubles.append(f"{entry.name} was left by a write that was stopped")
+            elif entry.name.endswith(suffix) and not entry.name.startswith("."):
+                yield entry
+
+    def _tomograms(self, folder: str, spacing: float) -> Iterator[StoredItem]:
+        stores = [entry for entry in self._visible(folder, ".zarr") if entry.is_dir()]
+        types = {entry.name.removesuffix(".zarr") for entry in stores}
+        types = {name for name in types if "features" not in name}
+        for entry in stores:
+            name = entry.name.removesuffix(".zarr")
+            if name in types:
+                item = StoredItem("tomogram", str(TomogramKey(name, spacing)), name)
+                yield self._volume(entry.path, replace(item, voxel_spacing=spacing))
+            for tomogram_type in types:
+                prefix = f"{tomogram_type}_"
+                if entry.name.startswith(prefix) and entry.name.endswith(_FEATURES):
+                    feature = entry.name.removeprefix(prefix).removesuffix(_FEATURES)
+                    uri = str(FeatureKey(tomogram_type, spacing, feature))
+                    item = StoredItem("feature", uri, feature, voxel_spacing=spacing)
+                    yield self._volume(entry.path, item)
+
+    def _segmentations(self, folder: str, query: str) -> Iterator[StoredItem]:
+        for entry in self._visible(folder, ".zarr"):
+            parts = entry.name.removesuffix(".zarr").split("_", 3)
+            spacing = _number(parts[0])
+            if len(parts) != 4 or spacing is None or not all(parts) or not entry.is_dir():
+                self.troubles.append(f"copick does not list {entry.name}: its name is no URI")
+                continue
+            _, user_id, session_id, name = parts
+            multilabel = not query and name.endswith(_MULTILABEL)
+            name = name.removesuffix(_MULTILABEL) if multilabel else name
+            key = SegmentationKey(name, user_id, session_id, round(spacing, 3), multilabel)
+            item = StoredItem(
+                "segmentation", f"{key}{query}", name, user_id, session_id, round(spacing, 3)
+            )
+            yield self._volume(entry.path, item)
+
+    def _picks(self, folder: str) -> Iterator[StoredItem]:
+        for entry in self._visible(folder, ".json"):
+            parts = entry.name.removesuffix(".json").split("_")
+            if len(parts) < 3:
+                self.troubles.append(f"copick cannot read the name {entry.name}")
+                continue
+            user_id, session_id, name = parts[:3]
+            uri = str(PicksKey(name, user_id, session_id))
+            n_bytes = entry.stat().st_size
+            item = StoredItem("picks", uri, name, user_id, session_id, n_bytes=n_bytes)
+            if n_bytes == 0:
+                item = replace(item, trouble="the file is empty")
+            elif self.details:
+                item = _with_points(Path(entry.path), item)
+            yield item
+
+    def _volume(self, path: str, item: StoredItem) -> StoredItem:
+        """Return the item with its shape, and what is wrong with the store."""
+        try:
+            array, attributes = _metadata(path)
+            shape, chunks = tuple(array["shape"]), _chunks(array)
+        except FileNotFoundError:
+            return replace(item, trouble=_without_array(path))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return replace(item, trouble=f"its metadata cannot be read: {reason(error)}")
+        item = replace(item, shape=shape)
+        if array.get("zarr_format") == 3 and _reads_zarr_2_alone():
+            item = replace(
+                item, trouble="stored as zarr v3, which the installed zarr 2 cannot read"
+            )
+        elif is_unfinished(attributes.get(ATTRIBUTE)):
+            item = replace(item, trouble=_HALF_WRITTEN)
+        if not self.details:
+            return item
+        stored, expected = _stored_chunks(f"{path}/0"), _expected(shape, chunks)
+        item = replace(item, n_bytes=_size(path))
+        if stored == 0:
+            item = replace(item, trouble=f"no data: none of its {expected} chunks is stored")
+        elif stored < expected and item.kind == "tomogram":
+            missing = f"{expected - stored} of {expected} chunks are not stored, read as zeros"
+            item = replace(item, trouble=missing)
+        return item
+
+
+def _objects(entries: object) -> list[ObjectSpec] | None:
+    """Return the objects of a configuration; None where an entry is not as copick wants it."""
+    if not isinstance(entries, list):
+        return None
+    found = []
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            return None
+        label, radius = entry.get("label", 1), entry.get("radius")
+        is_particle = entry.get("is_particle")
+        numbers = type(label) is int and label != 0 and isinstance(radius, int | float | None)
+        if not numbers or not isinstance(is_particle, bool):
+            return None
+        found.append(ObjectSpec(entry["name"], label, radius, is_particle=is_particle))
+    return found
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _metadata(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return metadata of array "0" and the attributes of a store, zarr 2 or 3."""
+    try:
+        array = _json(f"{path}/0/.zarray")
+    except FileNotFoundError:
+        return _json(f"{path}/0/zarr.json"), _json(f"{path}/zarr.json").get("attributes", {})
+    try:
+        return array, _json(f"{path}/.zattrs")
+    except FileNotFoundError:
+        return array, {}
+
+
+def _without_array(path: str) -> str:
+    """Return what is wrong with a store that has no array "0"."""
+    names = [
+        entry.name
+        for entry in _entries(path)
+        if any(Path(entry.path, name).is_file() for name in (".zarray", "zarr.json"))
+    ]
+    if not names:
+        return "half-written: it holds no array"
+    return f"it has no array 0 (its arrays: {choices_text(sorted(names))})"
+
+
+@functools.cache
+def _reads_zarr_2_alone() -> bool:
+    return int(metadata.version("zarr").split(".")[0]) < 3
+
+
+def _json(path: str) -> dict[str, Any]:
+    with open(path, "rb") as file:  # noqa: PTH123 (a Path costs as much as reading the file)
+        content = json.loads(file.read())
+    if not isinstance(content, dict):
+        msg = f"{path} holds a {type(content).__name__}"
+        raise TypeError(msg)
+    return content
+
+
+def _chunks(array: Mapping[str, Any]) -> tuple[int, ...]:
+    if "chunks" in array:
+        return tuple(array["chunks"])
+    return tuple(array["chunk_grid"]["configuration"]["chunk_shape"])
+
+
+def _expected(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
+    return math.prod(-(-size // chunk) for size, chunk in zip(shape, chunks, strict=True))
+
+
+def _stored_chunks(path: str) -> int:
+    return sum(
+        not name.startswith(".") and name != "zarr.json"
+        for _, _, files in os.walk(path)
+        for name in files
+    )
+
+
+def _size(path: str) -> int:
+    return sum(
+        os.stat(f"{folder}/{name}").st_size  # noqa: PTH116 (a Path costs as much as the call)
+        for folder, _, files in os.walk(path)
+        for name in files
+    )
+
+
+def _with_points(path: Path, item: StoredItem) -> StoredItem:
+    """Return the item with the number of its picks and the range of their scores."""
+    try:
+        points = _json(str(path)).get("points") or []
+        scores = [point.get("score") for point in points]
+        values = [1.0 if score is None else float(score) for score in scores]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return replace(item, trouble=f"it cannot be read: {reason(error)}")
+    low, high = (min(values), max(values)) if values else (None, None)
+    return replace(item, n_picks=len(points), scores=scores_text(low, high))

@@ -1,0 +1,1 @@
+"""What the CryoET Data Portal says of itself."""

@@ -1,0 +1,1 @@
+"""Objects of remote stores, read safely and kept."""

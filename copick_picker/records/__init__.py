@@ -1,0 +1,1 @@
+"""Plain records that every layer may use: keys, points, runs, scores."""

@@ -1,0 +1,87 @@
+"""Keys of what a run holds: tomograms, feature volumes, segmentations, picks."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, order=True)
+class TomogramKey:
+    """Which tomogram of a run: ``type@voxel_spacing``."""
+
+    tomogram_type: str
+    voxel_spacing: float
+    alignment_id: int | None = field(default=None, compare=False, repr=False)
+    """Alignment on the CryoET Data Portal; None where unknown."""
+
+    def __str__(self) -> str:
+        """Return the copick URI."""
+        return f"{self.tomogram_type}@{round(self.voxel_spacing, 3)}"
+
+
+@dataclass(frozen=True, order=True)
+class SegmentationKey:
+    """Which segmentation of a run: ``name:user/session@voxel_spacing``."""
+
+    name: str
+    user_id: str
+    session_id: str
+    voxel_spacing: float
+    is_multilabel: bool = True
+
+    def __str__(self) -> str:
+        """Return the copick URI."""
+        query = "?multilabel=true" if self.is_multilabel else ""
+        where = f"{self.name}:{self.user_id}/{self.session_id}"
+        return f"{where}@{round(self.voxel_spacing, 3)}{query}"
+
+
+@dataclass(frozen=True, order=True)
+class PicksKey:
+    """Which picks of a run: ``object:user/session``."""
+
+    object_name: str
+    user_id: str
+    session_id: str
+    origin: "PicksOrigin | None" = field(default=None, compare=False, repr=False)
+    """What the CryoET Data Portal says of them; None for all others."""
+
+    def __str__(self) -> str:
+        """Return the copick URI."""
+        return f"{self.object_name}:{self.user_id}/{self.session_id}"
+
+
+@dataclass(frozen=True)
+class PicksOrigin:
+    """Where picks of the CryoET Data Portal come from.
+
+    Attributes
+    ----------
+    annotation_id : int
+        Number of the annotation.
+    deposition_id : int or None
+        Who deposited it.
+    is_truth : bool
+        Whether the portal marks it as ground truth.
+    authors : tuple of str
+        Of the annotation.
+    alignment_id : int or None
+        The alignment that the coordinates belong to.
+    """
+
+    annotation_id: int
+    deposition_id: int | None
+    is_truth: bool
+    authors: tuple[str, ...]
+    alignment_id: int | None
+
+
+@dataclass(frozen=True, order=True)
+class FeatureKey:
+    """Which feature volume of a run: ``type@voxel_spacing:feature``."""
+
+    tomogram_type: str
+    voxel_spacing: float
+    feature_type: str
+
+    def __str__(self) -> str:
+        """Return the copick URI."""
+        return f"{self.tomogram_type}@{round(self.voxel_spacing, 3)}:{self.feature_type}"

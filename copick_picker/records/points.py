@@ -1,0 +1,250 @@
+"""Picks: points with scores, how they are found, and their form in other programs' files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class PickSet:
+    """Stored or computed picks of one object in one run.
+
+    Attributes
+    ----------
+    object_name : str
+        Name of the object.
+    points_xyz : numpy.ndarray, shape (n, 3), float64
+        Centres (x, y, z) in Angstrom; (0, 3) where there are none.
+    scores : numpy.ndarray, shape (n,), float64
+        Score of each pick, in [0, 1] where this package made it.
+    rotations : numpy.ndarray, shape (n, 3, 3), float64, or None
+        Rotation of the particle's axes to the tomogram's (x, y, z); None where none is known.
+    instance_ids : numpy.ndarray, shape (n,), int64, or None
+        Filament of each pick, from 1; None where there are none.
+    """
+
+    object_name: str
+    points_xyz: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    rotations: npt.NDArray[np.float64] | None = None
+    instance_ids: npt.NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        """Check shapes, so that a swapped axis never travels far."""
+        if self.points_xyz.ndim != 2 or self.points_xyz.shape[1] != 3:
+            msg = f"picks of {self.object_name} have shape {self.points_xyz.shape}, not (n, 3)"
+            raise DataError(msg)
+        if self.scores.shape != self.points_xyz.shape[:1]:
+            msg = (
+                f"picks of {self.object_name}: {len(self.points_xyz)} points "
+                f"but scores of shape {self.scores.shape}"
+            )
+            raise DataError(msg)
+        if self.rotations is not None and self.rotations.shape != (len(self.points_xyz), 3, 3):
+            msg = (
+                f"picks of {self.object_name}: {len(self.points_xyz)} points "
+                f"but rotations of shape {self.rotations.shape}"
+            )
+            raise DataError(msg)
+
+    def __len__(self) -> int:
+        """Return the number of picks."""
+        return len(self.points_xyz)
+
+    def chosen(self, which: npt.NDArray[Any]) -> "PickSet":
+        """Return some of the picks, with all that is known of them.
+
+        Parameters
+        ----------
+        which : numpy.ndarray
+            Mask or indices.
+        """
+        return PickSet(
+            self.object_name,
+            self.points_xyz[which],
+            self.scores[which],
+            None if self.rotations is None else self.rotations[which],
+            None if self.instance_ids is None else self.instance_ids[which],
+        )
+
+
+@dataclass(frozen=True)
+class LocalizeTarget:
+    """One object that localization looks for.
+
+    Attributes
+    ----------
+    object_name : str
+        Name of the object.
+    label : int
+        Its value in the segmentation, 1 or more.
+    radius_angstrom : float or None
+        Radius of the particle; None is refused by localization, which names the object.
+    score_threshold : float or None
+        Lowest score of a pick that is kept; None keeps all.
+    target_fraction : float or None
+        Radius that the model was taught to paint, as a fraction of the particle's radius; None
+        where the model does not say.
+    channel : int or None
+        Channel of the probability volume; None where there are labels only.
+    """
+
+    object_name: str
+    label: int
+    radius_angstrom: float | None
+    score_threshold: float | None = None
+    target_fraction: float | None = None
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
+class LocalizeRules:
+    """How localization decides; the defaults stand in the settings.
+
+    Attributes
+    ----------
+    method : str
+        ``watershed``, ``peaks`` or ``components``.
+    radius_min_scale : float
+        A region smaller than a ball of this scale times the target's radius is dropped. The
+        target's radius is the particle's, times the target fraction where that is known.
+    radius_max_scale : float
+        A region larger than a ball of this scale times the particle's radius is dropped, where
+        the target fraction is unknown.
+    target_max_scale : float
+        The same for targets of known fraction, times the target's radius.
+    min_distance_radii : float
+        Of two picks of one object nearer than this many radii the one of lower score is dropped.
+    border_margin_angstrom : float
+        Picks nearer to a face of the volume are dropped.
+    smoothing_radii : float
+        Standard deviation, in radii, of the smoothing of masks and distance maps before markers
+        are sought.
+    neck_ratio : float
+        Two markers stand for one particle where the thinnest cross-section between them has at
+        least this fraction of the area of the thinner of the two.
+    peak_floor : float
+        Lowest smoothed probability of a peak.
+    peak_smoothing_radii : float
+        Standard deviation, in radii, of the smoothing before peaks are sought.
+    """
+
+    method: str
+    radius_min_scale: float
+    radius_max_scale: float
+    target_max_scale: float
+    min_distance_radii: float
+    border_margin_angstrom: float
+    smoothing_radii: float
+    neck_ratio: float
+    peak_floor: float
+    peak_smoothing_radii: float
+
+
+@dataclass(frozen=True, eq=False)
+class Localized:
+    """Picks of one object and what was dropped on the way.
+
+    Attributes
+    ----------
+    picks : PickSet
+        Picks by falling score, then z, y, x.
+    dropped : mapping of str to int
+        Number of regions or peaks dropped for each reason: ``too small``, ``too large``,
+        ``too close``, ``near border``, ``low score``.
+    score_kind : str
+        ``probability`` (mean over the region) or ``fill`` (voxels over voxels expected, at
+        most 1).
+    """
+
+    picks: PickSet
+    dropped: Mapping[str, int]
+    score_kind: str
+
+
+@dataclass(frozen=True)
+class PickLimits:
+    """Which picks of one object are kept; None and 0 keep all.
+
+    Attributes
+    ----------
+    min_score : float or None
+        Lowest score.
+    top : int or None
+        Most picks, the best of them.
+    min_distance_angstrom : float
+        Of two picks of the object nearer than this the better stays.
+    """
+
+    min_score: float | None = None
+    top: int | None = None
+    min_distance_angstrom: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedRun:
+    """Picks of one tomogram on their way into another program's file.
+
+    Attributes
+    ----------
+    run_name : str
+        The run.
+    tomogram_name : str
+        Name of the tomogram in that program.
+    picks : PickSet
+        Picks, points (x, y, z) in Angstrom from the first voxel.
+    centre_xyz : tuple of float or None
+        Centre of the tomogram (x, y, z) in Angstrom, half its size; None where not needed.
+    pixel_size : float or None
+        Pixels that coordinates count, in Angstrom; None where not needed.
+    """
+
+    run_name: str
+    tomogram_name: str
+    picks: PickSet
+    centre_xyz: tuple[float, float, float] | None = None
+    pixel_size: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ParticleTable:
+    """Particles as a file of another program holds them.
+
+    Attributes
+    ----------
+    convention : str
+        Which convention was recognised, in words.
+    unit : str
+        Of the coordinates: ``angstrom``, ``pixels`` (of the volume), ``tilt-series pixels``,
+        ``fractions`` (of the volume's size), and from the volume's centre ``centred angstrom`` and
+        ``centred pixels``.
+    coordinates : numpy.ndarray, shape (n, 3), float64
+        x, y, z.
+    names : tuple of str
+        Tomogram of each particle as the file calls it; empty where the file does not say.
+    pixel_size : numpy.ndarray, shape (n,), float64, or None
+        Pixel size in Angstrom that the file states.
+    offsets_xyz : numpy.ndarray, shape (n, 3), float64
+        Shift in Angstrom to be added.
+    scores : numpy.ndarray, shape (n,), float64, or None
+        Scores; None where the file has none.
+    rotations : numpy.ndarray, shape (n, 3, 3), float64, or None
+        Rotations; None where the file has none.
+    unread : tuple of str
+        Columns that were not read.
+    """
+
+    convention: str
+    unit: str
+    coordinates: npt.NDArray[np.float64]
+    names: tuple[str, ...]
+    pixel_size: npt.NDArray[np.float64] | None
+    offsets_xyz: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64] | None
+    rotations: npt.NDArray[np.float64] | None
+    unread: tuple[str, ...] = ()

@@ -1,0 +1,109 @@
+"""Objects of a project, outcomes of runs, and how a project is opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    """One pickable object of a project.
+
+    Attributes
+    ----------
+    name : str
+        Name in the project.
+    label : int
+        Value in a multilabel segmentation; 0 is background and never an object.
+    radius_angstrom : float or None
+        Radius of the particle; None where the project does not say.
+    score_threshold : float or None
+        Lowest score of a pick that counts (``metadata.score_threshold``).
+    score_weight : float
+        Weight in macro averages (``metadata.score_weight``, octopi's ``metadata.weight``).
+    is_particle : bool
+        False for membranes and other extended things.
+    """
+
+    name: str
+    label: int
+    radius_angstrom: float | None = None
+    score_threshold: float | None = None
+    score_weight: float = 1.0
+    is_particle: bool = True
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of one run in a command.
+
+    Attributes
+    ----------
+    run_name : str
+        Name of the run.
+    status : str
+        ``done``, ``skipped`` (complete already), ``absent`` (no such input, not asked for by name)
+        or ``failed``.
+    message : str
+        One line for the summary.
+    details : mapping
+        Figures for ``--json``.
+    """
+
+    run_name: str
+    status: str
+    message: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InputScaling:
+    """How a network that is not fed z-scores wants its input.
+
+    Voxels are clipped to [minimum, maximum], brought to [0, 1], then
+    ``(v - mean) / standard_deviation``.
+
+    Attributes
+    ----------
+    minimum, maximum : float
+        Limits, in the unit of the tomogram.
+    mean, standard_deviation : float
+        In the unit of the clipped values.
+    """
+
+    minimum: float
+    maximum: float
+    mean: float
+    standard_deviation: float
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a project is opened, and how the objects of a remote one are read.
+
+    Attributes
+    ----------
+    attempts : int
+        How often an object is asked for before its run fails.
+    timeout_seconds : float
+        How long to wait for a connection, and for the next bytes.
+    connections : int
+        Objects that are read at once.
+    memory_bytes : int
+        Objects read last that stay in memory.
+    cache : pathlib.Path or None
+        Folder that keeps objects on disk.
+    cache_bytes : int
+        Bound of that folder.
+    split : str or None
+        Only the runs of this split of a Croissant manifest.
+    """
+
+    attempts: int
+    timeout_seconds: float
+    connections: int
+    memory_bytes: int
+    cache: Path | None = None
+    cache_bytes: int = 0
+    split: str | None = None

@@ -1,0 +1,1 @@
+"""Suites, comparisons and the demo."""

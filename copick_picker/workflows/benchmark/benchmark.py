@@ -1,0 +1,362 @@
+"""``benchmark run``: a suite's project, then segment, localize, evaluate and report; resumable."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from copick_picker._version import __version__
+from copick_picker.core.segment.device import use_threads
+from copick_picker.errors import ConflictError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, Summary, select_runs
+from copick_picker.jobs.opening import open_job
+from copick_picker.project.files import write_text
+from copick_picker.project.folders.own_files import is_own_page
+from copick_picker.project.folders.project_folder import (
+    begin_anew,
+    end_anew,
+    files_below,
+    foreign_files,
+    foreign_results,
+    refuse_foreign,
+)
+from copick_picker.project.folders.score_folder import SCORES_FILE, read_scores
+from copick_picker.report.score_tables import number_text
+from copick_picker.settings.benchmark import SOURCES, RunSettings, Suite, load_suite
+from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.job import JobSettings
+from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.settings.report import ReportSettings
+from copick_picker.settings.segment import SegmentSettings
+from copick_picker.workflows.benchmark.project import (
+    PROJECT,
+    SEGMENTATION,
+    USER,
+    foreign_of_project,
+    prepare_project,
+)
+from copick_picker.workflows.benchmark.stages import Stages, TimedReporter, picks_fingerprint
+from copick_picker.workflows.evaluate.evaluate import evaluate
+from copick_picker.workflows.localize.localize import localize
+from copick_picker.workflows.segment.segment import segment
+from copick_picker.workflows.show.report import report
+
+SUITE_FILE, STAGES_FILE = "suite.yaml", "stages.json"
+_OWN = (SUITE_FILE, STAGES_FILE)
+_OWN_OF_LABEL = ("report.html", "segment.json", "localize.json")
+
+
+@dataclass
+class Benchmarked:
+    """What became of a benchmark."""
+
+    lines: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+    def text(self) -> str:
+        """Return the summary."""
+        return "\n".join(self.lines)
+
+
+def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
+    """Run a suite, or what is left of it, and return what became of it.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        What to do.
+    reporter : Reporter
+        Where progress goes.
+
+    Raises
+    ------
+    CopickPickerError
+        If the suite, its project or a model is wrong, or the folder holds something else.
+    """
+    suite = asked_suite(settings)
+    folder = Path(settings.output)
+    _take_folder(folder, suite, overwrite=settings.overwrite)
+    stages = Stages(folder / STAGES_FILE)
+    for label in {*suite.models, *suite.also} - {*stages.labels}:
+        refuse_foreign(folder / label, "this benchmark", foreign_files(folder / label, ()))
+    stages.begin(suite.models, suite.also)
+    use_threads(settings.threads)
+    reporter.note(f"=== {suite.title} ===")
+    config = prepare_project(suite, folder, reporter=reporter)
+    job = _Job(settings, suite, folder, config, stages, reporter)
+    result = Benchmarked()
+    for label, model in suite.models.items():
+        problem = job.pick(label, model)
+        if problem:
+            result.exit_code = 1
+            result.lines.append(f"benchmark: {label}: {problem}")
+    if result.exit_code:
+        result.lines.append("benchmark: the same command goes on from there")
+        return result
+    candidates = [*suite.models, *suite.also]
+    for label in candidates:
+        result.exit_code = max(result.exit_code, job.score(label))
+    job.show(candidates)
+    for label in candidates:
+        result.exit_code = max(result.exit_code, job.report(label, candidates))
+        result.lines.append(f"benchmark: {label}: {folder / label / 'report.html'}")
+    if result.exit_code == 0 and (kept := end_anew(folder, foreign_of_benchmark)):
+        reporter.warn(kept)
+    return result
+
+
+def asked_suite(settings: RunSettings) -> Suite:
+    """Return the suite with the models, candidates and runs that the user names instead.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        What the user asks for.
+
+    Raises
+    ------
+    SettingsError
+        If nothing would be scored.
+    """
+    suite = load_suite(settings.suite)
+    changes: dict[str, Any] = {"also": {**suite.also, **settings.also}}
+    if settings.manifest is not None:
+        changes |= {**dict.fromkeys(SOURCES), "dataset": (), "manifest": settings.manifest}
+    for name, given in (
+        ("models", settings.model),
+        ("reference", settings.reference),
+        ("run_names", settings.run_names),
+    ):
+        if given:
+            changes[name] = given
+    try:
+        asked = Suite.model_validate({**suite.model_dump(exclude_unset=True), **changes})
+    except ValidationError as error:
+        raise SettingsError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    if not asked.sources():
+        msg = (
+            f"suite {settings.suite} names no data: give --manifest with the address or path of "
+            "its Croissant metadata.json"
+        )
+        raise SettingsError(msg)
+    if not asked.models and not asked.also:
+        msg = (
+            f"suite {settings.suite} brings no model: name one with --model LABEL=MODEL, or picks "
+            "that are there already with --also LABEL=URI"
+        )
+        raise SettingsError(msg)
+    return asked
+
+
+def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
+    """Make the folder of a benchmark, or make sure that it holds this one."""
+    content = suite.model_dump(mode="json", exclude_defaults=True)
+    # other candidates may be added, and runs left out, without doing the rest again
+    fixed = {key: value for key, value in content.items() if key not in ("models", "also")}
+    file = folder / SUITE_FILE
+    if _is_own_suite(file):
+        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        other = [key for key in {*found, *fixed} if found.get(key) != fixed.get(key)]
+        if not other and not overwrite:
+            return
+        if not overwrite:
+            msg = (
+                f"{folder} holds another benchmark ({choices_text(sorted(other))} differ); use "
+                "--overwrite or another --output"
+            )
+            raise ConflictError(msg)
+        begin_anew(folder, "benchmark", foreign_of_benchmark)
+    elif os.path.lexists(folder) and (not folder.is_dir() or foreign_files(folder, ())):
+        msg = f"{folder} exists and holds no benchmark; name another --output"
+        raise ConflictError(msg)
+    write_text(file, _suite_text(fixed))
+
+
+def _suite_text(fixed: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(fixed), sort_keys=False, allow_unicode=True)
+
+
+def _is_own_suite(file: Path) -> bool:
+    """Return whether a benchmark wrote a suite: it has a form of its own, and no candidates."""
+    if file.is_symlink() or not file.is_file():
+        return False
+    text = file.read_text(encoding="utf-8")
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    is_plain = isinstance(content, dict) and text == _suite_text(content)
+    return is_plain and not {"models", "also"} & set(content)
+
+
+def foreign_of_benchmark(folder: Path) -> list[str]:
+    """Return all in a folder that no benchmark puts there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of an earlier benchmark, or any other.
+    """
+    if folder.is_symlink() or not _is_own_suite(folder / SUITE_FILE):
+        return [folder.name]
+    stages = Stages(folder / STAGES_FILE)
+    places = {name: folder / name for name in (*stages.labels, PROJECT)}
+    own = [f"{name}/" for name, place in places.items() if not place.is_symlink()]
+    found = []
+    for name in (each for each in foreign_files(folder, _OWN) if each not in own):
+        place = folder / name.rstrip("/")
+        found += files_below(place) if place.is_dir() and not place.is_symlink() else [name]
+    inside = foreign_of_project(folder / PROJECT, stages.models)
+    found += [f"{PROJECT}/{name}" for name in inside]
+    for label in stages.labels:
+        place = folder / label
+        inside = [each for each in foreign_files(place, _OWN_OF_LABEL) if each != "scores/"]
+        page = place / "report.html"
+        if page.is_file() and not is_own_page(page):
+            inside.append(page.name)
+        inside += [f"scores/{each}" for each in foreign_results(place / "scores", SCORES_FILE)]
+        found += [f"{label}/{each}" for each in inside]
+    return found
+
+
+@dataclass
+class _Job:
+    """One benchmark in its folder."""
+
+    settings: RunSettings
+    suite: Suite
+    folder: Path
+    config: str
+    stages: Stages
+    reporter: Reporter
+    run_names: tuple[str, ...] | None = None
+
+    def pick(self, label: str, model: str) -> str:
+        """Segment and localize with a model; return what went wrong, empty where nothing did."""
+        given = self._common() | {"run_names": self._runs()}
+        place = f"{USER}/{label}"
+        device = {"device": self.settings.device} if self.settings.device else {}
+        threads = {"threads": self.settings.threads} if self.settings.threads else {}
+        steps: tuple[tuple[str, Callable[..., Summary], Any], ...] = (
+            (
+                "segment",
+                segment,
+                SegmentSettings(
+                    **given,
+                    **self.suite.segment | device | threads,
+                    input=self.suite.tomogram,
+                    output=f"{SEGMENTATION}:{place}",
+                    model=(model,),
+                ),
+            ),
+            (
+                "localize",
+                localize,
+                LocalizeSettings(
+                    **given,
+                    **self.suite.localize,
+                    input=f"{SEGMENTATION}:{place}",
+                    output=f"*:{place}",
+                ),
+            ),
+        )
+        for name, workflow, settings in steps:
+            self.reporter.note(f"\n{label}: {name}")
+            timed = TimedReporter(self.reporter, self.folder / label / f"{name}.json", name)
+            summary = workflow(settings, reporter=timed)
+            timed.write()
+            self.reporter.note(summary.text())
+            failed = summary.counts.get("failed", 0)
+            if failed:
+                return f"{name} failed in {failed} of {len(summary.outcomes)} runs"
+        return ""
+
+    def score(self, label: str) -> int:
+        """Evaluate candidates, unless their scores stand already; return the exit code."""
+        output = self.folder / label / "scores"
+        candidate = self.suite.also.get(label, f"*:{USER}/{label}")
+        wanted = EvaluateSettings(
+            **self._common(),
+            run_names=self._runs(),
+            reference=self.suite.reference,
+            candidate=candidate,
+            output=str(output),
+            overwrite=True,
+            **{"tomogram": self.suite.tomogram} | self.suite.evaluate,
+        )
+        key = {
+            "version": __version__,
+            "settings": wanted.recorded(),
+            "runs": list(wanted.run_names),
+            "picks": picks_fingerprint(
+                open_job(wanted), wanted.run_names, (wanted.reference, candidate)
+            ),
+        }
+        self.reporter.note(f"\n{label}: evaluate")
+        if (output / SCORES_FILE).exists() and self.stages.done(f"{label}/evaluate", key):
+            self.reporter.note("evaluate: the scores stand already")
+            return 0
+        summary = evaluate(wanted, reporter=self.reporter)
+        self.reporter.note(summary.text())
+        if summary.exit_code == 0:
+            self.stages.mark(f"{label}/evaluate", key)
+        return summary.exit_code
+
+    def report(self, label: str, candidates: Sequence[str]) -> int:
+        """Write the report of candidates, the others beside them; return the exit code."""
+        output = self.folder / label / "report.html"
+        folders = [str(self.folder / label / "scores")]
+        folders += [str(self.folder / other / "scores") for other in candidates if other != label]
+        times = [self.folder / label / f"{name}.json" for name in ("segment", "localize")]
+        title = self.suite.title if len(candidates) == 1 else f"{self.suite.title}: {label}"
+        wanted = ReportSettings(
+            **{"title": title, "tomogram": None} | self.suite.report,
+            scores=tuple(folders),
+            output=str(output),
+            config=self.config,
+            times=tuple(str(path) for path in times if path.exists()),
+            overwrite=True,
+        )
+        scores = [Path(name, SCORES_FILE).read_text(encoding="utf-8") for name in folders]
+        key = {
+            "version": __version__,
+            "settings": wanted.model_dump(mode="json"),
+            "scores": scores,
+            "times": [path.read_text(encoding="utf-8") for path in times if path.exists()],
+        }
+        if output.exists() and self.stages.done(f"{label}/report", key):
+            return 0
+        written = report(wanted, reporter=self.reporter)
+        self.reporter.note(written.text())
+        if written.exit_code == 0:
+            self.stages.mark(f"{label}/report", key)
+        return written.exit_code
+
+    def show(self, candidates: Sequence[str]) -> None:
+        """Show the totals of all candidates side by side."""
+        rows = []
+        beta = 1.0
+        for label in candidates:
+            values = read_scores(self.folder / label / "scores")
+            micro, macro = values["totals"]["micro"], values["totals"]["macro"]
+            beta = values["beta"]
+            numbers = [micro[name] for name in ("precision", "recall", "f1", "f_beta")]
+            rows.append((label, *map(number_text, [*numbers, macro["f_beta"]])))
+        columns = ("candidates", "P", "R", "F1", f"F{beta:g} micro", f"F{beta:g} macro")
+        self.reporter.table(self.suite.title, columns, rows)
+
+    def _common(self) -> dict[str, Any]:
+        """Return the settings that every command gets."""
+        given = {"split": self.suite.split, "cache": self.settings.cache}
+        return {"config": self.config} | {k: v for k, v in given.items() if v is not None}
+
+    def _runs(self) -> tuple[str, ...]:
+        """Return the runs of the suite, found once."""
+        if self.run_names is None:
+            names = open_job(JobSettings(**self._common())).run_names()
+            self.run_names = tuple(select_runs(names, self.suite.run_names))
+        return self.run_names

@@ -1,0 +1,299 @@
+"""The main job on two projects that the package brings along: one real, one simulated."""
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from copick_picker.core.segment.device import use_threads
+from copick_picker.errors import ConflictError, UnknownNameError, choices_text
+from copick_picker.jobs.execution import Reporter, Summary
+from copick_picker.project.copick.making import CONFIG_FILE, config_hash, is_config
+from copick_picker.project.files import write_text
+from copick_picker.project.folders.project_folder import (
+    begin_anew,
+    end_anew,
+    foreign_files,
+    foreign_in_project,
+    foreign_results,
+)
+from copick_picker.project.folders.score_folder import SCORES_FILE, read_json
+from copick_picker.project.formats.tables import read_csv
+from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.files import option_name
+from copick_picker.settings.job import JobSettings
+from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.settings.segment import SegmentSettings
+from copick_picker.workflows.benchmark.demo_projects import (
+    MADE_BY,
+    REFERENCE_SESSION,
+    REFERENCE_USER,
+    RUNS_MADE,
+    VLP_NAME,
+    make_real_project,
+    make_simulated_project,
+    vlp_centres,
+)
+from copick_picker.workflows.evaluate.evaluate import evaluate
+from copick_picker.workflows.localize.localize import localize
+from copick_picker.workflows.segment.segment import segment
+
+MARK = ".copick-picker-demo"
+"""File that says that a folder was made by the demo, and may be replaced by it."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the demo's projects and what is done with it.
+
+    Attributes
+    ----------
+    name : str
+        Name of the part and of its folder.
+    title : str
+        What it is.
+    make : callable
+        Folder -> configuration of the project.
+    segment, localize, evaluate : dict
+        Settings of the three commands beside the project.
+    """
+
+    name: str
+    title: str
+    make: Callable[[Path], Path]
+    segment: dict[str, Any]
+    localize: dict[str, Any]
+    evaluate: dict[str, Any]
+
+
+PARTS = (
+    Part(
+        name="real",
+        title="Real: a tomogram of immature HIV-1 virus-like particles (EMPIAR-10164), 11 "
+        "reference picks; the model has seen simulated tomograms only",
+        make=make_real_project,
+        segment={"model": "hiv-vlp-40a", "input": "wbp@40.0", "contrast": "bright"},
+        localize={},
+        evaluate={
+            "tolerance": "540A",
+            "border_margin_xy_angstrom": 540.0,
+            "slices": 1,
+            "contrast": "bright",
+        },
+    ),
+    Part(
+        name="simulated",
+        title="Simulated: three tomograms of five objects, from seeds that no training used",
+        make=make_simulated_project,
+        segment={"model": "simulated-10a", "input": "wbp@10.0"},
+        localize={},
+        evaluate={"tolerance": "0.5r", "slices": 3, "contrast": "dark"},
+    ),
+)
+
+
+_NAMES = tuple(part.name for part in PARTS)
+_OF_PART = (CONFIG_FILE, "project/", "scores/")
+_MADE = {
+    MADE_BY: ("wbp.zarr", f"{REFERENCE_USER}_{REFERENCE_SESSION}_*"),
+    "segment": (
+        "*_picker_1_predict-multilabel.zarr",
+        "wbp_predict-picker-1-probabilities_features.zarr",
+    ),
+    "localize": ("picker_1_*",),
+}
+"""Command -> names of what the demo lets it write."""
+
+
+def demo(
+    output: str,
+    parts: Sequence[str],
+    *,
+    overwrite: bool,
+    threads: int | None,
+    reporter: Reporter,
+) -> int:
+    """Run the main job on the demo's projects and return the exit code.
+
+    Parameters
+    ----------
+    output : str
+        Folder to work in.
+    parts : sequence of str
+        ``real``, ``simulated``; empty means both.
+    overwrite : bool
+        Whether the folder of an earlier demo is replaced.
+    threads : int or None
+        CPU threads.
+    reporter : Reporter
+        Where everything is said.
+
+    Raises
+    ------
+    ConflictError
+        If the folder exists and may not be replaced.
+    UnknownNameError
+        If there is no such part.
+    """
+    unknown = [name for name in parts if name not in {part.name for part in PARTS}]
+    if unknown:
+        msg = f"no part '{unknown[0]}'; parts: {choices_text(part.name for part in PARTS)}"
+        raise UnknownNameError(msg)
+    folder = Path(output)
+    _make_folder(folder, overwrite=overwrite)
+    use_threads(threads)
+    code = 0
+    for part in PARTS:
+        if not parts or part.name in parts:
+            code = max(code, _run(part, folder / part.name, reporter))
+    if code == 0 and (kept := end_anew(folder, foreign_of_demo)):
+        reporter.warn(kept)
+    return code
+
+
+def foreign_of_demo(folder: Path) -> list[str]:
+    """Return all in a folder that the demo did not make there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of an earlier demo, or any other.
+    """
+    if folder.is_symlink() or not (folder / MARK).is_file():
+        return [folder.name]
+    made = read_json(folder / MARK) if (folder / MARK).stat().st_size else {}
+    found = [name for name in foreign_files(folder, [MARK]) if name.rstrip("/") not in _NAMES]
+    for name in _NAMES:
+        part = folder / name
+        if not part.is_dir() or part.is_symlink():
+            found += [name] if os.path.lexists(part) else []
+            continue
+        inside = [each for each in foreign_files(part, []) if each not in _OF_PART]
+        config = part / CONFIG_FILE
+        if os.path.lexists(config) and not is_config(config, made.get(name)):
+            inside.append(CONFIG_FILE)
+        inside += [f"project/{each}" for each in foreign_in_project(part / "project", _is_own)]
+        inside += [f"scores/{each}" for each in foreign_results(part / "scores", SCORES_FILE)]
+        found += [f"{name}/{each}" for each in inside]
+    return found
+
+
+def _is_own(run_name: str, name: str, record: Mapping[str, Any]) -> bool:
+    """Return whether the demo's own commands write an object of such a name."""
+    if not any(fnmatch(run_name, pattern) for pattern in RUNS_MADE):
+        return False
+    command = str(record.get("command"))
+    return any(fnmatch(name, pattern) for pattern in _MADE.get(command, ()))
+
+
+def _make_folder(folder: Path, *, overwrite: bool) -> None:
+    if os.path.lexists(folder) and not folder.is_dir():
+        msg = f"{folder} is no folder; choose another --output"
+        raise ConflictError(msg)
+    if foreign_files(folder, ()):
+        is_own = (folder / MARK).is_file()
+        if not overwrite or not is_own:
+            reason = "use --overwrite" if is_own else "it was not made by the demo"
+            msg = f"{folder} exists and is not empty: {reason}, or choose another --output"
+            raise ConflictError(msg)
+        begin_anew(folder, "demo", foreign_of_demo)
+    write_text(folder / MARK, "")
+
+
+def _remember(folder: Path, config: Path) -> None:
+    """Note what a part's configuration was like, to see later whether it was changed."""
+    mark = folder.parent / MARK
+    known = read_json(mark) if mark.stat().st_size else {}
+    known[folder.name] = config_hash(read_json(config))
+    write_text(mark, json.dumps(known, indent=1) + "\n")
+
+
+def _run(part: Part, folder: Path, reporter: Reporter) -> int:
+    """Run one part in its folder and return its exit code."""
+    began = time.perf_counter()
+    reporter.note(f"\n=== {part.title} ===")
+    config = str(part.make(folder))
+    _remember(folder, Path(config))
+    reporter.note(f"project: {config} ({time.perf_counter() - began:.0f} s)")
+    scores = str(folder / "scores")
+    steps: tuple[tuple[str, Callable[..., Summary], JobSettings], ...] = (
+        (
+            "segment",
+            segment,
+            SegmentSettings(config=config, probabilities=True, **part.segment),
+        ),
+        ("localize", localize, LocalizeSettings(config=config, **part.localize)),
+        (
+            "evaluate",
+            evaluate,
+            EvaluateSettings(
+                config=config, reference="*:curator/1", output=scores, **part.evaluate
+            ),
+        ),
+    )
+    code = 0
+    for name, workflow, settings in steps:
+        reporter.note("\n$ " + command_line(name, settings))
+        summary = workflow(settings, reporter=reporter)
+        reporter.note(summary.text())
+        code = max(code, summary.exit_code)
+    if part.name == "real":
+        reporter.note(annotated_error(folder / "scores" / "matches.csv"))
+    pictures = sorted(str(path) for path in (folder / "scores").glob("slices_*.png"))
+    reporter.note(
+        f"pictures: {choices_text(pictures)} ({time.perf_counter() - began:.0f} s in all)"
+    )
+    return code
+
+
+def command_line(command: str, settings: JobSettings) -> str:
+    """Return the command line that means the settings.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command.
+    settings : JobSettings
+        Its settings; those that are defaults are left out.
+    """
+    words = ["copick-picker", command]
+    fields = type(settings).model_fields
+    for name, field in fields.items():
+        value = getattr(settings, name)
+        if name not in settings.model_fields_set or value == field.default:
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        for one in values:
+            words += [option_name(name)] if one is True else [option_name(name), str(one)]
+    return shlex.join(words)
+
+
+def annotated_error(matches_csv: Path) -> str:
+    """Return in words how far the found virus-like particles are from their annotated centres.
+
+    Parameters
+    ----------
+    matches_csv : pathlib.Path
+        The table that ``evaluate`` wrote.
+    """
+    annotated = np.array([centre[:3] for centre in vlp_centres() if centre[3]])
+    errors = []
+    for row in read_csv(matches_csv):
+        if row["kind"] != "reference" or row["object"] != VLP_NAME or not row["distance_angstrom"]:
+            continue
+        point = np.array([float(row[f"{axis}_angstrom"]) for axis in "xyz"])
+        if np.linalg.norm(annotated - point, axis=1).min() < 1.0:
+            errors.append(float(row["distance_angstrom"]))
+    if not errors:
+        return f"none of the {len(annotated)} annotated centres was found"
+    return (
+        f"{len(errors)} of the {len(annotated)} annotated centres found, "
+        f"mean error {np.mean(errors):.1f} A (a voxel is 40 A)"
+    )

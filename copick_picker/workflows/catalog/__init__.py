@@ -1,0 +1,1 @@
+"""What a project, the portal or this machine holds."""

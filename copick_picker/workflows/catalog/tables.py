@@ -1,0 +1,246 @@
+"""The tables in which a project is shown."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from copick_picker.project.inventory.records import RunInventory, StoredItem
+from copick_picker.records.runs import ObjectSpec
+
+MOST_ROWS = 40
+"""Rows of a table on a terminal; files hold all."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table on a terminal.
+
+    Attributes
+    ----------
+    title : str
+        Its headline.
+    columns : tuple of str
+        Names of the columns.
+    rows : sequence of tuple of str
+        Cells; without rows the table is not shown.
+    notes : tuple of str
+        Lines below it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    notes: tuple[str, ...] = ()
+
+
+def project_tables(
+    objects: Sequence[ObjectSpec],
+    runs: Sequence[RunInventory],
+    troubles: Sequence[str],
+    *,
+    details: bool,
+) -> list[Table]:
+    """Return the tables of a project: what is in it, by run, and what is wrong.
+
+    Parameters
+    ----------
+    objects : sequence of ObjectSpec
+        Objects by label.
+    runs : sequence of RunInventory
+        What the runs hold.
+    troubles : sequence of str
+        What is wrong with the objects.
+    details : bool
+        Whether picks were read and sizes counted.
+    """
+    return [
+        _object_table(objects),
+        _volume_table("Tomograms", "tomogram", runs, details=details),
+        _volume_table("Feature volumes", "feature", runs, details=details),
+        _volume_table("Segmentations", "segmentation", runs, details=details),
+        _picks_table(runs, details=details),
+        _run_table(objects, runs, details=details),
+        _health_table(runs, troubles),
+    ]
+
+
+def shape_text(shape: tuple[int, ...] | None) -> str:
+    """Return a shape (z, y, x) in words, ``?`` where it is not known.
+
+    Parameters
+    ----------
+    shape : tuple of int or None
+        The shape.
+    """
+    return "?" if shape is None else " x ".join(str(size) for size in shape)
+
+
+def bytes_text(n_bytes: int | None) -> str:
+    """Return a size in words, ``?`` where it is not known.
+
+    Parameters
+    ----------
+    n_bytes : int or None
+        The size.
+
+    Examples
+    --------
+    >>> bytes_text(1_234_567)
+    '1.2 MB'
+    """
+    if n_bytes is None:
+        return "?"
+    size, units = float(n_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.0f} {units[0]}" if units[0] == "B" else f"{size:.1f} {units[0]}"
+
+
+def _object_table(objects: Sequence[ObjectSpec]) -> Table:
+    rows = [
+        (
+            spec.name,
+            str(spec.label),
+            "-" if spec.radius_angstrom is None else f"{spec.radius_angstrom:g}",
+            "particle" if spec.is_particle else "extended",
+        )
+        for spec in objects
+    ]
+    return Table("Objects", ("object", "label", "radius (A)", "kind"), rows)
+
+
+def _grouped(
+    runs: Iterable[RunInventory], kind: str, key: Callable[[StoredItem], tuple[str, ...]]
+) -> dict[tuple[str, ...], list[StoredItem]]:
+    groups: dict[tuple[str, ...], list[StoredItem]] = {}
+    for run in runs:
+        for item in run.items:
+            if item.kind == kind:
+                groups.setdefault(key(item), []).append(item)
+    return dict(sorted(groups.items()))
+
+
+def _volume_table(title: str, kind: str, runs: Sequence[RunInventory], *, details: bool) -> Table:
+    rows = []
+    for (uri,), items in _grouped(runs, kind, lambda item: (item.uri,)).items():
+        shapes = sorted({item.shape for item in items if item.shape is not None})
+        shape = shape_text(shapes[0] if shapes else None)
+        if len(shapes) > 1:
+            shape += f" and {len(shapes) - 1} other shape{'s' * (len(shapes) > 2)}"
+        broken = sum(bool(item.trouble) for item in items)
+        row = [uri, str(len(items)), shape, str(broken) if broken else "-"]
+        if details:
+            row.insert(3, bytes_text(_total(item.n_bytes for item in items)))
+        rows.append(tuple(row))
+    columns = ["URI", "runs", "voxels (z, y, x)", "unwell"]
+    if details:
+        columns.insert(3, "on disk")
+    return cut(Table(title, tuple(columns), rows))
+
+
+def _picks_table(runs: Sequence[RunInventory], *, details: bool) -> Table:
+    rows = []
+    groups = _grouped(runs, "picks", lambda item: (item.name, item.user_id, item.session_id))
+    for (name, user_id, session_id), items in groups.items():
+        size = bytes_text(_total(item.n_bytes for item in items))
+        row = [name, user_id, session_id, str(len(items)), size]
+        if details:
+            scored = [item.scores for item in items if item.scores not in ("", "none")]
+            row[4:4] = [
+                str(sum(item.n_picks or 0 for item in items)),
+                f"in {len(scored)} of {len(items)}" if scored else "none",
+            ]
+        rows.append(tuple(row))
+    columns = ["object", "user", "session", "runs", "size"]
+    if details:
+        columns[4:4] = ["picks", "scores"]
+    notes = () if details or not rows else ("Numbers of picks, and scores: --details",)
+    return cut(Table("Picks", tuple(columns), rows, notes))
+
+
+def _run_table(
+    objects: Sequence[ObjectSpec], runs: Sequence[RunInventory], *, details: bool
+) -> Table:
+    names = [
+        spec.name
+        for spec in objects
+        if any(
+            item.kind == "picks" and item.name == spec.name for run in runs for item in run.items
+        )
+    ]
+    rows = []
+    for run in runs[: MOST_ROWS + 1]:
+        tomograms = [item for item in run.items if item.kind == "tomogram"]
+        segmentations = [item for item in run.items if item.kind == "segmentation"]
+        cells = [_picks_cell(run, name, details=details) for name in names]
+        unwell = len(run.troubles) + sum(bool(item.trouble) for item in run.items)
+        rows.append(
+            (
+                run.run_name,
+                ", ".join(_tomogram_text(item) for item in tomograms) or "-",
+                str(len(segmentations) or "-"),
+                *cells,
+                str(unwell or "-"),
+            )
+        )
+    title = "Runs: picks of each set" if details else "Runs: pick sets of each object"
+    columns = ("run", "tomograms", "segmentations", *names, "unwell")
+    return cut(Table(title, columns, rows), total=len(runs))
+
+
+def _tomogram_text(item: StoredItem) -> str:
+    return item.uri if item.shape is None else f"{item.uri} {shape_text(item.shape)}"
+
+
+def _picks_cell(run: RunInventory, name: str, *, details: bool) -> str:
+    sets = [item for item in run.items if item.kind == "picks" and item.name == name]
+    if not sets:
+        return "-"
+    if not details:
+        return str(len(sets))
+    return " + ".join("?" if item.n_picks is None else str(item.n_picks) for item in sets)
+
+
+def _health_table(runs: Sequence[RunInventory], troubles: Sequence[str]) -> Table:
+    """Return each trouble with its runs, the same trouble of many runs in one row."""
+    where: dict[tuple[str, str], list[str]] = {("", trouble): [] for trouble in troubles}
+    for run in runs:
+        for trouble in run.troubles:
+            where.setdefault(("", trouble), []).append(run.run_name)
+        for item in run.items:
+            if item.trouble:
+                where.setdefault((item.uri, item.trouble), []).append(run.run_name)
+    rows = [
+        (f"{uri}: {trouble}" if uri else trouble, _names_text(names))
+        for (uri, trouble), names in where.items()
+    ]
+    notes = () if rows else ("Health: nothing wrong found",)
+    return cut(Table("Health", ("what", "runs"), rows, notes))
+
+
+def _names_text(names: Sequence[str]) -> str:
+    if len(names) <= 3:
+        return ", ".join(names) or "-"
+    return f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def _total(sizes: Iterable[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
+
+
+def cut(table: Table, total: int | None = None) -> Table:
+    """Return the table with at most so many rows, and a note of how many there are.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    total : int, optional
+        Rows that there are, where the table does not have them all.
+    """
+    total = len(table.rows) if total is None else total
+    if total <= MOST_ROWS:
+        return table
+    note = f"{table.title.split(':')[0]}: {MOST_ROWS} of {total} shown; --csv and --json hold all"
+    rows = table.rows[:MOST_ROWS]
+    return Table(table.title, table.columns, rows, (*table.notes, note))

@@ -1,0 +1,1 @@
+"""CryoSiam's files as they are."""

@@ -1,0 +1,261 @@
+"""CryoSiam's ``semantic_to_centers``: its predictions to ``labels_k.csv`` and STAR."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from copick_picker.core.geometry import voxels_to_points
+from copick_picker.core.localize.eroded import (
+    ErodedComponents,
+    eroded_ball_voxels,
+    eroded_components,
+)
+from copick_picker.errors import ConflictError, CopickPickerError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, Summary, process_runs, select_runs
+from copick_picker.jobs.provenance import new_record, same_job_as, standing_keys
+from copick_picker.project.files import write_text
+from copick_picker.project.folders.checkpoints import file_sha256
+from copick_picker.project.formats.cryosiam_files import (
+    SUFFIX,
+    Row,
+    csv_text,
+    is_particle_table,
+    read_labels,
+    read_probabilities,
+    star_text,
+)
+from copick_picker.project.formats.mrc import read_mrc
+from copick_picker.project.standing import Output, own_file
+from copick_picker.project.uris import parse_output
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import RunOutcome
+from copick_picker.settings.cryosiam import CryosiamConfig, CryosiamJob
+from copick_picker.workflows.cryosiam.project import (
+    CryosiamProject,
+    class_names,
+    open_cryosiam_project,
+)
+from copick_picker.workflows.cryosiam.segment import read_and_warn
+
+
+def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
+    """Make one CSV and one STAR file a class of all predictions of a folder.
+
+    The files are written when every prediction could be read: a merged file never lacks a tomogram
+    without a word. With a project, each run gets the same picks.
+
+    Parameters
+    ----------
+    settings : CryosiamJob
+        Which YAML file, which predictions.
+    reporter : Reporter
+        Where progress goes.
+
+    Raises
+    ------
+    CopickPickerError
+        If the YAML file or the project is wrong, or the folder has no predictions.
+    ConflictError
+        If files stand there that say something else, and ``overwrite`` is not set.
+    """
+    config = read_and_warn(settings, reporter)
+    found = _predictions(config)
+    names = select_runs(list(found), settings.run_names, shard=settings.shard)
+    if settings.config is not None and config.parameters.network.postprocessing:
+        msg = f"{settings.cryosiam_config} makes a lamella, no objects: leave --config out"
+        raise SettingsError(msg)
+    project = open_cryosiam_project(settings, config, names, class_names(config), reporter=reporter)
+    rows: dict[int, list[Row]] = {label: [] for label in config.parameters.network.classes}
+    job = _Job(settings, config, found, project, rows)
+    summary = process_runs("localize", names, job.run, reporter=reporter)
+    if summary.exit_code:
+        what = "CSV, STAR or picks were" if project is not None else "CSV or STAR was"
+        reporter.warn(f"no {what} written; leave a broken file out with -r '!NAME'")
+    else:
+        _write(settings, config, rows, reporter)
+        job.write_picks(reporter)
+    if settings.json_file is not None:
+        summary.write(settings.json_file)
+    return summary
+
+
+@dataclass(frozen=True, eq=False)
+class _Picks:
+    """Picks of one object in one run, ready to be written."""
+
+    run_name: str
+    key: PicksKey
+    picks: PickSet
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One YAML file over its predictions."""
+
+    settings: CryosiamJob
+    config: CryosiamConfig
+    found: Mapping[str, Path]
+    project: CryosiamProject | None
+    rows: dict[int, list[Row]]
+    waiting: list[_Picks] = field(default_factory=list)
+
+    def run(self, name: str) -> RunOutcome:
+        """Find the picks of one prediction; nothing is written yet."""
+        path = self.found[name]
+        labels = read_labels(path)
+        scored = self.project is not None
+        counts, components = {}, {}
+        for label in self.rows:
+            channel = self._channel(label)
+            components[label] = found = eroded_components(
+                labels,
+                label,
+                more_than_voxels=self.config.parameters.network.least_voxels(label),
+                probability_zyx=read_probabilities(path, channel) if scored else None,
+            )
+            counts[str(label)] = len(found.numbers)
+        if self.project is not None:
+            self.waiting.extend(self._new_picks(self.project, name, labels.shape, components))
+        for label, found in components.items():
+            parts = zip(found.numbers, found.voxel_counts, found.centres_zyx, strict=True)
+            self.rows[label] += [
+                (int(number), int(voxels), float(z), float(y), float(x), name)
+                for number, voxels, (z, y, x) in parts
+            ]
+        text = ", ".join(f"label {label}: {count}" for label, count in counts.items())
+        return RunOutcome(name, "done", text, {"input": str(path), "picks": counts})
+
+    def write_picks(self, reporter: Reporter) -> None:
+        """Write the picks of all runs into the project."""
+        if self.project is None:
+            return
+        if not self.settings.dry_run:
+            for each in self.waiting:
+                self.project.store.write_picks(
+                    each.run_name,
+                    each.key,
+                    each.picks,
+                    provenance=each.record,
+                    overwrite=self.settings.overwrite,
+                    replaces=same_job_as(each.record),
+                )
+        verb = "would be written" if self.settings.dry_run else "written"
+        where = self.project.store.location
+        reporter.note(f"{where}: {len(self.waiting)} pick sets {verb}, the others are complete")
+
+    def _channel(self, label: int) -> int:
+        """Return the channel of a class: a network of one channel has that of class 1 alone."""
+        return label if self.config.parameters.network.out_channels > 1 else 0
+
+    def _new_picks(
+        self,
+        project: CryosiamProject,
+        name: str,
+        shape_zyx: tuple[int, ...],
+        components: Mapping[int, ErodedComponents],
+    ) -> list[_Picks]:
+        """Return the picks of a run that do not stand yet; raise where others stand."""
+        run_name = project.run_of(name)
+        spacing = project.spacing_of(run_name, shape_zyx, stated=lambda: self._stated(name))
+        parts = parse_output(self.settings.output or "*", "picks")
+        user, session = (
+            default if parts[part] == "*" else parts[part]
+            for part, default in (("user_id", "picker"), ("session_id", "1"))
+        )
+        checksum = file_sha256(self.found[name])
+        new = []
+        for object_name, label in project.values.items():
+            spec = project.specs[object_name]
+            if not spec.is_particle:
+                continue
+            key = PicksKey(object_name, user, session)
+            picks, kind = _scored(object_name, components[label], spec.radius_angstrom, spacing)
+            record = new_record(
+                "localize",
+                input={"predictions": checksum, "voxel_spacing": spacing},
+                settings={
+                    "method": "eroded components",
+                    "label": label,
+                    "more_than_voxels": self.config.parameters.network.least_voxels(label),
+                },
+                score_kind=kind,
+            )
+            overwrite = self.settings.overwrite
+            if not standing_keys(project.store, run_name, {key: record}, overwrite=overwrite):
+                new.append(_Picks(run_name, key, picks, record))
+        return new
+
+    def _stated(self, name: str) -> float:
+        """Return the spacing in the header of the tomogram's file; 0 where it cannot be read."""
+        path = self.config.data_folder / f"{name}{self.config.file_extension}"
+        if not path.is_file():
+            return 0.0
+        try:
+            return read_mrc(path)[1]
+        except CopickPickerError:
+            return 0.0
+
+
+def _scored(
+    object_name: str, found: ErodedComponents, radius_angstrom: float | None, spacing: float
+) -> tuple[PickSet, str]:
+    """Return picks in Angstrom, and what their score is."""
+    points_xyz = voxels_to_points(found.centres_zyx.reshape(-1, 3), spacing)
+    if found.mean_probabilities is not None:
+        scores = np.clip(found.mean_probabilities, 0.0, 1.0)
+        return PickSet(object_name, points_xyz, scores), "probability"
+    if radius_angstrom is None:
+        msg = f"object '{object_name}' has no radius in the project, and no probabilities are kept"
+        raise SettingsError(msg)
+    expected = eroded_ball_voxels(radius_angstrom, spacing)
+    scores = np.minimum(found.voxel_counts / expected, 1.0)
+    return PickSet(object_name, points_xyz, scores), "fill"
+
+
+def _predictions(config: CryosiamConfig) -> dict[str, Path]:
+    """Return tomogram -> its prediction, by name."""
+    folder = config.prediction_folder
+    paths = sorted(folder.glob("*.h5")) if folder.is_dir() else []
+    if not paths:
+        msg = f"prediction_folder {folder} has no .h5 file: run segment first"
+        raise SettingsError(msg)
+    return {path.name.removesuffix(SUFFIX).removesuffix(".h5"): path for path in paths}
+
+
+def _write(
+    settings: CryosiamJob, config: CryosiamConfig, rows: dict[int, list[Row]], reporter: Reporter
+) -> None:
+    """Write what is new; refuse to replace what says something else."""
+    texts = {}
+    for label, of_label in rows.items():
+        folder = config.prediction_folder
+        texts[folder / f"labels_{label}.csv"] = csv_text(of_label)
+        texts[folder / f"labels_{label}_particles.star"] = star_text(of_label)
+    new = {
+        path: text
+        for path, text in texts.items()
+        if not path.is_file() or path.read_bytes() != text.encode()
+    }
+    standing = [path.name for path in new if os.path.lexists(path)]
+    if standing and not settings.overwrite:
+        msg = (
+            f"{config.prediction_folder} has {choices_text(standing)}, which say something else; "
+            "use --overwrite"
+        )
+        raise ConflictError(msg)
+    kind, advice = own_file(is_particle_table), "another prediction_folder"
+    outputs = {path: Output(path, kind, settings.overwrite, advice) for path in new}
+    for output in outputs.values():
+        output.check()
+    if not settings.dry_run:
+        for path, text in new.items():
+            write_text(path, text, permit=outputs[path].check)
+    verb = "would be written" if settings.dry_run else "written"
+    unchanged = len(texts) - len(new)
+    reporter.note(f"{config.prediction_folder}: {len(new)} files {verb}, {unchanged} unchanged")

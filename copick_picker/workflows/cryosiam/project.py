@@ -1,0 +1,406 @@
+"""The results of CryoSiam's YAML files in a copick project, beside the files."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.provenance import same_job_as, standing_keys
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.folders.checkpoints import read_model_folder
+from copick_picker.project.folders.model_places import is_model_folder
+from copick_picker.project.store import OutputKey, ProjectStore, Provenance
+from copick_picker.project.uris import check_uri, parse_output, the_one
+from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.settings.cryosiam import CryosiamConfig, CryosiamJob
+from copick_picker.settings.import_ import CONTENT_TYPES, IMPLAUSIBLE_SPACINGS
+from copick_picker.settings.model import model_card
+from copick_picker.settings.segment import SPACING_LIMIT, SPACING_SILENT
+from copick_picker.workflows.exchange.import_mrc import run_name_of
+from copick_picker.workflows.segment.segment import project_labels
+
+
+@dataclass(frozen=True, eq=False)
+class CryosiamProject:
+    """The project that a job of CryosiamJob writes into.
+
+    Attributes
+    ----------
+    store : ProjectStore
+        The project.
+    settings : CryosiamJob
+        The job.
+    runs : mapping
+        Tomogram's name without ending -> run of the project; those without a run are left out.
+    specs : mapping
+        Object name -> object of the project.
+    values : mapping
+        Project's object name -> value in CryoSiam's labels; empty for a lamella.
+    hint : str
+        The command that brings the tomograms into the project.
+    """
+
+    store: ProjectStore
+    settings: CryosiamJob
+    runs: Mapping[str, str]
+    specs: Mapping[str, ObjectSpec]
+    values: Mapping[str, int]
+    hint: str
+
+    def run_of(self, stem: str) -> str:
+        """Return the run of a tomogram.
+
+        Parameters
+        ----------
+        stem : str
+            Name of the tomogram without its ending.
+
+        Raises
+        ------
+        UnknownNameError
+            If the project has none; the command that makes it is named.
+        """
+        if stem not in self.runs:
+            msg = f"no run '{run_name_of(stem)}' in {self.store.location}; first: {self.hint}"
+            raise UnknownNameError(msg)
+        return self.runs[stem]
+
+    def segmentation(
+        self, stem: str, record: Mapping[str, Any], *, probabilities: bool
+    ) -> "SegmentationPlace":
+        """Return where the labels of a tomogram go.
+
+        Parameters
+        ----------
+        stem : str
+            Name of the tomogram without its ending.
+        record : mapping
+            Provenance record of the prediction.
+        probabilities : bool
+            Whether class probabilities are stored too.
+
+        Raises
+        ------
+        CopickPickerError
+            If the project has no such run, or not one tomogram that is meant.
+        """
+        run_name = self.run_of(stem)
+        tomograms = self.store.tomograms(run_name)
+        tomogram = the_one(tomograms, self.settings.input, "tomogram", run_name=run_name)
+        parts = parse_output(self.settings.output or "*", "segmentation")
+        name, user, session = (
+            default if parts[part] == "*" else parts[part]
+            for part, default in (("name", "predict"), ("user_id", "picker"), ("session_id", "1"))
+        )
+        key = SegmentationKey(name, user, session, tomogram.voxel_spacing)
+        feature = None
+        if probabilities:
+            kind = f"{name}-{user}-{session}-probabilities"
+            feature = FeatureKey(tomogram.tomogram_type, tomogram.voxel_spacing, kind)
+        labels = {name: self.specs[name].label for name in self.values}
+        known = {"labels": labels, "objects": self._objects()}
+        if feature is not None:
+            known["probabilities"] = {"uri": str(feature), "channels": self._channels()}
+        own = {**record, **known}
+        return SegmentationPlace(self, run_name, tomogram, key, feature, own)
+
+    def spacing_of(
+        self, run_name: str, shape_zyx: Sequence[int], *, stated: Callable[[], float]
+    ) -> float:
+        """Return the voxel spacing of the tomogram whose labels have this shape, in Angstrom.
+
+        Parameters
+        ----------
+        run_name : str
+            The run.
+        shape_zyx : sequence of int
+            Shape of the labels.
+        stated : callable
+            Returns the spacing that the MRC file states, 0 where there is no file; called where
+            tomograms of several spacings have this shape.
+
+        Raises
+        ------
+        DataError
+            If no tomogram of the run has this shape, or several of different spacings do and the
+            file does not say which is meant.
+        """
+        shapes = {
+            key: self.store.open_tomogram(run_name, key).shape
+            for key in self.store.tomograms(run_name)
+        }
+        spacings = sorted({key.voxel_spacing for key in shapes if shapes[key] == tuple(shape_zyx)})
+        if len(spacings) > 1:
+            header = stated()
+            spacings = [
+                value for value in spacings if _difference(header, value) <= SPACING_SILENT
+            ] or spacings
+        if len(spacings) == 1:
+            return spacings[0]
+        known = choices_text(f"{key} {shape}" for key, shape in shapes.items())
+        what = "several tomograms" if spacings else "no tomogram"
+        msg = f"run {run_name} has {what} of the labels' shape {tuple(shape_zyx)}; it has: {known}"
+        raise DataError(msg)
+
+    def _objects(self) -> dict[str, dict[str, Any]]:
+        return {name: {"channel": value} for name, value in self.values.items()}
+
+    def _channels(self) -> list[str]:
+        names = ["background"] * (max(self.values.values(), default=0) + 1)
+        for name, value in self.values.items():
+            names[value] = name
+        return names
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationPlace:
+    """Where the labels and probabilities of one tomogram go.
+
+    Attributes
+    ----------
+    project : CryosiamProject
+        The project.
+    run_name : str
+        The run.
+    tomogram : TomogramKey
+        The project's own copy of the tomogram.
+    key : SegmentationKey
+        Where the labels go.
+    feature : FeatureKey or None
+        Where the probabilities go.
+    record : mapping
+        Provenance of both.
+    """
+
+    project: CryosiamProject
+    run_name: str
+    tomogram: TomogramKey
+    key: SegmentationKey
+    feature: FeatureKey | None
+    record: Provenance
+
+    def stands(self) -> bool:
+        """Return whether all was written before; with ``overwrite`` nothing stands.
+
+        Raises
+        ------
+        ConflictError
+            If something else stands in its place.
+        """
+        records: dict[OutputKey, Provenance] = {self.key: self.record}
+        if self.feature is not None:
+            records[self.feature] = self.record
+        found = standing_keys(
+            self.project.store,
+            self.run_name,
+            records,
+            overwrite=self.project.settings.overwrite,
+        )
+        return len(found) == len(records)
+
+    def check(
+        self, shape_zyx: Sequence[int], header_spacing: float | None, reporter: Reporter
+    ) -> None:
+        """Raise where the project's tomogram is not that of the file.
+
+        Parameters
+        ----------
+        shape_zyx : sequence of int
+            Shape of the file's volume.
+        header_spacing : float or None
+            Spacing that the file states; 0 and 1 mean that it does not know.
+        reporter : Reporter
+            Where small differences of the spacing go.
+
+        Raises
+        ------
+        DataError
+            If shape or spacing differ.
+        """
+        stored = self.project.store.open_tomogram(self.run_name, self.tomogram).shape
+        if tuple(stored) != tuple(shape_zyx):
+            msg = (
+                f"run {self.run_name}: {self.tomogram} has shape {tuple(stored)}, the MRC file "
+                f"{tuple(shape_zyx)}: another tomogram"
+            )
+            raise DataError(msg)
+        if header_spacing is None or header_spacing in IMPLAUSIBLE_SPACINGS:
+            return
+        difference = _difference(header_spacing, self.tomogram.voxel_spacing)
+        if difference <= SPACING_SILENT:
+            return
+        text = (
+            f"run {self.run_name}: the MRC file says {header_spacing:g} A a voxel, the project's "
+            f"tomogram is {self.tomogram}"
+        )
+        if difference > SPACING_LIMIT:
+            raise DataError(text)
+        reporter.warn(text)
+
+    def write(
+        self, labels: npt.NDArray[Any], probabilities: npt.NDArray[np.float32] | None
+    ) -> None:
+        """Write a prediction; whatever of ours stands there is replaced.
+
+        Parameters
+        ----------
+        labels : numpy.ndarray, shape (z, y, x), integer
+            CryoSiam's labels.
+        probabilities : numpy.ndarray, shape (c, z, y, x), float32, or None
+            CryoSiam's probabilities; one channel is that of class 1.
+        """
+        store, feature = self.project.store, self.feature
+        if feature is not None and probabilities is not None:
+            classes = probabilities
+            if len(probabilities) == 1:
+                classes = np.concatenate([1 - probabilities, probabilities])
+            c, z, y, x = classes.shape
+            store.write_feature(
+                self.run_name,
+                feature,
+                [(0, classes.astype(np.float16))],
+                shape_czyx=(c, z, y, x),
+                provenance=self.record,
+                overwrite=self.project.settings.overwrite,
+                replaces=same_job_as(self.record),
+            )
+        z, y, x = labels.shape
+        store.write_segmentation(
+            self.run_name,
+            self.key,
+            [(0, self._with_project_labels(labels))],
+            shape_zyx=(z, y, x),
+            provenance=self.record,
+            overwrite=self.project.settings.overwrite,
+            replaces=same_job_as(self.record),
+        )
+
+    def _with_project_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return CryoSiam's labels as the project's; a lamella stays 0 and 1."""
+        if not self.project.values:
+            inside: npt.NDArray[Any] = (labels != 0).astype(np.uint8)
+            return inside
+        table = np.zeros(max(int(labels.max(initial=0)), *self.project.values.values()) + 1)
+        for name, value in self.project.values.items():
+            table[value] = self.project.specs[name].label
+        table = table.astype(np.uint8 if table.max() < 256 else np.uint16)
+        values: npt.NDArray[Any] = table[labels.astype(np.intp)]
+        return values
+
+
+def open_cryosiam_project(
+    settings: CryosiamJob,
+    config: CryosiamConfig,
+    stems: Sequence[str],
+    channels: Mapping[str, int],
+    *,
+    reporter: Reporter,
+) -> CryosiamProject | None:
+    """Return the project that the results go into as well; None where none is named.
+
+    Parameters
+    ----------
+    settings : CryosiamJob
+        The job.
+    config : CryosiamConfig
+        CryoSiam's YAML file.
+    stems : sequence of str
+        Tomograms' names without ending.
+    channels : mapping
+        Class name -> value in CryoSiam's labels.
+    reporter : Reporter
+        Where doubts about names go.
+
+    Raises
+    ------
+    CopickPickerError
+        If the project cannot be opened or written, no tomogram has a run, or an object is not
+        known.
+    """
+    if settings.config is None:
+        return None
+    store = open_project(settings.config)
+    check_uri(settings.input, "tomogram")
+    hint = _import_command(settings.config, config)
+    runs = _runs(store, stems, hint)
+    specs = {spec.name: spec for spec in store.objects()}
+    if config.parameters.network.postprocessing:
+        values: dict[str, int] = {}
+    else:
+        values = _values(settings, specs, channels, reporter)
+    if not settings.dry_run:
+        store.check_writable()
+    return CryosiamProject(store, settings, runs, specs, values, hint)
+
+
+def class_names(config: CryosiamConfig) -> dict[str, int]:
+    """Return class name -> value in the labels: a model folder's names, else ``class_1`` and so on.
+
+    Parameters
+    ----------
+    config : CryosiamConfig
+        CryoSiam's YAML file.
+
+    Raises
+    ------
+    CheckpointError
+        If its model is a folder that cannot be read.
+    """
+    path = config.trained_model
+    if path is not None and is_model_folder(path):
+        return dict(model_card(read_model_folder(path)[1], str(path)).channel_names)
+    return {f"class_{label}": label for label in config.parameters.network.classes}
+
+
+def _values(
+    settings: CryosiamJob,
+    specs: Mapping[str, ObjectSpec],
+    channels: Mapping[str, int],
+    reporter: Reporter,
+) -> dict[str, int]:
+    """Return project's object name -> value in CryoSiam's labels."""
+    names = dict(settings.object_map)
+    if not names and not any(name in specs for name in channels):
+        by_label = {spec.label: spec.name for spec in specs.values()}
+        names = {name: by_label[value] for name, value in channels.items() if value in by_label}
+        taken = ", ".join(f"{name} is {target}" for name, target in names.items())
+        if taken:
+            reporter.warn(f"CryoSiam names no classes; by the project's labels, {taken}")
+    chosen = project_labels(channels, list(specs.values()), names, objects=settings.objects)
+    targets = {names.get(name, name): value for name, value in channels.items()}
+    return {name: targets[name] for name in chosen}
+
+
+def _runs(store: ProjectStore, stems: Iterable[str], hint: str) -> dict[str, str]:
+    known = set(store.run_names())
+    runs: dict[str, str] = {}
+    for stem in stems:
+        name = run_name_of(stem)
+        if name in runs.values():
+            first = next(other for other in runs if runs[other] == name)
+            msg = f"{first} and {stem} would both be run '{name}' of the project: rename one"
+            raise SettingsError(msg)
+        if name in known:
+            runs[stem] = name
+    if stems and not runs:
+        wanted = choices_text(run_name_of(stem) for stem in list(stems)[:5])
+        msg = f"{store.location} has no run {wanted}; bring the tomograms in first: {hint}"
+        raise UnknownNameError(msg)
+    return runs
+
+
+def _import_command(project: str, config: CryosiamConfig) -> str:
+    """Return the command that makes runs of CryoSiam's tomograms, under CryoSiam's names."""
+    ending = config.file_extension
+    rest = next((ending.removesuffix(t) for t in CONTENT_TYPES if ending.endswith(t)), "")
+    pattern = f' --name-pattern "{{run}}{rest}"' if rest else ""
+    return f"copick-picker import mrc {config.data_folder} -c {project}{pattern}"
+
+
+def _difference(spacing: float, wanted: float) -> float:
+    return abs(spacing - wanted) / wanted

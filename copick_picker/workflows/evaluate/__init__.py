@@ -1,0 +1,1 @@
+"""Candidate picks against reference picks."""

@@ -1,0 +1,354 @@
+"""Read reference and candidate picks of every run, score them together, write the scores."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.evaluate import MATCHERS, ScoringRules, evaluate_picks
+from copick_picker.core.geometry import box_angstrom
+from copick_picker.errors import (
+    SettingsError,
+    UnknownNameError,
+    choices_text,
+    nearest_name,
+)
+from copick_picker.jobs.execution import (
+    Reporter,
+    Summary,
+    check_object_names,
+    nothing_to_read,
+    process_runs,
+    select_runs,
+)
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import digest
+from copick_picker.project.files import write_folder
+from copick_picker.project.folders.project_folder import check_free_folder, signed
+from copick_picker.project.folders.score_folder import SCORES_FILE
+from copick_picker.project.store import ProjectStore
+from copick_picker.project.uris import matching, the_one
+from copick_picker.records.keys import PicksKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.settings.evaluate import (
+    CONFIDENCE,
+    MIN_BOOTSTRAP_RUNS,
+    RECALL_FRACTIONS,
+    EvaluateSettings,
+)
+from copick_picker.workflows.evaluate.files import Scored, score_files, show_scores
+from copick_picker.workflows.evaluate.limits import check_limits, missed_limits
+from copick_picker.workflows.evaluate.objects import scored_objects
+from copick_picker.workflows.inputs.alignments import check_alignments
+from copick_picker.workflows.inputs.masks import recorded_distances
+
+
+def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
+    """Score candidate picks of a project and return what became of every run.
+
+    Everything is computed first; the folder of scores is written last and appears whole.
+
+    Parameters
+    ----------
+    settings : EvaluateSettings
+        What to do.
+    reporter : Reporter
+        Where progress and tables go.
+
+    Raises
+    ------
+    CopickPickerError
+        If the project or a setting is wrong, or there is nothing to score.
+    """
+    store = open_job(settings)
+    if not settings.dry_run:
+        check_free_folder(Path(settings.output), SCORES_FILE, overwrite=settings.overwrite)
+    summary, scored = score_project(settings, store, reporter=reporter)
+    if scored is not None:
+        output = Path(settings.output)
+        permit = partial(check_free_folder, output, SCORES_FILE, overwrite=settings.overwrite)
+        files = signed(score_files(scored, store, reporter=reporter), SCORES_FILE)
+        write_folder(output, files, permit=permit)
+        show_scores(scored, reporter)
+        summary = _with_figures(summary, scored)
+    if settings.json_file is not None:
+        summary.write(settings.json_file)
+    return summary
+
+
+def score_project(
+    settings: EvaluateSettings, store: ProjectStore, *, reporter: Reporter
+) -> tuple[Summary, Scored | None]:
+    """Read the picks of both sides, run by run, and score them; nothing is written.
+
+    Parameters
+    ----------
+    settings : EvaluateSettings
+        What to do; ``output`` is not used.
+    store : ProjectStore
+        The project.
+    reporter : Reporter
+        Where progress goes.
+
+    Returns
+    -------
+    tuple
+        What became of every run, and the scores: None with ``dry_run``, or where all runs failed.
+
+    Raises
+    ------
+    CopickPickerError
+        If a setting is wrong, or there is nothing to score.
+    """
+    specs = {spec.name: spec for spec in store.objects()}
+    _check(settings, specs)
+    run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
+    reading = _Reading(settings, store)
+    summary = process_runs("evaluate", run_names, reading.run, reporter=reporter)
+    if settings.dry_run or summary.counts.get("failed", 0) >= len(run_names):
+        return summary, None
+    reading.check_found(run_names)
+    return summary, _score(settings, specs, reading, summary)
+
+
+def scoring_rules(settings: EvaluateSettings) -> ScoringRules:
+    """Return the rules that ``core.evaluate`` takes.
+
+    Parameters
+    ----------
+    settings : EvaluateSettings
+        What to do.
+    """
+    margin = settings.border_margin_xy_angstrom
+    return ScoringRules(
+        matcher=settings.matcher,
+        beta=settings.beta,
+        recall_fractions=RECALL_FRACTIONS,
+        n_bootstrap=settings.bootstrap,
+        min_bootstrap_runs=MIN_BOOTSTRAP_RUNS,
+        confidence=CONFIDENCE,
+        border_margin_xyz=(margin, margin, settings.border_margin_z_angstrom),
+    )
+
+
+def with_min_score(
+    picks: Mapping[str, Mapping[str, PickSet]], least: Mapping[str, float]
+) -> dict[str, dict[str, PickSet]]:
+    """Return pick sets without the picks of too low a score.
+
+    Parameters
+    ----------
+    picks : mapping
+        Run -> object -> picks.
+    least : mapping of str to float
+        Object -> lowest score that is kept; other objects stay as they are.
+    """
+
+    def kept(name: str, found: PickSet) -> PickSet:
+        if name not in least:
+            return found
+        keep = found.scores >= least[name]
+        return PickSet(found.object_name, found.points_xyz[keep], found.scores[keep])
+
+    return {
+        run: {name: kept(name, found) for name, found in entries.items()}
+        for run, entries in picks.items()
+    }
+
+
+def _check(settings: EvaluateSettings, specs: Mapping[str, ObjectSpec]) -> None:
+    """Raise for what is wrong before any run is read."""
+    if settings.matcher not in MATCHERS:
+        near = nearest_name(settings.matcher, MATCHERS)
+        msg = f"--matcher: no '{settings.matcher}'{near}; choices: {choices_text(MATCHERS)}"
+        raise UnknownNameError(msg)
+    for option in ("objects", "radius", "weight", "min_score"):
+        check_object_names(getattr(settings, option), specs, "--" + option.replace("_", "-"))
+    check_limits(settings.fail_under, settings.beta, specs)
+
+
+@dataclass
+class _Reading:
+    """The pick sets of both sides, filled run by run."""
+
+    settings: EvaluateSettings
+    store: ProjectStore
+    reference: dict[str, dict[str, PickSet]] = field(default_factory=dict)
+    candidate: dict[str, dict[str, PickSet]] = field(default_factory=dict)
+    boxes_xyz: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    sets: dict[str, dict[str, dict[str, str | None]]] = field(default_factory=dict)
+    reference_keys: set[PicksKey] = field(default_factory=set)
+    mask_distances: dict[tuple[str, str], dict[tuple[float, ...], float]] = field(
+        default_factory=dict
+    )
+
+    def run(self, run_name: str) -> RunOutcome:
+        """Read the picks of one run."""
+        keys = self.store.picks(run_name)
+        reference = self._keys(keys, self.settings.reference, "reference", run_name)
+        candidate = self._keys(keys, self.settings.candidate, "candidate", run_name)
+        both = [str(key) for key in reference if key in candidate]
+        if both:
+            msg = f"run {run_name}: {choices_text(both)} is reference and candidate at once"
+            raise SettingsError(msg)
+        self._check_alignments(run_name, [*reference, *candidate])
+        if self.settings.dry_run:
+            text = f"{choices_text(reference)} against {choices_text(candidate)}"
+            return RunOutcome(run_name, "planned", text)
+        box = self._box(run_name)
+        read_reference = self._read(run_name, reference, {})
+        distances: dict[str, dict[tuple[float, ...], float]] = {}
+        read_candidate = self._read(run_name, candidate, distances)
+        self.reference[run_name], self.candidate[run_name] = read_reference, read_candidate
+        self.reference_keys |= set(reference)
+        self.mask_distances |= {(run_name, name): known for name, known in distances.items()}
+        if box is not None:
+            self.boxes_xyz[run_name] = box
+        self.sets[run_name] = {
+            "reference": {str(key): self._digest(run_name, key) for key in reference},
+            "candidate": {str(key): self._digest(run_name, key) for key in candidate},
+        }
+        n_reference = sum(len(picks) for picks in read_reference.values())
+        n_candidate = sum(len(picks) for picks in read_candidate.values())
+        text = f"{n_reference} reference picks, {n_candidate} candidates"
+        if not reference:
+            return RunOutcome(run_name, "absent", f"no reference set, so not annotated; {text}")
+        return RunOutcome(run_name, "done", text)
+
+    def check_found(self, run_names: Sequence[str]) -> None:
+        """Raise where no run has a reference set, or none has a candidate set."""
+        for side, uri in (
+            ("reference", self.settings.reference),
+            ("candidate", self.settings.candidate),
+        ):
+            if not any(entries[side] for entries in self.sets.values()):
+                read = [name for name in run_names if name in self.sets]
+                raise nothing_to_read(self.store.picks, read, uri, f"{side} pick set")
+
+    def covers(self, name: str) -> bool:
+        """Return whether the reference URI speaks of an object."""
+        keys = [replace(key, object_name=name) for key in self.reference_keys]
+        return bool(matching(keys, self.settings.reference, "picks"))
+
+    def _keys(self, keys: Sequence[PicksKey], uri: str, side: str, run_name: str) -> list[PicksKey]:
+        found = matching(keys, uri, "picks")
+        if self.settings.objects:
+            found = [key for key in found if key.object_name in self.settings.objects]
+        names = [key.object_name for key in found]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice and not self.settings.merge_sets:
+            several = [key for key in found if key.object_name == twice[0]]
+            msg = (
+                f"run {run_name}: '{uri}' means {len(several)} {side} sets of {twice[0]}: "
+                f"{choices_text(several)}; name one, or put them together with --merge-sets"
+            )
+            raise SettingsError(msg)
+        return found
+
+    def _read(
+        self,
+        run_name: str,
+        keys: Sequence[PicksKey],
+        distances: dict[str, dict[tuple[float, ...], float]],
+    ) -> dict[str, PickSet]:
+        """Return the picks by object; put what is known of their distances to a mask aside."""
+        read: dict[str, PickSet] = {}
+        for key in keys:
+            picks = self.store.read_picks(run_name, key)
+            name = key.object_name
+            record = self.store.picks_provenance(run_name, key)
+            known = recorded_distances(record, picks.points_xyz)
+            distances[name] = {**distances.get(name, {}), **known}
+            if name in read:
+                first = read[name]
+                picks = PickSet(
+                    name,
+                    np.concatenate([first.points_xyz, picks.points_xyz]),
+                    np.concatenate([first.scores, picks.scores]),
+                )
+            read[name] = picks
+        return read
+
+    def _check_alignments(self, run_name: str, keys: Sequence[PicksKey]) -> None:
+        if any(key.origin is not None for key in keys):  # else no tomogram need be looked for
+            tomograms = self.store.tomograms(run_name)
+            check_alignments(run_name, keys, tomograms, self.settings.tomogram)
+
+    def _digest(self, run_name: str, key: PicksKey) -> str | None:
+        return digest(self.store.picks_provenance(run_name, key))
+
+    def _box(self, run_name: str) -> npt.NDArray[np.float64] | None:
+        settings = self.settings
+        if not (settings.border_margin_xy_angstrom or settings.border_margin_z_angstrom):
+            return None
+        keys = self.store.tomograms(run_name)
+        key = the_one(keys, settings.tomogram, "tomogram", run_name=run_name)
+        n_z, n_y, n_x = self.store.open_tomogram(run_name, key).shape
+        return box_angstrom((n_z, n_y, n_x), key.voxel_spacing)
+
+
+def _score(
+    settings: EvaluateSettings,
+    specs: Mapping[str, ObjectSpec],
+    reading: _Reading,
+    summary: Summary,
+) -> Scored:
+    candidate = with_min_score(reading.candidate, settings.min_score)
+    if settings.matcher != "one-to-one":
+        specs = {name: spec for name, spec in specs.items() if reading.covers(name)}
+    objects, notes = scored_objects(settings, specs, reading.reference)
+    notes += _unlisted({entry.name for entry in objects}, candidate)
+    evaluation = evaluate_picks(
+        reading.reference,
+        candidate,
+        objects,
+        rules=scoring_rules(settings),
+        rng=np.random.default_rng(settings.seed),
+        boxes_xyz=reading.boxes_xyz,
+    )
+    failed = [outcome.run_name for outcome in summary.outcomes if outcome.status == "failed"]
+    if failed:
+        notes += (f"runs that failed and are not in the scores: {', '.join(failed)}",)
+    return Scored(
+        settings=settings,
+        evaluation=replace(evaluation, notes=(*evaluation.notes, *notes)),
+        sets=reading.sets,
+        missed=missed_limits(settings.fail_under, evaluation),
+        mask_distances=reading.mask_distances,
+    )
+
+
+def _unlisted(listed: set[str], candidate: Mapping[str, Mapping[str, PickSet]]) -> tuple[str, ...]:
+    """Return a note for every object that has candidates and is not among the objects listed."""
+    numbers: Counter[str] = Counter()
+    for entries in candidate.values():
+        numbers.update({name: len(picks) for name, picks in entries.items() if name not in listed})
+    return tuple(f"{name}: {number} candidates, not counted" for name, number in numbers.items())
+
+
+def _with_figures(summary: Summary, scored: Scored) -> Summary:
+    """Return the summary with the scores in it, each run's with its outcome."""
+    values = scored.values()
+    by_run: dict[str, list[object]] = {}
+    for entry in values["runs"]:
+        by_run.setdefault(entry["run"], []).append(entry)
+    outcomes = tuple(
+        replace(outcome, details={**outcome.details, "objects": by_run.get(outcome.run_name, [])})
+        for outcome in summary.outcomes
+    )
+    figures = {
+        "output": str(scored.settings.output),
+        "missed": list(scored.missed),
+        "totals": values["totals"],
+        "objects": [
+            {name: value for name, value in entry.items() if name != "curve"}
+            for entry in values["objects"]
+        ],
+        "notes": values["notes"],
+    }
+    return replace(summary, outcomes=outcomes, figures=figures, missed=scored.missed)

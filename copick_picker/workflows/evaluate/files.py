@@ -1,0 +1,201 @@
+"""The folder of an evaluation: what is in it, and what is shown on screen."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.errors import CopickPickerError
+from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.provenance import new_record
+from copick_picker.project.store import ProjectStore
+from copick_picker.project.uris import the_one
+from copick_picker.records.scores import Evaluation, MatchCounts, RunObjectMatch
+from copick_picker.report.figures import png_bytes
+from copick_picker.report.score_csv import MaskDistances, matches_csv, scores_csv
+from copick_picker.report.score_plots import score_figure
+from copick_picker.report.score_tables import object_table, run_table
+from copick_picker.report.score_values import evaluation_values
+from copick_picker.report.slices import slice_figure
+from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMOOTHING_VOXELS
+
+_LIBRARIES = ("copick", "numpy", "scipy")
+_MOST_RUN_ROWS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """An evaluation with all that its files say of it.
+
+    Attributes
+    ----------
+    settings : EvaluateSettings
+        What was asked for.
+    evaluation : Evaluation
+        The scores.
+    sets : mapping
+        Run -> ``reference`` or ``candidate`` -> URI of the set -> hash of its provenance record.
+    missed : tuple of str
+        Scores below ``--fail-under``.
+    mask_distances : mapping
+        (Run, object) -> point of a candidate -> its distance to the surface of its mask.
+    """
+
+    settings: EvaluateSettings
+    evaluation: Evaluation
+    sets: Mapping[str, Mapping[str, Mapping[str, str | None]]]
+    missed: tuple[str, ...]
+    mask_distances: MaskDistances = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Return how the scores were made: version, settings, inputs."""
+        return new_record(
+            "evaluate",
+            versions={name: version(name) for name in _LIBRARIES},
+            input={
+                "project": self.settings.config,
+                "reference": self.settings.reference,
+                "candidate": self.settings.candidate,
+            },
+            settings=self.settings.recorded(),
+        )
+
+    def values(self) -> dict[str, Any]:
+        """Return the content of ``scores.json``."""
+        return {
+            **self.record(),
+            "tolerance": self.settings.tolerance,
+            **evaluation_values(self.evaluation),
+            "sets": self.sets,
+        }
+
+    def lines(self) -> list[str]:
+        """Return how the scores were made, in lines of text."""
+        record, settings = self.record(), self.settings
+        libraries = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+        return [
+            f"copick-picker {record['version']} evaluate ({libraries})",
+            f"matcher: {settings.matcher}; tolerance: {settings.tolerance}; "
+            f"beta: {settings.beta:g}",
+            f"reference: {settings.reference}; candidate: {settings.candidate}; "
+            f"project: {settings.config}",
+            f"settings: {json.dumps(record['settings'], sort_keys=True)}",
+        ]
+
+
+def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> dict[str, bytes]:
+    """Return the files of a folder of scores by name.
+
+    Parameters
+    ----------
+    scored : Scored
+        What to write.
+    store : ProjectStore
+        The project, for slices of tomograms.
+    reporter : Reporter
+        Where it is said that a slice could not be drawn.
+    """
+    lines = scored.lines()
+    footer, evaluation = "; ".join(lines[:3]), scored.evaluation
+    title = f"{scored.settings.candidate} against {scored.settings.reference}"
+    figure = score_figure(evaluation, title=title, footer=footer)
+    files = {
+        "scores.json": (json.dumps(scored.values(), indent=1) + "\n").encode(),
+        "scores.csv": scores_csv(evaluation, lines).encode(),
+        "matches.csv": matches_csv(evaluation.matches, lines, scored.mask_distances).encode(),
+        "scores.png": png_bytes(figure, _png_text(lines)),
+    }
+    for run_name in evaluation.run_names[: scored.settings.slices]:
+        try:
+            files[f"slices_{run_name}.png"] = _slices(scored, store, run_name)
+        except CopickPickerError as error:
+            reporter.warn(f"no slices: {error}")
+    return files
+
+
+def show_scores(scored: Scored, reporter: Reporter) -> None:
+    """Show the tables of scores and what was left out.
+
+    Parameters
+    ----------
+    scored : Scored
+        What to show.
+    reporter : Reporter
+        Where to.
+    """
+    settings, evaluation = scored.settings, scored.evaluation
+    if len(evaluation.matches) > _MOST_RUN_ROWS:
+        reporter.note(f"{len(evaluation.matches)} rows of runs and objects are in scores.csv")
+    elif len(evaluation.run_names) > 1:
+        reporter.table("Runs", *run_table(evaluation))
+    title = f"Scores (matcher {settings.matcher}, tolerance {settings.tolerance})"
+    reporter.table(title, *object_table(evaluation))
+    _show_confusion(evaluation, reporter)
+    for entry in evaluation.objects:
+        if entry.curve is None:
+            reporter.note(f"{entry.name}: no curve: {entry.curve_note}")
+        if entry.suggested is not None:
+            found = entry.suggested
+            reporter.note(
+                f"{entry.name}: suggested threshold {found.threshold:.3f} "
+                f"(P {found.precision:.3f}, R {found.recall:.3f}): {found.how}"
+            )
+    for note in evaluation.notes:
+        reporter.note(note)
+    reporter.note(f"Scores are in {settings.output}")
+
+
+def _show_confusion(evaluation: Evaluation, reporter: Reporter) -> None:
+    rows = [
+        (reference, candidate, str(number))
+        for (reference, candidate), number in evaluation.confusion.items()
+        if reference and candidate and reference != candidate
+    ]
+    if rows:
+        columns = ("at a reference of", "candidates of", "picks")
+        reporter.table("Confusion", columns, rows)
+
+
+def _png_text(lines: list[str]) -> dict[str, str]:
+    return {"Software": lines[0], "Description": "; ".join(lines[1:])}
+
+
+def _slices(scored: Scored, store: ProjectStore, run_name: str) -> bytes:
+    settings, evaluation = scored.settings, scored.evaluation
+    key = the_one(store.tomograms(run_name), settings.tomogram, "tomogram", run_name=run_name)
+    volume = store.open_tomogram(run_name, key).read().astype(np.float32, copy=False)
+    radii = {
+        entry.name: entry.radius_angstrom or entry.tolerance_angstrom or key.voxel_spacing
+        for entry in evaluation.objects
+    }
+    matches = [match for match in evaluation.matches if match.run_name == run_name]
+    lines = scored.lines()
+    figure = slice_figure(
+        volume,
+        key.voxel_spacing,
+        matches,
+        radii,
+        contrast=_contrast(settings, volume),
+        title=f"{run_name} {key}: {_found_text(matches)}",
+        footer="; ".join(lines[:3]),
+    )
+    return png_bytes(figure, _png_text(lines))
+
+
+def _contrast(settings: EvaluateSettings, volume: np.ndarray[Any, Any]) -> str:
+    if settings.contrast != "auto":
+        return settings.contrast
+    facts = inspect_volume(volume, smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
+    looks = facts.looks(CONTRAST_LEAST_SKEWNESS)
+    return "dark" if looks == "unclear" else looks
+
+
+def _found_text(matches: list[RunObjectMatch]) -> str:
+    counts = sum((match.counts for match in matches), MatchCounts())
+    found = counts.n_reference - counts.false_negatives
+    return f"{found} of {counts.n_reference} found, {counts.false_positives} false"

@@ -1,0 +1,1 @@
+"""Other programs' files into a project, and out of it."""

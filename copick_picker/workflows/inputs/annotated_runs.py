@@ -1,0 +1,337 @@
+"""Annotated runs: what ``train`` learns from, and ``targets`` shows."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.geometry import box_angstrom, length_to_voxels, points_to_voxels
+from copick_picker.core.train.sampling import TrainingRun
+from copick_picker.core.train.sources import CachedLabels, PatchSource, PlaneCache
+from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
+from copick_picker.jobs.execution import (
+    Reporter,
+    check_labels_differ,
+    named_runs,
+    nothing_to_read,
+)
+from copick_picker.project.store import ProjectStore
+from copick_picker.project.uris import matching, the_one
+from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.settings.segment import SPACING_SILENT
+from copick_picker.settings.targets import AnnotationSettings
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedRun:
+    """A run with a tomogram and reference picks.
+
+    Attributes
+    ----------
+    name : str
+        The run.
+    tomogram : TomogramKey
+        Its tomogram.
+    shape_zyx : tuple of int
+        Shape of the tomogram.
+    picks : mapping of str to PickSet
+        Reference picks by object; an empty set means that there is none, no entry that nobody
+        looked.
+    picks_keys : tuple of PicksKey
+        Where they come from.
+    mean, standard_deviation : float
+        Of all its voxels; no numbers where they were not looked at.
+    looks : str
+        ``dark``, ``bright``, ``unclear`` or ``not looked at``: how protein looks.
+    mask : SegmentationKey or None
+        Segmentation that targets are cut from.
+    labels : mapping of str to int
+        Object name -> value in that segmentation.
+    """
+
+    name: str
+    tomogram: TomogramKey
+    shape_zyx: tuple[int, int, int]
+    picks: Mapping[str, PickSet]
+    picks_keys: tuple[PicksKey, ...]
+    mean: float = float("nan")
+    standard_deviation: float = float("nan")
+    looks: str = "not looked at"
+    mask: SegmentationKey | None = None
+    labels: Mapping[str, int] | None = None
+
+    def annotation(self) -> dict[str, Any]:
+        """Return what tells these picks and masks from others."""
+        return {
+            "tomogram": str(self.tomogram),
+            "shape_zyx": list(self.shape_zyx),
+            "picks": {
+                name: {"count": len(picks), "sha256": _points_digest(picks)}
+                for name, picks in sorted(self.picks.items())
+            },
+            **({} if self.mask is None else {"mask": str(self.mask)}),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Return what tells this training data from other data."""
+        return self.annotation() | {
+            "mean": f"{self.mean:.6g}",
+            "standard_deviation": f"{self.standard_deviation:.6g}",
+        }
+
+
+def annotated_run(
+    settings: AnnotationSettings,
+    store: ProjectStore,
+    run_name: str,
+    specs: Mapping[str, ObjectSpec],
+    reporter: Reporter,
+) -> AnnotatedRun | str:
+    """Return a run with its reference picks, or what it lacks; its voxels are not looked at.
+
+    Parameters
+    ----------
+    settings : AnnotationSettings
+        Which tomogram and picks.
+    store : ProjectStore
+        The project.
+    run_name : str
+        The run.
+    specs : mapping
+        The project's objects by name.
+    reporter : Reporter
+        Where is said how many picks lie outside of the tomogram.
+
+    Raises
+    ------
+    CopickPickerError
+        If the URIs mean several tomograms or sets, the run was asked for by name and has no such
+        tomogram, or all picks of a set lie outside of it.
+    """
+    keys = store.tomograms(run_name)
+    if not matching(keys, settings.input, "tomogram") and not named_runs(settings.run_names):
+        return f"no tomogram '{settings.input}'"
+    key = the_one(keys, settings.input, "tomogram", run_name=run_name)
+    picks_keys = _picks_keys(settings, store, run_name, specs)
+    if not picks_keys:
+        return f"no reference picks '{settings.picks}'"
+    z, y, x = store.open_tomogram(run_name, key).shape
+    box = box_angstrom((z, y, x), key.voxel_spacing)
+    picks = {
+        entry.object_name: _inside(
+            store.read_picks(run_name, entry), box, f"run {run_name}: {entry}", reporter
+        )
+        for entry in picks_keys
+    }
+    return AnnotatedRun(run_name, key, (z, y, x), picks, tuple(picks_keys))
+
+
+def nothing_annotated(
+    settings: AnnotationSettings, store: ProjectStore, run_names: Sequence[str]
+) -> UnknownNameError:
+    """Return the error for runs of which none has both a tomogram and reference picks.
+
+    Parameters
+    ----------
+    settings : AnnotationSettings
+        Which tomogram and picks.
+    store : ProjectStore
+        The project.
+    run_names : sequence of str
+        The runs that were meant.
+    """
+    kind = "reference pick set"
+    if settings.objects:
+        kind += f" of {choices_text(settings.objects)}"
+    for name in run_names:
+        if matching(store.tomograms(name), settings.input, "tomogram"):
+            return nothing_to_read(store.picks, run_names, settings.picks, kind)
+    return nothing_to_read(store.tomograms, run_names, settings.input, "tomogram")
+
+
+def chosen_objects(
+    settings: AnnotationSettings, specs: Mapping[str, ObjectSpec], runs: Sequence[AnnotatedRun]
+) -> tuple[ObjectSpec, ...]:
+    """Return the objects that are painted, each with a radius, in the order of their labels.
+
+    Parameters
+    ----------
+    settings : AnnotationSettings
+        Objects and radii; without ``objects``, those that any run has picks of.
+    specs : mapping
+        The project's objects by name.
+    runs : sequence of AnnotatedRun
+        The runs.
+
+    Raises
+    ------
+    CopickPickerError
+        If an object has no picks in any run or no radius, or two have one label.
+    """
+    listed = {name for run in runs for name in run.picks}
+    wanted = settings.objects or listed
+    chosen = [spec for name, spec in specs.items() if name in wanted]
+    objects = []
+    for spec in chosen:
+        if not any(len(run.picks.get(spec.name, ())) for run in runs):
+            msg = (
+                f"object '{spec.name}' has no picks '{settings.picks}' in any of the {len(runs)} "
+                "annotated runs: leave it out with --objects, or name other picks"
+            )
+            raise DataError(msg)
+        radius = settings.radius.get(spec.name, spec.radius_angstrom)
+        if radius is None or not radius > 0:
+            msg = (
+                f"object '{spec.name}' has no radius in the project: give "
+                f"--radius {spec.name}=ANGSTROM"
+            )
+            raise SettingsError(msg)
+        objects.append(replace(spec, radius_angstrom=radius))
+    check_labels_differ({spec.name: spec.label for spec in objects})
+    return tuple(objects)
+
+
+def with_mask(
+    uri: str, store: ProjectStore, run: AnnotatedRun, objects: Sequence[ObjectSpec]
+) -> AnnotatedRun:
+    """Return a run with the segmentation that its targets are cut from.
+
+    Parameters
+    ----------
+    uri : str
+        Segmentation URI.
+    store : ProjectStore
+        The project.
+    run : AnnotatedRun
+        The run.
+    objects : sequence of ObjectSpec
+        What the segmentation must hold.
+
+    Raises
+    ------
+    CopickPickerError
+        If there is no such segmentation, or of another shape, or it lacks an object.
+    """
+    keys = [
+        key
+        for key in store.segmentations(run.name)
+        if abs(key.voxel_spacing - run.tomogram.voxel_spacing)
+        <= SPACING_SILENT * run.tomogram.voxel_spacing
+    ]
+    key = the_one(keys, uri, "segmentation", run_name=run.name)
+    shape = store.open_segmentation(run.name, key).shape
+    if shape != run.shape_zyx:
+        msg = f"run {run.name}: {key} has shape {shape}, the tomogram {run.shape_zyx}"
+        raise DataError(msg)
+    labels = store.segmentation_labels(run.name, key)
+    if labels is None:
+        labels = {spec.name: spec.label for spec in objects} if key.is_multilabel else {key.name: 1}
+    missing = [spec.name for spec in objects if spec.name not in labels]
+    if missing:
+        msg = (
+            f"run {run.name}: {key} holds no {choices_text(missing)}; "
+            f"it has: {choices_text(labels)}"
+        )
+        raise UnknownNameError(msg)
+    return replace(run, mask=key, labels=labels)
+
+
+def sampled_run(
+    store: ProjectStore,
+    run: AnnotatedRun,
+    objects: Sequence[ObjectSpec],
+    *,
+    source: PatchSource,
+    cache: PlaneCache,
+) -> TrainingRun:
+    """Return a run as the sampler takes it: particles in voxels, by channel.
+
+    Parameters
+    ----------
+    store : ProjectStore
+        Where its segmentation is.
+    run : AnnotatedRun
+        The run.
+    objects : sequence of ObjectSpec
+        In the order of the channels, which start from 1.
+    source : PatchSource
+        Its tomogram.
+    cache : PlaneCache
+        What the segmentation is read through.
+    """
+    spacing = run.tomogram.voxel_spacing
+    channels = {spec.name: channel for channel, spec in enumerate(objects, start=1)}
+    labels = None
+    if run.mask is not None and run.labels is not None:
+        values = {run.labels[name]: channel for name, channel in channels.items()}
+        labels = CachedLabels(
+            f"{run.name} {run.mask}",
+            store.open_segmentation(run.name, run.mask),
+            cache,
+            channel_of_value=values,
+        )
+    return TrainingRun(
+        run.name,
+        source,
+        {
+            channel: points_to_voxels(run.picks[name].points_xyz, spacing)
+            for name, channel in channels.items()
+            if name in run.picks
+        },
+        {
+            channel: length_to_voxels(spec.radius_angstrom or 0.0, spacing)
+            for channel, spec in enumerate(objects, start=1)
+        },
+        labels,
+    )
+
+
+def _picks_keys(
+    settings: AnnotationSettings,
+    store: ProjectStore,
+    run_name: str,
+    specs: Mapping[str, ObjectSpec],
+) -> list[PicksKey]:
+    found = matching(store.picks(run_name), settings.picks, "picks")
+    if settings.objects:
+        found = [key for key in found if key.object_name in settings.objects]
+    else:
+        found = [key for key in found if key.object_name in specs]
+        found = [key for key in found if specs[key.object_name].is_particle]
+    names = [key.object_name for key in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        several = [key for key in found if key.object_name == twice[0]]
+        msg = (
+            f"run {run_name}: '{settings.picks}' means {len(several)} sets of {twice[0]}: "
+            f"{choices_text(several)}; name one"
+        )
+        raise SettingsError(msg)
+    return found
+
+
+def _inside(
+    picks: PickSet, box_xyz: npt.NDArray[np.float64], where: str, reporter: Reporter
+) -> PickSet:
+    """Return the picks that lie in the tomogram."""
+    points = picks.points_xyz
+    inside = np.isfinite(points) & (points >= 0) & (points <= box_xyz)
+    keep = np.asarray(inside.all(axis=1), dtype=np.bool_)
+    if len(points) and not keep.any():
+        msg = (
+            f"{where}: all {len(points)} picks lie outside of the tomogram, which ends at "
+            f"x y z = {box_xyz[0]:g} {box_xyz[1]:g} {box_xyz[2]:g} Angstrom"
+        )
+        raise DataError(msg)
+    if not keep.all():
+        reporter.warn(f"{where}: {int((~keep).sum())} picks outside of the tomogram are left out")
+    return picks.chosen(keep)
+
+
+def _points_digest(picks: PickSet) -> str:
+    return hashlib.sha256(np.ascontiguousarray(picks.points_xyz).tobytes()).hexdigest()[:16]

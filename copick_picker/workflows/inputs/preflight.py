@@ -1,0 +1,253 @@
+"""What is wrong or doubtful with the runs, said before the work starts."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from copick_picker.core.segment.inspection import VolumeFacts, inspect_volume
+from copick_picker.core.segment.volume import LayeredReader, layer_planes
+from copick_picker.errors import CopickPickerError, DataError, SettingsError, UnknownNameError
+from copick_picker.jobs.execution import Reporter
+from copick_picker.project.store import LazyVolume, ProjectStore
+from copick_picker.project.uris import matching, the_one
+from copick_picker.records.keys import TomogramKey
+from copick_picker.settings.memory import KEPT_BYTES, LAYER_BYTES
+from copick_picker.settings.segment import (
+    CONTRAST_LEAST_SKEWNESS,
+    CONTRAST_SMOOTHING_VOXELS,
+    SPACING_LIMIT,
+    SPACING_SILENT,
+)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What is known of a run's tomogram before it is segmented.
+
+    Attributes
+    ----------
+    run_name : str
+        The run.
+    key : TomogramKey or None
+        Its tomogram; None where there is none to work on.
+    shape_zyx : tuple of int or None
+        Shape of the tomogram.
+    data_type : str
+        Type of its voxels as stored.
+    looks : str
+        ``dark``, ``bright``, ``unclear`` or ``not looked at``.
+    doubts : tuple of str
+        Warnings.
+    failure : str
+        Why the run cannot be segmented; empty where it can.
+    absent : bool
+        There is no such tomogram and nobody asked for the run by name.
+    facts : VolumeFacts or None
+        Figures of its voxels, where they were looked at.
+    """
+
+    run_name: str
+    key: TomogramKey | None = None
+    shape_zyx: tuple[int, ...] | None = None
+    data_type: str = ""
+    looks: str = "not looked at"
+    doubts: tuple[str, ...] = ()
+    failure: str = ""
+    absent: bool = False
+    facts: VolumeFacts | None = None
+
+    def row(self) -> tuple[str, ...]:
+        """Return the run's row of the pre-flight table."""
+        shape = " x ".join(str(size) for size in self.shape_zyx or ()) or "-"
+        verdict = self.failure or "; ".join(self.doubts) or ("absent" if self.absent else "ok")
+        return (
+            self.run_name,
+            str(self.key or "-"),
+            shape,
+            self.data_type or "-",
+            self.looks,
+            verdict,
+        )
+
+
+COLUMNS = ("run", "tomogram", "z x y x x", "type", "contrast", "verdict")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a model and the user want of a tomogram.
+
+    Attributes
+    ----------
+    uri : str
+        Tomogram URI.
+    voxel_spacing : float or None
+        The model's spacing; None where the model does not say.
+    contrast : str
+        ``dark`` or ``bright``: what the model saw.
+    stated_contrast : str
+        What the user says of the tomograms: ``auto``, ``dark`` or ``bright``.
+    rescale : bool
+        Whether another spacing is resampled.
+    by_name : bool
+        Whether the user asked for the runs by name.
+    """
+
+    uri: str
+    voxel_spacing: float | None
+    contrast: str
+    stated_contrast: str
+    rescale: bool
+    by_name: bool
+
+
+def inspect_runs(
+    store: ProjectStore, run_names: Sequence[str], wanted: Wanted, *, n_looked_at: int
+) -> list[Preflight]:
+    """Return a pre-flight for every run; nothing raises, a bad run carries its failure.
+
+    Parameters
+    ----------
+    store : ProjectStore
+        The project.
+    run_names : sequence of str
+        The runs.
+    wanted : Wanted
+        What the model and the user want.
+    n_looked_at : int
+        Number of runs, from the first on, whose voxels are looked at.
+    """
+    checks = []
+    for number, run_name in enumerate(run_names):
+        try:
+            check = _inspect_run(store, run_name, wanted, look=number < n_looked_at)
+        except CopickPickerError as error:
+            check = Preflight(run_name, failure=str(error))
+        checks.append(check)
+    return checks
+
+
+def in_layers(volume: LazyVolume) -> LayeredReader:
+    """Return a stored tomogram that is read in layers of whole chunks, or at once where small.
+
+    Parameters
+    ----------
+    volume : LazyVolume
+        Stored tomogram (z, y, x).
+    """
+    plane_bytes = math.prod(volume.shape[1:]) * volume.dtype.itemsize
+    planes = layer_planes(
+        volume.shape[0],
+        chunk_planes=volume.chunk_planes,
+        plane_bytes=plane_bytes,
+        kept_bytes=KEPT_BYTES,
+        layer_bytes=LAYER_BYTES,
+    )
+    return LayeredReader(volume, planes)
+
+
+def show(checks: Sequence[Preflight], reporter: Reporter) -> None:
+    """Show the pre-flight of all runs as one table.
+
+    Parameters
+    ----------
+    checks : sequence of Preflight
+        What was found.
+    reporter : Reporter
+        Where it goes.
+    """
+    if checks:
+        reporter.table("Pre-flight", COLUMNS, [check.row() for check in checks])
+
+
+def spacing_verdict(spacing: float, wanted: float | None, *, rescale: bool) -> str:
+    """Return a warning about a tomogram's voxel spacing, empty where there is none to give.
+
+    Parameters
+    ----------
+    spacing : float
+        Voxel spacing of the tomogram in Angstrom.
+    wanted : float or None
+        Voxel spacing of the model in Angstrom.
+    rescale : bool
+        Whether the tomogram will be resampled.
+
+    Raises
+    ------
+    SettingsError
+        If they differ too much and nothing is resampled.
+    """
+    if wanted is None:
+        return "the model does not say its spacing"
+    difference = abs(spacing - wanted) / wanted
+    if difference <= SPACING_SILENT:
+        return ""
+    text = f"spacing is {spacing:g} A, the model's {wanted:g} A"
+    if rescale:
+        return f"{text}: resampled"
+    if difference <= SPACING_LIMIT:
+        return text
+    msg = f"{text}: use a tomogram of that spacing, or --rescale"
+    raise SettingsError(msg)
+
+
+def check_voxels(facts: VolumeFacts, *, run_name: str, key: TomogramKey) -> None:
+    """Raise where a tomogram's voxels cannot be segmented.
+
+    Parameters
+    ----------
+    facts : VolumeFacts
+        Figures of the tomogram.
+    run_name : str
+        The run, for the message.
+    key : TomogramKey
+        The tomogram, for the message.
+
+    Raises
+    ------
+    DataError
+        If voxels are not finite, or all are equal.
+    """
+    if facts.n_not_finite:
+        msg = f"run {run_name}: {key} has {facts.n_not_finite} voxels that are NaN or infinite"
+        raise DataError(msg)
+    if facts.is_constant:
+        msg = f"run {run_name}: {key} is constant: every voxel is {facts.minimum:g}"
+        raise DataError(msg)
+
+
+def _inspect_run(store: ProjectStore, run_name: str, wanted: Wanted, *, look: bool) -> Preflight:
+    keys = store.tomograms(run_name)
+    if not matching(keys, wanted.uri, "tomogram") and not wanted.by_name:
+        return Preflight(run_name, absent=True)
+    key = the_one(keys, wanted.uri, "tomogram", run_name=run_name)
+    doubt = spacing_verdict(key.voxel_spacing, wanted.voxel_spacing, rescale=wanted.rescale)
+    doubts = [doubt] if doubt else []
+    volume = store.open_tomogram(run_name, key)
+    if len(volume.shape) != 3 or 0 in volume.shape:
+        msg = f"run {run_name}: {key} has shape {volume.shape}; expected (z, y, x)"
+        raise UnknownNameError(msg)
+    looks, facts = "not looked at", None
+    if look:
+        facts = inspect_volume(in_layers(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
+        check_voxels(facts, run_name=run_name, key=key)
+        looks = facts.looks(CONTRAST_LEAST_SKEWNESS)
+        doubts += _contrast_doubts(looks, wanted)
+    return Preflight(
+        run_name,
+        key,
+        shape_zyx=volume.shape,
+        data_type=str(volume.dtype),
+        looks=looks,
+        doubts=tuple(doubts),
+        facts=facts,
+    )
+
+
+def _contrast_doubts(looks: str, wanted: Wanted) -> list[str]:
+    stated = wanted.contrast if wanted.stated_contrast == "auto" else wanted.stated_contrast
+    if looks in ("unclear", stated):
+        return []
+    if wanted.stated_contrast == "auto":
+        return [f"protein looks {looks}, the model saw it {stated}: try --contrast {looks}"]
+    return [f"protein looks {looks}, but --contrast says {stated}"]

@@ -1,0 +1,1 @@
+"""Segmentations to picks, and picks to fewer picks."""

@@ -1,0 +1,351 @@
+"""Write a trained model, show one, convert one of octopi's, check one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from copick_picker.core.models.fingerprint import (
+    crop_fingerprint,
+    fingerprint,
+    same_fingerprint,
+)
+from copick_picker.errors import CheckpointError, DataError, choices_text
+from copick_picker.jobs.execution import Reporter
+from copick_picker.project.folders.checkpoints import (
+    read_crop,
+    read_model_folder,
+    write_model_folder,
+)
+from copick_picker.settings.cryosiam import read_cryosiam_config
+from copick_picker.settings.model import CheckCrop, ModelCard, model_card
+from copick_picker.workflows.models.load import (
+    LoadedModel,
+    find_folder,
+    load_cryosiam_checkpoint,
+    load_folder,
+    load_octopi_pair,
+)
+
+_LONGEST_CROP_SIDE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class TomogramCrop:
+    """A piece of a tomogram that a model folder keeps to check the model on.
+
+    Attributes
+    ----------
+    values : numpy.ndarray, shape (z, y, x), float32
+        Voxels, normalised as the network wants them; no side longer than 64.
+    run_name, tomogram : str
+        Where it was cut from.
+    corner_zyx : tuple of int
+        Its first voxel (z, y, x) there.
+    """
+
+    values: npt.NDArray[np.float32]
+    run_name: str
+    tomogram: str
+    corner_zyx: tuple[int, int, int]
+
+
+def write_model(
+    folder: Path,
+    network: nn.Module,
+    card: ModelCard,
+    *,
+    crop: TomogramCrop | None,
+    beside: Callable[[ModelCard], Mapping[str, str]] | None = None,
+    overwrite: bool,
+) -> ModelCard:
+    """Write a trained network as a model folder, with what ``model check`` compares it with.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder to make.
+    network : torch.nn.Module
+        On the CPU.
+    card : ModelCard
+        What is said of it; both fingerprints are filled in here.
+    crop : TomogramCrop or None
+        Piece of a validation tomogram, stored as float16.
+    beside : callable, optional
+        Card as it is written -> texts that go into the folder too, by file name.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+
+    Returns
+    -------
+    ModelCard
+        The card as it was written.
+
+    Raises
+    ------
+    CheckpointError
+        If the network fails on a window or on the crop, the crop is too large, or the folder
+        exists or cannot be written.
+    """
+    stored = None
+    update: dict[str, Any] = {"crop": None}
+    try:
+        update["fingerprint"] = fingerprint(network, card.window_voxels)
+        if crop is not None:
+            stored = _storable(crop)
+            update["crop"] = CheckCrop(
+                fingerprint=crop_fingerprint(network, stored),
+                run_name=crop.run_name,
+                tomogram=crop.tomogram,
+                corner_zyx=crop.corner_zyx,
+            )
+    except DataError as error:
+        msg = f"model {folder}: {error}"
+        raise CheckpointError(msg) from error
+    raw = card.model_copy(update=update).to_mapping()
+    texts = None if beside is None else lambda told: beside(model_card(told, str(folder)))
+    write_model_folder(
+        folder, network.state_dict(), raw, crop=stored, beside=texts, overwrite=overwrite
+    )
+    return model_card(read_model_folder(folder)[1], str(folder))
+
+
+def _storable(crop: TomogramCrop) -> npt.NDArray[np.float16]:
+    if crop.values.ndim != 3 or max(crop.values.shape) > _LONGEST_CROP_SIDE:
+        msg = (
+            f"a crop of shape {crop.values.shape} is not stored; expected (z, y, x) with sides up "
+            f"to {_LONGEST_CROP_SIDE}"
+        )
+        raise DataError(msg)
+    largest = float(np.abs(crop.values).max())
+    if not largest <= float(np.finfo(np.float16).max):
+        msg = f"the crop holds {largest:g}, which is not finite in float16"
+        raise DataError(msg)
+    stored: npt.NDArray[np.float16] = crop.values.astype(np.float16)
+    return stored
+
+
+def show_model(name: str, *, reporter: Reporter) -> None:
+    """Show the card of a model folder.
+
+    Parameters
+    ----------
+    name : str
+        Folder, or name of a shipped model.
+    reporter : Reporter
+        Where the tables go.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder is no whole model.
+    """
+    state, raw = read_model_folder(find_folder(name))
+    card = model_card(raw, name)
+    size = sum(tensor.numel() for tensor in state.values())
+    z, y, x = card.window_voxels
+    spacing = card.voxel_spacing_angstrom
+    rows = [
+        ("architecture", card.architecture),
+        *((f"  {key}", str(value)) for key, value in card.parameters.items()),
+        ("numbers", f"{size:,}"),
+        ("window z y x", f"{z} {y} {x} voxels"),
+        ("voxel spacing", "not recorded" if spacing is None else f"{spacing:g} Angstrom"),
+        ("contrast", f"{card.contrast} protein"),
+        ("normalization", card.normalization),
+        *((f"  {key}", f"{value:g}") for key, value in (card.scaling or ())),
+        ("arithmetic of", card.home),
+        ("augmentations", f"{card.augmentation_count} of the set {card.augmentation_set}"),
+        ("windows", f"overlap {card.overlap:g}, {card.blending} blending"),
+        ("weights SHA-256", str(card.weights_sha256)),
+    ]
+    reporter.table(f"Model {card.name}", ("what", "value"), rows)
+    reporter.table(
+        "Objects",
+        ("object", "channel", "radius (A)", "target fraction", "score threshold"),
+        [
+            (
+                entry.name,
+                str(entry.channel),
+                _number(entry.radius_angstrom),
+                _number(entry.target_fraction),
+                _number(entry.score_threshold),
+            )
+            for entry in card.objects
+        ],
+    )
+    if card.provenance:
+        reporter.table("Provenance", ("what", "value"), _flat(card.provenance))
+
+
+def convert_model(
+    config: str, weights: str, output: str, *, trust: bool, overwrite: bool, reporter: Reporter
+) -> None:
+    """Write octopi's pair of files as a model folder.
+
+    Parameters
+    ----------
+    config, weights : str
+        ``model_config.yaml`` and ``best_model.pth``.
+    output : str
+        Folder to make.
+    trust : bool
+        Whether weights that hold more than numbers are unpickled.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+    reporter : Reporter
+        Where the line goes.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, broken or unsafe, the weights do not fit, or the folder exists.
+    """
+    model = load_octopi_pair(Path(config), Path(weights), trust=trust)
+    provenance = dict(model.card.provenance) | {"octopi_weights_sha256": model.card.weights_sha256}
+    card = model.card.model_copy(
+        update={
+            "name": Path(output).name,
+            "fingerprint": _fingerprint(model, config),
+            "provenance": provenance,
+        }
+    )
+    state = model.member.network.state_dict()
+    write_model_folder(Path(output), state, card.to_mapping(), overwrite=overwrite)
+    reporter.note(f"{output}: {card.architecture}, objects {choices_text(card.channel_names)}")
+
+
+def convert_checkpoint(
+    checkpoint: str,
+    output: str,
+    *,
+    objects: Mapping[str, int],
+    config: str | None,
+    voxel_spacing: float | None,
+    trust: bool,
+    overwrite: bool,
+    reporter: Reporter,
+) -> None:
+    """Write CryoSiam's checkpoint as a model folder.
+
+    Parameters
+    ----------
+    checkpoint : str
+        ``.ckpt`` as CryoSiam's training writes it.
+    output : str
+        Folder to make.
+    objects : mapping
+        Object name -> channel, from 1.
+    config : str or None
+        CryoSiam's YAML of a prediction, for scaling and threshold; without it the scaling is that
+        of the training, and there is no threshold.
+    voxel_spacing : float or None
+        Of the training data, in Angstrom.
+    trust : bool
+        Whether a checkpoint that holds more than numbers and settings is unpickled.
+    overwrite : bool
+        Whether an existing model folder is replaced.
+    reporter : Reporter
+        Where the line goes.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, broken or unsafe, the weights do not fit, an object's channel is
+        none of the network's, or the folder exists.
+    """
+    model = load_cryosiam_checkpoint(Path(checkpoint), objects=objects, trust=trust)
+    provenance = dict(model.card.provenance)
+    provenance |= {"cryosiam_checkpoint_sha256": model.card.weights_sha256}
+    raw = model.card.to_mapping() | {
+        "name": Path(output).name,
+        "voxel_spacing_angstrom": voxel_spacing,
+        "fingerprint": _fingerprint(model, checkpoint),
+        "provenance": provenance,
+    }
+    if config is not None:
+        stated, warnings = read_cryosiam_config(Path(config))
+        for text in warnings:
+            reporter.warn(f"{config}: {text}")
+        raw["scaling"] = stated.parameters.data.scaling().model_dump()
+        raw["probability_threshold"] = stated.parameters.network.threshold
+    card = model_card(raw, checkpoint)
+    state = model.member.network.state_dict()
+    write_model_folder(Path(output), state, card.to_mapping(), overwrite=overwrite)
+    reporter.note(f"{output}: {card.architecture}, objects {choices_text(card.channel_names)}")
+
+
+def check_model(name: str, *, reporter: Reporter) -> None:
+    """Read, build, load and run a model, and compare its output with its fingerprints.
+
+    Parameters
+    ----------
+    name : str
+        Folder, or name of a shipped model.
+    reporter : Reporter
+        Where the lines go.
+
+    Raises
+    ------
+    CheckpointError
+        If anything of it fails.
+    """
+    folder = find_folder(name)
+    model = load_folder(folder)
+    reporter.note(f"checksum and weights: good ({model.card.architecture})")
+    found = _fingerprint(model, str(folder))
+    if model.card.fingerprint is None:
+        reporter.note("one window runs; the card has no fingerprint to compare with")
+    else:
+        _compare(folder, "a fixed input", found, model.card.fingerprint)
+        reporter.note("one window runs; its output is that of the card's fingerprint")
+    crop = model.card.crop
+    if crop is None:
+        return
+    try:
+        found = crop_fingerprint(model.member.network, read_crop(folder, crop.model_dump()))
+    except DataError as error:
+        msg = f"model {folder}: {error}"
+        raise CheckpointError(msg) from error
+    where = f"the stored crop of {crop.run_name} {crop.tomogram}"
+    _compare(folder, where, found, crop.fingerprint)
+    reporter.note(f"{where} runs; its output is that of the card")
+
+
+def _compare(folder: Path, what: str, found: tuple[float, ...], stated: tuple[float, ...]) -> None:
+    """Raise where a fingerprint is not the card's."""
+    if same_fingerprint(found, stated):
+        return
+    msg = (
+        f"model {folder}: {what} gives {found[:3]}..., its card says {stated[:3]}...: "
+        "the card does not describe these weights"
+    )
+    raise CheckpointError(msg)
+
+
+def _fingerprint(model: LoadedModel, source: str) -> tuple[float, ...]:
+    try:
+        return fingerprint(model.member.network, model.member.window_voxels)
+    except DataError as error:
+        msg = f"model {source}: {error}"
+        raise CheckpointError(msg) from error
+
+
+def _flat(content: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Return nested entries as rows (path of keys, value), those without a value left out."""
+    rows: list[tuple[str, str]] = []
+    for key, value in content.items():
+        path = f"{above} {key}".strip()
+        if isinstance(value, Mapping):
+            rows += _flat(value, path)
+        elif value is not None:
+            rows.append((path, str(value)))
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"

@@ -1,0 +1,390 @@
+"""Models from files, ready to run: one, or an ensemble whose members fit each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from copick_picker.core.models.cryosiam import prediction_state
+from copick_picker.core.models.multiples import window_multiple
+from copick_picker.core.models.registry import build_network, load_state
+from copick_picker.core.segment.augmentations import augmentation_set
+from copick_picker.core.segment.device import fast_precision, keep_freed_memory, resolve_device
+from copick_picker.core.segment.plan import EngineOptions, Member
+from copick_picker.core.segment.prepared import prepared
+from copick_picker.errors import (
+    CheckpointError,
+    SettingsError,
+    UnknownNameError,
+    choices_text,
+)
+from copick_picker.project.folders.checkpoints import (
+    file_sha256,
+    read_cryosiam_checkpoint,
+    read_model_folder,
+    read_octopi_pair,
+)
+from copick_picker.project.folders.model_places import is_model_folder
+from copick_picker.settings.cryosiam_model import cryosiam_card
+from copick_picker.settings.model import ModelCard, model_card
+from copick_picker.settings.octopi_model import octopi_card
+from copick_picker.settings.segment import (
+    FITTED_BLENDING,
+    FITTED_OVERLAP,
+    WINDOW_BATCH_CPU,
+    WINDOW_BATCH_DEVICE,
+    SegmentSettings,
+)
+
+_PADDING_OF_HOME = {"octopi": "zero", "picker": "reflect", "cryosiam": "reflect"}
+_LAYOUT_OF_MODE = {"exact": "aligned", "balanced": "tiled", "fast": "interleaved"}
+_SPACING_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """One model in memory: its card and its network with weights."""
+
+    card: ModelCard
+    member: Member
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModels:
+    """A model or an ensemble, and how it is run.
+
+    Attributes
+    ----------
+    members : tuple of Member
+        For the engine.
+    cards : tuple of ModelCard
+        One a member.
+    options : EngineOptions
+        For the engine: the user's choices, else those of the first card.
+    choices : dict
+        The choices that change a result, for provenance records.
+    wraps : bool
+        Whether the windows are CryoSiam's: they wrap, and nothing is blended.
+    """
+
+    members: tuple[Member, ...]
+    cards: tuple[ModelCard, ...]
+    options: EngineOptions
+    choices: dict[str, Any]
+    wraps: bool = False
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Model's object name -> channel; equal in all members."""
+        return self.cards[0].channel_names
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the output, background included."""
+        return self.cards[0].channel_count
+
+    @property
+    def voxel_spacing(self) -> float | None:
+        """Spacing of the training data in Angstrom; None where no card says."""
+        stated = [card.voxel_spacing_angstrom for card in self.cards]
+        return next((spacing for spacing in stated if spacing is not None), None)
+
+    @property
+    def contrast(self) -> str:
+        """``dark`` or ``bright``: how protein looked in the training data."""
+        return self.cards[0].contrast
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """What identifies each model in provenance records."""
+        return [
+            {
+                "name": card.name,
+                "architecture": card.architecture,
+                "weights_sha256": card.weights_sha256,
+                "card_sha256": card.digest(),
+            }
+            for card in self.cards
+        ]
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models that ship with the package: name -> folder."""
+    root = Path(str(resources.files("copick_picker"))) / "models"
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    return {folder.name: folder for folder in folders if is_model_folder(folder)}
+
+
+def load_models(settings: SegmentSettings) -> LoadedModels:
+    """Return the models that the settings of ``segment`` name, ready to run.
+
+    Parameters
+    ----------
+    settings : SegmentSettings
+        Which models, and what overrules their cards.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, broken, unsafe, or does not fit its card.
+    SettingsError
+        If no model is named, or the models of an ensemble do not fit each other.
+    """
+    models = load_members(
+        folders=settings.model,
+        octopi_configs=settings.model_config_file,
+        octopi_weights=settings.model_weights,
+        trust=settings.trust_checkpoint,
+    )
+    cards = tuple(model.card for model in models)
+    options = _engine_options(settings, cards[0])
+    device = resolve_device(settings.device)
+    if device.type == "cpu":
+        keep_freed_memory()
+    members = tuple(
+        replace(model.member, network=prepared(model.member.network, device)) for model in models
+    )
+    if settings.mode == "exact" and cards[0].home == "cryosiam":
+        _check_plain(settings, cards)
+        return LoadedModels(
+            members=members,
+            cards=cards,
+            options=options,
+            choices={"precision": options.precision, "windows": "cryosiam"},
+            wraps=True,
+        )
+    return LoadedModels(
+        members=members,
+        cards=cards,
+        options=options,
+        choices=_choices(settings, options, cards[0]),
+    )
+
+
+def load_members(
+    *,
+    folders: Sequence[str],
+    octopi_configs: Sequence[str],
+    octopi_weights: Sequence[str],
+    trust: bool = False,
+) -> list[LoadedModel]:
+    """Return the members of an ensemble, our folders first, then octopi's pairs.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        Model folders, or names of shipped models.
+    octopi_configs, octopi_weights : sequence of str
+        Octopi's pairs of files, in the same order.
+    trust : bool
+        Whether weights that hold more than numbers are unpickled.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, broken, unsafe, or does not fit its card.
+    SettingsError
+        If no model is named, or the models differ in objects, channels, contrast or spacing.
+    """
+    if len(octopi_configs) != len(octopi_weights):
+        msg = (
+            f"octopi's models come in pairs: got {len(octopi_configs)} --model-config and "
+            f"{len(octopi_weights)} --model-weights"
+        )
+        raise SettingsError(msg)
+    models = [load_folder(find_folder(folder)) for folder in folders]
+    models += [
+        load_octopi_pair(Path(config), Path(weights), trust=trust)
+        for config, weights in zip(octopi_configs, octopi_weights, strict=True)
+    ]
+    if not models:
+        msg = (
+            "no model given: use --model FOLDER, or --model-config and --model-weights for one of "
+            f"octopi; models that ship with the package: {choices_text(shipped_models())}"
+        )
+        raise SettingsError(msg)
+    _check_alike([model.card for model in models])
+    return models
+
+
+def find_folder(name: str) -> Path:
+    """Return the folder of a model: a path, or the name of a shipped model.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If there is neither.
+    """
+    path = Path(name)
+    if path.exists():
+        if is_model_folder(path):
+            return path
+        msg = f"{path} is no model folder (model.yaml and weights.safetensors)"
+        raise CheckpointError(msg)
+    shipped = shipped_models()
+    if name in shipped:
+        return shipped[name]
+    msg = f"no model folder '{name}'; models that ship with the package: {choices_text(shipped)}"
+    raise CheckpointError(msg)
+
+
+def load_folder(folder: Path) -> LoadedModel:
+    """Return the model of a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder with ``model.yaml`` and weights.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or broken, or the weights do not fit the card.
+    """
+    state, raw = read_model_folder(folder)
+    return _loaded(model_card(raw, str(folder)), state, str(folder))
+
+
+def load_octopi_pair(config: Path, weights: Path, *, trust: bool = False) -> LoadedModel:
+    """Return the model of octopi's two files.
+
+    Parameters
+    ----------
+    config, weights : pathlib.Path
+        ``model_config.yaml`` and ``best_model.pth``.
+    trust : bool
+        Whether weights that hold more than numbers are unpickled.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, broken or unsafe, or the weights do not fit the settings.
+    """
+    state, raw = read_octopi_pair(config, weights, trust=trust)
+    name = config.parent.name or weights.stem
+    card = octopi_card(raw, name=name, source=str(config), weights_file=weights.name)
+    card = card.model_copy(update={"weights_sha256": file_sha256(weights)})
+    return _loaded(card, state, str(weights))
+
+
+def load_cryosiam_checkpoint(
+    path: Path, *, objects: Mapping[str, int] | None, trust: bool = False
+) -> LoadedModel:
+    """Return the model of a checkpoint that CryoSiam trained.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The ``.ckpt`` file.
+    objects : mapping or None
+        Object name -> channel; the checkpoint stores no names. None numbers them.
+    trust : bool
+        Whether a file that holds more than numbers and settings is unpickled.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, broken or unsafe, its decoder is not known, or its weights do not
+        fit its hyper-parameters.
+    """
+    state, raw = read_cryosiam_checkpoint(path, trust=trust)
+    card = cryosiam_card(raw, objects=objects, name=path.stem, source=str(path))
+    card = card.model_copy(update={"weights_sha256": file_sha256(path)})
+    return _loaded(card, prediction_state(state), str(path))
+
+
+def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> LoadedModel:
+    try:
+        network = build_network(card.architecture, card.parameters, card.channel_count)
+        load_state(network, state)
+    except (CheckpointError, UnknownNameError) as error:
+        msg = f"model {source} ({card.architecture}, {card.channel_count} channels): {error}"
+        raise CheckpointError(msg) from error
+    member = Member(
+        network,
+        card.window_voxels,
+        card.channel_count,
+        _PADDING_OF_HOME[card.home],
+        window_multiple(card.architecture, card.parameters, network),
+    )
+    return LoadedModel(card, member)
+
+
+def _check_plain(settings: SegmentSettings, cards: Sequence[ModelCard]) -> None:
+    """Raise where CryoSiam's own arithmetic cannot do what the user asks for."""
+    asked = [
+        option
+        for option in ("tta", "tta_set", "overlap", "blending")
+        if getattr(settings, option) is not None
+    ]
+    asked += ["rescale"] if settings.rescale else []
+    if asked or len(cards) > 1:
+        what = f"no {choices_text('--' + name.replace('_', '-') for name in asked)}"
+        msg = (
+            "--mode exact with a model of CryoSiam has its windows and takes "
+            f"{what if asked else 'one model, no ensemble'}; use --mode balanced"
+        )
+        raise SettingsError(msg)
+
+
+def _check_alike(cards: Sequence[ModelCard]) -> None:
+    first = cards[0]
+    for card in cards[1:]:
+        both = f"models '{first.name}' and '{card.name}' cannot be averaged"
+        if card.channel_names != first.channel_names or card.channel_count != first.channel_count:
+            msg = f"{both}: their channels are {first.channel_names} and {card.channel_names}"
+            raise SettingsError(msg)
+        if card.scaling != first.scaling:
+            msg = f"{both}: they scale their input differently"
+            raise SettingsError(msg)
+        if card.contrast != first.contrast:
+            msg = f"{both}: trained on {first.contrast} and on {card.contrast} protein"
+            raise SettingsError(msg)
+    stated = [card for card in cards if card.voxel_spacing_angstrom is not None]
+    for card in stated[1:]:
+        wanted, got = stated[0].voxel_spacing_angstrom or 0.0, card.voxel_spacing_angstrom or 0.0
+        if abs(got - wanted) > _SPACING_TOLERANCE * wanted:
+            msg = (
+                f"models '{stated[0].name}' and '{card.name}' cannot be averaged: trained at "
+                f"{wanted:g} and {got:g} Angstrom a voxel"
+            )
+            raise SettingsError(msg)
+
+
+def _engine_options(settings: SegmentSettings, card: ModelCard) -> EngineOptions:
+    set_name = settings.tta_set or card.augmentation_set
+    count = settings.tta
+    if count is None:
+        count = 4 if settings.tta_set is not None else card.augmentation_count
+    device = resolve_device(settings.device)
+    is_exact = settings.mode == "exact"
+    overlap = card.overlap if is_exact else FITTED_OVERLAP
+    batch = WINDOW_BATCH_CPU if device.type == "cpu" else WINDOW_BATCH_DEVICE
+    return EngineOptions(
+        augmentations=augmentation_set(set_name, count),
+        overlap=overlap if settings.overlap is None else settings.overlap,
+        blending=settings.blending or (card.blending if is_exact else FITTED_BLENDING),
+        layout=_LAYOUT_OF_MODE[settings.mode],
+        precision="float32" if is_exact else fast_precision(device),
+        device=settings.device,
+        window_batch=settings.window_batch or batch,
+        inverted=False,
+    )
+
+
+def _choices(settings: SegmentSettings, options: EngineOptions, card: ModelCard) -> dict[str, Any]:
+    return {
+        "tta": len(options.augmentations),
+        "tta_set": settings.tta_set or card.augmentation_set,
+        "overlap": options.overlap,
+        "blending": options.blending,
+        "precision": options.precision,
+    }

@@ -1,0 +1,160 @@
+"""Models on one volume: the engine, or the windows of a model's home package."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.segment.engine import segment_slabs, sums_bytes
+from copick_picker.core.segment.plan import EngineOptions, check_mask
+from copick_picker.core.segment.results import (
+    SegmentedVolume,
+    Slab,
+    Stream,
+    WindowCounts,
+    masked_volume,
+    whole_volume,
+)
+from copick_picker.core.segment.volume import (
+    PlaneReader,
+    Volume,
+    VolumeStatistics,
+    as_reader,
+)
+from copick_picker.core.segment.wrapped import LabelRule, ScaledReader, scaled, segment_wrapped
+from copick_picker.settings.memory import SUMS_BYTES
+from copick_picker.settings.model import ModelCard
+from copick_picker.workflows.models.load import LoadedModels
+
+Mask = npt.NDArray[np.bool_]
+
+
+def run_models(
+    volume: Volume,
+    models: LoadedModels,
+    *,
+    inverted: bool,
+    probabilities: bool,
+    mask_zyx: Mask | None = None,
+) -> SegmentedVolume:
+    """Return labels and, where asked for, probabilities of a tomogram, as the models want it.
+
+    Parameters
+    ----------
+    volume : numpy.ndarray or PlaneReader, shape (z, y, x), any real dtype
+        Tomogram at the models' voxel spacing.
+    models : LoadedModels
+        A model or an ensemble.
+    inverted : bool
+        Whether dark and bright change places.
+    probabilities : bool
+        Whether the probabilities are kept.
+    mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
+        Outside is background; the engine skips the windows that lie wholly outside.
+
+    Raises
+    ------
+    DataError, DeviceMemoryError
+        As :func:`copick_picker.core.segment.engine.segment_volume`.
+    """
+    slabs = model_slabs(
+        volume, models, inverted=inverted, probabilities=probabilities, mask_zyx=mask_zyx
+    )
+    return whole_volume(slabs)
+
+
+def model_slabs(
+    volume: Volume,
+    models: LoadedModels,
+    *,
+    inverted: bool,
+    probabilities: bool,
+    mask_zyx: Mask | None = None,
+    statistics: VolumeStatistics | None = None,
+) -> Stream[Slab]:
+    """Return what :func:`run_models` returns, a few planes at a time, as they are finished.
+
+    CryoSiam's own windows wrap: with those the whole result is one slab.
+
+    Parameters
+    ----------
+    volume, models, inverted, probabilities, mask_zyx
+        As for :func:`run_models`.
+    statistics : VolumeStatistics, optional
+        Of the whole volume, where known.
+
+    Raises
+    ------
+    DataError, DeviceMemoryError
+        As :func:`copick_picker.core.segment.engine.segment_slabs`.
+    """
+    reader = as_reader(volume)
+    check_mask(mask_zyx, reader.shape)
+    if models.wraps:
+        whole = _wrapped(reader, models, inverted=inverted, probabilities=probabilities)
+        masked = whole if mask_zyx is None else masked_volume(whole, mask_zyx)
+        return Stream(WindowCounts(0, 0), iter([Slab(0, masked.labels, masked.probabilities)]))
+    options = replace(models.options, inverted=inverted)
+    scaling = models.cards[0].scaling
+    if scaling is not None:
+        reader = ScaledReader(reader, scaling.record(), inverted)
+        options = replace(options, inverted=False)
+        statistics = VolumeStatistics(0.0, 1.0)
+    return segment_slabs(
+        reader,
+        models.members,
+        fitting_options(reader, models, options, mask_zyx),
+        probabilities=probabilities,
+        mask_zyx=mask_zyx,
+        statistics=statistics,
+    )
+
+
+def fitting_options(
+    volume: PlaneReader, models: LoadedModels, options: EngineOptions, mask_zyx: Mask | None
+) -> EngineOptions:
+    """Return options whose sums over windows keep to the limit of memory, in float32 if they can.
+
+    Parameters
+    ----------
+    volume : PlaneReader
+        Shape (z, y, x).
+    models : LoadedModels
+        A model or an ensemble.
+    options : EngineOptions
+        How they are run.
+    mask_zyx : numpy.ndarray, shape (z, y, x), bool, or None
+        Where something is sought.
+    """
+    z, y, x = volume.shape
+    needed = sums_bytes((z, y, x), models.members, options, mask_zyx=mask_zyx)
+    return options if needed <= SUMS_BYTES else replace(options, sums="float16")
+
+
+def label_rule(card: ModelCard) -> LabelRule:
+    """Return how CryoSiam chooses labels with a model.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Of home ``cryosiam``.
+    """
+    return LabelRule(card.probability_threshold, card.parameters.get("out_channels") == 1)
+
+
+def _wrapped(
+    reader: PlaneReader, models: LoadedModels, *, inverted: bool, probabilities: bool
+) -> SegmentedVolume:
+    """Return what CryoSiam's own windows give."""
+    card = models.cards[0]
+    raw = reader.read()
+    values = raw if card.scaling is None else scaled(raw, card.scaling.record(), inverted=inverted)
+    result = segment_wrapped(
+        values,
+        models.members[0],
+        models.options,
+        rule=label_rule(card),
+        probabilities=probabilities,
+    )
+    kept = result.probabilities
+    return SegmentedVolume(result.labels, None if kept is None else kept.astype(np.float16))

@@ -1,0 +1,1 @@
+"""Tomograms to segmentations."""

@@ -1,0 +1,119 @@
+"""One run of ``segment``: what it was given, and its results on their way into the project."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.masks.grids import BoolVolume
+from copick_picker.core.segment.results import Slab, WindowCounts
+from copick_picker.core.segment.volume import PlaneReader, VolumeStatistics
+from copick_picker.jobs.slab_writer import SlabWriter
+from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import Localized
+from copick_picker.workflows.segment.peaks import PeakFinder, PlannedPicks
+
+Table = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class RunInput:
+    """A run, ready to be segmented; ``is_kept`` says that its segmentation stands already."""
+
+    run_name: str
+    tomogram: TomogramKey
+    volume: PlaneReader
+    statistics: VolumeStatistics | None
+    mask: BoolVolume | None
+    key: SegmentationKey
+    feature: FeatureKey | None
+    record: dict[str, Any]
+    is_kept: bool
+    picks: PlannedPicks | None
+
+
+@dataclass(frozen=True, eq=False)
+class Writers:
+    """What writes labels and probabilities, and looks for peaks; each where asked for."""
+
+    labels: SlabWriter | None = None
+    shares: SlabWriter | None = None
+    peaks: PeakFinder | None = None
+
+    def put(self, z_start: int, labels: npt.NDArray[Any], shares: npt.NDArray[Any] | None) -> None:
+        """Hand over some planes."""
+        if self.labels is not None:
+            self.labels.put(z_start, labels)
+        for each in (self.shares, self.peaks):
+            if each is not None and shares is not None:
+                each.put(z_start, shares)
+
+    def finish(self) -> tuple[dict[str, Localized], bool]:
+        """Wait until all is written, the segmentation last: its record says that all is there.
+
+        Returns
+        -------
+        dict of str to Localized
+            Object name -> its peaks, where they were looked for.
+        bool
+            False where another process has finished all of it in the meantime.
+        """
+        try:
+            found = {} if self.peaks is None else self.peaks.result()
+            volumes = [each for each in (self.shares, self.labels) if each is not None]
+            is_new = [each.finish() for each in volumes]
+        except BaseException:
+            self.stop()
+            raise
+        return found, any(is_new) or not is_new
+
+    def stop(self) -> None:
+        """Leave nothing of what was written."""
+        for each in (self.labels, self.shares, self.peaks):
+            if each is not None:
+                each.stop()
+
+
+class RunOutput:
+    """The results of a run on their way into the project.
+
+    Parameters
+    ----------
+    given : RunInput
+        The run.
+    windows : WindowCounts
+        Of its windows.
+    writers : Writers
+        Where results go.
+    table : numpy.ndarray, shape (c,)
+        Label of each channel.
+    """
+
+    def __init__(
+        self, given: RunInput, windows: WindowCounts, writers: Writers, table: Table
+    ) -> None:
+        self.given = given
+        self.windows = windows
+        self._writers = writers
+        self._table = table
+        self._counts = np.zeros(len(table), dtype=np.int64)
+
+    def put(self, slab: Slab) -> None:
+        """Count a slab's labels and hand it over to be written."""
+        self._counts += np.bincount(slab.labels.ravel(), minlength=len(self._counts))
+        self._writers.put(slab.z_start, self._table[slab.labels], slab.probabilities)
+
+    def finish(self) -> tuple[dict[str, Localized], bool]:
+        """Wait until all is written and return the peaks by object, and whether this wrote it."""
+        return self._writers.finish()
+
+    def stop(self) -> None:
+        """Leave nothing of what was written."""
+        self._writers.stop()
+
+    def shares(self, channels: Mapping[str, int]) -> dict[str, float]:
+        """Return object name -> share of the volume."""
+        total = int(self._counts.sum())
+        return {name: float(self._counts[channel] / total) for name, channel in channels.items()}

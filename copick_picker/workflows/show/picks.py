@@ -1,0 +1,162 @@
+"""The picks of a run and what became of them, as marks to draw."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.evaluate.run_match import match_run
+from copick_picker.project.store import ProjectStore
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.records.scores import RunObjectMatch
+from copick_picker.report.view_marks import Marks
+from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.view import ViewSettings
+from copick_picker.workflows.evaluate.evaluate import scoring_rules
+from copick_picker.workflows.evaluate.objects import scored_objects
+from copick_picker.workflows.inputs.alignments import check_alignments
+from copick_picker.workflows.inputs.pick_sets import sets_of_run
+
+_RADIUS_VOXELS = 5.0
+"""Radius of the marks of an object without a radius, in voxels."""
+
+
+def marks_of_run(
+    store: ProjectStore,
+    run_name: str,
+    settings: ViewSettings,
+    specs: Mapping[str, ObjectSpec],
+    voxel_spacing: float,
+) -> tuple[list[Marks], list[str]]:
+    """Return what is drawn for a run, and what is to be said about it.
+
+    An object with a reference set is matched with its candidates; candidates of an object without
+    one are drawn without a verdict, and so are references of a run without any candidate set.
+
+    Parameters
+    ----------
+    store : ProjectStore
+        The project.
+    run_name : str
+        The run.
+    settings : ViewSettings
+        Which picks, and how they are matched.
+    specs : mapping
+        The project's objects by name.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+
+    Raises
+    ------
+    CopickPickerError
+        If picks cannot be read, or an object with reference picks has no radius for the tolerance.
+    """
+    notes: list[str] = []
+    reference = _sets(store, run_name, settings.reference, settings)
+    candidate = _sets(store, run_name, settings.candidate, settings)
+    candidate = {
+        name: picks.chosen(picks.scores >= settings.min_score.get(name, -np.inf))
+        for name, picks in candidate.items()
+    }
+    if not candidate:
+        notes.append(f"no picks '{settings.candidate}'")
+    if settings.reference is not None and not reference:
+        notes.append(f"no reference picks '{settings.reference}', so nothing is judged")
+    radii = {}
+    for name in {**reference, **candidate}:
+        spec = specs.get(name)
+        radius = settings.radius.get(name, None if spec is None else spec.radius_angstrom)
+        if radius is None:
+            radius = _RADIUS_VOXELS * voxel_spacing
+            notes.append(f"{name} has no radius; its marks have {radius:g} Angstrom")
+        radii[name] = radius
+    marks: list[Marks] = []
+    if not candidate:
+        marks += [
+            Marks(name, radii[name], "reference", picks.points_xyz)
+            for name, picks in reference.items()
+        ]
+    else:
+        for match in _matches(run_name, settings, specs, reference, candidate):
+            marks += _judged(match, radii[match.object_name])
+    marks += [
+        Marks(name, radii[name], "candidate", picks.points_xyz, _scores(picks.scores))
+        for name, picks in candidate.items()
+        if name not in reference
+    ]
+    return [entry for entry in marks if len(entry)], notes
+
+
+def _sets(
+    store: ProjectStore, run_name: str, uri: str | None, settings: ViewSettings
+) -> dict[str, PickSet]:
+    if uri is None:
+        return {}
+    keys = sets_of_run(store, run_name, uri, settings.objects)
+    tomograms = store.tomograms(run_name)
+    check_alignments(run_name, list(keys.values()), tomograms, settings.tomogram)
+    return {name: store.read_picks(run_name, key) for name, key in keys.items()}
+
+
+def _matches(
+    run_name: str,
+    settings: ViewSettings,
+    specs: Mapping[str, ObjectSpec],
+    reference: Mapping[str, PickSet],
+    candidate: Mapping[str, PickSet],
+) -> list[RunObjectMatch]:
+    if not reference:
+        return []
+    scoring = EvaluateSettings(
+        config=settings.config,
+        reference=settings.reference or "*",
+        matcher=settings.matcher,
+        tolerance=settings.tolerance,
+        radius=settings.radius,
+    )
+    wanted = {name: spec for name, spec in specs.items() if name in reference}
+    objects, _ = scored_objects(scoring, wanted, {run_name: dict(reference)})
+    judged = {name: picks for name, picks in candidate.items() if name in reference}
+    found = match_run(
+        run_name, objects, reference, judged, rules=scoring_rules(scoring), box_xyz=None
+    )
+    return [entry.match for entry in found]
+
+
+def _judged(match: RunObjectMatch, radius_angstrom: float) -> Sequence[Marks]:
+    """Return the marks of one object: found, missed, hits and false candidates."""
+    scores = _scores(match.candidate_scores)
+
+    def reference(status: str, wanted: str) -> Marks:
+        which = match.reference_status == wanted
+        return Marks(match.object_name, radius_angstrom, status, match.reference_xyz[which])
+
+    def candidate(status: str, which: npt.NDArray[np.bool_]) -> Marks:
+        remarks = [
+            f"at a {other}" if other else str(verdict)
+            for verdict, other in zip(
+                match.candidate_status[which], match.confused_with[which], strict=True
+            )
+        ]
+        return Marks(
+            match.object_name,
+            radius_angstrom,
+            status,
+            match.candidate_xyz[which],
+            None if scores is None else scores[which],
+            tuple("" if remark in ("matched", "false") else remark for remark in remarks),
+        )
+
+    hit = match.candidate_status == "matched"
+    return (
+        reference("found", "matched"),
+        reference("missed", "missed"),
+        candidate("hit", hit),
+        candidate("false", ~hit),
+    )
+
+
+def _scores(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """Return the scores; None where all are 1, as copick has them where nobody scored."""
+    return None if bool((scores == 1.0).all()) else scores

@@ -1,0 +1,253 @@
+"""Scores, and slices of the tomograms that they are about, as one HTML page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.errors import (
+    CopickPickerError,
+    SettingsError,
+    choices_text,
+)
+from copick_picker.jobs.execution import Reporter, Summary, process_runs
+from copick_picker.project.copick.store import open_project
+from copick_picker.project.files import write_bytes
+from copick_picker.project.folders.own_files import is_own_page, signed_page
+from copick_picker.project.folders.score_folder import (
+    ScoreFolder,
+    read_json,
+    read_score_folder,
+    read_scores,
+)
+from copick_picker.project.standing import Output, own_file
+from copick_picker.project.store import LazyVolume, ProjectStore
+from copick_picker.project.uris import check_uri, matching, the_one
+from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import RunOutcome
+from copick_picker.report.html_gallery import (
+    ChosenPick,
+    Picture,
+    chosen_picks,
+    picture_of,
+    slab_of,
+)
+from copick_picker.report.html_page import ReportContent, report_page
+from copick_picker.settings.report import GALLERY_WHOLE_BYTES, ReportSettings
+from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMOOTHING_VOXELS
+from copick_picker.workflows.evaluate.rules import check_same_rules
+from copick_picker.workflows.show.making import (
+    making_of_candidates,
+    making_of_scores,
+    time_rows,
+)
+
+_MEGABYTE = 1e6
+_NO_TIMES = (
+    "Times and hardware were not given: segment --json FILE records them, report --times FILE "
+    "shows them."
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report that was written: where, how large, and what became of the gallery's runs."""
+
+    path: Path
+    n_bytes: int
+    gallery: Summary | None
+
+    @property
+    def exit_code(self) -> int:
+        """1 where slices of a run could not be read, else 0."""
+        return 0 if self.gallery is None else self.gallery.exit_code
+
+    def text(self) -> str:
+        """Return the summary as one line."""
+        failed = "; some slices are missing" if self.exit_code else ""
+        return f"report: {self.path}, {self.n_bytes / _MEGABYTE:.2f} MB{failed}"
+
+
+def report(settings: ReportSettings, *, reporter: Reporter) -> Written:
+    """Write the report of a folder of scores and return what became of it.
+
+    Parameters
+    ----------
+    settings : ReportSettings
+        What to do.
+    reporter : Reporter
+        Where progress goes.
+
+    Raises
+    ------
+    CopickPickerError
+        If a folder of scores, the project or a setting is wrong, or the file exists.
+    """
+    output = Path(settings.output)
+    _check(settings, output)
+    folder = read_score_folder(Path(settings.scores[0]))
+    others = [(name, read_scores(Path(name))) for name in settings.scores[1:]]
+    for name, values in others:
+        check_same_rules(folder.values, values, names=(settings.scores[0], name))
+    times = time_rows([read_json(Path(name)) for name in settings.times])
+    store, remarks = _project(settings, folder)
+    making = making_of_scores(folder.values)
+    gallery = None
+    drawing = _Drawing(settings, folder.values["settings"].get("tomogram", "*"), store)
+    if store is not None:
+        datasets = read_json(Path(store.location)).get("dataset_ids") or ()
+        if datasets:
+            making.append(("datasets of the CryoET Data Portal", choices_text(datasets)))
+        making += making_of_candidates(store, folder.values)
+        gallery = drawing.all(folder, reporter)
+    remarks += drawing.remarks if times else [*drawing.remarks, _NO_TIMES]
+    given = folder.values["input"]
+    page = report_page(
+        ReportContent(
+            title=settings.title or f"{given['candidate']} against {given['reference']}",
+            values=folder.values,
+            picks=folder.picks,
+            compared=_labelled([(settings.scores[0], folder.values), *others]),
+            pictures=drawing.pictures,
+            making=making,
+            times=times,
+            remarks=remarks,
+        )
+    )
+    data = signed_page(page)
+    write_bytes(output, data, permit=_place(settings, output).check)
+    for line in remarks:
+        reporter.note(line)
+    return Written(output, len(data), gallery)
+
+
+def _place(settings: ReportSettings, output: Path) -> Output:
+    return Output(output, own_file(is_own_page), settings.overwrite, advice="another --output")
+
+
+def _check(settings: ReportSettings, output: Path) -> None:
+    """Raise for what is wrong before anything is read."""
+    if not settings.scores:
+        msg = "no folder of scores given; name one that evaluate wrote"
+        raise SettingsError(msg)
+    if settings.tomogram is not None:
+        check_uri(settings.tomogram, "tomogram")
+    _place(settings, output).check()
+
+
+def _project(
+    settings: ReportSettings, folder: ScoreFolder
+) -> tuple[ProjectStore | None, list[str]]:
+    """Return the project of the scores; without one, why the report says less."""
+    if settings.config is not None:
+        return open_project(settings.config), []
+    try:
+        return open_project(str(folder.values["input"]["project"])), []
+    except CopickPickerError as error:
+        words = f"No gallery, and no word of models: {error}; name the project with --config."
+        return None, [words]
+
+
+def _labelled(
+    entries: Sequence[tuple[str, Mapping[str, Any]]],
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return each evaluation under its candidates, and its folder where these are the same."""
+    names = [str(values["input"]["candidate"]) for _, values in entries]
+    return [
+        (name if names.count(name) == 1 else f"{name} ({folder})", values)
+        for name, (folder, values) in zip(names, entries, strict=True)
+    ]
+
+
+@dataclass
+class _Drawing:
+    """The pictures of the gallery, made run by run."""
+
+    settings: ReportSettings
+    scored_tomogram: str
+    store: ProjectStore | None
+    pictures: list[Picture] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def all(self, folder: ScoreFolder, reporter: Reporter) -> Summary | None:
+        """Draw every chosen pick; a run without a tomogram is remarked on."""
+        radii = {
+            entry["object"]: entry["radius_angstrom"] or entry["tolerance_angstrom"]
+            for entry in folder.values["objects"]
+            if entry["radius_angstrom"] or entry["tolerance_angstrom"]
+        }
+        picks = chosen_picks(folder.picks, radii, each=self.settings.gallery)
+        by_run: dict[str, list[ChosenPick]] = {}
+        for pick in picks:
+            by_run.setdefault(pick.run_name, []).append(pick)
+        if not by_run:
+            return None
+        summary = process_runs(
+            "report",
+            sorted(by_run),
+            lambda run_name: self._run(run_name, by_run[run_name]),
+            reporter=reporter,
+        )
+        drawn = {id(picture.pick): picture for picture in self.pictures}
+        self.pictures = [drawn[id(pick)] for pick in picks if id(pick) in drawn]
+        self.remarks += [
+            f"No slices of {outcome.run_name}: {outcome.message}"
+            for outcome in summary.outcomes
+            if outcome.status != "done"
+        ]
+        return summary
+
+    def _run(self, run_name: str, picks: Sequence[ChosenPick]) -> RunOutcome:
+        """Draw the picks of one run."""
+        store = self.store
+        if store is None:
+            return RunOutcome(run_name, "absent", "no project")
+        uri = self.settings.tomogram or self.scored_tomogram
+        found = store.tomograms(run_name)
+        if self.settings.tomogram is None and not matching(found, uri, "tomogram"):
+            return RunOutcome(run_name, "absent", f"no tomogram '{uri}'")
+        key = the_one(found, uri, "tomogram", run_name=run_name)
+        volume = store.open_tomogram(run_name, key)
+        self.pictures += _pictures(volume, key, picks, self.settings.contrast)
+        return RunOutcome(run_name, "done", f"{len(picks)} picks drawn from {key}")
+
+
+def _pictures(
+    volume: LazyVolume, key: TomogramKey, picks: Sequence[ChosenPick], contrast: str
+) -> list[Picture]:
+    """Return the pictures of a run's picks; what they need is read once where it is not large."""
+    n_z, n_y, n_x = volume.shape
+    spans = [slab_of(pick, key.voxel_spacing, n_z) for pick in picks]
+    first, last = min(start for start, _ in spans), max(stop for _, stop in spans)
+    whole = None
+    if (last - first) * n_y * n_x * 4 <= GALLERY_WHOLE_BYTES:
+        whole = _planes(volume, first, last)
+    pictures = []
+    for pick, (start, stop) in zip(picks, spans, strict=True):
+        slab = _planes(volume, start, stop) if whole is None else whole
+        if contrast == "auto":
+            contrast = _looks(slab)
+        pictures.append(
+            picture_of(
+                pick,
+                slab,
+                start if whole is None else first,
+                key.voxel_spacing,
+                contrast=contrast,
+            )
+        )
+    return pictures
+
+
+def _planes(volume: LazyVolume, start: int, stop: int) -> npt.NDArray[np.float32]:
+    return volume.read(start, stop).astype(np.float32, copy=False)
+
+
+def _looks(slab: npt.NDArray[np.float32]) -> str:
+    facts = inspect_volume(slab, smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
+    looks = facts.looks(CONTRAST_LEAST_SKEWNESS)
+    return "dark" if looks == "unclear" else looks

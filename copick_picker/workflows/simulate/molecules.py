@@ -1,0 +1,186 @@
+"""The molecules that a scene names: shipped ones, structure files, densities, plain balls."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.simulate.molecules import Molecule, prepared_molecule
+from copick_picker.core.simulate.potentials import (
+    Atoms,
+    blob_potential,
+    box_voxels,
+    centred_cube,
+    displaced_volumes,
+    excess_potential,
+    mass_kda_of,
+)
+from copick_picker.errors import (
+    DataError,
+    SettingsError,
+    UnknownNameError,
+    choices_text,
+    nearest_name,
+)
+from copick_picker.project.formats.mrc import read_mrc
+from copick_picker.project.formats.structures import Structure, is_structure, read_structure
+from copick_picker.project.formats.tables import read_csv
+from copick_picker.workflows.benchmark.demo_projects import package_data
+
+Volume = npt.NDArray[np.float32]
+SPACING_ANGSTROM = 5.0
+"""Voxels of potentials that are made here, as of those that ship with the package."""
+BLOB = "blob:"
+_DENSITIES = (".mrc", ".map", ".rec", ".mrc.gz", ".map.gz", ".rec.gz")
+_LARGEST_BOX = 160
+_FINE_BOX = 64
+"""Up to this width atoms are drawn on voxels of 1.25 A, above on 1.67 A."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedMolecule:
+    """A molecule and where it came from.
+
+    Attributes
+    ----------
+    molecule : Molecule
+        Ready for drawing.
+    mass_kda : float
+        Mass: of the table, of the atoms, or that of protein with the same potential.
+    sha256 : str
+        Digest of the potential as read, so that another file of the same name is noticed.
+    """
+
+    molecule: Molecule
+    mass_kda: float
+    sha256: str
+
+
+def load_molecules(
+    sources: Iterable[str], folder: Path, voxel_spacing: float
+) -> dict[str, LoadedMolecule]:
+    """Return the molecules that a scene names.
+
+    Parameters
+    ----------
+    sources : iterable of str
+        Names of shipped molecules, files relative to the folder, ``blob:KDA``.
+    folder : pathlib.Path
+        Where the scene's file lies.
+    voxel_spacing : float
+        Voxel spacing of the tomograms in Angstrom.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such molecule; the nearest name is given.
+    DataError
+        If a file holds no atoms, or no potential.
+    ProjectError
+        If a file cannot be read.
+    """
+    return {source: _load(source, folder, voxel_spacing) for source in sorted(set(sources))}
+
+
+def membrane_centre_angstrom(source: str) -> float | None:
+    """Return where the mid-plane of the membrane lies in a shipped membrane protein.
+
+    Parameters
+    ----------
+    source : str
+        Name of a molecule.
+
+    Returns
+    -------
+    float or None
+        Along z from the centre of mass; None where the table does not say.
+    """
+    text = _table().get(source, {}).get("membrane_centre_z_angstrom", "")
+    return float(text) if text else None
+
+
+def _load(source: str, folder: Path, voxel_spacing: float) -> LoadedMolecule:
+    potential, spacing, mass_kda = _potential(source, folder)
+    molecule = prepared_molecule(
+        source, potential, source_spacing=spacing, target_spacing=voxel_spacing
+    )
+    stored = np.ascontiguousarray(potential, dtype="<f4")
+    return LoadedMolecule(molecule, mass_kda, hashlib.sha256(stored.tobytes()).hexdigest()[:16])
+
+
+def _potential(source: str, folder: Path) -> tuple[Volume, float, float]:
+    """Return the potential, its voxel spacing and the mass in kDa."""
+    if source.startswith(BLOB):
+        mass_kda = _blob_mass(source)
+        return blob_potential(mass_kda, SPACING_ANGSTROM), SPACING_ANGSTROM, mass_kda
+    shipped = _table()
+    if source in shipped:
+        row = shipped[source]
+        volume, spacing = read_mrc(package_data() / "molecules" / row["file"])
+        return volume.astype(np.float32), spacing, float(row["mass_kda"])
+    path = folder / source
+    if is_structure(path):
+        return _of_atoms(read_structure(path), path)
+    if path.name.lower().endswith(_DENSITIES):
+        return _of_density(path)
+    near = nearest_name(source, shipped)
+    msg = (
+        f"no molecule '{source}'{near}; shipped: {choices_text(shipped)}; or a file (.pdb, .cif, "
+        f".mrc), or {BLOB}KDA"
+    )
+    raise UnknownNameError(msg)
+
+
+def _of_atoms(structure: Structure, path: Path) -> tuple[Volume, float, float]:
+    side = box_voxels(structure.radius_angstrom, SPACING_ANGSTROM)
+    if side > _LARGEST_BOX:
+        msg = (
+            f"{path} reaches {structure.radius_angstrom:.0f} A from its centre of mass; expected "
+            f"at most {_LARGEST_BOX * SPACING_ANGSTROM / 2 - 20:.0f}"
+        )
+        raise DataError(msg)
+    reduction = 4 if side <= _FINE_BOX else 3
+    fine = SPACING_ANGSTROM / reduction
+    atoms = Atoms(
+        scattering=structure.scattering(side * reduction, fine),
+        spacing=fine,
+        points_xyz=structure.points_xyz,
+        displaced_cubic_angstrom=displaced_volumes(structure.masses_dalton, structure.is_nucleic),
+    )
+    mass_kda = float(structure.masses_dalton.sum()) / 1e3
+    return excess_potential(atoms, reduction), SPACING_ANGSTROM, mass_kda
+
+
+def _of_density(path: Path) -> tuple[Volume, float, float]:
+    volume, spacing = read_mrc(path)
+    if spacing in (0.0, 1.0):
+        msg = f"{path} says that its voxels are {spacing:g} A, as programs write that do not know"
+        raise DataError(msg)
+    try:
+        centred = centred_cube(volume.astype(np.float32))
+    except DataError as error:
+        msg = f"{path}: {error}"
+        raise DataError(msg) from error
+    return centred, spacing, mass_kda_of(centred, spacing)
+
+
+def _blob_mass(source: str) -> float:
+    try:
+        mass_kda = float(source.removeprefix(BLOB))
+    except ValueError:
+        mass_kda = 0.0
+    if not 0.0 < mass_kda < 1e5:
+        msg = f"molecule '{source}': expected {BLOB} and a mass in kDa, such as {BLOB}200"
+        raise SettingsError(msg)
+    return mass_kda
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    """Return the rows of the shipped molecules, by the name of the file without its suffix."""
+    rows = read_csv(package_data() / "molecules" / "molecules.csv")
+    return {row["file"].split(".", maxsplit=1)[0]: row for row in rows}

@@ -1,0 +1,227 @@
+"""Make one run of a simulated project: specimen, tomograms, truth."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from copick_picker.core.simulate.plan import SpecimenSpec
+from copick_picker.core.simulate.specimen import build_specimen
+from copick_picker.core.simulate.truth import Specimen
+from copick_picker.errors import ConflictError
+from copick_picker.jobs.provenance import digest, same_job_as
+from copick_picker.project.copick.instances import write_instances
+from copick_picker.project.copick.making import CONFIG_FILE
+from copick_picker.project.copick.provenance import from_yaml
+from copick_picker.project.copick.store import CopickStore, open_project
+from copick_picker.project.copick.tomograms import TomogramWriter
+from copick_picker.project.files import write_text
+from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import RunOutcome
+from copick_picker.settings.simulate_entries import MembraneEntry
+from copick_picker.settings.simulate_scene import SceneSettings
+from copick_picker.workflows.simulate.imaging import Tomograms, tomograms_of
+from copick_picker.workflows.simulate.molecules import LoadedMolecule
+
+USER, SESSION = "simulation", "1"
+"""User and session of the truth."""
+TRUTH = "truth"
+"""Name of the multilabel segmentation."""
+MANIFEST_FOLDER = "manifest"
+
+
+def run_manifest(output: Path, run_name: str) -> Path:
+    """Return the file that says what a run holds; it is written last.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+        Folder of the project.
+    run_name : str
+        The run.
+    """
+    return output / MANIFEST_FOLDER / f"{run_name}.yaml"
+
+
+@dataclass(frozen=True, eq=False)
+class RunMaker:
+    """Makes runs of one project.
+
+    Attributes
+    ----------
+    scene : SceneSettings
+        The scene.
+    spec : SpecimenSpec
+        What the core draws of it.
+    molecules : mapping
+        The scene's molecules, by its word for each.
+    output : pathlib.Path
+        Folder of the project.
+    record : dict
+        Provenance of every output.
+    n_threads : int
+        CPU threads.
+    """
+
+    scene: SceneSettings
+    spec: SpecimenSpec
+    molecules: Mapping[str, LoadedMolecule]
+    output: Path
+    record: dict[str, Any]
+    n_threads: int
+
+    def make(self, run_name: str) -> RunOutcome:
+        """Make a run, or leave it where it is complete.
+
+        Parameters
+        ----------
+        run_name : str
+            ``SIM_001`` and so on; its number is part of the seed.
+        """
+        manifest = run_manifest(self.output, run_name)
+        if os.path.lexists(manifest):
+            self._check(run_name, manifest)
+            return RunOutcome(run_name, "skipped", "complete")
+        number = int(run_name.rpartition("_")[2])
+        seeds = np.random.SeedSequence([self.scene.seed, number]).spawn(2)
+        of_specimen, of_image = (np.random.default_rng(seed) for seed in seeds)
+        specimen = build_specimen(
+            self.spec,
+            {name: loaded.molecule for name, loaded in self.molecules.items()},
+            self.scene.shape,
+            self.scene.voxel_spacing,
+            of_specimen,
+        )
+        images = tomograms_of(specimen, self.scene.imaging, of_image, n_threads=self.n_threads)
+        self._write(run_name, specimen, images)
+        placed = {name: specimen.count(name) for name in specimen.placed}
+        content = {
+            "run": run_name,
+            "project": digest(self.record),
+            "seed": [self.scene.seed, number],
+            "ice_z_angstrom": list(specimen.ice_z_angstrom),
+            "occupied_share": specimen.occupied_share,
+            "layout": specimen.layout,
+            "asked": dict(specimen.asked),
+            "placed": placed,
+            "imaging": dict(images.facts),
+        }
+        write_text(manifest, yaml.safe_dump(_plain(content), sort_keys=False))
+        text = ", ".join(f"{placed[name]} {name}" for name in self.scene.labelled())
+        return RunOutcome(run_name, "done", text, {"placed": placed})
+
+    def _check(self, run_name: str, manifest: Path) -> None:
+        """Raise where a run is of another simulation, made in this folder at the same time."""
+        content = from_yaml(manifest.read_bytes(), str(manifest))
+        known = content.get("project") if isinstance(content, dict) else None
+        if known is not None and known != digest(self.record):
+            msg = (
+                f"run {run_name} is of another simulation ({manifest}); use --overwrite or another "
+                "--output"
+            )
+            raise ConflictError(msg)
+
+    def _write(self, run_name: str, specimen: Specimen, images: Tomograms) -> None:
+        """Write everything but the manifest; what an interrupted command left is replaced."""
+        config = self.output / CONFIG_FILE
+        spacing = self.scene.voxel_spacing
+        writer = TomogramWriter(config)
+        for kind, volume in images.by_type.items():
+            writer.write(
+                run_name,
+                TomogramKey(kind, spacing),
+                self.scene.shape,
+                _reader(volume),
+                record=self.record,
+                overwrite=False,
+                replaces=same_job_as(self.record),
+            )
+        store = open_project(config)
+        store.write_segmentation(
+            run_name,
+            SegmentationKey(TRUTH, USER, SESSION, spacing),
+            [(0, self._labels(specimen))],
+            shape_zyx=self.scene.shape,
+            provenance=self.record,
+            overwrite=False,
+            replaces=same_job_as(self.record),
+        )
+        for name in self.scene.labelled():
+            key = SegmentationKey(name, USER, SESSION, spacing, is_multilabel=False)
+            numbered = _instances(specimen, name)
+            write_instances(
+                config,
+                run_name,
+                key,
+                numbered,
+                record=self.record,
+                overwrite=False,
+                replaces=same_job_as(self.record),
+            )
+        self._write_picks(store, run_name, specimen)
+
+    def _write_picks(self, store: CopickStore, run_name: str, specimen: Specimen) -> None:
+        for name, entry in self.scene.labelled().items():
+            if isinstance(entry, MembraneEntry):
+                continue
+            placed = specimen.placed[name]
+            picks = PickSet(
+                name,
+                placed.points_xyz,
+                np.ones(len(placed.points_xyz)),
+                placed.rotations,
+                placed.filament_ids,
+            )
+            store.write_picks(
+                run_name,
+                PicksKey(name, USER, SESSION),
+                picks,
+                provenance=self.record,
+                overwrite=False,
+                replaces=same_job_as(self.record),
+            )
+
+    def _labels(self, specimen: Specimen) -> npt.NDArray[np.uint8]:
+        """Return the multilabel segmentation with the labels of the project."""
+        of_instance = np.zeros(int(specimen.instances.max(initial=0)) + 1, dtype=np.uint8)
+        for name, label in self.scene.labels().items():
+            of_instance[specimen.placed[name].instance_ids] = label
+        of_instance[0] = 0
+        labels: npt.NDArray[np.uint8] = of_instance[specimen.instances]
+        return labels
+
+
+def _instances(specimen: Specimen, name: str) -> npt.NDArray[np.uint16]:
+    """Return the particles of one object, numbered as their picks are: from 1."""
+    placed = specimen.placed[name]
+    numbers = placed.filament_ids
+    if numbers is None:
+        numbers = np.arange(1, len(placed.instance_ids) + 1)
+    of_instance = np.zeros(int(specimen.instances.max(initial=0)) + 1, dtype=np.uint16)
+    of_instance[placed.instance_ids] = numbers
+    of_instance[0] = 0
+    numbered: npt.NDArray[np.uint16] = of_instance[specimen.instances]
+    return numbered
+
+
+def _reader(volume: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 (TomogramWriter's ReadBlock)
+    def read(low: tuple[int, int, int], high: tuple[int, int, int]) -> npt.NDArray[np.float32]:
+        z, y, x = (slice(*ends) for ends in zip(low, high, strict=True))
+        return volume[z, y, x]
+
+    return read
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON values of any kind)
+    """Return lists for tuples and Python's numbers for numpy's, for YAML."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value

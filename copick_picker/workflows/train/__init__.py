@@ -1,0 +1,1 @@
+"""Reference picks to a model."""

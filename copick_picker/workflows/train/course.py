@@ -1,0 +1,183 @@
+"""One model's training in plain data: what every process of it is told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from copick_picker.core.heads.head import Head, build_head
+from copick_picker.core.heads.softmax import HeadRules
+from copick_picker.core.train.module import LearningPlan, TensorBatch, as_tensors
+from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_at
+from copick_picker.core.train.sources import CachedPlanes, PlaneCache
+from copick_picker.core.train.splits import Split
+from copick_picker.jobs.opening import open_job
+from copick_picker.project.store import ProjectStore
+from copick_picker.settings.train import LOSS_PARAMETERS, TrainSettings
+from copick_picker.workflows.inputs.annotated_runs import AnnotatedRun, sampled_run
+from copick_picker.workflows.train.data import TrainingData
+from copick_picker.workflows.train.validation import Centres, Judge
+
+_MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What one model learns from, how, and where its files are.
+
+    Attributes
+    ----------
+    settings : TrainSettings
+        What the user wants.
+    data : TrainingData
+        Objects and annotated runs.
+    split : Split
+        Runs that are trained on and runs that judge.
+    folder : pathlib.Path
+        Where the training's files are.
+    architecture : str
+        Name of the network.
+    parameters : dict
+        Its settings.
+    sampling : SamplingRules
+        Where patches are taken.
+    head : HeadRules
+        What the outputs mean and what they are trained on.
+    plan : LearningPlan
+        How long and how fast.
+    judge : Judge
+        How the network is scored.
+    """
+
+    settings: TrainSettings
+    data: TrainingData
+    split: Split
+    folder: Path
+    architecture: str
+    parameters: dict[str, Any]
+    sampling: SamplingRules
+    head: HeadRules
+    plan: LearningPlan
+    judge: Judge
+
+    def store(self) -> ProjectStore:
+        """Open the project; each process does it for itself."""
+        opened = self.settings
+        if opened.validation_split is not None:
+            opened = opened.model_copy(update={"split": None})
+        return open_job(opened)
+
+
+class Patches(Dataset[TensorBatch]):
+    """Batches by number, made where they are asked for.
+
+    Parameters
+    ----------
+    course : Course
+        What is trained.
+    """
+
+    def __init__(self, course: Course) -> None:
+        self.course = course
+        self.hard_negatives: Centres = {}
+        self._known: tuple[Head, list[TrainingRun]] | None = None
+
+    def __len__(self) -> int:
+        """Return how many batches the training has in all."""
+        return self.course.plan.steps * self.course.settings.accumulate
+
+    def __getitem__(self, number: int) -> TensorBatch:
+        """Return a batch."""
+        if self._known is None:
+            head = build_head(self.course.settings.head, self.course.head)
+            self._known = (head, training_runs(self.course, self.course.store()))
+        head, runs = self._known
+        return as_tensors(
+            batch_at(
+                number,
+                runs=[self._with_hard_negatives(run) for run in runs],
+                rules=self.course.sampling,
+                head=head,
+                augmentations=self.course.settings.augmentations,
+                seed=self.course.settings.seed,
+            )
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process opens the project for itself."""
+        return self.__dict__ | {"_known": None}
+
+    def _with_hard_negatives(self, run: TrainingRun) -> TrainingRun:
+        found = self.hard_negatives.get(run.name)
+        if not found:
+            return run
+        return TrainingRun(
+            run.name,
+            run.source,
+            run.centres_zyx,
+            run.radii_voxels,
+            run.labels,
+            np.asarray(found, dtype=np.float64),
+        )
+
+
+def training_runs(course: Course, store: ProjectStore) -> list[TrainingRun]:
+    """Return the runs that are trained on, as the sampler takes them.
+
+    Parameters
+    ----------
+    course : Course
+        What is trained.
+    store : ProjectStore
+        The project.
+    """
+    cache = PlaneCache(course.settings.cache_megabytes * _MEBIBYTE)
+    chosen = [run for run in course.data.runs if run.name in course.split.training]
+    return [_training_run(course, store, run, cache) for run in chosen]
+
+
+def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) -> HeadRules:
+    """Return what the network's outputs are trained on.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        Target, loss and weights.
+    data : TrainingData
+        The objects.
+    output_stride : int
+        Voxels of the patch for a voxel of the network's training output.
+    """
+    radii = {spec.name: spec.radius_angstrom or 1.0 for spec in data.objects}
+    largest = max(radii.values())
+    weights = [
+        settings.weight.get(
+            name, settings.object_weight * (largest / radius) ** settings.size_power
+        )
+        for name, radius in radii.items()
+    ]
+    return HeadRules(
+        n_objects=len(data.objects),
+        target_kind=settings.target,
+        target_fraction=settings.target_fraction,
+        output_stride=output_stride,
+        loss=settings.loss,
+        loss_parameters={**LOSS_PARAMETERS, **settings.loss_parameters},
+        channel_weights=(1.0, *weights),
+    )
+
+
+def _training_run(
+    course: Course, store: ProjectStore, run: AnnotatedRun, cache: PlaneCache
+) -> TrainingRun:
+    sign = -1.0 if course.judge.inverted else 1.0
+    source = CachedPlanes(
+        run.name,
+        store.open_tomogram(run.name, run.tomogram),
+        cache,
+        mean=run.mean,
+        standard_deviation=sign * run.standard_deviation,
+    )
+    return sampled_run(store, run, course.data.objects, source=source, cache=cache)

@@ -1,0 +1,171 @@
+"""The network of a training: fresh, or with the weights of another model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from copick_picker.core.models.multiples import window_multiple
+from copick_picker.core.models.registry import build_network
+from copick_picker.core.train.starting import StartReport, start_from
+from copick_picker.errors import CheckpointError, SettingsError
+from copick_picker.settings.model import ModelCard
+from copick_picker.settings.train import (
+    DEFAULT_ARCHITECTURE,
+    DEFAULT_PARAMETERS,
+    DEFAULT_PATCH,
+    LEAST_START_SHARE,
+    TrainSettings,
+)
+from copick_picker.workflows.models.load import (
+    LoadedModel,
+    find_folder,
+    load_cryosiam_checkpoint,
+    load_folder,
+    load_octopi_pair,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Blueprint:
+    """How the network of a training is made.
+
+    Attributes
+    ----------
+    architecture : str
+        Name of the network.
+    parameters : dict
+        Its settings.
+    n_channels : int
+        Its outputs.
+    patch : tuple of int
+        Patch (z, y, x) that it learns from.
+    start : LoadedModel or None
+        Model whose weights it takes over.
+    """
+
+    architecture: str
+    parameters: dict[str, Any]
+    n_channels: int
+    patch: tuple[int, int, int]
+    start: LoadedModel | None
+
+    @property
+    def start_card(self) -> ModelCard | None:
+        """Card of the model to start from."""
+        return None if self.start is None else self.start.card
+
+    def network(self, seed: int) -> tuple[nn.Module, StartReport | None]:
+        """Return the network and what it took over.
+
+        Parameters
+        ----------
+        seed : int
+            Of the fresh weights.
+
+        Raises
+        ------
+        CheckpointError
+            If the parameters do not fit the architecture, or the weights to start from are those
+            of another one.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = build_network(self.architecture, self.parameters, self.n_channels)
+        if self.start is None:
+            return network, None
+        try:
+            report = start_from(
+                network,
+                self.start.member.network.state_dict(),
+                least_share=LEAST_START_SHARE,
+            )
+        except CheckpointError as error:
+            msg = (
+                f"--start: {self.start.card.name} is {self.start.card.architecture} with "
+                f"{self.start.card.parameters}, and the network to train {self.architecture} with "
+                f"{self.parameters}: {error}"
+            )
+            raise CheckpointError(msg) from error
+        return network, report
+
+    def multiple(self, network: nn.Module) -> int:
+        """Return what each side of a window must be a multiple of.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            As :meth:`network` returns it.
+
+        Raises
+        ------
+        SettingsError
+            If the patch does not fit.
+        """
+        multiple = window_multiple(self.architecture, self.parameters, network)
+        if any(side % multiple for side in self.patch):
+            msg = (
+                f"--patch {','.join(map(str, self.patch))}: {self.architecture} needs sides that "
+                f"are multiples of {multiple}"
+            )
+            raise SettingsError(msg)
+        return multiple
+
+
+def start_model(settings: TrainSettings) -> LoadedModel | None:
+    """Return the model to start from; None where there is none.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        ``start``, ``start_config``, ``trust_checkpoint``.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, broken or unsafe.
+    """
+    if settings.start is None:
+        return None
+    path, trust = Path(settings.start), settings.trust_checkpoint
+    if settings.start_config is not None:
+        return load_octopi_pair(Path(settings.start_config), path, trust=trust)
+    if path.suffix == ".pth":
+        msg = f"--start {path}: octopi's weights need --start-config, its model_config.yaml"
+        raise SettingsError(msg)
+    if path.suffix == ".ckpt":
+        return load_cryosiam_checkpoint(path, objects=None, trust=trust)
+    return load_folder(find_folder(settings.start))
+
+
+def blueprint(settings: TrainSettings, start: LoadedModel | None, n_outputs: int) -> Blueprint:
+    """Return how the network is made: as the user says, else as the start is, else the default.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        ``architecture``, ``parameters``, ``patch``.
+    start : LoadedModel or None
+        Model to start from.
+    n_outputs : int
+        Channels of the head.
+    """
+    architecture, parameters, patch = DEFAULT_ARCHITECTURE, dict(DEFAULT_PARAMETERS), DEFAULT_PATCH
+    if start is not None:
+        card = start.card
+        architecture, parameters = card.architecture, dict(card.parameters)
+        patch = card.window_voxels
+        if architecture == DEFAULT_ARCHITECTURE:  # the weights are the same, and it learns faster
+            parameters.setdefault("output_stride", DEFAULT_PARAMETERS["output_stride"])
+    if settings.architecture not in (None, architecture):
+        architecture = str(settings.architecture)
+        if settings.parameters is None:
+            msg = f"--architecture {architecture} needs its settings: --parameter NAME=VALUE"
+            raise SettingsError(msg)
+    if settings.parameters is not None:
+        parameters = dict(settings.parameters)
+    if architecture == "CryoSiam":
+        parameters["out_channels"] = n_outputs
+    return Blueprint(architecture, parameters, n_outputs, settings.patch or patch, start)

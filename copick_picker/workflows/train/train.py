@@ -1,0 +1,352 @@
+"""Train a model on the reference picks of a project, and write it with its scores."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from copick_picker._version import __version__
+from copick_picker.core.segment.device import keep_freed_memory, resolve_device, use_threads
+from copick_picker.core.train.augmentations import check_plan
+from copick_picker.core.train.splits import (
+    Counts,
+    Split,
+    check_split,
+    fixed_split,
+    fold_splits,
+    share_split,
+)
+from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
+from copick_picker.jobs.execution import Reporter, select_runs
+from copick_picker.jobs.machine import machine_facts
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.provenance import digest, new_record, same_job
+from copick_picker.jobs.result_files import write_result_json
+from copick_picker.project.files import remove
+from copick_picker.project.folders.checkpoints import read_mapping
+from copick_picker.project.folders.model_places import check_free_models, is_model_folder
+from copick_picker.project.folders.project_folder import (
+    begin_anew,
+    end_anew,
+    foreign_files,
+    refuse_foreign,
+)
+from copick_picker.project.folders.training_files import (
+    BEST_FILE,
+    DONE_FILE,
+    JOB_FILE,
+    STATE_FILE,
+    foreign_in_training,
+    read_json,
+    write_json,
+)
+from copick_picker.settings.train import TrainSettings
+from copick_picker.workflows.train.data import TrainingData, training_data
+from copick_picker.workflows.train.start import Blueprint, blueprint, start_model
+
+if TYPE_CHECKING:
+    from copick_picker.workflows.train.course import Course
+
+_EXTRA = ("lightning", "tensorboard")
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What a training gave.
+
+    Attributes
+    ----------
+    line : str
+        In one line.
+    exit_code : int
+        0, or 1 where the loss was no number.
+    figures : dict
+        For ``--json``.
+    """
+
+    line: str
+    exit_code: int
+    figures: dict[str, Any]
+
+    def text(self) -> str:
+        """Return the summary as one line."""
+        return f"train: {self.line}"
+
+    def write(self, path: Path) -> None:
+        """Write the summary as JSON, safely.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            The file.
+        """
+        content = {
+            "command": "train",
+            "version": __version__,
+            "result": self.line,
+            "machine": machine_facts(),
+            **self.figures,
+        }
+        write_result_json(path, content)
+
+
+def train(settings: TrainSettings, *, reporter: Reporter) -> TrainSummary:
+    """Train a model, or one for every fold, and return what came of it.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        What to do.
+    reporter : Reporter
+        Where progress goes.
+
+    Raises
+    ------
+    CopickPickerError
+        If the project, a setting or the training data is wrong, before anything is written.
+    """
+    check_extra()
+    if Path(settings.output).name in ("", ".."):
+        msg = f"--output '{settings.output}': name a new folder"
+        raise SettingsError(msg)
+    check_plan(settings.augmentations)
+    use_threads(settings.threads)
+    if resolve_device(settings.device).type == "cpu":
+        keep_freed_memory()
+    start = start_model(settings)
+    data, splits = _data_and_splits(settings, reporter)
+    if start is not None:
+        data = _in_order_of(data, list(start.card.channel_names))
+    plan = blueprint(settings, start, len(data.objects) + 1)
+    jobs = _jobs(settings, data, splits, plan, reporter)
+    summary = _carry_out(settings, jobs, plan, reporter)
+    if settings.json_file is not None:
+        summary.write(settings.json_file)
+    return summary
+
+
+def check_extra() -> None:
+    """Raise where the packages of the extra ``train`` are not installed.
+
+    Raises
+    ------
+    SettingsError
+        With the command that installs them.
+    """
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        msg = f"train needs {choices_text(missing)}: pip install 'copick-picker[train]'"
+        raise SettingsError(msg)
+
+
+def _data_and_splits(
+    settings: TrainSettings, reporter: Reporter
+) -> tuple[TrainingData, dict[str, Split]]:
+    """Return the data and the split of every model: name of the fold, or nothing, to split."""
+    store = open_job(settings)
+    names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
+    if settings.validation_split is not None:
+        held = settings.model_copy(update={"split": settings.validation_split})
+        validation = open_job(held).run_names()
+        both = sorted(set(names) & set(validation))
+        if both:
+            msg = f"splits {settings.split} and {settings.validation_split} share {both[:5]}"
+            raise SettingsError(msg)
+        whole = open_job(settings.model_copy(update={"split": None}))
+        data = training_data(settings, whole, [*names, *validation], reporter=reporter)
+        counts = _counts(data)
+        chosen = [name for name in validation if name in counts]
+        return data, {"": fixed_split(counts, chosen)}
+    data = training_data(settings, store, names, reporter=reporter)
+    return data, _splits(settings, _counts(data))
+
+
+def _splits(settings: TrainSettings, counts: Counts) -> dict[str, Split]:
+    if settings.validation_runs:
+        chosen = select_runs(list(counts), settings.validation_runs)
+        return {"": fixed_split(counts, chosen)}
+    if settings.folds is None:
+        return {"": share_split(counts, settings.validation_share, seed=settings.seed)}
+    folds = fold_splits(counts, settings.folds, seed=settings.seed)
+    named = {f"fold_{number}": split for number, split in enumerate(folds, start=1)}
+    for name, split in named.items():
+        check_split(counts, split, name)
+    if settings.fold is not None:
+        return {"": named[f"fold_{settings.fold}"]}
+    return named
+
+
+def _counts(data: TrainingData) -> dict[str, dict[str, int]]:
+    return {
+        run.name: {spec.name: len(run.picks.get(spec.name, ())) for spec in data.objects}
+        for run in data.runs
+    }
+
+
+def _in_order_of(data: TrainingData, names: Sequence[str]) -> TrainingData:
+    """Return the data with its channels as in the model to start from, if that has the same."""
+    by_name = {spec.name: spec for spec in data.objects}
+    if set(by_name) != set(names):
+        return data
+    return replace(data, objects=tuple(by_name[name] for name in names))
+
+
+def _jobs(
+    settings: TrainSettings,
+    data: TrainingData,
+    splits: dict[str, Split],
+    plan: Blueprint,
+    reporter: Reporter,
+) -> "dict[str, Course]":
+    """Return the course of every model, checked; say what will be done."""
+    from copick_picker.workflows.train.making import make_course
+
+    courses = {
+        name: make_course(settings, data, split, plan, training_folder(settings) / name)
+        for name, split in splits.items()
+    }
+    rows = []
+    for name, split in splits.items():
+        for side, runs in (("training", split.training), ("validation", split.validation)):
+            counts = ", ".join(f"{key} {number}" for key, number in data.counts(runs).items())
+            rows.append((f"{name} {side}".strip(), str(len(runs)), choices_text(runs[:6]), counts))
+    reporter.table("Runs and picks", ("side", "runs", "names", "picks"), rows)
+    return courses
+
+
+def training_folder(settings: TrainSettings) -> Path:
+    """Return where the files of a training under way are: beside the model.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        ``output``.
+    """
+    output = Path(settings.output)
+    return output.with_name(f"{output.name}.training")
+
+
+def _carry_out(
+    settings: TrainSettings,
+    courses: "dict[str, Course]",
+    plan: Blueprint,
+    reporter: Reporter,
+) -> TrainSummary:
+    from copick_picker.core.train.module import LossNotFiniteError
+    from copick_picker.workflows.train.making import train_course
+    from copick_picker.workflows.train.result import write_results
+
+    first = next(iter(courses.values()))
+    record = _record(settings, first.data, {n: c.split for n, c in courses.items()}, plan)
+    if settings.dry_run:
+        return TrainSummary(f"{len(courses)} models planned, nothing written", 0, {})
+    if _is_complete(settings, courses, record):
+        return TrainSummary(f"{settings.output} is complete", 0, {"output": settings.output})
+    _prepare(settings, record)
+    for name, course in courses.items():
+        if name:
+            reporter.note(f"{name}: validation on {choices_text(course.split.validation)}")
+        try:
+            train_course(course, plan, reporter=reporter)
+        except LossNotFiniteError as error:
+            kept = course.folder / BEST_FILE
+            text = f"; the best weights so far are {kept}" if kept.is_file() else ""
+            return TrainSummary(f"stopped: {error}{text}", 1, {"output": settings.output})
+    replaces = bool((read_json(training_folder(settings) / JOB_FILE) or {}).get("replaces"))
+    figures = write_results(courses, plan, record, overwrite=replaces, reporter=reporter)
+    for course in courses.values():
+        for file in (STATE_FILE, BEST_FILE):
+            remove(course.folder / file)
+    stays = end_anew(training_folder(settings), foreign_in_training)
+    if stays:
+        reporter.warn(stays)
+    return TrainSummary(figures["line"], 0, {"output": settings.output, **figures})
+
+
+def _record(
+    settings: TrainSettings, data: TrainingData, splits: dict[str, Split], plan: Blueprint
+) -> dict[str, Any]:
+    start = plan.start_card
+    return new_record(
+        "train",
+        input={run.name: run.record() for run in data.runs},
+        settings=settings.recorded()
+        | {"architecture": plan.architecture, "parameters": plan.parameters},
+        models={
+            "start": None if start is None else start.weights_sha256,
+            "objects": {
+                spec.name: {"channel": channel, "radius_angstrom": spec.radius_angstrom}
+                for channel, spec in enumerate(data.objects, start=1)
+            },
+            "contrast": data.contrast,
+            "splits": {
+                name or "split": {
+                    "training": list(split.training),
+                    "validation": list(split.validation),
+                }
+                for name, split in splits.items()
+            },
+        },
+    )
+
+
+def _is_complete(
+    settings: TrainSettings, courses: "dict[str, Course]", record: dict[str, Any]
+) -> bool:
+    """Return whether every model stands already; raise where something else stands there."""
+    output = Path(settings.output)
+    if settings.overwrite:
+        check_free_models(output, overwrite=True)
+        return False
+    known = read_json(training_folder(settings) / JOB_FILE)
+    if known is not None:
+        difference = same_job(known.get("record", {}), record)
+        if difference:
+            msg = (
+                f"{training_folder(settings)} holds a training that was begun otherwise "
+                f"({difference}); use --overwrite or another output"
+            )
+            raise ConflictError(msg)
+    folders = [output / name for name in courses]
+    found = [folder for folder in folders if is_model_folder(folder)]
+    ours = [folder for folder in found if _made_by(folder, record)]
+    if len(ours) == len(folders):
+        return True
+    check_free_models(output, overwrite=bool((known or {}).get("replaces")))
+    return False
+
+
+def _made_by(folder: Path, record: dict[str, Any]) -> bool:
+    card = read_mapping(folder / "model.yaml")
+    return bool((card.get("provenance") or {}).get("job") == digest(record))
+
+
+def _prepare(settings: TrainSettings, record: dict[str, Any]) -> None:
+    """Make the folder of the training, or take up the one that is there."""
+    folder = training_folder(settings)
+    if settings.overwrite:
+        begin_anew(folder, "train", foreign_in_training)
+    if not (folder / JOB_FILE).is_file():
+        refuse_foreign(folder, "this training", foreign_files(folder, ()))
+        write_json(folder / JOB_FILE, {"replaces": settings.overwrite, "record": record})
+
+
+def finished(folder: Path) -> dict[str, Any]:
+    """Return what a finished training says of itself.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Its folder.
+
+    Raises
+    ------
+    DataError
+        If it is not finished.
+    """
+    done = read_json(folder / DONE_FILE)
+    if done is None:
+        msg = f"the training in {folder} did not come to its end"
+        raise DataError(msg)
+    return done

@@ -1,0 +1,283 @@
+"""How good a network is on held-out runs: segment, localize and evaluate in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
+from copick_picker.core.evaluate.calibration import (
+    Calibration,
+    CalibrationRule,
+    calibrated_thresholds,
+)
+from copick_picker.core.geometry import length_to_voxels, points_to_voxels
+from copick_picker.core.heads.targets import false_positive_centres
+from copick_picker.core.localize import localize
+from copick_picker.core.segment.augmentations import augmentation_set
+from copick_picker.core.segment.device import resolve_device
+from copick_picker.core.segment.engine import segment_volume
+from copick_picker.core.segment.plan import EngineOptions, Member
+from copick_picker.core.segment.prepared import prepared
+from copick_picker.core.segment.volume import VolumeStatistics
+from copick_picker.project.store import ProjectStore
+from copick_picker.records.points import LocalizeTarget, PickSet
+from copick_picker.records.scores import Evaluation
+from copick_picker.settings.evaluate import (
+    CONFIDENCE,
+    MIN_BOOTSTRAP_RUNS,
+    RECALL_FRACTIONS,
+)
+from copick_picker.settings.files import join_settings
+from copick_picker.settings.localize import LocalizeParameters
+from copick_picker.settings.segment import (
+    FITTED_BLENDING,
+    FITTED_OVERLAP,
+    WINDOW_BATCH_CPU,
+    WINDOW_BATCH_DEVICE,
+)
+from copick_picker.settings.train import (
+    AUGMENTATION_SET,
+    FEWEST_REFERENCES,
+    MINING_DISTANCE_RADII,
+    MINING_SCORE,
+    TOLERANCE_RADII,
+)
+from copick_picker.workflows.inputs.annotated_runs import AnnotatedRun
+from copick_picker.workflows.inputs.preflight import in_layers
+from copick_picker.workflows.train.data import TrainingData
+
+PicksByRun = dict[str, dict[str, PickSet]]
+Centres = dict[str, list[tuple[float, float, float]]]
+"""Run -> centres (z, y, x) in voxels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """What finds picks in runs with a network, and scores them.
+
+    Attributes
+    ----------
+    data : TrainingData
+        Objects, runs, spacing.
+    window_voxels : tuple of int
+        Window (z, y, x) of the network.
+    window_multiple : int
+        What each side of a window must be a multiple of.
+    inverted : bool
+        Whether dark and bright change places before the network.
+    target_fraction : float or None
+        Painted radius as a fraction of the particle's; None where no balls are painted.
+    method : str
+        How ``localize`` looks for picks.
+    beta : float
+        Of F-beta.
+    device : str
+        Where the network runs.
+    precision : str
+        Its arithmetic.
+    """
+
+    data: TrainingData
+    window_voxels: tuple[int, int, int]
+    window_multiple: int
+    inverted: bool
+    target_fraction: float | None
+    method: str
+    beta: float
+    device: str
+    precision: str
+
+    def picks(
+        self,
+        network: nn.Module,
+        store: ProjectStore,
+        run_names: Sequence[str],
+        *,
+        n_augmentations: int,
+    ) -> PicksByRun:
+        """Return all candidates of some runs, those of low score too, with a score on each.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            The network; it stays as it is.
+        store : ProjectStore
+            Where the tomograms are.
+        run_names : sequence of str
+            The runs.
+        n_augmentations : int
+            Test-time augmentations.
+        """
+        device = resolve_device(self.device)
+        member = Member(
+            prepared(network, device),
+            self.window_voxels,
+            len(self.data.objects) + 1,
+            "reflect",
+            self.window_multiple,
+        )
+        options = EngineOptions(
+            augmentations=augmentation_set(AUGMENTATION_SET, n_augmentations),
+            overlap=FITTED_OVERLAP,
+            blending=FITTED_BLENDING,
+            layout="tiled",
+            precision=self.precision,
+            device=self.device,
+            window_batch=WINDOW_BATCH_CPU if device.type == "cpu" else WINDOW_BATCH_DEVICE,
+            inverted=self.inverted,
+        )
+        chosen = [run for run in self.data.runs if run.name in run_names]
+        return {run.name: self._picks_of_run(run, store, member, options) for run in chosen}
+
+    def evaluation(self, candidate: PicksByRun) -> Evaluation:
+        """Return the scores of candidates over the runs that they are from.
+
+        Parameters
+        ----------
+        candidate : mapping
+            Run -> object -> picks.
+        """
+        reference = {run.name: dict(run.picks) for run in self.data.runs if run.name in candidate}
+        scored = [
+            ScoredObject(
+                spec.name,
+                TOLERANCE_RADII * (spec.radius_angstrom or 0.0),
+                spec.radius_angstrom,
+                spec.score_weight,
+            )
+            for spec in self.data.objects
+        ]
+        rules = ScoringRules(
+            "one-to-one",
+            self.beta,
+            RECALL_FRACTIONS,
+            0,
+            MIN_BOOTSTRAP_RUNS,
+            CONFIDENCE,
+            (0.0, 0.0, 0.0),
+        )
+        return evaluate_picks(
+            reference, candidate, scored, rules=rules, rng=np.random.default_rng(0)
+        )
+
+    def false_positives(self, candidate: PicksByRun, *, most: int) -> Centres:
+        """Return the surest false candidates of each run, as centres (z, y, x) in voxels.
+
+        Parameters
+        ----------
+        candidate : mapping
+            Run -> object -> picks.
+        most : int
+            Most of them in a run.
+        """
+        found: Centres = {}
+        for run in self.data.runs:
+            if run.name in candidate:
+                found[run.name] = self._false_of_run(run, candidate[run.name])[:most]
+        return found
+
+    def _false_of_run(
+        self, run: AnnotatedRun, candidate: Mapping[str, PickSet]
+    ) -> list[tuple[float, float, float]]:
+        spacing = run.tomogram.voxel_spacing
+        known = [points_to_voxels(picks.points_xyz, spacing) for picks in run.picks.values()]
+        references = np.concatenate([np.zeros((0, 3)), *known])
+        scored: list[tuple[float, tuple[float, float, float]]] = []
+        for spec in self.data.objects:
+            picks = candidate.get(spec.name)
+            if picks is None or spec.name not in run.picks:
+                continue
+            picks = picks.chosen(picks.scores >= MINING_SCORE)
+            centres = points_to_voxels(picks.points_xyz, spacing)
+            far = false_positive_centres(
+                centres,
+                references,
+                tolerance_voxels=length_to_voxels(
+                    MINING_DISTANCE_RADII * (spec.radius_angstrom or 0.0), spacing
+                ),
+            )
+            kept = {tuple(row) for row in far.tolist()}
+            scored += [
+                (-float(score), (z, y, x))
+                for (z, y, x), score in zip(centres.tolist(), picks.scores, strict=True)
+                if (z, y, x) in kept
+            ]
+        return [centre for _, centre in sorted(scored)]
+
+    def _picks_of_run(
+        self, run: AnnotatedRun, store: ProjectStore, member: Member, options: EngineOptions
+    ) -> dict[str, PickSet]:
+        result = segment_volume(
+            in_layers(store.open_tomogram(run.name, run.tomogram)),
+            [member],
+            options,
+            probabilities=True,
+            statistics=VolumeStatistics(run.mean, run.standard_deviation),
+        )
+        targets = [
+            LocalizeTarget(
+                spec.name,
+                channel,
+                spec.radius_angstrom,
+                target_fraction=self.target_fraction,
+                channel=channel,
+            )
+            for channel, spec in enumerate(self.data.objects, start=1)
+        ]
+        found = localize(
+            result.labels,
+            result.probabilities,
+            targets,
+            voxel_spacing=run.tomogram.voxel_spacing,
+            rules=join_settings(LocalizeParameters, flags={"method": self.method}).rules(),
+        )
+        return {name: entry.picks for name, entry in found.items()}
+
+
+def calibration_of(evaluation: Evaluation, *, margin: float) -> Calibration:
+    """Return the score threshold of each object with the highest F-beta.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        All candidates scored, whatever their score.
+    margin : float
+        F-beta that a lower threshold may cost.
+    """
+    rule = CalibrationRule(margin, FEWEST_REFERENCES)
+    sought_from = {entry.name: 0.0 for entry in evaluation.objects}
+    return calibrated_thresholds(evaluation, rule=rule, present={}, sought_from=sought_from)
+
+
+def best_f_beta(evaluation: Evaluation) -> dict[str, float]:
+    """Return the F-beta of each object at its best threshold; 0 where nothing is found.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        All candidates scored.
+    """
+    best = {}
+    for entry in evaluation.objects:
+        if entry.curve is not None:
+            best[entry.name] = float(entry.curve.f_beta.max())
+        else:
+            best[entry.name] = float(entry.score.f_beta or 0.0)
+    return best
+
+
+def macro_f_beta(evaluation: Evaluation) -> float:
+    """Return the weighted mean over objects of F-beta at each object's best threshold.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        All candidates scored.
+    """
+    best = best_f_beta(evaluation)
+    weights = np.array([entry.weight for entry in evaluation.objects])
+    if weights.sum() == 0:
+        weights = np.ones(len(best))
+    return float(np.average(np.array(list(best.values())), weights=weights)) if best else 0.0
