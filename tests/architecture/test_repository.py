@@ -1,8 +1,12 @@
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+
+import copick_picker
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "copick_picker"
@@ -56,3 +60,26 @@ def test_every_path_that_the_docs_name_exists():
             if not any(any(place.glob(name)) for place in (ROOT, PACKAGE))
         ]
     assert not missing
+
+
+def test_every_changelog_fragment_has_a_known_kind_and_says_something():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
+    kinds = "|".join(kind["directory"] for kind in settings["type"])
+    name = re.compile(rf"(\d+|\+[\w-]+)\.({kinds})(\.\d+)?\.md")
+    for path in (ROOT / settings["directory"]).iterdir():
+        if path.name in (*settings["ignore"], ".gitkeep"):
+            continue
+        assert name.fullmatch(path.name), f"{path.name}: expected <issue or +name>.<{kinds}>.md"
+        text = path.read_text().strip()
+        assert text.endswith((".", "`")), f"{path.name}: expected a sentence"
+        assert not text.startswith(("-", "*", "#")), f"{path.name}: the release makes the list"
+
+
+def test_a_release_finds_its_place_in_the_changelog():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
+    assert (ROOT / settings["filename"]).read_text().count(settings["start_string"]) == 1
+
+
+def test_the_citation_names_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == copick_picker.__version__
