@@ -22,14 +22,11 @@ from recipes import RECIPES, Recipe
 
 from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
+from copick_picker.project.folders.demo_folder import REFERENCE_SESSION, REFERENCE_USER
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
-from copick_picker.workflows.benchmark.demo_projects import (
-    REFERENCE_SESSION,
-    REFERENCE_USER,
-    TOMOGRAM_TYPE,
-)
+from copick_picker.workflows.benchmark.demo_projects import TOMOGRAM_TYPE
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 """Part of the seed."""

@@ -13,9 +13,10 @@ from pathlib import Path
 from copick_picker.cli.main import COMMANDS
 
 WORKFLOWS = (
-    *("benchmark", "calibrate", "exporting", "exporting_segmentations", "filtering"),
-    *("importing_mrc", "importing_picks", "mask_making", "simulate", "targets", "train_making"),
-    *("train_result", "view"),
+    *("benchmark.benchmark", "evaluate.calibrate", "exchange.export_picks"),
+    *("exchange.export_segmentations", "exchange.import_mrc", "exchange.import_picks"),
+    *("localize.filtering", "mask.making", "show.view", "simulate.simulate", "train.targets"),
+    *("train.making", "train.result"),
 )
 """Which import all the others."""
 

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from copick_picker.errors import SettingsError
-from copick_picker.jobs.execution import Reporter
-from copick_picker.jobs.processes import Place, Work
+from copick_picker.jobs.placement import Place, Work
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.records.runs import RunOutcome
 
 

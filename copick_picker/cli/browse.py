@@ -10,8 +10,7 @@ from copick_picker.cli.options import job_flags
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from copick_picker.jobs.execution import Summary
-    from copick_picker.workflows.catalog.portal import PortalListing
+    from copick_picker.jobs.summary import Result, Summary
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -201,7 +200,7 @@ def _portal_settings() -> "type[BaseModel]":
     return BrowsePortalSettings
 
 
-def _portal() -> "Callable[..., PortalListing]":
+def _portal() -> "Callable[..., Result]":
     from copick_picker.workflows.catalog.portal import browse_portal
 
     return browse_portal

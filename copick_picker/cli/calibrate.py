@@ -10,7 +10,7 @@ from copick_picker.cli.options import job_flags, job_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from copick_picker.jobs.execution import Summary
+    from copick_picker.jobs.summary import Summary
     from copick_picker.settings.calibrate import CalibrateSettings
 
 

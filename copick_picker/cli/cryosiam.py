@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from copick_picker.jobs.execution import Summary
+    from copick_picker.jobs.summary import Summary
     from copick_picker.settings.cryosiam import CryosiamJob
 
 _TAKEN = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from copick_picker.jobs.execution import Summary
+    from copick_picker.jobs.summary import Summary
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 

@@ -18,7 +18,7 @@ from copick_picker.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from copick_picker.jobs.execution import Summary
+    from copick_picker.jobs.summary import Summary
     from copick_picker.settings.localize import LocalizeSettings
 
 

@@ -9,8 +9,8 @@ from copick_picker.cli.options import JOB_OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.summary import Result
     from copick_picker.settings.report import ReportSettings
-    from copick_picker.workflows.show.report import Written
 
 
 @click.command(
@@ -93,7 +93,7 @@ def _settings() -> "type[ReportSettings]":
     return ReportSettings
 
 
-def _workflow() -> "Callable[..., Written]":
+def _workflow() -> "Callable[..., Result]":
     from copick_picker.workflows.show.report import report as workflow
 
     return workflow

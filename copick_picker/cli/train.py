@@ -10,8 +10,8 @@ from copick_picker.cli.options import job_flags, job_options, target_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from copick_picker.jobs.summary import Result
     from copick_picker.settings.train import TrainSettings
-    from copick_picker.workflows.train.train import TrainSummary
 
 
 @click.command(
@@ -245,7 +245,7 @@ def _settings() -> "type[TrainSettings]":
     return TrainSettings
 
 
-def _workflow() -> "Callable[..., TrainSummary]":
+def _workflow() -> "Callable[..., Result]":
     from copick_picker.workflows.train.train import train as workflow
 
     return workflow

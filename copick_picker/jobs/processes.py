@@ -1,4 +1,4 @@
-"""Runs dealt out to worker processes: one for each device, or several on one CPU.
+"""Worker processes: one for each device, or several on one CPU.
 
 The largest runs go first, each to the worker that is free. A worker that dies gives its run back to
 the queue and is replaced; a run that a device has no memory for is tried again with half as many
@@ -16,203 +16,165 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from copick_picker.errors import CopickPickerError, DeviceMemoryError
-from copick_picker.jobs.execution import Reporter, Summary, guarded
+from copick_picker.errors import CopickPickerError
+from copick_picker.jobs.placement import Attempt, MakeWork, Place, RetryPolicy, attempted
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.records.runs import RunOutcome
 
 PACKAGE = "copick_picker"
-MOST_TRIES = 3
-"""How often a run is begun before it counts as failed."""
 LEAVE_SECONDS = 10.0
 """How long a worker may take to leave when the command is interrupted."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a worker computes.
+class Processes:
+    """Works on runs in one process for each place.
 
     Attributes
     ----------
-    device : str
-        ``cpu``, ``cuda:1``.
-    threads : int
-        CPU threads of the worker.
-    """
-
-    device: str
-    threads: int
-
-
-Work = Callable[[str, int], RunOutcome]
-"""Run name and how often the window batch is to be halved -> outcome."""
-MakeWork = Callable[[Place, Reporter], Work]
-"""Called once in each worker; can be pickled."""
-
-
-@dataclass(frozen=True)
-class _Task:
-    run_name: str
-    tries: int
-
-
-def process_in_workers(
-    command: str,
-    run_names: Sequence[str],
-    make: MakeWork,
-    places: Sequence[Place],
-    *,
-    sizes: Mapping[str, int],
-    reporter: Reporter,
-) -> Summary:
-    """Return what became of every run, worked on by one process for each place.
-
-    Parameters
-    ----------
-    command : str
-        Name of the command.
-    run_names : sequence of str
-        The runs.
     make : callable
         Makes in each worker what works on a run.
     places : sequence of Place
         Where the workers compute.
     sizes : mapping
         Run name -> voxels; the largest run is begun first.
-    reporter : Reporter
-        Where progress goes; outcomes come as runs end.
+    retries : RetryPolicy
+        How often a run is tried.
     """
-    start = time.perf_counter()
-    reporter.begin(len(run_names))
-    by_size = sorted(run_names, key=lambda name: -sizes.get(name, 0))
-    crew = _Crew(make, deque(_Task(name, 0) for name in by_size), len(run_names), reporter)
-    try:
-        crew.work(places[: len(run_names)])
-    finally:
-        crew.leave()
-    outcomes = tuple(crew.outcomes[name] for name in run_names)
-    return Summary(command, outcomes, time.perf_counter() - start)
+
+    make: MakeWork
+    places: Sequence[Place]
+    sizes: Mapping[str, int]
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def outcomes(self, run_names: Sequence[str], reporter: Reporter) -> tuple[RunOutcome, ...]:
+        """Return what became of every run; each is reported as it ends, in any order."""
+        by_size = sorted(run_names, key=lambda name: -self.sizes.get(name, 0))
+        pool = _Pool(self, deque(Attempt(name, 0) for name in by_size), len(run_names), reporter)
+        try:
+            pool.work(self.places[: len(run_names)])
+        finally:
+            pool.leave()
+        return tuple(pool.outcomes[name] for name in run_names)
 
 
 @dataclass(eq=False)
-class _Hand:
+class _Worker:
     """A worker process as its parent sees it."""
 
     place: Place
     process: SpawnProcess
     link: "Connection[Any, Any]"
-    task: _Task | None = None
+    attempt: Attempt | None = None
     is_ready: bool = False
     began: float = field(default_factory=time.perf_counter)
 
-    def give(self, task: _Task) -> None:
-        self.task, self.began = task, time.perf_counter()
-        self.link.send(task)
+    def give(self, attempt: Attempt) -> None:
+        self.attempt, self.began = attempt, time.perf_counter()
+        self.link.send(attempt)
 
 
-class _Crew:
+class _Pool:
     """The workers, the runs that wait for one, and the outcomes so far."""
 
     def __init__(
-        self, make: MakeWork, pending: deque[_Task], total: int, reporter: Reporter
+        self, given: Processes, pending: deque[Attempt], total: int, reporter: Reporter
     ) -> None:
-        self.make = make
+        self.given = given
         self.pending = pending
         self.total = total
         self.reporter = reporter
         self.outcomes: dict[str, RunOutcome] = {}
-        self.hands: list[_Hand] = []
+        self.workers: list[_Worker] = []
 
     def work(self, places: Sequence[Place]) -> None:
-        self.hands = [_hire(self.make, place) for place in places]
+        self.workers = [_start(self.given.make, place) for place in places]
         while len(self.outcomes) < self.total:
-            for hand in self.hands:
-                if hand.is_ready and hand.task is None and self.pending:
-                    hand.give(self.pending.popleft())
-            for link in wait([hand.link for hand in self.hands]):
-                hand = next(each for each in self.hands if each.link is link)
+            for worker in self.workers:
+                if worker.is_ready and worker.attempt is None and self.pending:
+                    worker.give(self.pending.popleft())
+            for link in wait([worker.link for worker in self.workers]):
+                worker = next(each for each in self.workers if each.link is link)
                 try:
-                    kind, content = hand.link.recv()
+                    kind, content = worker.link.recv()
                 except (EOFError, OSError):
-                    self.bury(hand)
+                    self._replace_dead(worker)
                 else:
-                    self.hear(hand, kind, content)
+                    self._receive(worker, kind, content)
 
-    def hear(self, hand: _Hand, kind: str, content: Any) -> None:  # noqa: ANN401 (of any kind)
+    def _receive(self, worker: _Worker, kind: str, content: Any) -> None:  # noqa: ANN401 (of any kind)
         """Act on what a worker says."""
         if kind == "ready":
-            hand.is_ready = True
+            worker.is_ready = True
         elif kind == "log":
             logging.getLogger(content.name).handle(content)
-        elif kind == "outcome" and hand.task is not None:
-            outcome, is_memory = content
-            task, hand.task = hand.task, None
-            if is_memory and task.tries + 1 < MOST_TRIES:
-                why = f"out of memory on {hand.place.device}"
-                self.again(task, f"{why}; tried again with half as many windows at once")
+        elif kind == "outcome" and worker.attempt is not None:
+            outcome, lacked_memory = content
+            attempt, worker.attempt = worker.attempt, None
+            if lacked_memory and self.given.retries.allows(attempt):
+                why = f"out of memory on {worker.place.device}"
+                self._retry(attempt, f"{why}; tried again with half as many windows at once")
             else:
-                self.end(outcome, hand)
+                self._end(outcome, worker)
         else:
             getattr(self.reporter, kind)(content)
 
-    def bury(self, hand: _Hand) -> None:
+    def _replace_dead(self, worker: _Worker) -> None:
         """Replace a worker that died; its run goes back to the queue, or has failed."""
-        hand.process.join()
-        self.hands.remove(hand)
-        code = hand.process.exitcode or 0
+        worker.process.join()
+        self.workers.remove(worker)
+        code = worker.process.exitcode or 0
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        text = f"the worker on {hand.place.device} ended ({how})"
-        task = hand.task
-        if task is not None and task.tries + 1 < MOST_TRIES:
-            self.again(task, f"{text}; tried again")
-        elif task is not None:
-            tried = f"{text}, {task.tries + 1} times"
-            self.end(RunOutcome(task.run_name, "failed", tried), hand)
-        if hand.is_ready and len(self.outcomes) < self.total:
-            self.hands.append(_hire(self.make, hand.place))
-        elif not self.hands:
+        text = f"the worker on {worker.place.device} ended ({how})"
+        attempt = worker.attempt
+        if attempt is not None and self.given.retries.allows(attempt):
+            self._retry(attempt, f"{text}; tried again")
+        elif attempt is not None:
+            tried = f"{text}, {attempt.tries + 1} times"
+            self._end(RunOutcome(attempt.run_name, "failed", tried), worker)
+        if worker.is_ready and len(self.outcomes) < self.total:
+            self.workers.append(_start(self.given.make, worker.place))
+        elif not self.workers:
             while self.pending:
                 name = self.pending.popleft().run_name
-                self.end(RunOutcome(name, "failed", f"{text} before it could begin"), hand)
+                self._end(RunOutcome(name, "failed", f"{text} before it could begin"), worker)
 
-    def again(self, task: _Task, why: str) -> None:
-        self.reporter.warn(f"run {task.run_name}: {why}")
-        self.pending.append(_Task(task.run_name, task.tries + 1))
+    def _retry(self, attempt: Attempt, why: str) -> None:
+        self.reporter.warn(f"run {attempt.run_name}: {why}")
+        self.pending.append(attempt.next())
 
-    def end(self, outcome: RunOutcome, hand: _Hand) -> None:
+    def _end(self, outcome: RunOutcome, worker: _Worker) -> None:
         self.outcomes[outcome.run_name] = outcome
-        self.reporter.outcome(
-            outcome,
-            done=len(self.outcomes),
-            total=self.total,
-            seconds=time.perf_counter() - hand.began,
-        )
+        seconds = time.perf_counter() - worker.began
+        done = len(self.outcomes)
+        self.reporter.outcome(outcome, done=done, total=self.total, seconds=seconds)
 
     def leave(self) -> None:
         """Let idle workers go; make the others stop, as after an interrupt."""
-        for hand in self.hands:
-            if hand.task is not None or not hand.is_ready:
-                hand.process.terminate()
-            hand.link.close()
-        for hand in self.hands:
-            hand.process.join(LEAVE_SECONDS)
-            hand.process.kill()
-            hand.process.join()
+        for worker in self.workers:
+            if worker.attempt is not None or not worker.is_ready:
+                worker.process.terminate()
+            worker.link.close()
+        for worker in self.workers:
+            worker.process.join(LEAVE_SECONDS)
+            worker.process.kill()
+            worker.process.join()
 
 
-def _hire(make: MakeWork, place: Place) -> _Hand:
+def _start(make: MakeWork, place: Place) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     level = logging.getLogger(PACKAGE).getEffectiveLevel()
-    process = context.Process(target=_work, args=(make, place, theirs, level), daemon=True)
+    process = context.Process(target=_serve, args=(make, place, theirs, level), daemon=True)
     process.start()
     theirs.close()
-    return _Hand(place, process, ours)
+    return _Worker(place, process, ours)
 
 
 class _Link:
@@ -269,7 +231,9 @@ class _ToParent(logging.handlers.QueueHandler):
         self._link.send("log", record)
 
 
-def _work(make: MakeWork, place: Place, connection: "Connection[Any, Any]", log_level: int) -> None:
+def _serve(
+    make: MakeWork, place: Place, connection: "Connection[Any, Any]", log_level: int
+) -> None:
     """Work on runs until the parent has no more: the life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, by SIGTERM
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(os.EX_OK))
@@ -286,22 +250,7 @@ def _work(make: MakeWork, place: Place, connection: "Connection[Any, Any]", log_
     link.send("ready")
     while True:
         try:
-            task = connection.recv()
+            attempt = connection.recv()
         except EOFError:
             return
-        link.send("outcome", _attempt(work, task))
-
-
-def _attempt(work: Work, task: _Task) -> tuple[RunOutcome, bool]:
-    """Return a run's outcome and whether memory was what it lacked."""
-    lacked_memory = False
-
-    def once(run_name: str) -> RunOutcome:
-        nonlocal lacked_memory
-        try:
-            return work(run_name, task.tries)
-        except DeviceMemoryError:
-            lacked_memory = True
-            raise
-
-    return guarded(task.run_name, once), lacked_memory
+        link.send("outcome", attempted(work, attempt))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.project.files import write_text
-from copick_picker.project.folders.own_files import MARK, RESULT_OF, has_columns, is_own_json
+from copick_picker.project.own_files import MARK, RESULT_OF, has_columns, is_own_json
 from copick_picker.project.standing import Output, own_file
 from copick_picker.settings.browse import BrowsePortalSettings, BrowseProjectSettings
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from copick_picker.errors import ConflictError, SameOutputError, choices_text
-from copick_picker.project.copick.local_places import is_local
 from copick_picker.project.files import Permit, restore
 from copick_picker.project.guards import broken, guarded
+from copick_picker.project.local_places import is_local
 from copick_picker.project.zarr_survey import entries_of, file_words, folder_words
 
 if TYPE_CHECKING:

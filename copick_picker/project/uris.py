@@ -2,8 +2,10 @@
 
 import fnmatch
 import re
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 from copick.util.uri import parse_copick_uri
 
@@ -40,99 +42,198 @@ _FORMS = {
     "author:NAME, or ?truth=true, ?deposition=ID and so on behind the URI)",
     "feature": "type@spacing:feature",
 }
+DEFAULT_USER, DEFAULT_SESSION = "picker", "1"
+"""User and session of outputs where the user names none."""
 _NAME = re.compile(r"[A-Za-z0-9.\-]+")
 _ORIGIN = re.compile(r"(?P<what>deposition|annotation|author):(?P<value>.+)")
 _QUERY = ("truth", "deposition", "annotation", "author")
 
 
-def matching(keys: Sequence[Key], uri: str, kind: str) -> list[Key]:
-    """Return the keys that a URI means, in their order.
+@dataclass(frozen=True)
+class Query(Generic[Key]):
+    """A copick URI, parsed once: it tells which keys of a run it means.
 
-    Parameters
+    Missing parts match everything; globs and ``re:`` work as in copick.
+
+    Attributes
     ----------
-    keys : sequence
-        Keys that exist.
     uri : str
-        copick URI; missing parts match everything, globs and ``re:`` work as in copick.
+        As the user wrote it.
     kind : str
         ``tomogram``, ``segmentation``, ``picks`` or ``feature``.
-
-    Raises
-    ------
-    SettingsError
-        If the URI has not the form of its kind.
+    parts : mapping
+        Its parts by copick's names.
     """
-    parts = _parse(uri, kind)
-    return [key for key in keys if _fits(key, parts, kind)]
+
+    uri: str
+    kind: str
+    parts: Mapping[str, Any] = field(compare=False, repr=False)
+
+    def matching(self, keys: Sequence[Key]) -> list[Key]:
+        """Return the keys that the URI means, in their order."""
+        return [key for key in keys if _fits(key, self.parts, self.kind)]
+
+    def match_one(self, keys: Sequence[Key], *, run_name: str) -> Key:
+        """Return the only key of a run that the URI means.
+
+        Parameters
+        ----------
+        keys : sequence
+            Keys of this kind that the run has.
+        run_name : str
+            Name of the run, for the message.
+
+        Raises
+        ------
+        UnknownNameError
+            If no key fits; the message lists what the run has.
+        SettingsError
+            If several keys fit; the message lists them.
+        """
+        found = self.matching(keys)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            msg = f"run {run_name} has no {self.kind} '{self.uri}'; it has: {choices_text(keys)}"
+            raise UnknownNameError(msg)
+        msg = (
+            f"run {run_name}: '{self.uri}' means {len(found)} things where one {self.kind} is "
+            f"meant: {choices_text(found)}"
+        )
+        raise SettingsError(msg)
 
 
-def the_one(keys: Sequence[Key], uri: str, kind: str, *, run_name: str) -> Key:
-    """Return the only key of a run that a URI means.
+def tomogram_query(uri: str) -> Query[TomogramKey]:
+    """Return a tomogram URI, parsed; raise ``SettingsError`` where it has not the form."""
+    return Query(uri, "tomogram", _parse(uri, "tomogram"))
+
+
+def segmentation_query(uri: str) -> Query[SegmentationKey]:
+    """Return a segmentation URI, parsed; raise ``SettingsError`` where it has not the form."""
+    return Query(uri, "segmentation", _parse(uri, "segmentation"))
+
+
+def picks_query(uri: str) -> Query[PicksKey]:
+    """Return a picks URI, parsed; raise ``SettingsError`` where it has not the form."""
+    return Query(uri, "picks", _parse(uri, "picks"))
+
+
+def feature_query(uri: str) -> Query[FeatureKey]:
+    """Return a feature URI, parsed; raise ``SettingsError`` where it has not the form."""
+    return Query(uri, "feature", _parse(uri, "feature"))
+
+
+@dataclass(frozen=True)
+class SegmentationOutput:
+    """Where the segmentations of a command go.
+
+    Attributes
+    ----------
+    name, user_id, session_id : str
+        Parts of the key, defaults filled in.
+    voxel_spacing : float or None
+        Spacing that the user stated, in Angstrom.
+    """
+
+    name: str
+    user_id: str
+    session_id: str
+    voxel_spacing: float | None
+
+    def key(self, run_name: str, voxel_spacing: float) -> SegmentationKey:
+        """Return the key of a run's segmentation, on the grid of its input.
+
+        Raises
+        ------
+        SettingsError
+            If the user stated another spacing.
+        """
+        stated = self.voxel_spacing
+        if stated is not None and round(stated, 3) != round(voxel_spacing, 3):
+            msg = (
+                f"run {run_name}: the output's spacing is {stated:g}, the tomogram's "
+                f"{voxel_spacing:g}; leave it out"
+            )
+            raise SettingsError(msg)
+        return SegmentationKey(self.name, self.user_id, self.session_id, voxel_spacing)
+
+
+@dataclass(frozen=True)
+class PicksOutput:
+    """Where the picks of a command go.
+
+    Attributes
+    ----------
+    object_name : str
+        One object, or ``*`` for every one.
+    user_id, session_id : str
+        Parts of the key, defaults filled in.
+    uri : str
+        As the user wrote it.
+    """
+
+    object_name: str
+    user_id: str
+    session_id: str
+    uri: str
+
+    def key(self, object_name: str) -> PicksKey:
+        """Return the key of an object's picks.
+
+        Raises
+        ------
+        SettingsError
+            If the output is of another object.
+        """
+        if self.object_name not in ("*", object_name):
+            msg = f"output '{self.uri}': use '*' and choose with --objects"
+            raise SettingsError(msg)
+        return PicksKey(object_name, self.user_id, self.session_id)
+
+
+def segmentation_output(uri: str, *, name: str) -> SegmentationOutput:
+    """Return where segmentations go.
 
     Parameters
     ----------
-    keys : sequence
-        Keys of this kind that the run has.
     uri : str
-        copick URI.
-    kind : str
-        ``tomogram``, ``segmentation``, ``picks`` or ``feature``.
-    run_name : str
-        Name of the run, for the message.
-
-    Raises
-    ------
-    UnknownNameError
-        If no key fits; the message lists what the run has.
-    SettingsError
-        If several keys fit; the message lists them.
-    """
-    found = matching(keys, uri, kind)
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        msg = f"run {run_name} has no {kind} '{uri}'; it has: {choices_text(keys)}"
-        raise UnknownNameError(msg)
-    msg = (
-        f"run {run_name}: '{uri}' means {len(found)} things where one {kind} is meant: "
-        f"{choices_text(found)}"
-    )
-    raise SettingsError(msg)
-
-
-def check_uri(uri: str, kind: str) -> None:
-    """Raise where a URI has not the form of its kind, before any run is looked at.
-
-    Parameters
-    ----------
-    uri : str
-        copick URI, perhaps with patterns.
-    kind : str
-        ``tomogram``, ``segmentation``, ``picks`` or ``feature``.
-
-    Raises
-    ------
-    SettingsError
-        In one line that shows the form.
-    """
-    _parse(uri, kind)
-
-
-def parse_output(uri: str, kind: str) -> dict[str, str]:
-    """Return the parts of an output URI, ``*`` where a part is missing.
-
-    Parameters
-    ----------
-    uri : str
-        ``name:user/session[@spacing]`` or ``object:user/session``.
-    kind : str
-        ``segmentation`` or ``picks``.
+        ``name:user/session``, perhaps with ``@spacing``.
+    name : str
+        Name where the URI gives none.
 
     Raises
     ------
     SettingsError
         If the URI has not this form or a name holds a character that copick cannot store.
     """
+    parts = _output_parts(uri, "segmentation", name=name)
+    spacing = parts["voxel_spacing"]
+    stated = None if spacing == "*" else float(spacing)
+    return SegmentationOutput(parts["name"], parts["user_id"], parts["session_id"], stated)
+
+
+def picks_output(
+    uri: str, *, user_id: str = DEFAULT_USER, session_id: str = DEFAULT_SESSION
+) -> PicksOutput:
+    """Return where picks go.
+
+    Parameters
+    ----------
+    uri : str
+        ``object:user/session``; ``*`` stands for every object.
+    user_id, session_id : str
+        Where the URI gives none.
+
+    Raises
+    ------
+    SettingsError
+        If the URI has not this form or a name holds a character that copick cannot store.
+    """
+    parts = _output_parts(uri, "picks", user_id=user_id, session_id=session_id)
+    return PicksOutput(parts["object_name"], parts["user_id"], parts["session_id"], uri)
+
+
+def _output_parts(uri: str, kind: str, **defaults: str) -> dict[str, str]:
     parts = _parse(uri, kind)
     for name, value in parts.items():
         if name not in ("user_id", "session_id", "name", "object_name") or value == "*":
@@ -143,7 +244,9 @@ def parse_output(uri: str, kind: str) -> dict[str, str]:
                 "digits, '.' and '-' only (copick keeps '_' for itself)"
             )
             raise SettingsError(msg)
-    return {name: str(parts[name]) for name, _ in _FIELDS[kind]}
+    known = {"user_id": DEFAULT_USER, "session_id": DEFAULT_SESSION, **defaults}
+    given = {name: str(parts[name]) for name, _ in _FIELDS[kind]}
+    return {name: known.get(name, "*") if part == "*" else part for name, part in given.items()}
 
 
 def _with_origin(uri: str) -> tuple[str, dict[str, str]]:
@@ -186,7 +289,8 @@ def _fits_origin(origin: PicksOrigin | None, wanted: dict[str, str]) -> bool:
     )
 
 
-def _parse(uri: str, kind: str) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def _parse(uri: str, kind: str) -> Mapping[str, Any]:
     plain, origin = _with_origin(uri) if kind == "picks" else (uri, {})
     try:
         parts: dict[str, Any] = {**parse_copick_uri(plain, kind), "origin": origin}
@@ -203,14 +307,14 @@ def _parse(uri: str, kind: str) -> dict[str, Any]:
     return parts
 
 
-def _fits(key: Any, parts: dict[str, Any], kind: str) -> bool:  # noqa: ANN401 (one of four keys)
-    for uri_part, field in _FIELDS[kind]:
-        wanted, value = str(parts[uri_part]), getattr(key, field)
+def _fits(key: Any, parts: Mapping[str, Any], kind: str) -> bool:  # noqa: ANN401 (one of four keys)
+    for uri_part, part in _FIELDS[kind]:
+        wanted, value = str(parts[uri_part]), getattr(key, part)
         if wanted == "*":
             continue
-        if field == "tomogram_type" and "#" not in wanted:
+        if part == "tomogram_type" and "#" not in wanted:
             value = str(value).partition("#")[0]  # one of several that copick names alike
-        if field == "voxel_spacing" and not any(mark in wanted for mark in "*?[\\"):
+        if part == "voxel_spacing" and not any(mark in wanted for mark in "*?[\\"):
             if round(float(wanted), 3) != round(value, 3):
                 return False
         elif parts["pattern_type"] == "regex":

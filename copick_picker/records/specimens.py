@@ -151,3 +151,61 @@ class ImagingRanges:
     noise_std: tuple[float, float]
     noise_exponent: tuple[float, float]
     filter_exponent: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class TiltSeriesRanges:
+    """Ranges that :class:`copick_picker.core.simulate.acquisition.TiltSeriesConditions` come from.
+
+    The fields are those of the conditions; ``phase_flipped_share`` and ``tilt_limit_degrees`` (both
+    sides are drawn) stand for theirs.
+    """
+
+    voltage_kilovolt: float
+    spherical_aberration_angstrom: float
+    amplitude_contrast: float
+    tilt_limit_degrees: tuple[float, float]
+    tilt_step_degrees: float
+    total_dose_per_square_angstrom: tuple[float, float]
+    defocus_angstrom: tuple[float, float]
+    phase_flipped_share: float
+    defocus_spread_angstrom: float
+    illumination_semiangle_radian: float
+    inelastic_mean_free_path_angstrom: tuple[float, float]
+    critical_dose_scale: float
+    detector_pixel_angstrom: float
+    dqe_zero: float
+    dqe_nyquist: float
+    shift_sigma_angstrom: tuple[float, float]
+    rotation_sigma_degrees: tuple[float, float]
+    filter_cutoff_per_voxel: float
+    filter_falloff_per_voxel: float
+
+
+@dataclass(frozen=True)
+class ImagingPlan:
+    """How the tomograms of a specimen are taken.
+
+    Attributes
+    ----------
+    path : str
+        ``quick``: one step in Fourier space; ``full``: a tilt series, and weighted back-projection.
+    tomogram_type : str
+        Type of the tomogram.
+    denoised_type : str or None
+        Type of the variant with little noise; None leaves it out.
+    denoised_noise_share : float
+        Share of the noise that the variant keeps.
+    denoised_lowpass_angstrom : float
+        Resolution at which the Gaussian that smooths it leaves half the amplitude; 0 for none.
+    quick, full : ImagingRanges, TiltSeriesRanges
+        Ranges of the two paths.
+    """
+
+    path: str
+    tomogram_type: str
+    denoised_type: str | None
+    denoised_noise_share: float
+    denoised_lowpass_angstrom: float
+    quick: ImagingRanges
+    full: TiltSeriesRanges

@@ -1,11 +1,11 @@
 """Settings of ``export``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from copick_picker.settings.job import JobSettings
-from copick_picker.settings.limits import LimitSettings
+from copick_picker.settings.limits import LimitedSettings
 
 WARP_NAMES = "{run}.tomostar"
 """What Warp calls a tilt series."""
@@ -31,7 +31,7 @@ def check_pattern(value: str | None) -> str | None:
     return value
 
 
-class ExportPicksSettings(LimitSettings, JobSettings):
+class ExportPicksSettings(LimitedSettings):
     """Settings of ``export picks``.
 
     Attributes
@@ -62,11 +62,9 @@ class ExportPicksSettings(LimitSettings, JobSettings):
         Seed of the halves.
     """
 
-    input: str
     to: Literal["relion5", "relion4", "warp", "dynamo", "csv", "copick-csv"]
     output: str
     per_run: bool = False
-    tomogram: str = "*"
     pixel_size: Annotated[float, Field(gt=0)] | None = None
     binning: Annotated[float, Field(gt=0)] = 1.0
     tomograms: str | None = None
@@ -79,6 +77,37 @@ class ExportPicksSettings(LimitSettings, JobSettings):
     @classmethod
     def _pattern_has_a_run(cls, value: str | None) -> str | None:
         return check_pattern(value)
+
+    @model_validator(mode="after")
+    def _options_fit_the_format(self) -> Self:
+        if self.to == "relion4" and self.pixel_size is None:
+            msg = (
+                "--to relion4 needs --pixel-size: RELION 4 counts in unbinned pixels of the tilt "
+                "series, which the project does not know"
+            )
+            raise ValueError(msg)
+        if not self.counts_pixels and (self.pixel_size or self.binning != 1):
+            msg = f"--to {self.to} writes Angstrom; --pixel-size and --binning have no meaning"
+            raise ValueError(msg)
+        if self.tomograms is not None and self.to != "relion5":
+            msg = f"--tomograms is read for --to relion5 only, not {self.to}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def counts_pixels(self) -> bool:
+        """Whether the format counts pixels, not Angstrom."""
+        return self.to in ("relion4", "warp", "dynamo")
+
+    @property
+    def needs_centre(self) -> bool:
+        """Whether the centre of each tomogram must be known."""
+        return self.to == "relion5" and self.tomograms is None
+
+    @property
+    def needs_voxels(self) -> bool:
+        """Whether the voxel spacing of each tomogram must be known."""
+        return self.counts_pixels and self.pixel_size is None
 
     def pattern(self) -> str:
         """Return the pattern of tomogram names."""

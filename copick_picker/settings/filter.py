@@ -4,11 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from copick_picker.settings.job import JobSettings
-from copick_picker.settings.limits import LimitSettings
+from copick_picker.settings.limits import LimitedSettings
+
+DEFAULT_SESSION = "filtered"
+"""Session of filtered picks where the user names none."""
+MERGE_RADII = 0.5
+"""Picks of two sets nearer than this many radii mean one particle, where nothing is given."""
 
 
-class FilterSettings(LimitSettings, JobSettings):
+class FilterSettings(LimitedSettings):
     """Settings of ``filter``.
 
     Attributes
@@ -26,9 +30,7 @@ class FilterSettings(LimitSettings, JobSettings):
         object's radius.
     """
 
-    input: str
-    output: str = "*:picker/filtered"
-    tomogram: str = "*"
+    output: str = f"*:picker/{DEFAULT_SESSION}"
     merge: str | None = None
     merge_distance_angstrom: Annotated[float, Field(ge=0)] | None = None
 

@@ -7,10 +7,8 @@ from pydantic import Field, field_validator
 from copick_picker.settings.export import check_pattern
 from copick_picker.settings.job import JobSettings, NumberByName
 
-CONTENT_TYPES = (".mrc", ".rec", ".map", ".st", ".mrcs")
-"""Suffixes of MRC files."""
-PACKED = ("", ".gz", ".bz2")
-"""Suffixes behind those."""
+DEFAULT_USER = "import"
+"""User of imported picks where the user of the command names none."""
 IMPLAUSIBLE_SPACINGS = (0.0, 1.0)
 """Voxel spacings in Angstrom that programs write when they do not know."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from copick_picker.records.points import PickLimits
-from copick_picker.settings.job import NumberByName
+from copick_picker.settings.job import JobSettings, NumberByName
 
 EVERY = "*"
 """Stands for every object in ``NAME=VALUE``."""
@@ -90,3 +90,18 @@ class LimitSettings(BaseModel):
             top=None if top is None else int(top),
             min_distance_angstrom=self.min_distance.get(name, self.min_distance.get(EVERY, 0.0)),
         )
+
+
+class LimitedSettings(LimitSettings, JobSettings):
+    """Settings of a command that reads stored picks within limits.
+
+    Attributes
+    ----------
+    input : str
+        Picks URI ``object:user/session``; ``*`` stands for every object.
+    tomogram : str
+        Tomogram URI: its size gives borders and centres.
+    """
+
+    input: str
+    tomogram: str = "*"

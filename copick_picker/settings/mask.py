@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from copick_picker.settings.job import JobSettings, Names
 
+DEFAULT_NAME = "mask"
+"""Name of a mask where the user names none."""
 Length = Annotated[float, Field(ge=0)]
 GOLD_LEAST_VOLUME = 0.2
 """Smallest part that counts as gold, in volumes of a bead."""

@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from copick_picker.errors import CheckpointError, nearest_name
+from copick_picker.errors import CheckpointError, SettingsError, nearest_name
 from copick_picker.records.runs import InputScaling
 
+_SPACING_TOLERANCE = 0.01
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 WindowSide = Annotated[int, Field(ge=1)]
 
@@ -239,6 +240,42 @@ def model_card(raw: Mapping[str, Any], source: str) -> ModelCard:
         faults = "; ".join(_fault_text(dict(fault)) for fault in error.errors())
         msg = f"model card of {source}: {faults}"
         raise CheckpointError(msg) from None
+
+
+def check_alike(cards: Sequence[ModelCard]) -> None:
+    """Raise where models cannot be averaged.
+
+    Parameters
+    ----------
+    cards : sequence of ModelCard
+        Cards of an ensemble.
+
+    Raises
+    ------
+    SettingsError
+        If they differ in objects, channels, scaling, contrast, spacing or head.
+    """
+    first = cards[0]
+    for card in cards[1:]:
+        both = f"models '{first.name}' and '{card.name}' cannot be averaged"
+        if card.channel_names != first.channel_names or card.channel_count != first.channel_count:
+            msg = f"{both}: their channels are {first.channel_names} and {card.channel_names}"
+            raise SettingsError(msg)
+        if card.scaling != first.scaling:
+            msg = f"{both}: they scale their input differently"
+            raise SettingsError(msg)
+        if card.contrast != first.contrast:
+            msg = f"{both}: trained on {first.contrast} and on {card.contrast} protein"
+            raise SettingsError(msg)
+    stated = [card for card in cards if card.voxel_spacing_angstrom is not None]
+    for card in stated[1:]:
+        wanted, got = stated[0].voxel_spacing_angstrom or 0.0, card.voxel_spacing_angstrom or 0.0
+        if abs(got - wanted) > _SPACING_TOLERANCE * wanted:
+            msg = (
+                f"models '{stated[0].name}' and '{card.name}' cannot be averaged: trained at "
+                f"{wanted:g} and {got:g} Angstrom a voxel"
+            )
+            raise SettingsError(msg)
 
 
 def _fault_text(fault: Mapping[str, Any]) -> str:

@@ -4,8 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from copick_picker.errors import SettingsError, choices_text
+from copick_picker.settings.files import option_name
 from copick_picker.settings.job import JobSettings, NameByName, Names
 
+DEFAULT_NAME = "predict"
+"""Name of a segmentation where the user names none."""
 SPACING_SILENT = 0.01
 """Largest relative difference of voxel spacings that nobody need hear of."""
 SPACING_LIMIT = 0.05
@@ -125,6 +129,33 @@ class SegmentSettings(JobSettings):
             msg = "picks_method is given without picks; use --picks too"
             raise ValueError(msg)
         return self
+
+    def check_plain(self, n_models: int) -> None:
+        """Raise where CryoSiam's own arithmetic cannot do what the user asks for.
+
+        Parameters
+        ----------
+        n_models : int
+            Number of models.
+
+        Raises
+        ------
+        SettingsError
+            Naming the options.
+        """
+        asked = [
+            option_name(field)
+            for field in ("tta", "tta_set", "overlap", "blending")
+            if getattr(self, field) is not None
+        ]
+        asked += ["--rescale"] if self.rescale else []
+        if asked or n_models > 1:
+            what = f"no {choices_text(asked)}" if asked else "one model, no ensemble"
+            msg = (
+                "--mode exact with a model of CryoSiam has its windows and takes "
+                f"{what}; use --mode balanced"
+            )
+            raise SettingsError(msg)
 
     @classmethod
     def unrecorded(cls) -> set[str]:

@@ -1,10 +1,10 @@
 """How the tomograms of ``simulate`` are taken: ranges of the two imaging paths."""
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from copick_picker.records.specimens import ImagingRanges
+from copick_picker.records.specimens import ImagingPlan, ImagingRanges, TiltSeriesRanges
 from copick_picker.settings.simulate_entries import Entry, Lengths, Range, Share, as_range
 
 Tilt = Annotated[float, Field(gt=0, lt=90)]
@@ -102,11 +102,19 @@ class ImagingEntry(Entry):
     quick: QuickEntry = QuickEntry()
     full: FullEntry = FullEntry()
 
-    def quick_ranges(self) -> ImagingRanges:
-        """Return the ranges of the quick path as a record."""
-        return ImagingRanges(
-            voltage_kilovolt=self.voltage_kilovolt,
-            spherical_aberration_angstrom=self.spherical_aberration_angstrom,
-            amplitude_contrast=self.amplitude_contrast,
-            **self.quick.model_dump(),
+    def plan(self) -> ImagingPlan:
+        """Return the choices as core takes them."""
+        microscope: dict[str, Any] = {
+            "voltage_kilovolt": self.voltage_kilovolt,
+            "spherical_aberration_angstrom": self.spherical_aberration_angstrom,
+            "amplitude_contrast": self.amplitude_contrast,
+        }
+        return ImagingPlan(
+            path=self.path,
+            tomogram_type=self.tomogram_type,
+            denoised_type=self.denoised_type,
+            denoised_noise_share=self.denoised_noise_share,
+            denoised_lowpass_angstrom=self.denoised_lowpass_angstrom,
+            quick=ImagingRanges(**microscope, **self.quick.model_dump()),
+            full=TiltSeriesRanges(**microscope, **self.full.model_dump()),
         )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
+from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.simulate_entries import (
     CrowdingEntry,
@@ -153,6 +154,31 @@ class SceneSettings(Entry):
             name: entry.label if entry.label is not None else next(free)
             for name, entry in entries.items()
         }
+
+    def project_objects(self) -> tuple[list[ObjectSpec], dict[str, dict[str, Any]]]:
+        """Return the project's objects, and by name further keys of copick for each."""
+        labels = self.labels()
+        specs, details = [], {}
+        for name, entry in self.labelled().items():
+            specs.append(
+                ObjectSpec(
+                    name,
+                    labels[name],
+                    entry.radius_angstrom,
+                    score_weight=entry.score_weight,
+                    is_particle=not isinstance(entry, MembraneEntry),
+                )
+            )
+            known = entry.model_dump(mode="json", include={"pdb_id", "emdb_id", "color"})
+            details[name] = {key: value for key, value in known.items() if value is not None}
+            if isinstance(entry, FilamentEntry):
+                helix = {
+                    "polar": True,
+                    "helical_rise_a": entry.rise_angstrom,
+                    "helical_twist_deg": entry.twist_degrees,
+                }
+                details[name]["metadata"] = {"copick": {"filament": helix}}
+        return specs, details
 
 
 def preset_names() -> list[str]:

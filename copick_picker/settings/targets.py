@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from copick_picker.settings.job import JobSettings, NumberByName
 
+DEFAULT_NAME = "targets"
+"""Name of the segmentation where the user names none."""
 SLAB_BYTES = 2**26
 """Labels and distances of a slab that is painted at once."""
 

@@ -16,6 +16,7 @@ from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.making import add_picks, add_tomogram, create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.folders.checkpoints import read_mapping
+from copick_picker.project.folders.package_data import package_data, vlp_centres
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.formats.tables import read_csv
 from copick_picker.records.keys import PicksKey, TomogramKey
@@ -26,8 +27,6 @@ from copick_picker.workflows.benchmark.demo_projects import (
     VLP_RADIUS_ANGSTROM,
     VLP_SPACING,
     make_real_project,
-    package_data,
-    vlp_centres,
 )
 
 MODEL, TOMOGRAM = "hiv-vlp-40a", "wbp@40.0"

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 from copick_picker.cli.main import console
 from copick_picker.project.copick.making import add_picks
+from copick_picker.project.folders.demo_folder import MARK, foreign_of_demo
 from copick_picker.project.folders.project_folder import aside_of
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
-from copick_picker.workflows.benchmark.demo import MARK, foreign_of_demo
 from copick_picker.workflows.benchmark.demo_projects import make_real_project
 from projects import copied_project
 from things import FOLDERS, state

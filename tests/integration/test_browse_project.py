@@ -16,11 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick.provenance import ATTRIBUTE, UNFINISHED
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.inventory.local import LocalInventory
-from copick_picker.project.inventory.records import open_inventory
+from copick_picker.project.inventory.opening import open_inventory
 from copick_picker.project.inventory.store import StoreInventory
+from copick_picker.project.provenance import ATTRIBUTE, UNFINISHED
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
 from copick_picker.records.points import PickSet
 from projects import SHAPE_ZYX, run_folder, slabs_of, small_project

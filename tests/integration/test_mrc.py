@@ -25,6 +25,20 @@ def test_a_volume_comes_back_as_written(tmp_path: Path, dtype: npt.DTypeLike) ->
     np.testing.assert_array_equal(volume, VOLUME.astype(dtype))
 
 
+def test_unsigned_bytes_of_imod_are_read(tmp_path: Path) -> None:
+    """Mode 0 with IMOD's stamp and without its flag for signed bytes: 0 to 255."""
+    write_mrc(tmp_path / "a.mrc", VOLUME.astype(np.int8), 10.0)
+    content = bytearray((tmp_path / "a.mrc").read_bytes())
+    content[152:160] = (1146047817).to_bytes(4, "little") + bytes(4)
+    content[1024:1025] = b"\xff"
+    (tmp_path / "a.mrc").write_bytes(content)
+
+    volume, _ = read_mrc(tmp_path / "a.mrc")
+
+    assert volume.dtype == np.uint8
+    assert volume[0, 0, 0] == 255
+
+
 def test_compressed_files_are_read(tmp_path: Path) -> None:
     with mrcfile.new(tmp_path / "a.mrc.gz", compression="gzip") as file:
         file.set_data(VOLUME.astype(np.float32))

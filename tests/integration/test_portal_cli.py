@@ -10,7 +10,7 @@ import pytest
 
 from copick_picker.errors import SettingsError
 from copick_picker.project.copick.store import open_project
-from copick_picker.project.uris import the_one
+from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from portal_servers.names import (
@@ -191,8 +191,8 @@ def test_one_of_two_tomograms_of_a_type_is_chosen_by_its_number(portal, monkeypa
     store, name = open_project(config), run_of("two_of_one_type")
     keys = store.tomograms(name)
     with pytest.raises(SettingsError, match=f"{TYPE}#6@10.012, {TYPE}#7@10.012"):
-        the_one(keys, f"{TYPE}@10.012", "tomogram", run_name=name)
-    first, second = (the_one(keys, f"{TYPE}#{n}", "tomogram", run_name=name) for n in (6, 7))
+        tomogram_query(f"{TYPE}@10.012").match_one(keys, run_name=name)
+    first, second = (tomogram_query(f"{TYPE}#{n}").match_one(keys, run_name=name) for n in (6, 7))
     difference = store.open_tomogram(name, second).read() - store.open_tomogram(name, first).read()
     np.testing.assert_allclose(difference, 1.0, atol=1e-5)
 
@@ -246,7 +246,7 @@ def test_a_radius_that_nobody_knows_is_asked_for(ours, portal, tmp_path, monkeyp
 
     portal.enter(monkeypatch, tmp_path)
     known = {name: item for name, item in module.KNOWN_OBJECTS.items() if name != "GO:0022626"}
-    monkeypatch.setattr("copick_picker.workflows.catalog.portal_configuration.KNOWN_OBJECTS", known)
+    monkeypatch.setattr("copick_picker.settings.portal_configuration.KNOWN_OBJECTS", known)
     settings = module.ConfigPortalSettings(dataset=(AWKWARD,), output=tmp_path / "config.json")
     with pytest.raises(ValueError, match="--radius cytosolic-ribosome=ANGSTROM"):
         config_portal(settings, reporter=_Silent())

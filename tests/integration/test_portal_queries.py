@@ -3,6 +3,7 @@
 import pytest
 
 from copick_picker.errors import ProjectError, UnknownNameError
+from copick_picker.project.portal import queries as portal_module
 from copick_picker.project.portal.client import PORTAL_URL, PortalClient
 from copick_picker.project.portal.queries import (
     portal_datasets,
@@ -11,8 +12,7 @@ from copick_picker.project.portal.queries import (
     portal_runs,
     tomogram_type,
 )
-from copick_picker.project.portal.queries import queries as portal_module
-from copick_picker.project.portal.records import DatasetFilter, TomogramCount
+from copick_picker.records.portal import DatasetFilter, TomogramCount
 from portal_servers.names import AWKWARD, DATASET, EMPTY, MANY, SPACING, TRUTH, WINNER
 
 TYPE = "wbp-denoised-denoiset-ctfdeconv"

@@ -11,9 +11,10 @@ import yaml
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
+from copick_picker.project.folders.simulation_folder import SESSION, USER
 from copick_picker.project.formats.mrc import write_mrc
 from copick_picker.settings.simulate_scene import load_scene, preset_names, preset_path
-from copick_picker.workflows.simulate.run import SESSION, TRUTH, USER
+from copick_picker.workflows.simulate.run import TRUTH
 from killed import killed_when, server, start
 from projects import temporaries, tree
 

@@ -7,7 +7,9 @@ from click.testing import CliRunner
 
 import worker_jobs
 from copick_picker.cli.main import console
-from copick_picker.jobs.processes import Place, process_in_workers
+from copick_picker.jobs.execution import process_runs
+from copick_picker.jobs.placement import Place
+from copick_picker.jobs.processes import Processes
 from copick_picker.records.runs import RunOutcome
 from projects import small_project, tiny_octopi_model, tree
 from worker_jobs import Diary
@@ -42,9 +44,8 @@ class Heard:
 
 def processed(make, run_names, places, sizes=None):
     heard = Heard()
-    summary = process_in_workers(
-        "segment", run_names, make, places, sizes=sizes or {}, reporter=heard
-    )
+    executor = Processes(make, places, sizes or {})
+    summary = process_runs("segment", run_names, executor, reporter=heard)
     assert [outcome.run_name for outcome in summary.outcomes] == list(run_names)
     assert [entry[1:] for entry in heard.ended] == [
         (done, len(run_names)) for done in range(1, len(run_names) + 1)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from copick_picker.errors import DataError, SettingsError
+from copick_picker.project.copick.alignments import check_alignments
 from copick_picker.project.copick.portal_items import parsed_points
 from copick_picker.project.remote.objects import fault_text
-from copick_picker.project.uris import check_uri, matching
+from copick_picker.project.uris import picks_query
 from copick_picker.records.keys import PicksKey, PicksOrigin, TomogramKey
-from copick_picker.workflows.inputs.alignments import check_alignments
 
 TRUTH = PicksOrigin(11, 10310, is_truth=True, authors=("Ariana Example",), alignment_id=5)
 WINNER = PicksOrigin(12, 10319, is_truth=False, authors=("Wanda W", "Bo"), alignment_id=5)
@@ -37,13 +37,13 @@ KEYS = [
     ],
 )
 def test_a_uri_chooses_by_origin(uri, sessions):
-    assert [key.session_id for key in matching(KEYS, uri, "picks")] == sessions
+    assert [key.session_id for key in picks_query(uri).matching(KEYS)] == sessions
 
 
 @pytest.mark.parametrize("uri", ["*?truth=yes", "*?deposition=x", "*?user=me", "*?author="])
 def test_a_condition_that_means_nothing_is_refused(uri):
     with pytest.raises(SettingsError, match="means nothing; expected object:user/session"):
-        check_uri(uri, "picks")
+        picks_query(uri)
 
 
 def test_the_origin_of_a_key_does_not_make_it_another():

@@ -4,13 +4,9 @@ import threading
 import pytest
 
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
-from copick_picker.jobs.execution import (
-    Summary,
-    named_runs,
-    process_in_stages,
-    process_runs,
-    select_runs,
-)
+from copick_picker.jobs.execution import InStages, InTurn, process_runs
+from copick_picker.jobs.selection import named_runs, select_runs
+from copick_picker.jobs.summary import Summary
 from copick_picker.records.runs import RunOutcome
 
 RUNS = ["TS_01", "TS_02", "TS_03", "TS_10", "grid_1"]
@@ -88,7 +84,7 @@ def test_a_failing_run_stops_no_other():
         return RunOutcome(run_name, "done")
 
     reporter = Silent()
-    summary = process_runs("segment", RUNS, work, reporter=reporter)
+    summary = process_runs("segment", RUNS, InTurn(work), reporter=reporter)
     assert [outcome.status for outcome in summary.outcomes] == [
         "done",
         "failed",
@@ -155,7 +151,7 @@ class Staged:
 
 def test_a_run_is_read_and_another_finished_while_one_is_computed():
     reporter, stages = Silent(), Staged()
-    summary = process_in_stages("segment", RUNS, stages, reporter=reporter)
+    summary = process_runs("segment", RUNS, InStages(stages), reporter=reporter)
     assert summary.counts == {"done": 4, "skipped": 1}
     assert [name for name, _, _ in reporter.outcomes] == RUNS
     assert [done for _, done, _ in reporter.outcomes] == [1, 2, 3, 4, 5]
@@ -165,7 +161,7 @@ def test_a_run_is_read_and_another_finished_while_one_is_computed():
 @pytest.mark.parametrize("stage", ["read", "compute", "finish"])
 def test_a_stage_that_fails_fails_its_own_run(stage):
     reporter, stages = Silent(), Staged(fail=[(stage, "TS_03")])
-    summary = process_in_stages("segment", RUNS, stages, reporter=reporter)
+    summary = process_runs("segment", RUNS, InStages(stages), reporter=reporter)
     assert summary.counts == {"done": 3, "failed": 1, "skipped": 1}
     failed = summary.outcomes[2]
     assert (failed.run_name, failed.message) == ("TS_03", f"{stage} broke")
@@ -181,7 +177,7 @@ def test_an_interrupt_stops_the_stages_when_what_is_being_finished_is_finished()
 
     stages = Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        process_in_stages("segment", RUNS, stages, reporter=Silent())
+        process_runs("segment", RUNS, InStages(stages), reporter=Silent())
     assert stages.seen[-1] == ("stop", "")
     assert ("finish", "TS_01") in stages.seen
     assert ("compute", "TS_03") not in stages.seen
@@ -189,8 +185,8 @@ def test_an_interrupt_stops_the_stages_when_what_is_being_finished_is_finished()
 
 def test_no_run_is_read_more_than_one_ahead():
     stages = Staged()
-    process_in_stages("segment", RUNS, stages, reporter=Silent())
+    process_runs("segment", RUNS, InStages(stages), reporter=Silent())
     for number, name in enumerate(RUNS[2:], 2):
         earlier = stages.seen.index(("compute", RUNS[number - 2]))
         assert stages.seen.index(("read", name)) > earlier - 1
-    assert process_in_stages("segment", [], Staged(), reporter=Silent()).outcomes == ()
+    assert process_runs("segment", [], InStages(Staged()), reporter=Silent()).outcomes == ()

@@ -12,6 +12,7 @@ from copick_picker.core.models.registry import build_network, load_state
 from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.project.folders.checkpoints import read_model_folder
+from copick_picker.project.folders.package_data import package_data
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.model import model_card
@@ -24,7 +25,7 @@ from copick_picker.settings.simulate import (
     OBJECT_RADII_ANGSTROM,
 )
 from copick_picker.settings.train import TrainSettings
-from copick_picker.workflows.benchmark.demo_projects import demo_molecules, package_data
+from copick_picker.workflows.benchmark.demo_projects import demo_molecules
 
 MOLECULES = package_data() / "molecules"
 MODELS = Path(copick_picker.__file__).parent / "models"

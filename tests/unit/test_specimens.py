@@ -13,23 +13,23 @@ from copick_picker.core.simulate.filaments import subunit_places, worm_like_chai
 from copick_picker.core.simulate.layouts import window_of_layout
 from copick_picker.core.simulate.membranes import drawn_bilayer, heights, surface_samples
 from copick_picker.core.simulate.molecules import Molecule, drawn_molecule, prepared_molecule
-from copick_picker.core.simulate.particle_scenes import LayerRange
-from copick_picker.core.simulate.plan import (
+from copick_picker.core.simulate.specimen import build_specimen
+from copick_picker.core.simulate.truth import Specimen
+from copick_picker.errors import DataError, UnknownNameError
+from copick_picker.project.formats.tables import read_csv
+from copick_picker.records.simulation import (
     Amount,
     BeadSpec,
     CrowdingSpec,
     EnvelopedSpec,
     FilamentSpec,
     IceSpec,
+    LayerRange,
     Layout,
     MembraneSpec,
     ParticleSpec,
     SpecimenSpec,
 )
-from copick_picker.core.simulate.specimen import build_specimen
-from copick_picker.core.simulate.truth import Specimen
-from copick_picker.errors import DataError, UnknownNameError
-from copick_picker.project.formats.tables import read_csv
 
 SHAPE_ZYX = (40, 56, 64)
 PICKS = Path(__file__).parents[2] / "copick_picker/data/layouts/czii_reference_picks.csv"

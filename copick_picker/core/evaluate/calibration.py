@@ -211,3 +211,35 @@ def _with_room(found: Calibrated, curve: ScoreCurve, sought_from: float | None) 
     middle = (lowest_kept + below) / 2
     threshold = middle if middle > below else lowest_kept
     return replace(found, threshold=threshold, is_lowest_score=found.is_lowest_score and below > 0)
+
+
+def best_f_beta(evaluation: Evaluation) -> dict[str, float]:
+    """Return the F-beta of each object at its best threshold; 0 where nothing is found.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        All candidates scored.
+    """
+    best = {}
+    for entry in evaluation.objects:
+        if entry.curve is not None:
+            best[entry.name] = float(entry.curve.f_beta.max())
+        else:
+            best[entry.name] = float(entry.score.f_beta or 0.0)
+    return best
+
+
+def macro_f_beta(evaluation: Evaluation) -> float:
+    """Return the weighted mean over objects of F-beta at each object's best threshold.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        All candidates scored.
+    """
+    best = best_f_beta(evaluation)
+    weights = np.array([entry.weight for entry in evaluation.objects])
+    if weights.sum() == 0:
+        weights = np.ones(len(best))
+    return float(np.average(np.array(list(best.values())), weights=weights)) if best else 0.0

@@ -1,6 +1,6 @@
 """Segmentations and probability volumes to picks: the one entry, its checks and its filters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from copick_picker.core.localize.regions import (
 )
 from copick_picker.errors import DataError
 from copick_picker.records.points import Localized, LocalizeRules, LocalizeTarget, PickSet
+
+LabelledSlab = tuple[int, IntVolume | None, FloatVolume | None]
+"""First plane, labels (k, y, x), class probabilities (c, k, y, x)."""
 
 METHODS: Mapping[str, str] = {
     "watershed": "touching particles separated, centres of cut ones completed",
@@ -115,6 +118,90 @@ def localize(
         picks = PickSet(name, voxels_to_points(centres_zyx, voxel_spacing), scores)
         results[name] = Localized(picks, dropped, kind)
     return results
+
+
+def picks_of_slabs(
+    slabs: Iterable[LabelledSlab],
+    targets: Sequence[LocalizeTarget],
+    *,
+    shape_zyx: tuple[int, int, int],
+    voxel_spacing: float,
+    rules: LocalizeRules,
+) -> dict[str, Localized]:
+    """Return the picks of every target of a volume that comes in slabs: the one sink of picks.
+
+    ``peaks`` keeps a few planes at a time; the other methods need the whole volume, and keep the
+    labels, and the probabilities where slabs have them, until the last slab is there.
+
+    Parameters
+    ----------
+    slabs : iterable of (int, numpy.ndarray or None, numpy.ndarray or None)
+        First plane, labels (k, y, x) and class probabilities (c, k, y, x); ascending and gapless
+        along z. ``peaks`` needs no labels, the other methods need no probabilities.
+    targets : sequence of LocalizeTarget
+        What to look for.
+    shape_zyx : tuple of int
+        Shape of the whole volume.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    rules : LocalizeRules
+        Method and limits.
+
+    Raises
+    ------
+    UnknownNameError, SettingsError, DataError
+        As :func:`localize`.
+
+    Examples
+    --------
+    >>> from copick_picker.settings.localize import LocalizeParameters
+    >>> slabs = [(z, np.zeros((4, 6, 8), np.uint8), None) for z in (0, 4)]
+    >>> target = LocalizeTarget("ribosome", label=1, radius_angstrom=80.0)
+    >>> found = picks_of_slabs(
+    ...     slabs, [target], shape_zyx=(8, 6, 8), voxel_spacing=10.0,
+    ...     rules=LocalizeParameters().rules(),
+    ... )
+    >>> len(found["ribosome"].picks)
+    0
+    """
+    if rules.method == "peaks":
+        return localize_slabs(
+            ((z_start, _present(probabilities)) for z_start, _, probabilities in slabs),
+            targets,
+            shape_zyx=shape_zyx,
+            voxel_spacing=voxel_spacing,
+            rules=rules,
+        )
+    labels, probabilities = _gathered(slabs, shape_zyx)
+    return localize(labels, probabilities, targets, voxel_spacing=voxel_spacing, rules=rules)
+
+
+def _present(probabilities: FloatVolume | None) -> FloatVolume:
+    if probabilities is None:
+        msg = "method 'peaks' needs probabilities; segment with --probabilities, or use 'watershed'"
+        raise DataError(msg)
+    return probabilities
+
+
+def _gathered(
+    slabs: Iterable[LabelledSlab], shape_zyx: tuple[int, int, int]
+) -> tuple[IntVolume | None, FloatVolume | None]:
+    """Return whole labels and probabilities; a single slab is handed on as it is."""
+    labels: IntVolume | None = None
+    probabilities: FloatVolume | None = None
+    depth = shape_zyx[0]
+    for z_start, part, shares in slabs:
+        planes = slice(z_start, z_start + len(part if part is not None else _present(shares)[0]))
+        if (planes.start, planes.stop) == (0, depth):
+            return part, shares
+        if part is not None:
+            labels = np.empty(shape_zyx, part.dtype) if labels is None else labels
+            labels[planes] = part
+        if shares is not None:
+            if probabilities is None:
+                probabilities = np.empty((len(shares), *shape_zyx), shares.dtype)
+            probabilities[:, planes] = shares
+    return labels, probabilities
 
 
 def _checked_shape(

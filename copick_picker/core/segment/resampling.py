@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from copick_picker.core.segment.results import SegmentedVolume
+
 
 def resample(
     volume: npt.NDArray[Any], *, factor: float, shape_zyx: tuple[int, int, int] | None = None
@@ -42,6 +44,28 @@ def resample(
         values, np.full(3, factor), output_shape=shape, order=1, mode="nearest"
     )
     return result
+
+
+def resampled_result(
+    result: SegmentedVolume, *, factor: float, shape_zyx: tuple[int, int, int]
+) -> SegmentedVolume:
+    """Return probabilities resampled to another grid, and the labels that follow from them.
+
+    Parameters
+    ----------
+    result : SegmentedVolume
+        With probabilities (c, z, y, x).
+    factor : float
+        New voxel spacing divided by the old one.
+    shape_zyx : tuple of int
+        Shape of the result.
+    """
+    channels = () if result.probabilities is None else result.probabilities
+    probabilities = np.stack(
+        [resample(channel, factor=factor, shape_zyx=shape_zyx) for channel in channels]
+    )
+    labels = probabilities.argmax(axis=0).astype(np.uint8)
+    return SegmentedVolume(labels, probabilities.astype(np.float16))
 
 
 def resampled_shape(shape_zyx: tuple[int, ...], *, factor: float) -> tuple[int, int, int]:

@@ -7,15 +7,15 @@ import numpy as np
 from copick_picker.core.simulate.canvas import Canvas
 from copick_picker.core.simulate.membrane_scenes import PROTEIN_VOLTS
 from copick_picker.core.simulate.molecules import Molecule
-from copick_picker.core.simulate.plan import (
+from copick_picker.core.simulate.truth import PlacedObjects
+from copick_picker.errors import DataError, UnknownNameError, choices_text, nearest_name
+from copick_picker.records.simulation import (
     CONCENTRATION,
     COUNT,
     LAYOUT,
     Amount,
     SpecimenSpec,
 )
-from copick_picker.core.simulate.truth import PlacedObjects
-from copick_picker.errors import DataError, UnknownNameError, choices_text, nearest_name
 
 CUBIC_MICROMETRE = 1e12
 """In cubic Angstrom."""

@@ -13,9 +13,9 @@ from copick_picker.core.simulate.canvas import (
     placed_in_turn,
 )
 from copick_picker.core.simulate.orientations import random_rotations
-from copick_picker.core.simulate.plan import BeadSpec, EnvelopedSpec
 from copick_picker.core.simulate.shells import draw_ball, draw_shell
 from copick_picker.core.simulate.space import TAKEN, filled, is_free, points_are_free, take
+from copick_picker.records.simulation import BeadSpec, EnvelopedSpec
 from copick_picker.records.specimens import ShellLayer
 
 FloatArray = npt.NDArray[np.float64]

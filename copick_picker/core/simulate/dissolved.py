@@ -9,7 +9,6 @@ from scipy import ndimage
 from copick_picker.core.simulate.canvas import Canvas, Placed, new_instance, paint
 from copick_picker.core.simulate.molecules import Molecule, drawn_molecule
 from copick_picker.core.simulate.orientations import random_rotations
-from copick_picker.core.simulate.plan import IceSpec
 from copick_picker.core.simulate.space import (
     BATCH,
     FREE,
@@ -24,6 +23,7 @@ from copick_picker.core.simulate.space import (
     take,
 )
 from copick_picker.errors import DataError
+from copick_picker.records.simulation import IceSpec
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]

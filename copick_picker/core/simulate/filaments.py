@@ -15,8 +15,8 @@ from copick_picker.core.geometry import length_to_voxels
 from copick_picker.core.simulate.canvas import TRIES, Canvas, new_instance, placed_in_turn
 from copick_picker.core.simulate.molecules import Molecule, drawn_molecule
 from copick_picker.core.simulate.placement import overlap
-from copick_picker.core.simulate.plan import FilamentSpec
 from copick_picker.core.simulate.space import TAKEN, Space, points_are_free
+from copick_picker.records.simulation import FilamentSpec
 
 FloatArray = npt.NDArray[np.float64]
 STEP_VOXELS = 0.5

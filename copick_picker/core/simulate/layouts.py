@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.simulate.plan import Layout
 from copick_picker.errors import DataError
+from copick_picker.records.simulation import Layout
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -24,8 +24,8 @@ from copick_picker.core.simulate.membranes import (
     surface_samples,
 )
 from copick_picker.core.simulate.placement import overlap
-from copick_picker.core.simulate.plan import MembraneSpec
 from copick_picker.core.simulate.space import first_free, is_free, points_are_free, take
+from copick_picker.records.simulation import MembraneSpec
 
 FloatArray = npt.NDArray[np.float64]
 PROTEIN_VOLTS = 3.5

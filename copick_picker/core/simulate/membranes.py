@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from copick_picker.core.geometry import length_to_voxels
 from copick_picker.core.simulate.orientations import random_rotations
-from copick_picker.core.simulate.plan import MembraneSpec
 from copick_picker.errors import DataError
+from copick_picker.records.simulation import MembraneSpec
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

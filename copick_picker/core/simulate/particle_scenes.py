@@ -10,6 +10,7 @@ from scipy import ndimage
 from copick_picker.core.geometry import box_angstrom
 from copick_picker.core.simulate.placement import separated_points
 from copick_picker.core.simulate.shells import draw_ball, draw_shell
+from copick_picker.records.simulation import LayerRange
 from copick_picker.records.specimens import Scene, ShellLayer
 
 Range = tuple[float, float]
@@ -17,16 +18,6 @@ Volume = npt.NDArray[np.float32]
 TRIES = 60
 PROTEIN_VOLTS = 3.5
 """Mean potential inside a protein over ice: 4.25 V A^3/Da by 1.21 A^3/Da (Vulovic et al. 2013)."""
-
-
-@dataclass(frozen=True)
-class LayerRange:
-    """Ranges that one layer of a shell is drawn from; the fields are those of ``ShellLayer``."""
-
-    offset_angstrom: Range
-    sigma_angstrom: Range
-    volt_angstrom: Range
-    is_patchy: bool
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,14 @@ from copick_picker.core.simulate.membrane_scenes import (
     place_membranes,
 )
 from copick_picker.core.simulate.molecules import Molecule
-from copick_picker.core.simulate.plan import (
+from copick_picker.core.simulate.space import FIRST_MEMBRANE, empty_space
+from copick_picker.core.simulate.truth import PlacedObjects, Specimen
+from copick_picker.errors import DataError, UnknownNameError, choices_text, nearest_name
+from copick_picker.records.simulation import (
     LAYOUT,
     ParticleSpec,
     SpecimenSpec,
 )
-from copick_picker.core.simulate.space import FIRST_MEMBRANE, empty_space
-from copick_picker.core.simulate.truth import PlacedObjects, Specimen
-from copick_picker.errors import DataError, UnknownNameError, choices_text, nearest_name
 
 BORDER_VOXELS = 3
 SHARE_REACHED = 0.98
@@ -95,7 +95,7 @@ def build_specimen(
     Examples
     --------
     >>> from copick_picker.core.simulate.molecules import prepared_molecule
-    >>> from copick_picker.core.simulate.plan import Amount, IceSpec
+    >>> from copick_picker.records.simulation import Amount, IceSpec
     >>> grid = np.indices((16, 16, 16)) - 8.0
     >>> ball = 4.0 * np.exp(-(grid**2).sum(axis=0) / 18.0)
     >>> molecule = prepared_molecule("ball", ball, source_spacing=5.0, target_spacing=10.0)

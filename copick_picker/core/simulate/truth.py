@@ -97,8 +97,43 @@ class Specimen:
         numpy.ndarray, shape (z, y, x), uint8
             Labels of real extent.
         """
+        return self.with_labels({name: at for at, name in enumerate(self.labelled, start=1)})
+
+    def with_labels(self, labels: Mapping[str, int]) -> npt.NDArray[np.uint8]:
+        """Return a multilabel segmentation of the particles' real extent.
+
+        Parameters
+        ----------
+        labels : mapping of str to int
+            Name of labelled particles -> value, at most 255.
+
+        Returns
+        -------
+        numpy.ndarray, shape (z, y, x), uint8
+        """
         of_instance = np.zeros(int(self.instances.max(initial=0)) + 1, dtype=np.uint8)
-        for label, name in enumerate(self.labelled, start=1):
+        for name, label in labels.items():
             of_instance[self.placed[name].instance_ids] = label
+        of_instance[0] = 0
+        return of_instance[self.instances]
+
+    def instances_of(self, name: str) -> npt.NDArray[np.uint16]:
+        """Return the particles of one name, numbered as their picks are: from 1.
+
+        Parameters
+        ----------
+        name : str
+            Name of labelled particles.
+
+        Returns
+        -------
+        numpy.ndarray, shape (z, y, x), uint16
+        """
+        placed = self.placed[name]
+        numbers = placed.filament_ids
+        if numbers is None:
+            numbers = np.arange(1, len(placed.instance_ids) + 1)
+        of_instance = np.zeros(int(self.instances.max(initial=0)) + 1, dtype=np.uint16)
+        of_instance[placed.instance_ids] = numbers
         of_instance[0] = 0
         return of_instance[self.instances]

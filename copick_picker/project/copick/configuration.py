@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from copick_picker.errors import ProjectError, choices_text
 from copick_picker.project.copick.api import CopickObject, CopickRoot, from_string
-from copick_picker.project.copick.local_places import local_path
 from copick_picker.project.guards import guarded, reason, root_logging_kept
+from copick_picker.project.local_places import local_path
 from copick_picker.records.runs import ObjectSpec
 
 

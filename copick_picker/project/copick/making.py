@@ -13,11 +13,11 @@ import numpy.typing as npt
 from copick_picker.errors import ConflictError, DataError, ProjectError
 from copick_picker.project.copick.api import CopickRoot, from_string, sanitize_name
 from copick_picker.project.copick.listing import spacing_of
-from copick_picker.project.copick.local_places import local_path
 from copick_picker.project.copick.pick_files import check_finite
 from copick_picker.project.copick.volume_writing import same_bytes
 from copick_picker.project.files import write_text
 from copick_picker.project.guards import guarded
+from copick_picker.project.local_places import local_path
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec

@@ -19,11 +19,11 @@ from fsspec import AbstractFileSystem
 
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.copick.api import CopickPicks
-from copick_picker.project.copick.local_places import is_local
 from copick_picker.project.copick.places import kept_at
-from copick_picker.project.copick.provenance import from_stored, from_yaml, is_unfinished, to_yaml
 from copick_picker.project.files import Permit, one_at_a_time, remove, replacing
 from copick_picker.project.guards import guarded
+from copick_picker.project.local_places import is_local
+from copick_picker.project.provenance import from_stored, from_yaml, is_unfinished, to_yaml
 from copick_picker.project.standing import Standing, regular_file, standing_in, with_record
 from copick_picker.records.points import PickSet
 
@@ -324,3 +324,47 @@ def _rotations(item: CopickPicks) -> npt.NDArray[np.float64] | None:
     found = np.asarray(transforms, dtype=np.float64).reshape(-1, 4, 4)
     rotations: npt.NDArray[np.float64] = found[:, :3, :3] / found[:, 3:, 3:]
     return None if np.array_equal(rotations, np.tile(np.eye(3), (len(found), 1, 1))) else rotations
+
+
+def finite_or_none(distances: npt.NDArray[np.float64]) -> list[float | None]:
+    """Return distances for a record: to the hundredth, None where a mask has no surface.
+
+    Parameters
+    ----------
+    distances : numpy.ndarray, shape (n,), float64
+        Angstrom.
+
+    Examples
+    --------
+    >>> finite_or_none(np.array([1.2345, np.inf]))
+    [1.23, None]
+    """
+    return [round(float(value), 2) if np.isfinite(value) else None for value in distances.tolist()]
+
+
+def recorded_distances(
+    record: Mapping[str, Any] | None, points_xyz: npt.NDArray[np.float64]
+) -> dict[tuple[float, ...], float]:
+    """Return point (x, y, z) -> distance to the mask's surface, as the picks' record says.
+
+    Parameters
+    ----------
+    record : mapping or None
+        Record of the picks; without distances, or of another number of picks, it says nothing.
+    points_xyz : numpy.ndarray, shape (n, 3), float64
+        The picks in their order, Angstrom.
+
+    Examples
+    --------
+    >>> recorded_distances({MASK_DISTANCES: [12.5]}, np.array([[1.0, 2.0, 3.0]]))
+    {(1.0, 2.0, 3.0): 12.5}
+    """
+    distances = (record or {}).get(MASK_DISTANCES)
+    if not isinstance(distances, list) or len(distances) != len(points_xyz):
+        return {}
+    points = (tuple(point) for point in points_xyz.tolist())
+    return {
+        point: float(distance)
+        for point, distance in zip(points, distances, strict=True)
+        if distance is not None
+    }

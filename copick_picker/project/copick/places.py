@@ -6,7 +6,6 @@ is whole; one that replaces another is written beside it first, and the other go
 """
 
 import contextlib
-import copy
 import os
 import tempfile
 import uuid
@@ -19,9 +18,9 @@ from fsspec import AbstractFileSystem
 
 from copick_picker.errors import ProjectError
 from copick_picker.project.copick.api import CopickFeatures, CopickPicks, CopickSegmentation
-from copick_picker.project.copick.local_places import is_local
 from copick_picker.project.files import Permit, replacing
 from copick_picker.project.guards import broken, reason
+from copick_picker.project.local_places import is_local
 
 _PROBE = ".copick-picker-probe-"
 
@@ -83,8 +82,9 @@ def kept_at(item: Written, path: str, **properties: Any) -> Written:
         Other properties of copick's class: ``fs``, ``directory``.
     """
     kind = type(item)
-    moved = copy.copy(item)
-    moved.__class__ = type(kind.__name__, (kind,), {"path": path, **properties})
+    fixed: type[Written] = type(kind.__name__, (kind,), {"path": path, **properties})
+    moved = object.__new__(fixed)
+    vars(moved).update(vars(item))
     return moved
 
 

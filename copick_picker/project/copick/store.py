@@ -13,12 +13,12 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
+from copick_picker.project import provenance
 from copick_picker.project.copick import (
     listing,
     pick_files,
     places,
     portal_items,
-    provenance,
     volume_writing,
     volumes,
 )
@@ -35,9 +35,9 @@ from copick_picker.project.copick.api import (
 )
 from copick_picker.project.copick.configuration import object_spec, open_root
 from copick_picker.project.copick.croissant import overlay_path, runs_of_split
-from copick_picker.project.copick.local_places import is_local
-from copick_picker.project.copick.provenance import to_stored
 from copick_picker.project.guards import guarded
+from copick_picker.project.local_places import is_local
+from copick_picker.project.provenance import to_stored
 from copick_picker.project.remote.objects import OPENING, RemoteReader
 from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.project.store import OutputKey, Provenance, Slabs

@@ -11,12 +11,13 @@ import zarr
 from skimage.transform import downscale_local_mean
 
 from copick_picker.errors import DataError, ProjectError, SameOutputError, SettingsError
-from copick_picker.project.copick import listing, provenance, volume_writing, volumes
+from copick_picker.project import provenance
+from copick_picker.project.copick import listing, volume_writing, volumes
 from copick_picker.project.copick.api import CopickRoot, CopickTomogram, sanitize_name
 from copick_picker.project.copick.configuration import open_root
-from copick_picker.project.copick.local_places import is_local
 from copick_picker.project.files import Permit, replacing
 from copick_picker.project.guards import guarded
+from copick_picker.project.local_places import is_local
 from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.records.keys import TomogramKey
 

@@ -14,9 +14,9 @@ import zarr
 from copick_picker.errors import DataError, SameOutputError
 from copick_picker.project.copick.api import Volume
 from copick_picker.project.copick.places import replacing_volume
-from copick_picker.project.copick.provenance import ATTRIBUTE, UNFINISHED, to_stored
 from copick_picker.project.copick.volumes import standing, strict
 from copick_picker.project.guards import guarded
+from copick_picker.project.provenance import ATTRIBUTE, UNFINISHED, to_stored
 from copick_picker.project.standing import Claim
 from copick_picker.project.store import Slabs
 

@@ -16,13 +16,13 @@ from fsspec import AbstractFileSystem
 from copick_picker.errors import ProjectError
 from copick_picker.project.copick import portal_items
 from copick_picker.project.copick.api import CopickTomogram, Volume
-from copick_picker.project.copick.local_places import is_local
-from copick_picker.project.copick.provenance import (
+from copick_picker.project.guards import broken, guarded
+from copick_picker.project.local_places import is_local
+from copick_picker.project.provenance import (
     ATTRIBUTE,
     from_stored,
     is_unfinished,
 )
-from copick_picker.project.guards import broken, guarded
 from copick_picker.project.remote.objects import RemoteReader
 from copick_picker.project.remote.store import RemoteStore
 from copick_picker.project.standing import Standing, standing_in, with_record

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import ConflictError, choices_text
-from copick_picker.project.copick.provenance import ATTRIBUTE, from_stored, from_yaml
 from copick_picker.project.files import is_temporary, remove_at_once, remove_stale
 from copick_picker.project.guards import broken, guarded
+from copick_picker.project.provenance import ATTRIBUTE, from_stored, from_yaml
 from copick_picker.project.standing import local_files, own_folder, standing_at
 from copick_picker.project.zarr_survey import LITTER, zarr_group
 

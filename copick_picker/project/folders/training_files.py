@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
-from copick_picker.errors import CheckpointError, ProjectError
+from copick_picker.errors import CheckpointError, DataError, ProjectError
 from copick_picker.project.files import write_bytes, write_text
 from copick_picker.project.folders.model_places import CURVE_FILE
 from copick_picker.project.folders.project_folder import foreign_files
@@ -145,3 +145,23 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except (OSError, SafetensorError, ValueError, KeyError) as error:
         msg = f"cannot read the weights {path}: {error}"
         raise CheckpointError(msg) from error
+
+
+def finished(folder: Path) -> dict[str, Any]:
+    """Return what a finished training says of itself.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Its folder.
+
+    Raises
+    ------
+    DataError
+        If it is not finished.
+    """
+    done = read_json(folder / DONE_FILE)
+    if done is None:
+        msg = f"the training in {folder} did not come to its end"
+        raise DataError(msg)
+    return done

@@ -1,7 +1,6 @@
 """MRC volumes (Cheng et al. 2015, J. Struct. Biol. 192, 146-150): any mode, any axis order."""
 
 import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import numpy.typing as npt
 from copick_picker._version import __version__
 from copick_picker.errors import DataError
 from copick_picker.project.files import Permit, replacing
-from copick_picker.project.folders.own_files import MARK
+from copick_picker.project.formats.mrc_stream import MAP_AT, read_block, read_header, unpacked
 from copick_picker.project.guards import guarded
+from copick_picker.project.own_files import MARK
 
 logger = logging.getLogger(__name__)
-_CUBIC_WITHIN = 0.01
 
 
 def read_mrc(path: Path) -> tuple[npt.NDArray[Any], float]:
@@ -32,7 +31,8 @@ def read_mrc(path: Path) -> tuple[npt.NDArray[Any], float]:
     Returns
     -------
     volume : numpy.ndarray
-        (z, y, x), type as stored: int8, int16, uint16, float16 or float32.
+        (z, y, x), type as stored: int8, uint8 (IMOD's mode 0 and 101), int16, uint16, float16 or
+        float32.
     voxel_spacing : float
         Edge of a voxel in Angstrom, to the three decimals of copick; 0.0 where the header does not
         say.
@@ -44,26 +44,16 @@ def read_mrc(path: Path) -> tuple[npt.NDArray[Any], float]:
     DataError
         If it holds no single real volume, or voxels that are not cubes.
     """
-    with warnings.catch_warnings(record=True) as faults, guarded(f"cannot read {path}"):
-        warnings.simplefilter("always")
-        with mrcfile.open(path, mode="r", permissive=True) as file:
-            stored = None if file.data is None else np.array(file.data)
-            header = file.header
-            axes_xyz = (int(header.mapc), int(header.mapr), int(header.maps))
-            with np.errstate(invalid="ignore", divide="ignore"):
-                voxel_size = file.voxel_size
-            sizes = tuple(float(voxel_size[name]) for name in "xyz")
-    for fault in faults:
-        logger.warning("%s: %s", path, fault.message)
-    if stored is None or stored.ndim != 3 or stored.size == 0 or stored.dtype.kind not in "iuf":
-        what = "nothing" if stored is None else f"{stored.dtype} of shape {stored.shape}"
-        msg = f"{path} holds {what}; expected one real volume (z, y, x)"
-        raise DataError(msg)
-    return np.ascontiguousarray(_to_zyx(stored, axes_xyz)), _cube_edge(sizes, path)
-
-
-_MAP_AT = 208
-"""Where an MRC file says that it is one (Cheng et al. 2015, doi 10.1016/j.jsb.2015.04.002)."""
+    with unpacked(path) as plain:
+        header = read_header(plain, name=path)
+        if header.is_image or header.is_stack_of_volumes:
+            what = "an image" if header.is_image else "a stack of volumes"
+            msg = f"{path} holds {what}; expected one real volume (z, y, x)"
+            raise DataError(msg)
+        if not header.has_map_stamp:
+            logger.warning("%s: Map ID string not found in the header: read all the same", path)
+        dtype = header.voxel_dtype
+        return read_block(plain, header, (0, 0, 0), header.shape_zyx, dtype), header.voxel_spacing
 
 
 def write_mrc(
@@ -123,23 +113,47 @@ def is_mrc(path: Path) -> bool:
         A file.
     """
     with path.open("rb") as file:
-        return file.read(_MAP_AT + 4)[_MAP_AT:] == b"MAP "
+        return file.read(MAP_AT + 4)[MAP_AT:] == b"MAP "
 
 
-def _to_zyx(stored: npt.NDArray[Any], axes_xyz: tuple[int, int, int]) -> npt.NDArray[Any]:
-    """Put sections, rows and columns in the order z, y, x; the header may name another."""
-    if sorted(axes_xyz) != [1, 2, 3]:
-        return stored
-    columns, rows, sections = axes_xyz
-    stored_order = (sections, rows, columns)
-    return stored.transpose([stored_order.index(axis) for axis in (3, 2, 1)])
+def labels_for_mrc(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return labels as the smallest of MRC's types that holds them: int8, int16 or uint16.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (z, y, x), integer
+        A segmentation.
+
+    Raises
+    ------
+    DataError
+        If none does.
+    """
+    fitted = as_smallest(labels, np.int8, np.int16, np.uint16)
+    if fitted is not None:
+        return fitted
+    msg = f"labels from {labels.min()} to {labels.max()} do not fit into an MRC file; use --to tiff"
+    raise DataError(msg)
 
 
-def _cube_edge(sizes_xyz: tuple[float, ...], path: Path) -> float:
-    edge = float(np.mean(sizes_xyz))
-    if not np.isfinite(edge) or edge <= 0:
-        return 0.0
-    if max(sizes_xyz) - min(sizes_xyz) > _CUBIC_WITHIN * edge:
-        msg = f"{path} has voxels of {sizes_xyz} A; expected cubes"
-        raise DataError(msg)
-    return round(sizes_xyz[0], 3)
+def as_smallest(labels: npt.NDArray[Any], *kinds: type[np.integer[Any]]) -> npt.NDArray[Any] | None:
+    """Return labels as the first of some types that holds them all, None where none does.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, integer
+        A segmentation.
+    *kinds : type
+        Integer types.
+
+    Examples
+    --------
+    >>> as_smallest(np.array([0, 200]), np.int8, np.int16).dtype
+    dtype('int16')
+    """
+    low, high = labels.min(), labels.max()
+    for kind in kinds:
+        limits = np.iinfo(kind)
+        if low >= limits.min and high <= limits.max:
+            return labels.astype(kind)
+    return None

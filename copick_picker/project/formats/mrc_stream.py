@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,9 @@ _REFUSED = {3: "complex 16-bit integers", 4: "complex floats", 16: "colours"}
 _LARGEST_SIDE = 1 << 20
 _IMOD_STAMP = 1146047817
 _CUBIC_WITHIN = 0.01
+_VOLUME_STACKS = range(401, 631)
+MAP_AT = 208
+"""Where an MRC file says that it is one."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class MrcHeader:
         Axis (1 x, 2 y, 3 z) of columns, rows and sections.
     voxel_spacing : float
         Edge of a voxel in Angstrom, three decimals; 0.0 where the header does not say.
+    space_group : int
+        ISPG: 0 for images and image stacks, 1 for a volume, 401 to 630 for stacks of volumes.
+    has_map_stamp : bool
+        Whether the header holds ``MAP``, as the format demands.
     """
 
     shape: tuple[int, int, int]
@@ -51,6 +59,23 @@ class MrcHeader:
     offset: int
     axes_xyz: tuple[int, int, int]
     voxel_spacing: float
+    space_group: int = 1
+    has_map_stamp: bool = True
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a single image, not a volume."""
+        return self.shape[0] == 1 and self.space_group == 0
+
+    @property
+    def is_stack_of_volumes(self) -> bool:
+        """Whether several volumes follow each other (space groups 401 to 630)."""
+        return self.space_group in _VOLUME_STACKS
+
+    @property
+    def voxel_dtype(self) -> np.dtype[Any]:
+        """Type of the voxels in this machine's byte order; uint8 for four-bit numbers."""
+        return np.dtype("u1" if self.dtype == "nibbles" else self.dtype).newbyteorder("=")
 
     @property
     def shape_zyx(self) -> tuple[int, int, int]:
@@ -134,7 +159,8 @@ def read_header(path: Path, *, name: Path) -> MrcHeader:
     columns, rows, sections, mode = struct.unpack_from(f"{order}4i", raw, 0)
     if mode not in _MODES:
         what = _REFUSED.get(mode, "an unknown mode")
-        msg = f"{name} has mode {mode} ({what}); expected one of {', '.join(map(str, _MODES))}"
+        modes = ", ".join(map(str, _MODES))
+        msg = f"{name} has mode {mode} ({what}); expected one real volume, of mode {modes}"
         raise DataError(msg)
     header = MrcHeader(
         (sections, rows, columns),
@@ -142,6 +168,8 @@ def read_header(path: Path, *, name: Path) -> MrcHeader:
         HEADER_BYTES + max(0, struct.unpack_from(f"{order}i", raw, 92)[0]),
         _axes(raw, order),
         _spacing(raw, order, name),
+        struct.unpack_from(f"{order}i", raw, 88)[0],
+        raw[MAP_AT : MAP_AT + 3] == b"MAP",
     )
     if length < header.offset + header.data_bytes:
         msg = (
@@ -153,8 +181,12 @@ def read_header(path: Path, *, name: Path) -> MrcHeader:
 
 
 def read_block(
-    path: Path, header: MrcHeader, corner_zyx: tuple[int, int, int], end_zyx: tuple[int, int, int]
-) -> npt.NDArray[np.float32]:
+    path: Path,
+    header: MrcHeader,
+    corner_zyx: tuple[int, int, int],
+    end_zyx: tuple[int, int, int],
+    dtype: npt.DTypeLike = np.float32,
+) -> npt.NDArray[Any]:
     """Return a block of the volume; only its rows are read.
 
     Parameters
@@ -165,17 +197,19 @@ def read_block(
         Its header.
     corner_zyx, end_zyx : tuple of int
         First voxel, and one past the last (z, y, x).
+    dtype : numpy dtype
+        Type of the block.
 
     Returns
     -------
-    numpy.ndarray, shape (z, y, x), float32
+    numpy.ndarray, shape (z, y, x)
         The block.
     """
     axes = header.axes_xyz[::-1]
     first = [corner_zyx[3 - axis] for axis in axes]
     last = [end_zyx[3 - axis] for axis in axes]
     n_rows = last[1] - first[1]
-    block = np.empty([end - begin for begin, end in zip(first, last, strict=True)], np.float32)
+    block = np.empty([end - begin for begin, end in zip(first, last, strict=True)], dtype)
     with path.open("rb") as file:
         for number, section in enumerate(range(first[0], last[0])):
             row = section * header.shape[1] + first[1]

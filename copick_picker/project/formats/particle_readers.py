@@ -15,7 +15,7 @@ import pandas as pd
 import starfile
 
 from copick_picker.errors import DataError, SettingsError, choices_text
-from copick_picker.project.copick.formats import (
+from copick_picker.project.formats.copick_formats import (
     read_dynamo_table,
     read_dynamo_tomolist,
     relion_rows_to_poses,

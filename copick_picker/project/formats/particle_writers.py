@@ -18,7 +18,7 @@ import starfile
 
 from copick_picker._version import __version__
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
-from copick_picker.project.copick.formats import (
+from copick_picker.project.formats.copick_formats import (
     build_relion_star_tables,
     read_relion_tomograms,
     write_dynamo_table_grouped,

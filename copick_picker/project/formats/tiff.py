@@ -10,8 +10,9 @@ import tifffile
 from copick_picker._version import __version__
 from copick_picker.errors import DataError
 from copick_picker.project.files import Permit, replacing
-from copick_picker.project.folders.own_files import MARK
+from copick_picker.project.formats.mrc import as_smallest
 from copick_picker.project.guards import guarded
+from copick_picker.project.own_files import MARK
 
 
 def write_tiff(
@@ -61,3 +62,23 @@ def is_own_tiff(path: Path) -> bool:
     """
     with tifffile.TiffFile(path) as file:
         return str(file.pages.first.software).startswith(MARK)
+
+
+def labels_for_tiff(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return labels as uint8 or uint16.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (z, y, x), integer
+        A segmentation.
+
+    Raises
+    ------
+    DataError
+        If neither holds them.
+    """
+    fitted = as_smallest(labels, np.uint8, np.uint16)
+    if fitted is not None:
+        return fitted
+    msg = f"labels from {labels.min()} to {labels.max()} do not fit into 16 bits"
+    raise DataError(msg)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import choices_text
-from copick_picker.project.copick.local_places import local_path
-from copick_picker.project.copick.provenance import ATTRIBUTE, is_unfinished
 from copick_picker.project.guards import guarded, reason
-from copick_picker.project.inventory.records import RunInventory, StoredItem, scores_text
+from copick_picker.project.local_places import local_path
+from copick_picker.project.provenance import ATTRIBUTE, is_unfinished
+from copick_picker.records.inventory import RunInventory, StoredItem, scores_text
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import ObjectSpec
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from copick_picker.errors import CopickPickerError
 from copick_picker.project.copick.store import open_project
-from copick_picker.project.inventory.records import RunInventory, StoredItem, scores_text
 from copick_picker.project.remote.objects import OPENING
 from copick_picker.project.store import LazyVolume, ProjectStore
+from copick_picker.records.inventory import RunInventory, StoredItem, scores_text
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import ObjectSpec
 

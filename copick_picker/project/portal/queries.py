@@ -12,7 +12,7 @@ from typing import Any
 from copick_picker.errors import UnknownNameError, choices_text
 from copick_picker.project.guards import guarded
 from copick_picker.project.portal.client import PortalClient
-from copick_picker.project.portal.records import (
+from copick_picker.records.portal import (
     AnnotationCount,
     DatasetFilter,
     PortalAnnotation,

@@ -1,8 +1,8 @@
 """``benchmark run``: a suite's project, then segment, localize, evaluate and report; resumable."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,25 @@ from pydantic import ValidationError
 from copick_picker._version import __version__
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, SettingsError, choices_text
-from copick_picker.jobs.execution import Reporter, Summary, select_runs
 from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import select_runs
+from copick_picker.jobs.summary import Result, Summary
 from copick_picker.project.files import write_text
-from copick_picker.project.folders.own_files import is_own_page
+from copick_picker.project.folders.benchmark_folder import (
+    SEGMENTATION,
+    STAGES_FILE,
+    SUITE_FILE,
+    USER,
+    Stages,
+    foreign_of_benchmark,
+    is_own_suite,
+    suite_text,
+)
 from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
-    files_below,
     foreign_files,
-    foreign_results,
     refuse_foreign,
 )
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_scores
@@ -32,37 +41,15 @@ from copick_picker.settings.job import JobSettings
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.report import ReportSettings
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.benchmark.project import (
-    PROJECT,
-    SEGMENTATION,
-    USER,
-    foreign_of_project,
-    prepare_project,
-)
-from copick_picker.workflows.benchmark.stages import Stages, TimedReporter, picks_fingerprint
+from copick_picker.workflows.benchmark.project import prepare_project
+from copick_picker.workflows.benchmark.stages import TimedReporter, picks_fingerprint
 from copick_picker.workflows.evaluate.evaluate import evaluate
 from copick_picker.workflows.localize.localize import localize
 from copick_picker.workflows.segment.segment import segment
 from copick_picker.workflows.show.report import report
 
-SUITE_FILE, STAGES_FILE = "suite.yaml", "stages.json"
-_OWN = (SUITE_FILE, STAGES_FILE)
-_OWN_OF_LABEL = ("report.html", "segment.json", "localize.json")
 
-
-@dataclass
-class Benchmarked:
-    """What became of a benchmark."""
-
-    lines: list[str] = field(default_factory=list)
-    exit_code: int = 0
-
-    def text(self) -> str:
-        """Return the summary."""
-        return "\n".join(self.lines)
-
-
-def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
+def benchmark(settings: RunSettings, *, reporter: Reporter) -> Result:
     """Run a suite, or what is left of it, and return what became of it.
 
     Parameters
@@ -87,26 +74,23 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Benchmarked:
     use_threads(settings.threads)
     reporter.note(f"=== {suite.title} ===")
     config = prepare_project(suite, folder, reporter=reporter)
-    job = _Job(settings, suite, folder, config, stages, reporter)
-    result = Benchmarked()
+    job = _Benchmark(settings, suite, folder, config, stages, reporter)
+    lines = []
     for label, model in suite.models.items():
         problem = job.pick(label, model)
         if problem:
-            result.exit_code = 1
-            result.lines.append(f"benchmark: {label}: {problem}")
-    if result.exit_code:
-        result.lines.append("benchmark: the same command goes on from there")
-        return result
+            lines.append(f"benchmark: {label}: {problem}")
+    if lines:
+        return Result("\n".join([*lines, "benchmark: the same command goes on from there"]), 1)
     candidates = [*suite.models, *suite.also]
-    for label in candidates:
-        result.exit_code = max(result.exit_code, job.score(label))
+    code = max(job.score(label) for label in candidates)
     job.show(candidates)
     for label in candidates:
-        result.exit_code = max(result.exit_code, job.report(label, candidates))
-        result.lines.append(f"benchmark: {label}: {folder / label / 'report.html'}")
-    if result.exit_code == 0 and (kept := end_anew(folder, foreign_of_benchmark)):
+        code = max(code, job.report(label, candidates))
+        lines.append(f"benchmark: {label}: {folder / label / 'report.html'}")
+    if code == 0 and (kept := end_anew(folder, foreign_of_benchmark)):
         reporter.warn(kept)
-    return result
+    return Result("\n".join(lines), code)
 
 
 def asked_suite(settings: RunSettings) -> Suite:
@@ -158,7 +142,7 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
     # other candidates may be added, and runs left out, without doing the rest again
     fixed = {key: value for key, value in content.items() if key not in ("models", "also")}
     file = folder / SUITE_FILE
-    if _is_own_suite(file):
+    if is_own_suite(file):
         found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         other = [key for key in {*found, *fixed} if found.get(key) != fixed.get(key)]
         if not other and not overwrite:
@@ -173,58 +157,11 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
     elif os.path.lexists(folder) and (not folder.is_dir() or foreign_files(folder, ())):
         msg = f"{folder} exists and holds no benchmark; name another --output"
         raise ConflictError(msg)
-    write_text(file, _suite_text(fixed))
-
-
-def _suite_text(fixed: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(fixed), sort_keys=False, allow_unicode=True)
-
-
-def _is_own_suite(file: Path) -> bool:
-    """Return whether a benchmark wrote a suite: it has a form of its own, and no candidates."""
-    if file.is_symlink() or not file.is_file():
-        return False
-    text = file.read_text(encoding="utf-8")
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return False
-    is_plain = isinstance(content, dict) and text == _suite_text(content)
-    return is_plain and not {"models", "also"} & set(content)
-
-
-def foreign_of_benchmark(folder: Path) -> list[str]:
-    """Return all in a folder that no benchmark puts there.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder of an earlier benchmark, or any other.
-    """
-    if folder.is_symlink() or not _is_own_suite(folder / SUITE_FILE):
-        return [folder.name]
-    stages = Stages(folder / STAGES_FILE)
-    places = {name: folder / name for name in (*stages.labels, PROJECT)}
-    own = [f"{name}/" for name, place in places.items() if not place.is_symlink()]
-    found = []
-    for name in (each for each in foreign_files(folder, _OWN) if each not in own):
-        place = folder / name.rstrip("/")
-        found += files_below(place) if place.is_dir() and not place.is_symlink() else [name]
-    inside = foreign_of_project(folder / PROJECT, stages.models)
-    found += [f"{PROJECT}/{name}" for name in inside]
-    for label in stages.labels:
-        place = folder / label
-        inside = [each for each in foreign_files(place, _OWN_OF_LABEL) if each != "scores/"]
-        page = place / "report.html"
-        if page.is_file() and not is_own_page(page):
-            inside.append(page.name)
-        inside += [f"scores/{each}" for each in foreign_results(place / "scores", SCORES_FILE)]
-        found += [f"{label}/{each}" for each in inside]
-    return found
+    write_text(file, suite_text(fixed))
 
 
 @dataclass
-class _Job:
+class _Benchmark:
     """One benchmark in its folder."""
 
     settings: RunSettings
@@ -270,9 +207,8 @@ class _Job:
             summary = workflow(settings, reporter=timed)
             timed.write()
             self.reporter.note(summary.text())
-            failed = summary.counts.get("failed", 0)
-            if failed:
-                return f"{name} failed in {failed} of {len(summary.outcomes)} runs"
+            if summary.n_failed:
+                return f"{name} failed in {summary.n_failed} of {len(summary.outcomes)} runs"
         return ""
 
     def score(self, label: str) -> int:

@@ -4,27 +4,26 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, UnknownNameError, choices_text
-from copick_picker.jobs.execution import Reporter, Summary
-from copick_picker.project.copick.making import CONFIG_FILE, config_hash, is_config
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.project.copick.making import config_hash
 from copick_picker.project.files import write_text
+from copick_picker.project.folders.demo_folder import MARK, foreign_of_demo
+from copick_picker.project.folders.package_data import vlp_centres
 from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
     foreign_files,
-    foreign_in_project,
-    foreign_results,
 )
-from copick_picker.project.folders.score_folder import SCORES_FILE, read_json
+from copick_picker.project.folders.score_folder import read_json
 from copick_picker.project.formats.tables import read_csv
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import option_name
@@ -32,21 +31,19 @@ from copick_picker.settings.job import JobSettings
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.benchmark.demo_projects import (
-    MADE_BY,
-    REFERENCE_SESSION,
-    REFERENCE_USER,
-    RUNS_MADE,
     VLP_NAME,
     make_real_project,
     make_simulated_project,
-    vlp_centres,
 )
 from copick_picker.workflows.evaluate.evaluate import evaluate
 from copick_picker.workflows.localize.localize import localize
 from copick_picker.workflows.segment.segment import segment
 
-MARK = ".copick-picker-demo"
-"""File that says that a folder was made by the demo, and may be replaced by it."""
+if TYPE_CHECKING:
+    from copick_picker.jobs.summary import Summary
+
+
+Workflow = Callable[..., "Summary"]
 
 
 @dataclass(frozen=True)
@@ -99,19 +96,6 @@ PARTS = (
 )
 
 
-_NAMES = tuple(part.name for part in PARTS)
-_OF_PART = (CONFIG_FILE, "project/", "scores/")
-_MADE = {
-    MADE_BY: ("wbp.zarr", f"{REFERENCE_USER}_{REFERENCE_SESSION}_*"),
-    "segment": (
-        "*_picker_1_predict-multilabel.zarr",
-        "wbp_predict-picker-1-probabilities_features.zarr",
-    ),
-    "localize": ("picker_1_*",),
-}
-"""Command -> names of what the demo lets it write."""
-
-
 def demo(
     output: str,
     parts: Sequence[str],
@@ -158,41 +142,6 @@ def demo(
     return code
 
 
-def foreign_of_demo(folder: Path) -> list[str]:
-    """Return all in a folder that the demo did not make there.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder of an earlier demo, or any other.
-    """
-    if folder.is_symlink() or not (folder / MARK).is_file():
-        return [folder.name]
-    made = read_json(folder / MARK) if (folder / MARK).stat().st_size else {}
-    found = [name for name in foreign_files(folder, [MARK]) if name.rstrip("/") not in _NAMES]
-    for name in _NAMES:
-        part = folder / name
-        if not part.is_dir() or part.is_symlink():
-            found += [name] if os.path.lexists(part) else []
-            continue
-        inside = [each for each in foreign_files(part, []) if each not in _OF_PART]
-        config = part / CONFIG_FILE
-        if os.path.lexists(config) and not is_config(config, made.get(name)):
-            inside.append(CONFIG_FILE)
-        inside += [f"project/{each}" for each in foreign_in_project(part / "project", _is_own)]
-        inside += [f"scores/{each}" for each in foreign_results(part / "scores", SCORES_FILE)]
-        found += [f"{name}/{each}" for each in inside]
-    return found
-
-
-def _is_own(run_name: str, name: str, record: Mapping[str, Any]) -> bool:
-    """Return whether the demo's own commands write an object of such a name."""
-    if not any(fnmatch(run_name, pattern) for pattern in RUNS_MADE):
-        return False
-    command = str(record.get("command"))
-    return any(fnmatch(name, pattern) for pattern in _MADE.get(command, ()))
-
-
 def _make_folder(folder: Path, *, overwrite: bool) -> None:
     if os.path.lexists(folder) and not folder.is_dir():
         msg = f"{folder} is no folder; choose another --output"
@@ -223,7 +172,7 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
     _remember(folder, Path(config))
     reporter.note(f"project: {config} ({time.perf_counter() - began:.0f} s)")
     scores = str(folder / "scores")
-    steps: tuple[tuple[str, Callable[..., Summary], JobSettings], ...] = (
+    steps: tuple[tuple[str, Workflow, JobSettings], ...] = (
         (
             "segment",
             segment,

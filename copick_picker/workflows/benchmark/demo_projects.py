@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.making import create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter
+from copick_picker.project.folders.demo_folder import MADE_BY, REFERENCE_SESSION, REFERENCE_USER
+from copick_picker.project.folders.package_data import package_data, vlp_centres
 from copick_picker.project.formats.mrc import read_mrc
-from copick_picker.project.formats.tables import read_csv
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
@@ -35,16 +35,6 @@ VLP_NAME = "virus-like-particle"
 VLP_SPACING = 40.0
 VLP_RADIUS_ANGSTROM = 560.0
 TOMOGRAM_TYPE = "wbp"
-REFERENCE_USER, REFERENCE_SESSION = "curator", "1"
-RUNS_MADE = ("hiv", "SIM_*")
-"""Patterns of the names of the projects' runs."""
-MADE_BY = "demo"
-"""Command in the records of the projects' tomograms and reference picks."""
-
-
-def package_data() -> Path:
-    """Return the folder of the data that ship with the package."""
-    return Path(str(resources.files("copick_picker"))) / "data"
 
 
 def make_real_project(folder: Path) -> Path:
@@ -67,23 +57,6 @@ def make_real_project(folder: Path) -> Path:
     points_xyz = np.array([centre[:3] for centre in vlp_centres()])
     _add_reference(config, "hiv", VLP_NAME, points_xyz, record)
     return config
-
-
-def vlp_centres() -> list[tuple[float, float, float, bool]]:
-    """Return (x, y, z, annotated) of the reference picks, in Angstrom.
-
-    Nine are sphere fits to lattice points of the data's source (annotated); two more were found by
-    eye and are good to a voxel.
-    """
-    return [
-        (
-            float(row["x_angstrom"]),
-            float(row["y_angstrom"]),
-            float(row["z_angstrom"]),
-            row["annotated"] == "1",
-        )
-        for row in read_csv(package_data() / "hiv_vlp" / "hiv_vlp_centres.csv")
-    ]
 
 
 def make_simulated_project(

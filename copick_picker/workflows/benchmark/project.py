@@ -2,36 +2,26 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from copick_picker.errors import ConflictError, CopickPickerError, choices_text
-from copick_picker.jobs.execution import Reporter
+from copick_picker.errors import ConflictError, choices_text
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.copick.making import CONFIG_FILE, check_root, config_hash, is_config
 from copick_picker.project.files import remove_at_once, write_text
+from copick_picker.project.folders.benchmark_folder import (
+    CONFIG_HASH,
+    MADE_FILE,
+    PROJECT,
+    foreign_of_project,
+    read_made,
+)
 from copick_picker.project.folders.project_folder import (
-    foreign_files,
-    foreign_in_project,
     refuse_foreign,
 )
 from copick_picker.project.folders.score_folder import read_json
 from copick_picker.settings.benchmark import SimulatedProject, Suite
-from copick_picker.workflows.benchmark.demo_projects import (
-    MADE_BY,
-    REFERENCE_SESSION,
-    REFERENCE_USER,
-    make_simulated_project,
-)
-
-PROJECT = "project"
-"""Folder of the project that a benchmark makes."""
-SEGMENTATION, USER = "predict", "picker"
-"""Name and user of what a benchmark writes into a project; the session is a candidate's label."""
-_MADE = "made.json"
-_HASH = "config_sha256"
-"""Key in it: of the configuration as it was made."""
+from copick_picker.workflows.benchmark.demo_projects import make_simulated_project
 
 
 def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
@@ -74,7 +64,7 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
         msg = f"{config} changed since the benchmark made it; restore it, or name another --output"
         raise ConflictError(msg)
     overlay.mkdir(parents=True, exist_ok=True)
-    write_text(place / _MADE, json.dumps({_HASH: config_hash(content)}) + "\n")
+    write_text(place / MADE_FILE, json.dumps({CONFIG_HASH: config_hash(content)}) + "\n")
     write_text(config, json.dumps(content, indent=2) + "\n")
     reporter.note(f"project: {config}: {source}")
     return str(config)
@@ -109,10 +99,10 @@ def _of_manifest(manifest: str) -> dict[str, Any]:
 
 def _simulated(wanted: SimulatedProject, place: Path, reporter: Reporter) -> str:
     """Return the configuration of a simulated project; one that was cut off is made anew."""
-    config, made = place / CONFIG_FILE, place / _MADE
+    config, made = place / CONFIG_FILE, place / MADE_FILE
     asked = wanted.model_dump(mode="json")
-    recorded = _recorded(made)
-    if {key: value for key, value in recorded.items() if key != _HASH} == asked:
+    recorded = read_made(made)
+    if {key: value for key, value in recorded.items() if key != CONFIG_HASH} == asked:
         check_root(config)
         reporter.note(f"project: {config}, {len(wanted.seeds)} runs stand already")
         return str(config)
@@ -120,56 +110,6 @@ def _simulated(wanted: SimulatedProject, place: Path, reporter: Reporter) -> str
     remove_at_once(place)
     reporter.note(f"project: simulating {len(wanted.seeds)} tomograms")
     make_simulated_project(place, seeds=wanted.seeds, shape_zyx=wanted.shape_zyx)
-    told = {**asked, _HASH: config_hash(read_json(config))}
+    told = {**asked, CONFIG_HASH: config_hash(read_json(config))}
     write_text(made, json.dumps(told) + "\n")
     return str(config)
-
-
-def foreign_of_project(place: Path, labels: Sequence[str]) -> list[str]:
-    """Return all in the folder of a benchmark's project that no benchmark puts there.
-
-    Parameters
-    ----------
-    place : pathlib.Path
-        The folder; it need not exist.
-    labels : sequence of str
-        The candidates that the benchmark has a folder of.
-    """
-    if place.is_symlink() or (os.path.lexists(place) and not place.is_dir()):
-        return [""]
-    roots = ("project", "overlay")
-    found = [
-        name
-        for name in foreign_files(place, (CONFIG_FILE, _MADE))
-        if name not in {f"{root}/" for root in roots}
-    ]
-    recorded, config = _recorded(place / _MADE), place / CONFIG_FILE
-    if recorded and os.path.lexists(config) and not is_config(config, recorded.get(_HASH)):
-        found.append(CONFIG_FILE)
-    made = _names_made(labels)
-
-    def is_own(_: str, name: str, record: Mapping[str, Any]) -> bool:
-        patterns = made.get(str(record.get("command")), ())
-        return any(fnmatch(name, pattern) for pattern in patterns)
-
-    for root in roots:
-        found += [f"{root}/{name}" for name in foreign_in_project(place / root, is_own)]
-    return found
-
-
-def _names_made(labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return command -> names of what it writes into the project of a benchmark."""
-    stems = [f"_{USER}_{label}_{SEGMENTATION}-multilabel.zarr" for label in labels]
-    features = [f"_{SEGMENTATION}-{USER}-{label}-probabilities_features.zarr" for label in labels]
-    return {
-        MADE_BY: ("wbp.zarr", f"{REFERENCE_USER}_{REFERENCE_SESSION}_*"),
-        "segment": tuple(f"*{ending}" for ending in (*stems, *features)),
-        "localize": tuple(f"{USER}_{label}_*" for label in labels),
-    }
-
-
-def _recorded(file: Path) -> Mapping[str, Any]:
-    try:
-        return read_json(file)
-    except CopickPickerError:
-        return {}

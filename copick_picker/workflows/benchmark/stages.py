@@ -1,96 +1,17 @@
 """What a benchmark remembers between two calls: which stages stand, and the time they took."""
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from copick_picker._version import __version__
-from copick_picker.errors import CopickPickerError
-from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.machine import machine_facts
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.result_files import write_result_json
-from copick_picker.project.files import write_text
 from copick_picker.project.folders.score_folder import read_json
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import matching
+from copick_picker.project.uris import picks_query
 from copick_picker.records.runs import RunOutcome
-
-_CANDIDATES = "candidates"
-
-
-class Stages:
-    """Which stages stand, by a hash of all that goes into each.
-
-    Parameters
-    ----------
-    file : pathlib.Path
-        Where this is kept.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._known: dict[str, Any] = {}
-        if file.exists():
-            try:
-                self._known = read_json(file)
-            except CopickPickerError:  # a stage done twice is no harm
-                self._known = {}
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Labels of all candidates that the benchmark has begun with."""
-        return tuple(self._known.get(_CANDIDATES, {}))
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Those of them that are models, whose picks the benchmark makes."""
-        return tuple(
-            label for label, kind in self._known.get(_CANDIDATES, {}).items() if kind == "model"
-        )
-
-    def begin(self, models: Iterable[str], also: Iterable[str]) -> None:
-        """Remember the candidates before the work, to know later what is the benchmark's own.
-
-        Parameters
-        ----------
-        models, also : iterable of str
-            Labels of models, and of picks that are there already.
-        """
-        known = dict(self._known.get(_CANDIDATES, {}))
-        known |= dict.fromkeys(also, "picks") | dict.fromkeys(models, "model")
-        if known != self._known.get(_CANDIDATES):
-            self._known[_CANDIDATES] = known
-            self._write()
-
-    def done(self, name: str, key: Mapping[str, Any]) -> bool:
-        """Return whether a stage was done with just this.
-
-        Parameters
-        ----------
-        name : str
-            Name of the stage.
-        key : mapping
-            JSON values that go into it.
-        """
-        return self._known.get(name) == _hash(key)
-
-    def mark(self, name: str, key: Mapping[str, Any]) -> None:
-        """Remember that a stage is done.
-
-        Parameters
-        ----------
-        name : str
-            Name of the stage.
-        key : mapping
-            JSON values that went into it.
-        """
-        self._known[name] = _hash(key)
-        self._write()
-
-    def _write(self) -> None:
-        write_text(self._file, json.dumps(self._known, indent=1, sort_keys=True) + "\n")
 
 
 class TimedReporter:
@@ -169,13 +90,9 @@ def picks_fingerprint(store: ProjectStore, run_names: Sequence[str], uris: Seque
     content = hashlib.sha256()
     for uri in uris:
         for run_name in run_names:
-            for key in matching(store.picks(run_name), uri, "picks"):
+            for key in picks_query(uri).matching(store.picks(run_name)):
                 content.update(f"{uri}\n{run_name}\n{key}\n{key.origin}\n".encode())
                 if key.origin is None:  # annotations of the portal never change under their number
                     picks = store.read_picks(run_name, key)
                     content.update(picks.points_xyz.tobytes() + picks.scores.tobytes())
     return content.hexdigest()[:16]
-
-
-def _hash(key: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ import torch
 
 from copick_picker._version import __version__
 from copick_picker.errors import CopickPickerError
-from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.result_files import result_json, write_result_json
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.store import ProjectStore

@@ -4,8 +4,7 @@ copick itself numbers the portal's objects anew in each process and gives each t
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,54 +12,28 @@ from copick_picker.errors import (
     ConflictError,
     DataError,
     ProjectError,
-    SettingsError,
-    UnknownNameError,
-    choices_text,
-    nearest_name,
 )
-from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Result
 from copick_picker.project.copick.api import sanitize_name
 from copick_picker.project.copick.making import COLOURS
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.score_folder import read_json
 from copick_picker.project.portal.client import PortalClient
 from copick_picker.project.portal.queries import portal_objects
-from copick_picker.project.portal.records import PortalObject
 from copick_picker.project.standing import Output, own_file
-from copick_picker.settings.config_portal import KNOWN_OBJECTS, ConfigPortalSettings
-
-REFERENCE = "*?truth=true"
-"""Reference picks of the portal: those that it marks as ground truth."""
-_KEPT = ("user_id", "session_id", "portal_cache", "portal_cache_ttl_seconds", "portal_cache_dir")
-
-
-@dataclass(frozen=True)
-class ConfigMade:
-    """What ``config portal`` did.
-
-    Attributes
-    ----------
-    output : pathlib.Path
-        The configuration.
-    is_changed : bool
-        Whether it was written.
-    objects : int
-        Number of objects in it.
-    """
-
-    output: Path
-    is_changed: bool
-    objects: int
-
-    exit_code = 0
-
-    def text(self) -> str:
-        """Return the last line."""
-        done = "written" if self.is_changed else "says this already, nothing is changed"
-        return f"config portal: {self.output} ({self.objects} objects): {done}"
+from copick_picker.records.portal import PortalObject
+from copick_picker.settings.config_portal import ConfigPortalSettings
+from copick_picker.settings.portal_configuration import (
+    REFERENCE,
+    chosen_objects,
+    configuration,
+    difference,
+    object_entries,
+)
 
 
-def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> ConfigMade:
+def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Result:
     """Write a configuration of portal datasets, or find that it stands already.
 
     Parameters
@@ -79,9 +52,9 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Conf
     before = _before(settings)
     found = portal_objects(PortalClient(), settings.dataset)
     named = _named(found)
-    chosen = _chosen(named, settings)
-    entries, sources = _entries(chosen, settings, before)
-    content = _content(settings, entries, before)
+    chosen = chosen_objects(named, settings)
+    entries, sources = object_entries(chosen, settings, before, COLOURS)
+    content = configuration(settings, entries, before)
     rows = [
         (
             str(entry["name"]),
@@ -100,14 +73,15 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Conf
     if is_changed:
         if before is not None and not settings.overwrite:
             msg = (
-                f"{settings.output} holds another configuration ({_difference(before, content)}); "
+                f"{settings.output} holds another configuration ({difference(before, content)}); "
                 "use --overwrite or name another file"
             )
             raise ConflictError(msg)
         text = json.dumps(content, indent=2) + "\n"
         write_text(settings.output, text, permit=_place(settings).check)
     reporter.note(f'reference picks: --reference "{REFERENCE}" (marked as ground truth)')
-    return ConfigMade(settings.output, is_changed, len(entries))
+    done = "written" if is_changed else "says this already, nothing is changed"
+    return Result(f"config portal: {settings.output} ({len(entries)} objects): {done}")
 
 
 def _before(settings: ConfigPortalSettings) -> dict[str, Any] | None:
@@ -142,113 +116,3 @@ def _named(found: Sequence[PortalObject]) -> dict[str, PortalObject]:
 
 def _plain(name: str) -> str:
     return str(sanitize_name(name, suppress_warnings=True)).lower()
-
-
-def _chosen(
-    named: Mapping[str, PortalObject], settings: ConfigPortalSettings
-) -> dict[str, PortalObject]:
-    spelt = {item.name: name for name, item in named.items()}
-    spelt |= {item.identifier: name for name, item in named.items()}
-    spelt |= {name: name for name in named}
-
-    def known(name: str, option: str) -> str:
-        if name not in spelt:
-            within = [entry for entry in named if name.lower() in entry]
-            near = f"; did you mean '{within[0]}'?" if within else nearest_name(name, spelt)
-            datasets = ", ".join(str(number) for number in settings.dataset)
-            msg = (
-                f"{option}: no object '{name}'{near} in dataset {datasets}; "
-                f"objects: {choices_text(named)}"
-            )
-            raise UnknownNameError(msg)
-        return spelt[name]
-
-    for name in settings.radius:
-        known(name, "--radius")
-    wanted = {known(name, "--objects") for name in settings.objects} or set(named)
-    return {name: item for name, item in named.items() if name in wanted}
-
-
-def _entries(
-    chosen: Mapping[str, PortalObject],
-    settings: ConfigPortalSettings,
-    before: Mapping[str, Any] | None,
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Return the objects as copick writes them, by label, and where each radius comes from."""
-    old = {entry["identifier"]: entry for entry in (before or {}).get("pickable_objects", [])}
-    labels = {identifier: int(entry["label"]) for identifier, entry in old.items()}
-    for item in sorted(chosen.values(), key=lambda item: item.identifier):
-        labels.setdefault(item.identifier, max(labels.values(), default=0) + 1)
-    entries, sources, missing = [], {}, []
-    for name, item in chosen.items():
-        radius, source = _radius(name, item, settings, old.get(item.identifier))
-        if item.is_particle and radius is None:
-            missing.append(name)
-        known = KNOWN_OBJECTS.get(item.identifier)
-        label = labels[item.identifier]
-        weight = {} if known is None else {"score_weight": known.score_weight}
-        entry = {
-            "name": name,
-            "is_particle": item.is_particle,
-            "label": label,
-            "color": list(COLOURS[(label - 1) % len(COLOURS)]),
-            "identifier": item.identifier,
-            "radius": radius,
-            "metadata": {**weight, "radius_source": source},
-        }
-        kept = old.get(item.identifier, {})
-        entries.append({**entry, "color": kept.get("color", entry["color"])})
-        sources[item.identifier] = source
-    if missing:
-        given = " ".join(f"--radius {name}=ANGSTROM" for name in sorted(missing))
-        msg = f"no radius is known of {choices_text(missing)}: give {given}, or choose --objects"
-        raise SettingsError(msg)
-    return sorted(entries, key=lambda entry: int(entry["label"])), sources
-
-
-def _radius(
-    name: str,
-    item: PortalObject,
-    settings: ConfigPortalSettings,
-    old: Mapping[str, Any] | None,
-) -> tuple[float | None, str]:
-    for spelling in (name, item.name, item.identifier):
-        if spelling in settings.radius:
-            return settings.radius[spelling], "--radius"
-    if not item.is_particle:
-        return None, "not a particle"
-    if old is not None and old.get("radius"):
-        return float(old["radius"]), str((old.get("metadata") or {}).get("radius_source", "file"))
-    known = KNOWN_OBJECTS.get(item.identifier)
-    return (None, "") if known is None else (known.radius_angstrom, known.source)
-
-
-def _content(
-    settings: ConfigPortalSettings,
-    entries: Sequence[Mapping[str, Any]],
-    before: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    old = before or {}
-    beside = f"local://{(settings.output.parent / 'overlay').absolute()}"
-    overlay = settings.overlay or old.get("overlay_root") or beside
-    if "://" not in overlay:
-        overlay = f"local://{Path(overlay).absolute()}"
-    numbers = ", ".join(str(number) for number in settings.dataset)
-    return {
-        "config_type": "cryoet_data_portal",
-        "name": settings.name or old.get("name") or f"CryoET Data Portal {numbers}",
-        "description": f"Datasets {numbers}; reference picks: {REFERENCE}",
-        "version": "1.31.0",
-        "user_id": "picker",
-        **{name: old[name] for name in _KEPT if name in old},
-        "dataset_ids": list(settings.dataset),
-        "overlay_root": overlay,
-        "overlay_fs_args": {"auto_mkdir": True} if overlay.startswith("local://") else {},
-        "pickable_objects": [dict(entry) for entry in entries],
-    }
-
-
-def _difference(before: Mapping[str, Any], content: Mapping[str, Any]) -> str:
-    names = [name for name in content if before.get(name) != content[name]]
-    names += [name for name in before if name not in content]
-    return f"other {', '.join(names)}"

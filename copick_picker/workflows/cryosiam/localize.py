@@ -15,8 +15,12 @@ from copick_picker.core.localize.eroded import (
     eroded_components,
 )
 from copick_picker.errors import ConflictError, CopickPickerError, SettingsError, choices_text
-from copick_picker.jobs.execution import Reporter, Summary, process_runs, select_runs
-from copick_picker.jobs.provenance import new_record, same_job_as, standing_keys
+from copick_picker.jobs.execution import InTurn, process_runs
+from copick_picker.jobs.outputs import standing_keys
+from copick_picker.jobs.provenance import new_record, same_job_as
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import select_runs
+from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.checkpoints import file_sha256
 from copick_picker.project.formats.cryosiam_files import (
@@ -30,7 +34,7 @@ from copick_picker.project.formats.cryosiam_files import (
 )
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.standing import Output, own_file
-from copick_picker.project.uris import parse_output
+from copick_picker.project.uris import picks_output
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
@@ -43,6 +47,7 @@ from copick_picker.workflows.cryosiam.project import (
 from copick_picker.workflows.cryosiam.segment import read_and_warn
 
 
+@summarised
 def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     """Make one CSV and one STAR file a class of all predictions of a folder.
 
@@ -71,16 +76,14 @@ def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
         raise SettingsError(msg)
     project = open_cryosiam_project(settings, config, names, class_names(config), reporter=reporter)
     rows: dict[int, list[Row]] = {label: [] for label in config.parameters.network.classes}
-    job = _Job(settings, config, found, project, rows)
-    summary = process_runs("localize", names, job.run, reporter=reporter)
+    job = _Centres(settings, config, found, project, rows)
+    summary = process_runs("localize", names, InTurn(job.run), reporter=reporter)
     if summary.exit_code:
         what = "CSV, STAR or picks were" if project is not None else "CSV or STAR was"
         reporter.warn(f"no {what} written; leave a broken file out with -r '!NAME'")
     else:
         _write(settings, config, rows, reporter)
         job.write_picks(reporter)
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
     return summary
 
 
@@ -95,7 +98,7 @@ class _Picks:
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class _Centres:
     """One YAML file over its predictions."""
 
     settings: CryosiamJob
@@ -163,18 +166,14 @@ class _Job:
         """Return the picks of a run that do not stand yet; raise where others stand."""
         run_name = project.run_of(name)
         spacing = project.spacing_of(run_name, shape_zyx, stated=lambda: self._stated(name))
-        parts = parse_output(self.settings.output or "*", "picks")
-        user, session = (
-            default if parts[part] == "*" else parts[part]
-            for part, default in (("user_id", "picker"), ("session_id", "1"))
-        )
+        output = picks_output(self.settings.output or "*")
         checksum = file_sha256(self.found[name])
         new = []
         for object_name, label in project.values.items():
             spec = project.specs[object_name]
             if not spec.is_particle:
                 continue
-            key = PicksKey(object_name, user, session)
+            key = output.key(object_name)
             picks, kind = _scored(object_name, components[label], spec.radius_angstrom, spacing)
             record = new_record(
                 "localize",

@@ -8,21 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
-from copick_picker.jobs.execution import Reporter
-from copick_picker.jobs.provenance import same_job_as, standing_keys
+from copick_picker.jobs.outputs import standing_keys
+from copick_picker.jobs.provenance import same_job_as
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.folders.checkpoints import read_model_folder
 from copick_picker.project.folders.model_places import is_model_folder
+from copick_picker.project.formats.mrc_folders import CONTENT_TYPES, run_name_of
 from copick_picker.project.store import OutputKey, ProjectStore, Provenance
-from copick_picker.project.uris import check_uri, parse_output, the_one
+from copick_picker.project.uris import segmentation_output, tomogram_query
 from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.cryosiam import CryosiamConfig, CryosiamJob
-from copick_picker.settings.import_ import CONTENT_TYPES, IMPLAUSIBLE_SPACINGS
+from copick_picker.settings.import_ import IMPLAUSIBLE_SPACINGS
 from copick_picker.settings.model import model_card
-from copick_picker.settings.segment import SPACING_LIMIT, SPACING_SILENT
-from copick_picker.workflows.exchange.import_mrc import run_name_of
-from copick_picker.workflows.segment.segment import project_labels
+from copick_picker.settings.segment import DEFAULT_NAME, SPACING_LIMIT, SPACING_SILENT
+from copick_picker.workflows.inputs.object_labels import project_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +92,12 @@ class CryosiamProject:
         """
         run_name = self.run_of(stem)
         tomograms = self.store.tomograms(run_name)
-        tomogram = the_one(tomograms, self.settings.input, "tomogram", run_name=run_name)
-        parts = parse_output(self.settings.output or "*", "segmentation")
-        name, user, session = (
-            default if parts[part] == "*" else parts[part]
-            for part, default in (("name", "predict"), ("user_id", "picker"), ("session_id", "1"))
-        )
-        key = SegmentationKey(name, user, session, tomogram.voxel_spacing)
+        tomogram = tomogram_query(self.settings.input).match_one(tomograms, run_name=run_name)
+        output = segmentation_output(self.settings.output or "*", name=DEFAULT_NAME)
+        key = output.key(run_name, tomogram.voxel_spacing)
         feature = None
         if probabilities:
-            kind = f"{name}-{user}-{session}-probabilities"
+            kind = f"{key.name}-{key.user_id}-{key.session_id}-probabilities"
             feature = FeatureKey(tomogram.tomogram_type, tomogram.voxel_spacing, kind)
         labels = {name: self.specs[name].label for name in self.values}
         known = {"labels": labels, "objects": self._objects()}
@@ -325,7 +322,7 @@ def open_cryosiam_project(
     if settings.config is None:
         return None
     store = open_project(settings.config)
-    check_uri(settings.input, "tomogram")
+    tomogram_query(settings.input)
     hint = _import_command(settings.config, config)
     runs = _runs(store, stems, hint)
     specs = {spec.name: spec for spec in store.objects()}
@@ -371,7 +368,7 @@ def _values(
         taken = ", ".join(f"{name} is {target}" for name, target in names.items())
         if taken:
             reporter.warn(f"CryoSiam names no classes; by the project's labels, {taken}")
-    chosen = project_labels(channels, list(specs.values()), names, objects=settings.objects)
+    chosen = project_labels(channels, specs, names, objects=settings.objects)
     targets = {names.get(name, name): value for name, value in channels.items()}
     return {name: targets[name] for name in chosen}
 

@@ -17,8 +17,11 @@ from copick_picker.core.segment.device import resolve_device, use_threads
 from copick_picker.core.segment.plan import EngineOptions
 from copick_picker.core.segment.wrapped import LabelRule, scaled, segment_wrapped
 from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
-from copick_picker.jobs.execution import Reporter, Summary, process_runs, select_runs
+from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.provenance import new_record, same_job
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import select_runs
+from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.folders.checkpoints import file_sha256
 from copick_picker.project.formats.cryosiam_files import (
     SUFFIX,
@@ -51,6 +54,7 @@ from copick_picker.workflows.models.load import LoadedModel, load_cryosiam_check
 logger = logging.getLogger(__name__)
 
 
+@summarised
 def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     """Segment a folder of MRC files as CryoSiam's ``semantic_predict`` does.
 
@@ -80,16 +84,14 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
         names = class_names(config)
         project = open_cryosiam_project(settings, config, stems, names, reporter=reporter)
         cleaning = _Cleaning(settings, config, sizes, project, reporter)
-        summary = process_runs("segment", stems, cleaning.run, reporter=reporter)
+        summary = process_runs("segment", stems, InTurn(cleaning.run), reporter=reporter)
     else:
         use_threads(settings.threads)
         model = _model(settings, config, reporter)
         names = model.card.channel_names
         project = open_cryosiam_project(settings, config, stems, names, reporter=reporter)
         job = _Prediction(settings, config, files, model, project, reporter)
-        summary = process_runs("segment", stems, job.run, reporter=reporter)
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
+        summary = process_runs("segment", stems, InTurn(job.run), reporter=reporter)
     return summary
 
 

@@ -13,16 +13,17 @@ from copick_picker.core.evaluate.calibration import (
     calibrated_thresholds,
 )
 from copick_picker.errors import CheckpointError, DataError, SettingsError
-from copick_picker.jobs.execution import Reporter, Summary
-from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.job import Job
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.files import write_bytes
 from copick_picker.project.folders.checkpoints import read_model_folder, replace_card
 from copick_picker.project.folders.model_places import is_model_folder
-from copick_picker.project.folders.own_files import is_own_picture
 from copick_picker.project.folders.thresholds import check_writable, store_thresholds
+from copick_picker.project.own_files import is_own_picture
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import matching
+from copick_picker.project.uris import picks_query
 from copick_picker.records.scores import Evaluation
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_tables import number_text
@@ -32,6 +33,7 @@ from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.workflows.evaluate.evaluate import score_project
 
 
+@summarised
 def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
     """Choose a threshold for each object and return what became of every run.
 
@@ -51,11 +53,11 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
         If the project, the model or a setting is wrong, no object gets a threshold, or an object
         that ``--objects`` names gets none.
     """
-    store = open_job(settings)
+    job = Job.open("calibrate", settings.scoring(), reporter=reporter)
+    store = job.store
     card = None if settings.model is None else _card(settings.model)
     _check_places(settings)
-    summary, scored = score_project(settings.scoring(), store, reporter=reporter)
-    summary = replace(summary, command="calibrate")
+    summary, scored = score_project(job)
     if scored is not None:
         in_use = {entry.name: entry.score_threshold for entry in card.objects} if card else {}
         in_use |= {
@@ -78,8 +80,6 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
         else:
             reporter.warn("nothing is stored, because a run failed")
         summary = replace(summary, figures=_figures(settings, found))
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
     return summary
 
 
@@ -104,7 +104,7 @@ def _sought_from(
     """
     found: dict[str, list[float | None]] = {}
     for run_name in evaluation.run_names:
-        for key in matching(store.picks(run_name), settings.candidate, "picks"):
+        for key in picks_query(settings.candidate).matching(store.picks(run_name)):
             record = store.picks_provenance(run_name, key)
             found.setdefault(key.object_name, []).append(_localized_from(record))
     return {

@@ -10,31 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.evaluate import MATCHERS, ScoringRules, evaluate_picks
+from copick_picker.core.evaluate.fail_under import check_limits, missed_limits
 from copick_picker.core.geometry import box_angstrom
-from copick_picker.errors import (
-    SettingsError,
-    UnknownNameError,
-    choices_text,
-    nearest_name,
-)
-from copick_picker.jobs.execution import (
-    Reporter,
-    Summary,
-    check_object_names,
-    nothing_to_read,
-    process_runs,
-    select_runs,
-)
-from copick_picker.jobs.opening import open_job
+from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
+from copick_picker.jobs.execution import InTurn, process_runs
+from copick_picker.jobs.inputs import Input
+from copick_picker.jobs.job import Job
 from copick_picker.jobs.provenance import digest
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Summary, summarised
+from copick_picker.project.copick.alignments import check_alignments
+from copick_picker.project.copick.pick_files import recorded_distances
 from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import matching, the_one
+from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
-from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.evaluate import (
     CONFIDENCE,
     MIN_BOOTSTRAP_RUNS,
@@ -42,12 +35,10 @@ from copick_picker.settings.evaluate import (
     EvaluateSettings,
 )
 from copick_picker.workflows.evaluate.files import Scored, score_files, show_scores
-from copick_picker.workflows.evaluate.limits import check_limits, missed_limits
 from copick_picker.workflows.evaluate.objects import scored_objects
-from copick_picker.workflows.inputs.alignments import check_alignments
-from copick_picker.workflows.inputs.masks import recorded_distances
 
 
+@summarised
 def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
     """Score candidate picks of a project and return what became of every run.
 
@@ -65,35 +56,27 @@ def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the project or a setting is wrong, or there is nothing to score.
     """
-    store = open_job(settings)
+    job = Job.open("evaluate", settings, reporter=reporter)
+    output = Path(settings.output)
+    permit = partial(check_free_folder, output, SCORES_FILE, overwrite=settings.overwrite)
     if not settings.dry_run:
-        check_free_folder(Path(settings.output), SCORES_FILE, overwrite=settings.overwrite)
-    summary, scored = score_project(settings, store, reporter=reporter)
-    if scored is not None:
-        output = Path(settings.output)
-        permit = partial(check_free_folder, output, SCORES_FILE, overwrite=settings.overwrite)
-        files = signed(score_files(scored, store, reporter=reporter), SCORES_FILE)
-        write_folder(output, files, permit=permit)
-        show_scores(scored, reporter)
-        summary = _with_figures(summary, scored)
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
-    return summary
+        permit()
+    summary, scored = score_project(job)
+    if scored is None:
+        return summary
+    files = signed(score_files(scored, job.store, reporter=reporter), SCORES_FILE)
+    write_folder(output, files, permit=permit)
+    show_scores(scored, reporter)
+    return _with_figures(summary, scored)
 
 
-def score_project(
-    settings: EvaluateSettings, store: ProjectStore, *, reporter: Reporter
-) -> tuple[Summary, Scored | None]:
+def score_project(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:
     """Read the picks of both sides, run by run, and score them; nothing is written.
 
     Parameters
     ----------
-    settings : EvaluateSettings
-        What to do; ``output`` is not used.
-    store : ProjectStore
-        The project.
-    reporter : Reporter
-        Where progress goes.
+    job : Job
+        What to do; ``output`` of its settings is not used.
 
     Returns
     -------
@@ -105,15 +88,24 @@ def score_project(
     CopickPickerError
         If a setting is wrong, or there is nothing to score.
     """
-    specs = {spec.name: spec for spec in store.objects()}
-    _check(settings, specs)
-    run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
-    reading = _Reading(settings, store)
-    summary = process_runs("evaluate", run_names, reading.run, reporter=reporter)
-    if settings.dry_run or summary.counts.get("failed", 0) >= len(run_names):
+    settings = job.settings
+    if settings.matcher not in MATCHERS:
+        near = nearest_name(settings.matcher, MATCHERS)
+        msg = f"--matcher: no '{settings.matcher}'{near}; choices: {choices_text(MATCHERS)}"
+        raise UnknownNameError(msg)
+    job.check_objects("objects", "radius", "weight", "min_score")
+    check_limits(settings.fail_under, settings.beta, job.specs)
+    reading = _Reading(
+        job,
+        job.picks(settings.reference, "reference pick set"),
+        job.picks(settings.candidate, "candidate pick set"),
+    )
+    work = InTurn(reading.run)
+    summary = process_runs(job.command, job.run_names, work, reporter=job.reporter)
+    if settings.dry_run or summary.n_failed >= len(job.run_names):
         return summary, None
-    reading.check_found(run_names)
-    return summary, _score(settings, specs, reading, summary)
+    reading.check_found(job.run_names)
+    return summary, _score(reading, summary)
 
 
 def scoring_rules(settings: EvaluateSettings) -> ScoringRules:
@@ -150,10 +142,7 @@ def with_min_score(
     """
 
     def kept(name: str, found: PickSet) -> PickSet:
-        if name not in least:
-            return found
-        keep = found.scores >= least[name]
-        return PickSet(found.object_name, found.points_xyz[keep], found.scores[keep])
+        return found.chosen(found.scores >= least[name]) if name in least else found
 
     return {
         run: {name: kept(name, found) for name, found in entries.items()}
@@ -161,23 +150,13 @@ def with_min_score(
     }
 
 
-def _check(settings: EvaluateSettings, specs: Mapping[str, ObjectSpec]) -> None:
-    """Raise for what is wrong before any run is read."""
-    if settings.matcher not in MATCHERS:
-        near = nearest_name(settings.matcher, MATCHERS)
-        msg = f"--matcher: no '{settings.matcher}'{near}; choices: {choices_text(MATCHERS)}"
-        raise UnknownNameError(msg)
-    for option in ("objects", "radius", "weight", "min_score"):
-        check_object_names(getattr(settings, option), specs, "--" + option.replace("_", "-"))
-    check_limits(settings.fail_under, settings.beta, specs)
-
-
 @dataclass
 class _Reading:
     """The pick sets of both sides, filled run by run."""
 
-    settings: EvaluateSettings
-    store: ProjectStore
+    job: Job[EvaluateSettings]
+    references: Input[PicksKey]
+    candidates: Input[PicksKey]
     reference: dict[str, dict[str, PickSet]] = field(default_factory=dict)
     candidate: dict[str, dict[str, PickSet]] = field(default_factory=dict)
     boxes_xyz: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
@@ -189,15 +168,14 @@ class _Reading:
 
     def run(self, run_name: str) -> RunOutcome:
         """Read the picks of one run."""
-        keys = self.store.picks(run_name)
-        reference = self._keys(keys, self.settings.reference, "reference", run_name)
-        candidate = self._keys(keys, self.settings.candidate, "candidate", run_name)
+        reference = self._keys(self.references, "reference", run_name)
+        candidate = self._keys(self.candidates, "candidate", run_name)
         both = [str(key) for key in reference if key in candidate]
         if both:
             msg = f"run {run_name}: {choices_text(both)} is reference and candidate at once"
             raise SettingsError(msg)
         self._check_alignments(run_name, [*reference, *candidate])
-        if self.settings.dry_run:
+        if self.job.settings.dry_run:
             text = f"{choices_text(reference)} against {choices_text(candidate)}"
             return RunOutcome(run_name, "planned", text)
         box = self._box(run_name)
@@ -222,32 +200,30 @@ class _Reading:
 
     def check_found(self, run_names: Sequence[str]) -> None:
         """Raise where no run has a reference set, or none has a candidate set."""
-        for side, uri in (
-            ("reference", self.settings.reference),
-            ("candidate", self.settings.candidate),
-        ):
+        for side, wanted in (("reference", self.references), ("candidate", self.candidates)):
             if not any(entries[side] for entries in self.sets.values()):
-                read = [name for name in run_names if name in self.sets]
-                raise nothing_to_read(self.store.picks, read, uri, f"{side} pick set")
+                raise wanted.nothing_found([name for name in run_names if name in self.sets])
 
     def covers(self, name: str) -> bool:
         """Return whether the reference URI speaks of an object."""
         keys = [replace(key, object_name=name) for key in self.reference_keys]
-        return bool(matching(keys, self.settings.reference, "picks"))
+        return bool(self.references.query.matching(keys))
 
-    def _keys(self, keys: Sequence[PicksKey], uri: str, side: str, run_name: str) -> list[PicksKey]:
-        found = matching(keys, uri, "picks")
-        if self.settings.objects:
-            found = [key for key in found if key.object_name in self.settings.objects]
-        names = [key.object_name for key in found]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice and not self.settings.merge_sets:
-            several = [key for key in found if key.object_name == twice[0]]
-            msg = (
-                f"run {run_name}: '{uri}' means {len(several)} {side} sets of {twice[0]}: "
-                f"{choices_text(several)}; name one, or put them together with --merge-sets"
-            )
-            raise SettingsError(msg)
+    def _keys(self, wanted: Input[PicksKey], side: str, run_name: str) -> list[PicksKey]:
+        settings, found = self.job.settings, wanted.keys(run_name)
+        if settings.objects:
+            found = [key for key in found if key.object_name in settings.objects]
+        if not settings.merge_sets:
+            numbers = Counter(key.object_name for key in found)
+            twice = sorted(name for name, number in numbers.items() if number > 1)
+            if twice:
+                several = [key for key in found if key.object_name == twice[0]]
+                msg = (
+                    f"run {run_name}: '{wanted.query.uri}' means {len(several)} {side} sets of "
+                    f"{twice[0]}: {choices_text(several)}; name one, or put them together with "
+                    "--merge-sets"
+                )
+                raise SettingsError(msg)
         return found
 
     def _read(
@@ -259,9 +235,9 @@ class _Reading:
         """Return the picks by object; put what is known of their distances to a mask aside."""
         read: dict[str, PickSet] = {}
         for key in keys:
-            picks = self.store.read_picks(run_name, key)
+            picks = self.job.store.read_picks(run_name, key)
             name = key.object_name
-            record = self.store.picks_provenance(run_name, key)
+            record = self.job.store.picks_provenance(run_name, key)
             known = recorded_distances(record, picks.points_xyz)
             distances[name] = {**distances.get(name, {}), **known}
             if name in read:
@@ -276,28 +252,24 @@ class _Reading:
 
     def _check_alignments(self, run_name: str, keys: Sequence[PicksKey]) -> None:
         if any(key.origin is not None for key in keys):  # else no tomogram need be looked for
-            tomograms = self.store.tomograms(run_name)
-            check_alignments(run_name, keys, tomograms, self.settings.tomogram)
+            tomograms = self.job.store.tomograms(run_name)
+            check_alignments(run_name, keys, tomograms, self.job.settings.tomogram)
 
     def _digest(self, run_name: str, key: PicksKey) -> str | None:
-        return digest(self.store.picks_provenance(run_name, key))
+        return digest(self.job.store.picks_provenance(run_name, key))
 
     def _box(self, run_name: str) -> npt.NDArray[np.float64] | None:
-        settings = self.settings
+        settings = self.job.settings
         if not (settings.border_margin_xy_angstrom or settings.border_margin_z_angstrom):
             return None
-        keys = self.store.tomograms(run_name)
-        key = the_one(keys, settings.tomogram, "tomogram", run_name=run_name)
-        n_z, n_y, n_x = self.store.open_tomogram(run_name, key).shape
+        keys = self.job.store.tomograms(run_name)
+        key = tomogram_query(settings.tomogram).match_one(keys, run_name=run_name)
+        n_z, n_y, n_x = self.job.store.open_tomogram(run_name, key).shape
         return box_angstrom((n_z, n_y, n_x), key.voxel_spacing)
 
 
-def _score(
-    settings: EvaluateSettings,
-    specs: Mapping[str, ObjectSpec],
-    reading: _Reading,
-    summary: Summary,
-) -> Scored:
+def _score(reading: _Reading, summary: Summary) -> Scored:
+    settings, specs = reading.job.settings, reading.job.specs
     candidate = with_min_score(reading.candidate, settings.min_score)
     if settings.matcher != "one-to-one":
         specs = {name: spec for name, spec in specs.items() if reading.covers(name)}

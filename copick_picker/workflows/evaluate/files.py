@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import CopickPickerError
-from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.provenance import new_record
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import the_one
+from copick_picker.project.uris import tomogram_query
 from copick_picker.records.scores import Evaluation, MatchCounts, RunObjectMatch
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_csv import MaskDistances, matches_csv, scores_csv
@@ -22,7 +21,7 @@ from copick_picker.report.score_tables import object_table, run_table
 from copick_picker.report.score_values import evaluation_values
 from copick_picker.report.slices import slice_figure
 from copick_picker.settings.evaluate import EvaluateSettings
-from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMOOTHING_VOXELS
+from copick_picker.workflows.inputs.contrast import contrast_of
 
 _LIBRARIES = ("copick", "numpy", "scipy")
 _MOST_RUN_ROWS = 60
@@ -167,7 +166,7 @@ def _png_text(lines: list[str]) -> dict[str, str]:
 
 def _slices(scored: Scored, store: ProjectStore, run_name: str) -> bytes:
     settings, evaluation = scored.settings, scored.evaluation
-    key = the_one(store.tomograms(run_name), settings.tomogram, "tomogram", run_name=run_name)
+    key = tomogram_query(settings.tomogram).match_one(store.tomograms(run_name), run_name=run_name)
     volume = store.open_tomogram(run_name, key).read().astype(np.float32, copy=False)
     radii = {
         entry.name: entry.radius_angstrom or entry.tolerance_angstrom or key.voxel_spacing
@@ -180,19 +179,11 @@ def _slices(scored: Scored, store: ProjectStore, run_name: str) -> bytes:
         key.voxel_spacing,
         matches,
         radii,
-        contrast=_contrast(settings, volume),
+        contrast=contrast_of(volume, stated=settings.contrast),
         title=f"{run_name} {key}: {_found_text(matches)}",
         footer="; ".join(lines[:3]),
     )
     return png_bytes(figure, _png_text(lines))
-
-
-def _contrast(settings: EvaluateSettings, volume: np.ndarray[Any, Any]) -> str:
-    if settings.contrast != "auto":
-        return settings.contrast
-    facts = inspect_volume(volume, smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
-    looks = facts.looks(CONTRAST_LEAST_SKEWNESS)
-    return "dark" if looks == "unclear" else looks
 
 
 def _found_text(matches: list[RunObjectMatch]) -> str:

@@ -2,20 +2,23 @@
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from copick_picker.errors import DataError, SettingsError, choices_text
-from copick_picker.jobs.execution import Reporter, Summary, process_runs, select_runs
-from copick_picker.jobs.provenance import MEANWHILE, new_record, same_job_as, stands_already
+from copick_picker.errors import DataError, SettingsError
+from copick_picker.jobs.execution import InTurn, process_runs
+from copick_picker.jobs.outputs import MEANWHILE, stands_already
+from copick_picker.jobs.provenance import new_record, same_job_as
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import select_runs
+from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.copick.making import CONFIG_FILE, create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter, check_type_name
 from copick_picker.project.files import write_text
-from copick_picker.project.folders.own_files import has_columns
+from copick_picker.project.formats.mrc_folders import run_files
 from copick_picker.project.formats.mrc_stream import (
     HEADER_BYTES,
     MrcHeader,
@@ -23,20 +26,20 @@ from copick_picker.project.formats.mrc_stream import (
     read_header,
     unpacked,
 )
+from copick_picker.project.own_files import has_columns
 from copick_picker.project.standing import Output, own_file
 from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.import_ import (
-    CONTENT_TYPES,
     IMPLAUSIBLE_SPACINGS,
-    PACKED,
     ImportMrcSettings,
 )
 
+_COMMAND = "import mrc"
 _NAME_COLUMNS = ("run_name", "tomogram_name")
-_UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
+@summarised
 def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
     """Store every MRC file of a folder as a tomogram and return what became of every run.
 
@@ -63,16 +66,13 @@ def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
         _make_project(settings, config, reporter)
     if settings.dry_run:
         planned = tuple(RunOutcome(name, "planned", files[name].name) for name in names)
-        return Summary("import mrc", planned, 0.0)
+        return Summary(_COMMAND, planned, 0.0)
     open_project(config).check_writable()
     if settings.names is not None and not has_names:
         place = _names_place(Path(settings.names), settings)
         write_text(place.path, _names_table(files), permit=place.check)
-    job = _Job(settings, files, TomogramWriter(config))
-    summary = process_runs("import mrc", names, job.run, reporter=reporter)
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
-    return summary
+    work = InTurn(_Import(settings, files, TomogramWriter(config)).run)
+    return process_runs(_COMMAND, names, work, reporter=reporter)
 
 
 def _names_table(files: Mapping[str, Path]) -> str:
@@ -96,71 +96,8 @@ def _names_place(path: Path, settings: ImportMrcSettings) -> Output:
     return Output(path, kind, settings.overwrite, advice="another file for --names")
 
 
-def run_files(folder: Path, pattern: str) -> dict[str, Path]:
-    """Return run name -> MRC file of a folder, by name.
-
-    A run's name is the file's without suffix, or the part that stands for ``{run}`` in the
-    pattern; what copick or a shell cannot take becomes ``-``.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where to look; folders in it are left alone.
-    pattern : str
-        File name without suffix, with ``{run}`` in it.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such folder, no MRC file in it, a file that does not fit the pattern, or two
-        files with one run name.
-    """
-    if not folder.is_dir():
-        msg = f"there is no folder {folder}"
-        raise SettingsError(msg)
-    before, after = pattern.split("{run}")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        stem = _stem(path)
-        if stem is None or not path.is_file():
-            continue
-        middle = stem.removeprefix(before).removesuffix(after)
-        if len(middle) != len(stem) - len(before) - len(after) or not middle:
-            msg = f"{path.name} does not fit --name-pattern '{pattern}'"
-            raise SettingsError(msg)
-        name = run_name_of(middle)
-        if name in found:
-            msg = (
-                f"{found[name].name} and {path.name} would both be run '{name}': rename one, or "
-                "use --name-pattern"
-            )
-            raise SettingsError(msg)
-        found[name] = path
-    if not found:
-        suffixes = choices_text(CONTENT_TYPES)
-        msg = f"{folder} holds no MRC file ({suffixes}, also with .gz or .bz2)"
-        raise SettingsError(msg)
-    return found
-
-
-def run_name_of(stem: str) -> str:
-    """Return the run's name that a file's name gives: what a name cannot have becomes ``-``.
-
-    Parameters
-    ----------
-    stem : str
-        File name without its suffix.
-
-    Examples
-    --------
-    >>> run_name_of("TS 01_6.80Apx")
-    'TS-01_6.80Apx'
-    """
-    return _UNFIT.sub("-", stem).strip("-.") or "run"
-
-
 @dataclass(frozen=True)
-class _Job:
+class _Import:
     """One import over files."""
 
     settings: ImportMrcSettings
@@ -174,11 +111,9 @@ class _Job:
             header = read_header(plain, name=path)
             key = TomogramKey(self.settings.type, self._spacing(path, header))
             record = self._record(path, plain, key)
-            found = self.writer.standing(run_name, key)
-            overwrite = self.settings.overwrite
-            if stands_already(
-                run_name, key, found, record, overwrite=overwrite, advice="another --type"
-            ):
+            found, overwrite = self.writer.standing(run_name, key), self.settings.overwrite
+            advice = "another --type"
+            if stands_already(run_name, key, found, record, overwrite=overwrite, advice=advice):
                 return RunOutcome(run_name, "skipped", f"{key} is complete")
             try:
                 is_new = self.writer.write(
@@ -218,18 +153,7 @@ class _Job:
             "bytes": path.stat().st_size,
             "header_sha256": head,
         }
-        return new_record("import mrc", input=source, settings={"tomogram": str(key)})
-
-
-def _stem(path: Path) -> str | None:
-    """Return an MRC file's name without its suffixes; None for other files."""
-    lower = path.name.lower()
-    for packed in PACKED:
-        for kind in CONTENT_TYPES:
-            suffix = kind + packed
-            if lower.endswith(suffix) and len(lower) > len(suffix):
-                return path.name[: -len(suffix)]
-    return None
+        return new_record(_COMMAND, input=source, settings={"tomogram": str(key)})
 
 
 def _make_project(settings: ImportMrcSettings, config: Path, reporter: Reporter) -> None:

@@ -1,7 +1,8 @@
 """Read other programs' particle files into the pick sets of a project's runs."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +11,26 @@ import numpy.typing as npt
 
 from copick_picker.core.localize.limits import inside
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
-from copick_picker.jobs.execution import (
-    Reporter,
-    Summary,
-    check_object_names,
-    process_runs,
-    select_runs,
-)
-from copick_picker.jobs.opening import open_job
-from copick_picker.jobs.provenance import MEANWHILE, new_record, same_job_as, standing_keys
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.provenance import new_record
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import check_object_names, select_runs
+from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.formats.particle_readers import read_particles
 from copick_picker.project.formats.tomogram_names import TomogramNames, read_names
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import check_uri, parse_output
+from copick_picker.project.store import OutputKey
+from copick_picker.project.uris import picks_output, tomogram_query
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import ParticleTable, PickSet
 from copick_picker.records.runs import RunOutcome
-from copick_picker.settings.import_ import ImportPicksSettings
+from copick_picker.settings.import_ import DEFAULT_USER, ImportPicksSettings
 from copick_picker.workflows.inputs.pick_sets import TomogramBox, box_of_run
 
 FloatArray = npt.NDArray[np.float64]
 _LISTED = 5
 
 
+@summarised
 def import_picks(settings: ImportPicksSettings, *, reporter: Reporter) -> Summary:
     """Store the particles of a file as pick sets and return what became of every run.
 
@@ -48,81 +46,67 @@ def import_picks(settings: ImportPicksSettings, *, reporter: Reporter) -> Summar
     CopickPickerError
         If the project, the file or a setting is wrong.
     """
-    store = open_job(settings)
-    output = parse_output(settings.output, "picks")
-    specs = {spec.name: spec for spec in store.objects()}
-    if output["object_name"] == "*":
+    output = picks_output(settings.output, user_id=DEFAULT_USER)
+    if output.object_name == "*":
         msg = f"--output '{settings.output}': name the object, such as ribosome:relion/1"
         raise SettingsError(msg)
-    check_object_names([output["object_name"]], specs, "--output")
-    check_uri(settings.tomogram, "tomogram")
+    tomogram_query(settings.tomogram)
+    everywhere = settings.model_copy(update={"run_names": (), "shard": None})
+    job = Job.open("import picks", everywhere, reporter=reporter)
+    check_object_names([output.object_name], job.specs, "--output")
     path = Path(settings.file)
-    table = read_particles(path, object_name=output["object_name"])
+    table = read_particles(path, object_name=output.object_name)
     reporter.note(f"{path}: {len(table.coordinates)} particles; read as {table.convention}")
     if table.unread:
         reporter.note(f"Columns that are not read: {', '.join(table.unread)}")
-    rows = _rows_by_run(settings, table, store.run_names(), reporter)
-    if not settings.dry_run:
-        store.check_writable()
-    key = PicksKey(
-        output["object_name"],
-        "import" if output["user_id"] == "*" else output["user_id"],
-        "1" if output["session_id"] == "*" else output["session_id"],
-    )
+    rows = _rows_by_run(settings, table, list(job.run_names), reporter)
+    chosen = select_runs(list(rows), settings.run_names, shard=settings.shard)
+    job = replace(job, settings=settings, run_names=tuple(chosen))
     content = hashlib.sha256(path.read_bytes()).hexdigest()
     record = new_record(
         "import picks",
         input={"file": path.name, "sha256": content, "convention": table.convention},
         settings=settings.recorded(),
     )
-    job = _Job(settings, store, table, rows, key, record, reporter)
-    run_names = select_runs(list(rows), settings.run_names, shard=settings.shard)
-    summary = process_runs("import picks", run_names, job.run, reporter=reporter)
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
-    return summary
+    return job.run(_Import(job, table, rows, output.key(output.object_name), record))
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One import over the runs that the file names."""
+class _Import:
+    """The recipe of ``import picks``: the runs that a file names."""
 
-    settings: ImportPicksSettings
-    store: ProjectStore
+    job: Job[ImportPicksSettings]
     table: ParticleTable
     rows: dict[str, npt.NDArray[np.int64]]
     key: PicksKey
     record: dict[str, Any]
-    reporter: Reporter
 
-    def run(self, run_name: str) -> RunOutcome:
+    def plan(self, run_name: str) -> Plan[npt.NDArray[np.int64]]:
+        """Return the pick set that a run gets."""
+        return Plan(self.rows[run_name], {self.key: self.record}, f"{self.key} is complete")
+
+    def make(
+        self,
+        run_name: str,
+        plan: Plan[npt.NDArray[np.int64]],
+        missing: Collection[OutputKey],  # noqa: ARG002 (the one output)
+    ) -> RunOutcome:
         """Store the picks of one run."""
-        settings, store, rows = self.settings, self.store, self.rows[run_name]
-        records = {self.key: self.record}
-        if standing_keys(store, run_name, records, overwrite=settings.overwrite):
-            return RunOutcome(run_name, "skipped", f"{self.key} is complete")
-        box = box_of_run(store, run_name, settings.tomogram)
+        settings, rows, table = self.job.settings, plan.given, self.table
+        box = box_of_run(self.job.store, run_name, settings.tomogram)
         points = self._points(rows, box)
         within = inside(points, box.last_xyz, -0.5 * box.key.voxel_spacing)
         self._report_outside(run_name, points[~within], len(points), box)
         keep = np.ones_like(within) if settings.keep_outside else within
-        scores = np.ones(len(rows)) if self.table.scores is None else self.table.scores[rows]
-        rotations = None if self.table.rotations is None else self.table.rotations[rows]
+        scores = np.ones(len(rows)) if table.scores is None else table.scores[rows]
+        rotations = None if table.rotations is None else table.rotations[rows]
         picks = PickSet(self.key.object_name, points, scores, rotations).chosen(keep)
         details = {"picks": len(picks), "outside": int((~within).sum())}
+        text = f"{len(picks)} picks -> {self.key}"
         if settings.dry_run:
-            return RunOutcome(run_name, "planned", f"{len(picks)} picks -> {self.key}", details)
-        is_new = store.write_picks(
-            run_name,
-            self.key,
-            picks,
-            provenance=self.record,
-            overwrite=settings.overwrite,
-            replaces=same_job_as(self.record),
-        )
-        if not is_new:
-            return RunOutcome(run_name, "skipped", f"{self.key} {MEANWHILE}", details)
-        return RunOutcome(run_name, "done", f"{len(picks)} picks -> {self.key}", details)
+            return RunOutcome(run_name, "planned", text, details)
+        written = [self.job.write_picks(run_name, self.key, picks, self.record)]
+        return self.job.finished(run_name, written, self.key, text, details)
 
     def _points(self, rows: npt.NDArray[np.int64], box: TomogramBox) -> FloatArray:
         """Return points (x, y, z) in Angstrom from the first voxel."""
@@ -139,15 +123,15 @@ class _Job:
         return points + table.offsets_xyz[rows]
 
     def _pixel_size(self, rows: npt.NDArray[np.int64], box: TomogramBox) -> FloatArray:
-        if self.settings.pixel_size is not None:
-            return np.full((1, 1), self.settings.pixel_size)
+        if self.job.settings.pixel_size is not None:
+            return np.full((1, 1), self.job.settings.pixel_size)
         if self.table.pixel_size is not None:
             return self.table.pixel_size[rows, None]
         if self.table.unit == "pixels":
             return np.full((1, 1), box.key.voxel_spacing)
         msg = (
-            f"{self.settings.file} counts {self.table.unit} and has no optics table that says how "
-            "large they are: give --pixel-size A"
+            f"{self.job.settings.file} counts {self.table.unit} and has no optics table that says "
+            "how large they are: give --pixel-size A"
         )
         raise SettingsError(msg)
 
@@ -157,7 +141,7 @@ class _Job:
         if len(outside) == 0:
             return
         size = " x ".join(f"{length:.0f}" for length in 2.0 * box.middle_xyz)
-        if len(outside) == n_points and not self.settings.keep_outside:
+        if len(outside) == n_points and not self.job.settings.keep_outside:
             msg = (
                 f"run {run_name}: all {n_points} points lie outside {box.key} ({size} A), the "
                 f"first at {_place(outside[0])}: is the pixel size right? (--pixel-size)"
@@ -165,8 +149,8 @@ class _Job:
             raise DataError(msg)
         shown = "; ".join(_place(point) for point in outside[:_LISTED])
         more = "; ..." if len(outside) > _LISTED else ""
-        kept = "kept" if self.settings.keep_outside else "left out (--keep-outside keeps them)"
-        self.reporter.warn(
+        kept = "kept" if self.job.settings.keep_outside else "left out (--keep-outside keeps them)"
+        self.job.reporter.warn(
             f"run {run_name}: {len(outside)} of {n_points} points lie outside {box.key} "
             f"({size} A) and are {kept}: {shown}{more}"
         )

@@ -12,19 +12,16 @@ from copick_picker.core.geometry import box_angstrom, length_to_voxels, points_t
 from copick_picker.core.train.sampling import TrainingRun
 from copick_picker.core.train.sources import CachedLabels, PatchSource, PlaneCache
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
-from copick_picker.jobs.execution import (
-    Reporter,
-    check_labels_differ,
-    named_runs,
-    nothing_to_read,
-)
+from copick_picker.jobs.job import Job
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import matching, the_one
 from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
-from copick_picker.records.runs import ObjectSpec
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.targets import AnnotationSettings
+from copick_picker.workflows.inputs.object_labels import check_labels_differ
+from copick_picker.workflows.inputs.pick_sets import check_one_set_each
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,27 +82,33 @@ class AnnotatedRun:
         }
 
 
-def annotated_run(
-    settings: AnnotationSettings,
-    store: ProjectStore,
-    run_name: str,
-    specs: Mapping[str, ObjectSpec],
-    reporter: Reporter,
-) -> AnnotatedRun | str:
+AnnotationJob = Job[AnnotationSettings]
+
+
+def check_annotation(job: AnnotationJob) -> None:
+    """Raise where a URI has not its form, or an option names an object that the project has not.
+
+    Parameters
+    ----------
+    job : Job
+        Its settings say which tomograms and picks.
+    """
+    job.tomograms(job.settings.input)
+    job.picks(job.settings.picks)
+    if job.settings.masks is not None:
+        job.segmentations(job.settings.masks)
+    job.check_objects("objects", "radius")
+
+
+def annotated_run(job: AnnotationJob, run_name: str) -> AnnotatedRun | str:
     """Return a run with its reference picks, or what it lacks; its voxels are not looked at.
 
     Parameters
     ----------
-    settings : AnnotationSettings
-        Which tomogram and picks.
-    store : ProjectStore
-        The project.
+    job : Job
+        Its settings say which tomogram and picks.
     run_name : str
         The run.
-    specs : mapping
-        The project's objects by name.
-    reporter : Reporter
-        Where is said how many picks lie outside of the tomogram.
 
     Raises
     ------
@@ -113,58 +116,47 @@ def annotated_run(
         If the URIs mean several tomograms or sets, the run was asked for by name and has no such
         tomogram, or all picks of a set lie outside of it.
     """
-    keys = store.tomograms(run_name)
-    if not matching(keys, settings.input, "tomogram") and not named_runs(settings.run_names):
-        return f"no tomogram '{settings.input}'"
-    key = the_one(keys, settings.input, "tomogram", run_name=run_name)
-    picks_keys = _picks_keys(settings, store, run_name, specs)
+    key = job.find(job.tomograms(job.settings.input), run_name)
+    if isinstance(key, RunOutcome):
+        return key.message
+    picks_keys = _picks_keys(job, run_name)
     if not picks_keys:
-        return f"no reference picks '{settings.picks}'"
-    z, y, x = store.open_tomogram(run_name, key).shape
+        return f"no reference picks '{job.settings.picks}'"
+    z, y, x = job.store.open_tomogram(run_name, key).shape
     box = box_angstrom((z, y, x), key.voxel_spacing)
     picks = {
         entry.object_name: _inside(
-            store.read_picks(run_name, entry), box, f"run {run_name}: {entry}", reporter
+            job.store.read_picks(run_name, entry), box, f"run {run_name}: {entry}", job.reporter
         )
         for entry in picks_keys
     }
     return AnnotatedRun(run_name, key, (z, y, x), picks, tuple(picks_keys))
 
 
-def nothing_annotated(
-    settings: AnnotationSettings, store: ProjectStore, run_names: Sequence[str]
-) -> UnknownNameError:
+def nothing_annotated(job: AnnotationJob) -> UnknownNameError:
     """Return the error for runs of which none has both a tomogram and reference picks.
 
     Parameters
     ----------
-    settings : AnnotationSettings
-        Which tomogram and picks.
-    store : ProjectStore
-        The project.
-    run_names : sequence of str
-        The runs that were meant.
+    job : Job
+        Its settings say which tomogram and picks.
     """
-    kind = "reference pick set"
+    settings, kind = job.settings, "reference pick set"
     if settings.objects:
         kind += f" of {choices_text(settings.objects)}"
-    for name in run_names:
-        if matching(store.tomograms(name), settings.input, "tomogram"):
-            return nothing_to_read(store.picks, run_names, settings.picks, kind)
-    return nothing_to_read(store.tomograms, run_names, settings.input, "tomogram")
+    tomograms = job.tomograms(settings.input)
+    if any(tomograms.keys(name) for name in job.run_names):
+        return job.picks(settings.picks, kind).nothing_found(job.run_names)
+    return tomograms.nothing_found(job.run_names)
 
 
-def chosen_objects(
-    settings: AnnotationSettings, specs: Mapping[str, ObjectSpec], runs: Sequence[AnnotatedRun]
-) -> tuple[ObjectSpec, ...]:
+def chosen_objects(job: AnnotationJob, runs: Sequence[AnnotatedRun]) -> tuple[ObjectSpec, ...]:
     """Return the objects that are painted, each with a radius, in the order of their labels.
 
     Parameters
     ----------
-    settings : AnnotationSettings
-        Objects and radii; without ``objects``, those that any run has picks of.
-    specs : mapping
-        The project's objects by name.
+    job : Job
+        Its settings give objects and radii; without ``objects``, those that any run has picks of.
     runs : sequence of AnnotatedRun
         The runs.
 
@@ -173,11 +165,10 @@ def chosen_objects(
     CopickPickerError
         If an object has no picks in any run or no radius, or two have one label.
     """
-    listed = {name for run in runs for name in run.picks}
-    wanted = settings.objects or listed
-    chosen = [spec for name, spec in specs.items() if name in wanted]
+    settings = job.settings
+    wanted = settings.objects or {name for run in runs for name in run.picks}
     objects = []
-    for spec in chosen:
+    for spec in (spec for name, spec in job.specs.items() if name in wanted):
         if not any(len(run.picks.get(spec.name, ())) for run in runs):
             msg = (
                 f"object '{spec.name}' has no picks '{settings.picks}' in any of the {len(runs)} "
@@ -196,17 +187,13 @@ def chosen_objects(
     return tuple(objects)
 
 
-def with_mask(
-    uri: str, store: ProjectStore, run: AnnotatedRun, objects: Sequence[ObjectSpec]
-) -> AnnotatedRun:
-    """Return a run with the segmentation that its targets are cut from.
+def with_mask(job: AnnotationJob, run: AnnotatedRun, objects: Sequence[ObjectSpec]) -> AnnotatedRun:
+    """Return a run with the segmentation that its targets are cut from, where one is asked for.
 
     Parameters
     ----------
-    uri : str
-        Segmentation URI.
-    store : ProjectStore
-        The project.
+    job : Job
+        Its settings say which segmentation.
     run : AnnotatedRun
         The run.
     objects : sequence of ObjectSpec
@@ -217,13 +204,15 @@ def with_mask(
     CopickPickerError
         If there is no such segmentation, or of another shape, or it lacks an object.
     """
-    keys = [
+    if job.settings.masks is None:
+        return run
+    spacing, store = run.tomogram.voxel_spacing, job.store
+    near = [
         key
         for key in store.segmentations(run.name)
-        if abs(key.voxel_spacing - run.tomogram.voxel_spacing)
-        <= SPACING_SILENT * run.tomogram.voxel_spacing
+        if abs(key.voxel_spacing - spacing) <= SPACING_SILENT * spacing
     ]
-    key = the_one(keys, uri, "segmentation", run_name=run.name)
+    key = job.segmentations(job.settings.masks).query.match_one(near, run_name=run.name)
     shape = store.open_segmentation(run.name, key).shape
     if shape != run.shape_zyx:
         msg = f"run {run.name}: {key} has shape {shape}, the tomogram {run.shape_zyx}"
@@ -291,27 +280,16 @@ def sampled_run(
     )
 
 
-def _picks_keys(
-    settings: AnnotationSettings,
-    store: ProjectStore,
-    run_name: str,
-    specs: Mapping[str, ObjectSpec],
-) -> list[PicksKey]:
-    found = matching(store.picks(run_name), settings.picks, "picks")
+def _picks_keys(job: AnnotationJob, run_name: str) -> list[PicksKey]:
+    settings = job.settings
+    found = job.picks(settings.picks).keys(run_name)
     if settings.objects:
         found = [key for key in found if key.object_name in settings.objects]
     else:
+        specs = job.specs
         found = [key for key in found if key.object_name in specs]
         found = [key for key in found if specs[key.object_name].is_particle]
-    names = [key.object_name for key in found]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        several = [key for key in found if key.object_name == twice[0]]
-        msg = (
-            f"run {run_name}: '{settings.picks}' means {len(several)} sets of {twice[0]}: "
-            f"{choices_text(several)}; name one"
-        )
-        raise SettingsError(msg)
+    check_one_set_each(found, f"run {run_name}: '{settings.picks}' means", advice="name one")
     return found
 
 

@@ -1,21 +1,26 @@
 """What ``export``, ``import`` and ``filter`` share: a run's pick sets, its box, its limits."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.geometry import box_angstrom, middle_angstrom
 from copick_picker.core.localize.limits import limited
+from copick_picker.core.masks.run_mask import RunMask
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
-from copick_picker.jobs.execution import check_object_names
+from copick_picker.jobs.inputs import Input
+from copick_picker.jobs.job import Job
+from copick_picker.jobs.selection import check_object_names
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import matching
+from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickSet
-from copick_picker.settings.limits import EVERY, LimitSettings
-from copick_picker.workflows.inputs.masks import RunMask, load_mask
+from copick_picker.settings.limits import EVERY, LimitedSettings
+from copick_picker.workflows.inputs.masks import check_mask, load_mask
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,19 +57,54 @@ class TomogramBox:
         return middle_angstrom((z, y, x), self.key.voxel_spacing)
 
 
+@dataclass(frozen=True)
+class Limited:
+    """The pick sets of a run, by object name, after the limits.
+
+    Attributes
+    ----------
+    kept : mapping
+        Picks that pass.
+    dropped : mapping
+        Reason -> number of those that do not.
+    mask : RunMask or None
+        Mask outside of which picks were dropped.
+    """
+
+    kept: Mapping[str, PickSet]
+    dropped: Mapping[str, Mapping[str, int]]
+    mask: RunMask | None
+
+    @property
+    def text(self) -> str:
+        """What was kept and dropped, in words."""
+        return ", ".join(
+            f"{name} {len(picks)}{_dropped_text(self.dropped[name])}"
+            for name, picks in self.kept.items()
+        )
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """The same, for ``--json``."""
+        return {
+            "objects": {
+                name: {"picks": len(picks), "dropped": dict(self.dropped[name])}
+                for name, picks in self.kept.items()
+            }
+        }
+
+
 def sets_of_run(
-    store: ProjectStore, run_name: str, uri: str, objects: tuple[str, ...]
+    picks: Input[PicksKey], run_name: str, objects: tuple[str, ...]
 ) -> dict[str, PicksKey]:
     """Return the one pick set of each object that a URI means.
 
     Parameters
     ----------
-    store : ProjectStore
-        The project.
+    picks : Input
+        Picks that are meant.
     run_name : str
         The run.
-    uri : str
-        Picks URI.
     objects : tuple of str
         Objects to keep; empty means all.
 
@@ -74,15 +114,40 @@ def sets_of_run(
         If the URI means two sets of one object.
     """
     found: dict[str, PicksKey] = {}
-    for key in matching(store.picks(run_name), uri, "picks"):
+    for key in picks.keys(run_name):
         if objects and key.object_name not in objects:
             continue
         if key.object_name in found:
             both = f"{found[key.object_name]} and {key}"
-            msg = f"run {run_name}: '{uri}' means {both}; name one user and session"
+            msg = f"run {run_name}: '{picks.query.uri}' means {both}; name one user and session"
             raise SettingsError(msg)
         found[key.object_name] = key
     return found
+
+
+def check_one_set_each(keys: Sequence[PicksKey], what: str, *, advice: str) -> None:
+    """Raise where several pick sets are of one object.
+
+    Parameters
+    ----------
+    keys : sequence of PicksKey
+        Pick sets of one run.
+    what : str
+        Which run, and what means them, for the message.
+    advice : str
+        What to do.
+
+    Raises
+    ------
+    SettingsError
+        Listing the sets of the first such object.
+    """
+    numbers = Counter(key.object_name for key in keys)
+    twice = sorted(name for name, number in numbers.items() if number > 1)
+    if twice:
+        several = [key for key in keys if key.object_name == twice[0]]
+        msg = f"{what} {len(several)} sets of {twice[0]}: {choices_text(several)}; {advice}"
+        raise SettingsError(msg)
 
 
 def box_of_run(store: ProjectStore, run_name: str, uri: str) -> TomogramBox:
@@ -107,7 +172,7 @@ def box_of_run(store: ProjectStore, run_name: str, uri: str) -> TomogramBox:
     keys = store.tomograms(run_name)
     boxes = [
         TomogramBox(key, _three(store.open_tomogram(run_name, key).shape))
-        for key in matching(keys, uri, "tomogram")
+        for key in tomogram_query(uri).matching(keys)
     ]
     if not boxes:
         msg = f"run {run_name} has no tomogram '{uri}'; it has: {choices_text(keys)}"
@@ -119,75 +184,53 @@ def box_of_run(store: ProjectStore, run_name: str, uri: str) -> TomogramBox:
     return boxes[0]
 
 
-def check_limit_names(settings: LimitSettings, names: Mapping[str, object]) -> None:
-    """Raise where a limit names an object that the project has not.
+def check_limits(job: Job[LimitedSettings]) -> None:
+    """Raise where a limit names an object that the project has not, or there is no such mask.
 
     Parameters
     ----------
-    settings : LimitSettings
-        The limits.
-    names : mapping
-        The project's objects by name.
+    job : Job
+        The job whose settings hold the limits.
     """
-    for option in ("min_score", "top", "min_distance"):
-        given = [name for name in getattr(settings, option) if name != EVERY]
-        check_object_names(given, names, "--" + option.replace("_", "-"))  # type: ignore[arg-type]
+    job.check_objects("objects")
+    for field in ("min_score", "top", "min_distance"):
+        given = [name for name in getattr(job.settings, field) if name != EVERY]
+        check_object_names(given, job.specs, "--" + field.replace("_", "-"))
+    check_mask(job.settings.mask)
 
 
-def mask_of_run(
-    store: ProjectStore,
+def limited_run(
+    job: Job[LimitedSettings],
     run_name: str,
-    settings: LimitSettings,
-    box: TomogramBox | None,
-    warn: Callable[[str], None],
-) -> RunMask | None:
-    """Return the mask of a run, None where none is asked for.
+    sets: Mapping[str, PickSet],
+    box: TomogramBox | None = None,
+) -> Limited:
+    """Return what passes the limits of the settings; the mask comes first.
 
     Parameters
     ----------
-    store : ProjectStore
-        The project.
+    job : Job
+        The job whose settings hold the limits.
     run_name : str
         The run.
-    settings : LimitSettings
-        Which mask.
-    box : TomogramBox or None
-        Size of the tomogram, with which the mask's must agree.
-    warn : callable
-        Where it is said that the mask is on another grid.
-    """
-    if settings.mask is None or box is None:
-        return None
-    return load_mask(
-        store,
-        run_name,
-        settings.mask,
-        shape_zyx=box.shape_zyx,
-        spacing=box.key.voxel_spacing,
-        warn=warn,
-    )
-
-
-def limited_sets(
-    sets: Mapping[str, PickSet],
-    settings: LimitSettings,
-    box: TomogramBox | None,
-    mask: RunMask | None,
-) -> tuple[dict[str, PickSet], dict[str, dict[str, int]]]:
-    """Return what passes the limits of the settings, and what was dropped; the mask comes first.
-
-    Parameters
-    ----------
     sets : mapping
-        Object name -> picks of one run.
-    settings : LimitSettings
-        The limits.
-    box : TomogramBox or None
-        Size of the tomogram; needed with a border.
-    mask : RunMask or None
-        Picks outside of it are dropped.
+        Object name -> picks of the run.
+    box : TomogramBox, optional
+        Size of the tomogram, where known.
     """
-    masked, outside = dict(sets), dict.fromkeys(sets, 0)
+    settings = job.settings
+    if box is None and settings.needs_box:
+        box = box_of_run(job.store, run_name, settings.tomogram)
+    mask, masked, outside = None, dict(sets), dict.fromkeys(sets, 0)
+    if settings.mask is not None and box is not None:
+        mask = load_mask(
+            job.store,
+            run_name,
+            settings.mask,
+            shape_zyx=box.shape_zyx,
+            spacing=box.key.voxel_spacing,
+            warn=job.reporter.warn,
+        )
     if mask is not None:
         for name, picks in sets.items():
             good = mask.distances(picks) >= settings.mask_margin
@@ -202,17 +245,11 @@ def limited_sets(
     if mask is not None:
         for name, count in outside.items():
             dropped[name]["outside mask"] = count
-    return kept, dropped
+    return Limited(kept, dropped, mask)
 
 
-def dropped_text(dropped: Mapping[str, int]) -> str:
-    """Return the reasons and numbers in words, empty where nothing fell.
-
-    Parameters
-    ----------
-    dropped : mapping
-        Reason -> number.
-    """
+def _dropped_text(dropped: Mapping[str, int]) -> str:
+    """Return the reasons and numbers in words, empty where nothing fell."""
     words = [f"{count} {reason}" for reason, count in dropped.items() if count]
     return f" (dropped: {', '.join(words)})" if words else ""
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from copick_picker.core.segment.inspection import VolumeFacts, inspect_volume
 from copick_picker.core.segment.volume import LayeredReader, layer_planes
 from copick_picker.errors import CopickPickerError, DataError, SettingsError, UnknownNameError
-from copick_picker.jobs.execution import Reporter
-from copick_picker.project.store import LazyVolume, ProjectStore
-from copick_picker.project.uris import matching, the_one
+from copick_picker.jobs.inputs import Input
+from copick_picker.jobs.job import Job
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.project.store import LazyVolume
 from copick_picker.records.keys import TomogramKey
+from copick_picker.records.runs import RunOutcome
+from copick_picker.settings.job import JobSettings
 from copick_picker.settings.memory import KEPT_BYTES, LAYER_BYTES
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
@@ -79,8 +82,6 @@ class Wanted:
 
     Attributes
     ----------
-    uri : str
-        Tomogram URI.
     voxel_spacing : float or None
         The model's spacing; None where the model does not say.
     contrast : str
@@ -89,38 +90,38 @@ class Wanted:
         What the user says of the tomograms: ``auto``, ``dark`` or ``bright``.
     rescale : bool
         Whether another spacing is resampled.
-    by_name : bool
-        Whether the user asked for the runs by name.
     """
 
-    uri: str
     voxel_spacing: float | None
     contrast: str
     stated_contrast: str
     rescale: bool
-    by_name: bool
 
 
 def inspect_runs(
-    store: ProjectStore, run_names: Sequence[str], wanted: Wanted, *, n_looked_at: int
+    job: Job[JobSettings], tomograms: Input[TomogramKey], wanted: Wanted, *, n_looked_at: int
 ) -> list[Preflight]:
     """Return a pre-flight for every run; nothing raises, a bad run carries its failure.
 
     Parameters
     ----------
-    store : ProjectStore
-        The project.
-    run_names : sequence of str
-        The runs.
+    job : Job
+        The project and its runs.
+    tomograms : Input
+        What the user wants segmented.
     wanted : Wanted
         What the model and the user want.
     n_looked_at : int
         Number of runs, from the first on, whose voxels are looked at.
     """
     checks = []
-    for number, run_name in enumerate(run_names):
+    for number, run_name in enumerate(job.run_names):
         try:
-            check = _inspect_run(store, run_name, wanted, look=number < n_looked_at)
+            key = job.find(tomograms, run_name)
+            if isinstance(key, RunOutcome):
+                check = Preflight(run_name, absent=True)
+            else:
+                check = _inspect_run(job, run_name, key, wanted, look=number < n_looked_at)
         except CopickPickerError as error:
             check = Preflight(run_name, failure=str(error))
         checks.append(check)
@@ -216,14 +217,12 @@ def check_voxels(facts: VolumeFacts, *, run_name: str, key: TomogramKey) -> None
         raise DataError(msg)
 
 
-def _inspect_run(store: ProjectStore, run_name: str, wanted: Wanted, *, look: bool) -> Preflight:
-    keys = store.tomograms(run_name)
-    if not matching(keys, wanted.uri, "tomogram") and not wanted.by_name:
-        return Preflight(run_name, absent=True)
-    key = the_one(keys, wanted.uri, "tomogram", run_name=run_name)
+def _inspect_run(
+    job: Job[JobSettings], run_name: str, key: TomogramKey, wanted: Wanted, *, look: bool
+) -> Preflight:
     doubt = spacing_verdict(key.voxel_spacing, wanted.voxel_spacing, rescale=wanted.rescale)
     doubts = [doubt] if doubt else []
-    volume = store.open_tomogram(run_name, key)
+    volume = job.store.open_tomogram(run_name, key)
     if len(volume.shape) != 3 or 0 in volume.shape:
         msg = f"run {run_name}: {key} has shape {volume.shape}; expected (z, y, x)"
         raise UnknownNameError(msg)

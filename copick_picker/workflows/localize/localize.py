@@ -1,50 +1,26 @@
 """Read a segmentation and its probabilities, find particles, write picks: for every run."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from copick_picker.core.localize import localize as localize_volume
-from copick_picker.core.localize import localize_slabs
-from copick_picker.errors import (
-    CopickPickerError,
-    DataError,
-    SettingsError,
-    UnknownNameError,
-    choices_text,
-)
-from copick_picker.jobs.execution import (
-    Reporter,
-    Summary,
-    check_object_names,
-    named_runs,
-    nothing_to_read,
-    process_runs,
-    select_runs,
-)
-from copick_picker.jobs.opening import open_job
+from copick_picker.core.localize import LabelledSlab, picks_of_slabs
+from copick_picker.errors import DataError, SettingsError, UnknownNameError
+from copick_picker.jobs.inputs import Input
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.copick.volume_writing import FEATURE_CHUNK_CZYX
-from copick_picker.project.store import LazyVolume, ProjectStore, Provenance, Slabs
-from copick_picker.project.uris import check_uri, matching, parse_output, the_one
+from copick_picker.project.store import OutputKey, ProjectStore, Provenance
+from copick_picker.project.uris import feature_query, picks_output
 from copick_picker.records.keys import FeatureKey, SegmentationKey
-from copick_picker.records.points import Localized
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
-from copick_picker.workflows.inputs.masks import (
-    check_mask,
-    load_mask,
-)
-from copick_picker.workflows.localize.outputs import (
-    PicksOutput,
-    PicksSource,
-    object_labels,
-    picks_outcome,
-    show_totals,
-)
-
-logger = logging.getLogger(__name__)
+from copick_picker.workflows.inputs.masks import check_mask, load_mask
+from copick_picker.workflows.inputs.object_labels import object_labels
+from copick_picker.workflows.localize.outputs import PickSets, PicksSource, show_totals
 
 
+@summarised
 def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
     """Make picks of the segmentations of a project and return what became of every run.
 
@@ -60,97 +36,85 @@ def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the project or a setting is wrong, before any run is touched.
     """
-    store = open_job(settings)
-    check_uri(settings.input, "segmentation")
+    job = Job.open("localize", settings, reporter=reporter)
+    segmentations = job.segmentations(settings.input)
     check_mask(settings.mask)
-    output = parse_output(settings.output, "picks")
-    specs = {spec.name: spec for spec in store.objects()}
-    for option in ("objects", "radius", "threshold"):
-        check_object_names(getattr(settings, option), specs, "--" + option)
-    run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
-    if not settings.dry_run:
-        store.check_writable()
-    if run_names and not named_runs(settings.run_names):
-        _check_any(store, run_names, settings.input)
-    job = _Job(settings, store, PicksOutput(settings, store, specs, output), reporter)
-    summary = process_runs("localize", run_names, job.run, reporter=reporter)
+    output = picks_output(settings.output)
+    job.check_objects("objects", "radius", "threshold")
+    if not job.is_named:
+        segmentations.check_any(job.run_names)
+    summary = job.run(_Localization(job, segmentations, PickSets(job, output)))
     totals = show_totals((each.details for each in summary.outcomes), reporter=reporter)
-    summary = replace(summary, figures={"objects": totals})
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
-    return summary
+    return replace(summary, figures={"objects": totals})
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One localization job over runs."""
+class _Localization:
+    """The recipe of ``localize``."""
 
-    settings: LocalizeSettings
-    store: ProjectStore
-    picks: PicksOutput
-    reporter: Reporter
+    job: Job[LocalizeSettings]
+    segmentations: Input[SegmentationKey]
+    picks: PickSets
 
-    def run(self, run_name: str) -> RunOutcome:
-        """Make the picks of one run."""
-        settings, store = self.settings, self.store
-        found = store.segmentations(run_name)
-        if not matching(found, settings.input, "segmentation") and not named_runs(
-            settings.run_names
-        ):
-            return RunOutcome(run_name, "absent", f"no segmentation '{settings.input}'")
-        key = the_one(found, settings.input, "segmentation", run_name=run_name)
-        given = self._input(run_name, key)
-        keys = self.picks.keys(given)
-        record = self.picks.record(run_name, given)
-        standing = self.picks.standing(run_name, keys.values(), record)
-        if len(standing) == len(keys):
-            return RunOutcome(run_name, "skipped", f"{len(keys)} pick sets are complete")
-        if settings.dry_run:
-            return RunOutcome(run_name, "planned", f"{key} -> {choices_text(keys.values())}")
-        labels = self.store.open_segmentation(run_name, key)
+    def plan(self, run_name: str) -> Plan[PicksSource] | RunOutcome:
+        """Return the pick sets that a run gets."""
+        key = self.job.find(self.segmentations, run_name)
+        return (
+            key
+            if isinstance(key, RunOutcome)
+            else self.picks.plan(run_name, self._source(key, run_name))
+        )
+
+    def make(
+        self, run_name: str, plan: Plan[PicksSource], missing: Collection[OutputKey]
+    ) -> RunOutcome:
+        """Find the picks of one run and write them."""
+        settings, store, source = self.job.settings, self.job.store, plan.given
+        spacing = source.key.voxel_spacing
+        shape_zyx = _frame(store, run_name, source)
         mask = load_mask(
             store,
             run_name,
             settings.mask,
-            shape_zyx=labels.shape,
-            spacing=key.voxel_spacing,
-            warn=self.reporter.warn,
+            shape_zyx=shape_zyx,
+            spacing=spacing,
+            warn=self.job.reporter.warn,
         )
-        results = self._localized(run_name, given, labels)
+        rules = settings.rules()
+        found = picks_of_slabs(
+            stored_slabs(store, run_name, source, whole=rules.method != "peaks"),
+            source.targets,
+            shape_zyx=shape_zyx,
+            voxel_spacing=spacing,
+            rules=rules,
+        )
         if mask is not None:
             margin = settings.mask_margin
-            results = {
+            found = {
                 name: mask.without_outer(result, margin_angstrom=margin)
-                for name, result in results.items()
+                for name, result in found.items()
             }
-        is_new = [
-            self.picks.write(run_name, keys[name], result, record, mask)
-            for name, result in results.items()
-            if keys[name] not in standing
-        ]
-        return picks_outcome(run_name, key, results, is_new=any(is_new) or not is_new)
+        return self.picks.write(run_name, plan, missing, found, mask)
 
-    def _input(self, run_name: str, key: SegmentationKey) -> PicksSource:
-        record = self.store.segmentation_provenance(run_name, key)
-        recorded = self.store.segmentation_labels(run_name, key)
-        if self.settings.label is not None:
-            names = self.settings.objects or tuple(self.picks.specs)
-            recorded = dict.fromkeys(names, self.settings.label)
+    def _source(self, key: SegmentationKey, run_name: str) -> PicksSource:
+        settings, store = self.job.settings, self.job.store
+        record = store.segmentation_provenance(run_name, key)
+        recorded = store.segmentation_labels(run_name, key)
+        if settings.label is not None:
+            names = settings.objects or tuple(self.job.specs)
+            recorded = dict.fromkeys(names, settings.label)
         elif recorded is None and not key.is_multilabel:
             recorded = {key.name: 1}
         elif recorded is None:
-            self.reporter.warn(
+            self.job.reporter.warn(
                 f"run {run_name}: {key} does not say what its labels mean; "
                 "taken to be the project's"
             )
         labels = object_labels(
-            recorded,
-            self.picks.specs,
-            object_map=self.settings.object_map,
-            objects=self.settings.objects,
+            recorded, self.job.specs, object_map=settings.object_map, objects=settings.objects
         )
         probabilities = self._probabilities(run_name, key, record)
-        known = dict((record or {}).get("objects", {}))
+        known = {} if record is None else dict(record.get("objects", {}))
         targets = self.picks.targets(labels, known, has_probabilities=probabilities is not None)
         return PicksSource(key, record, targets, probabilities)
 
@@ -158,17 +122,18 @@ class _Job:
         self, run_name: str, key: SegmentationKey, record: Provenance | None
     ) -> FeatureKey | None:
         """Return the key of the class probabilities where they are stored whole."""
-        stated = (record or {}).get("probabilities")
+        store = self.job.store
+        stated = None if record is None else record.get("probabilities")
         if not stated:
-            if self.settings.method == "peaks":
+            if self.job.settings.method == "peaks":
                 msg = (
                     f"run {run_name}: --method peaks needs class probabilities, and {key} has none;"
                     " run segment with --probabilities"
                 )
                 raise SettingsError(msg)
             return None
-        keys = matching(self.store.features(run_name), stated["uri"], "feature")
-        if keys and self.store.feature_provenance(run_name, keys[0]) is not None:
+        keys = feature_query(stated["uri"]).matching(store.features(run_name))
+        if keys and store.feature_provenance(run_name, keys[0]) is not None:
             return keys[0]
         msg = (
             f"run {run_name}: the class probabilities {stated['uri']} of {key} are missing or "
@@ -176,55 +141,43 @@ class _Job:
         )
         raise UnknownNameError(msg)
 
-    def _localized(
-        self, run_name: str, given: PicksSource, labels: LazyVolume
-    ) -> dict[str, Localized]:
-        key, spacing, rules = given.probabilities, given.key.voxel_spacing, self.settings.rules()
-        stored = None if key is None else self.store.open_feature(run_name, key)
-        if rules.method == "peaks" and stored is not None:
-            return localize_slabs(
-                _slabs(stored),
-                given.targets,
-                shape_zyx=_frame(stored, labels),
-                voxel_spacing=spacing,
-                rules=rules,
-            )
-        return localize_volume(
-            labels.read(),
-            None if stored is None else stored.read(),
-            given.targets,
-            voxel_spacing=spacing,
-            rules=rules,
-        )
 
+def stored_slabs(
+    store: ProjectStore, run_name: str, source: PicksSource, *, whole: bool
+) -> Iterator[LabelledSlab]:
+    """Yield the stored labels and class probabilities that picks are made of.
 
-def _slabs(probabilities: LazyVolume) -> Slabs:
-    """Yield stored probabilities (c, z, y, x) in blocks of whole chunks."""
+    Parameters
+    ----------
+    store : ProjectStore
+        The project.
+    run_name : str
+        The run.
+    source : PicksSource
+        Its segmentation.
+    whole : bool
+        Labels and probabilities at once; else probabilities alone, in blocks of whole chunks.
+    """
+    feature = source.probabilities
+    stored = None if feature is None else store.open_feature(run_name, feature)
+    if whole or stored is None:
+        labels = store.open_segmentation(run_name, source.key).read()
+        yield 0, labels, None if stored is None else stored.read()
+        return
     depth = FEATURE_CHUNK_CZYX[1]
-    for z_start in range(0, probabilities.shape[1], depth):
-        yield z_start, probabilities.read(z_start, z_start + depth)
+    for z_start in range(0, stored.shape[1], depth):
+        yield z_start, None, stored.read(z_start, z_start + depth)
 
 
-def _frame(probabilities: LazyVolume, labels: LazyVolume) -> tuple[int, int, int]:
-    """Return the shape (z, y, x) of both volumes."""
-    if probabilities.shape[1:] != labels.shape:
-        msg = (
-            f"segmentation has shape {labels.shape} but probabilities {probabilities.shape}; "
-            "expected the same (z, y, x)"
-        )
-        raise DataError(msg)
-    z, y, x = labels.shape
+def _frame(store: ProjectStore, run_name: str, source: PicksSource) -> tuple[int, int, int]:
+    """Return the shape (z, y, x) of a run's labels, and of its class probabilities."""
+    z, y, x = store.open_segmentation(run_name, source.key).shape
+    if source.probabilities is not None:
+        shape = store.open_feature(run_name, source.probabilities).shape
+        if shape[1:] != (z, y, x):
+            msg = (
+                f"segmentation has shape {(z, y, x)} but probabilities {shape}; "
+                "expected the same (z, y, x)"
+            )
+            raise DataError(msg)
     return z, y, x
-
-
-def _check_any(store: ProjectStore, run_names: Sequence[str], uri: str) -> None:
-    """Raise where no run has the segmentation; a run that cannot be listed fails later."""
-
-    def listing(run_name: str) -> list[SegmentationKey]:
-        try:
-            return store.segmentations(run_name)
-        except CopickPickerError:
-            return []
-
-    if not any(matching(listing(name), uri, "segmentation") for name in run_names):
-        raise nothing_to_read(listing, run_names, uri, "segmentation")

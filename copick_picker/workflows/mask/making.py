@@ -1,6 +1,6 @@
 """Make masks from tomograms and segmentations: for every run, one segmentation of 0 and 1."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,28 +17,18 @@ from copick_picker.core.segment.cleaning import (
     largest_component,
 )
 from copick_picker.core.segment.inspection import inspect_volume
-from copick_picker.errors import CopickPickerError, DataError, SettingsError, choices_text
-from copick_picker.jobs.execution import (
-    Reporter,
-    Summary,
-    named_runs,
-    nothing_to_read,
-    process_runs,
-    select_runs,
-)
-from copick_picker.jobs.opening import open_job
-from copick_picker.jobs.provenance import (
-    MEANWHILE,
-    digest,
-    new_record,
-    same_job_as,
-    standing_keys,
-)
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import check_uri, matching, parse_output, the_one
+from copick_picker.errors import DataError, SettingsError, choices_text
+from copick_picker.jobs.inputs import Input, Key
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.provenance import digest, new_record
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Summary, summarised
+from copick_picker.project.store import OutputKey, ProjectStore, Provenance
+from copick_picker.project.uris import SegmentationOutput, segmentation_output
 from copick_picker.records.keys import SegmentationKey, TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.mask import (
+    DEFAULT_NAME,
     GOLD_LARGEST_INNER,
     GOLD_LARGEST_VOLUME,
     GOLD_LEAST_INNER,
@@ -59,6 +49,7 @@ Maker = Callable[[ProjectStore, str, Source], tuple[BoolVolume, str]]
 _HULLS = {"planes": hulls_of_planes, "volume": hull_of_volume}
 
 
+@summarised
 def make_lamella(settings: LamellaSettings, *, reporter: Reporter) -> Summary:
     """Find the specimen of every tomogram and return what became of every run.
 
@@ -88,6 +79,7 @@ def make_lamella(settings: LamellaSettings, *, reporter: Reporter) -> Summary:
     return _make_masks("mask lamella", settings, make, reporter=reporter)
 
 
+@summarised
 def make_from_labels(settings: FromLabelsSettings, *, reporter: Reporter) -> Summary:
     """Make masks of labels of segmentations and return what became of every run.
 
@@ -121,6 +113,7 @@ def make_from_labels(settings: FromLabelsSettings, *, reporter: Reporter) -> Sum
     return _make_masks("mask from-labels", settings, make, reporter=reporter)
 
 
+@summarised
 def make_exclude_edges(settings: ExcludeEdgesSettings, *, reporter: Reporter) -> Summary:
     """Make masks without the edges of tomograms and return what became of every run.
 
@@ -145,6 +138,7 @@ def make_exclude_edges(settings: ExcludeEdgesSettings, *, reporter: Reporter) ->
     return _make_masks("mask exclude-edges", settings, make, reporter=reporter)
 
 
+@summarised
 def make_gold(settings: GoldSettings, *, reporter: Reporter) -> Summary:
     """Make masks without the gold beads of tomograms and return what became of every run.
 
@@ -179,127 +173,90 @@ def make_gold(settings: GoldSettings, *, reporter: Reporter) -> Summary:
     return _make_masks("mask gold", settings, make, reporter=reporter)
 
 
-def _make_masks(
-    command: str, settings: MaskSettings, make: Maker, *, reporter: Reporter
-) -> Summary:
-    store = open_job(settings)
-    kind = "segmentation" if isinstance(settings, FromLabelsSettings) else "tomogram"
-    check_uri(settings.input, kind)
-    check_mask(settings.within, "--within")
-    parts = parse_output(settings.output, "segmentation")
-    run_names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
-    job = _Job(command, settings, store, make, kind, parts, reporter)
-    if not named_runs(settings.run_names) and not any(job.has_input(name) for name in run_names):
-        raise nothing_to_read(job.listing, run_names, settings.input, kind)
-    if not settings.dry_run:
-        store.check_writable()
-    summary = process_runs(command, run_names, job.run, reporter=reporter)
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
-    return summary
-
-
 @dataclass(frozen=True)
-class _Job:
-    """One kind of mask over runs."""
+class _MaskMaking:
+    """The recipe of the commands that make masks."""
 
-    command: str
-    settings: MaskSettings
-    store: ProjectStore
-    make: Maker
-    kind: str
-    output: dict[str, str]
-    reporter: Reporter
+    job: Job[MaskSettings]
+    find: Callable[[str], Source | RunOutcome]
+    make_mask: Maker
+    output: SegmentationOutput
 
-    def listing(self, run_name: str) -> Sequence[Source]:
-        """Return what a run has that a mask could be made from."""
-        if self.kind == "tomogram":
-            return self.store.tomograms(run_name)
-        return self.store.segmentations(run_name)
+    def plan(self, run_name: str) -> Plan[Source] | RunOutcome:
+        """Return the mask that a run gets."""
+        source = self.find(run_name)
+        if isinstance(source, RunOutcome):
+            return source
+        key = self.output.key(run_name, source.voxel_spacing)
+        records: dict[OutputKey, Provenance] = {key: self._record(run_name, source)}
+        return Plan(source, records, f"{key} is complete", f"{source} -> {key}")
 
-    def matching(self, run_name: str) -> Sequence[Source]:
-        """Return what the input means in a run."""
-        if self.kind == "tomogram":
-            return matching(self.store.tomograms(run_name), self.settings.input, self.kind)
-        return matching(self.store.segmentations(run_name), self.settings.input, self.kind)
-
-    def has_input(self, run_name: str) -> bool:
-        """Return whether there is such an input; a run that cannot be listed fails later."""
-        try:
-            return bool(self.matching(run_name))
-        except CopickPickerError:
-            return False
-
-    def run(self, run_name: str) -> RunOutcome:
-        """Make the mask of one run."""
-        settings = self.settings
-        if not self.matching(run_name) and not named_runs(settings.run_names):
-            return RunOutcome(run_name, "absent", f"no {self.kind} '{settings.input}'")
-        source = self._source(run_name)
-        key = self._key(source)
-        record = self._record(run_name, source)
-        if standing_keys(self.store, run_name, {key: record}, overwrite=settings.overwrite):
-            return RunOutcome(run_name, "skipped", f"{key} is complete")
-        if settings.dry_run:
-            return RunOutcome(run_name, "planned", f"{source} -> {key}")
-        inside, remark = self._made(run_name, source)
-        z, y, x = inside.shape
-        is_new = self.store.write_segmentation(
-            run_name,
-            key,
-            [(0, inside.astype(np.uint8))],
-            shape_zyx=(z, y, x),
-            provenance=record,
-            overwrite=settings.overwrite,
-            replaces=same_job_as(record),
-        )
-        if not is_new:
-            return RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}")
-        share = float(inside.mean())
-        details = {"input": str(source), "output": str(key), "inside_share": share}
-        return RunOutcome(run_name, "done", f"{key}: {share:.1%} inside{remark}", details)
-
-    def _source(self, run_name: str) -> Source:
-        uri = self.settings.input
-        if self.kind == "tomogram":
-            return the_one(self.store.tomograms(run_name), uri, self.kind, run_name=run_name)
-        return the_one(self.store.segmentations(run_name), uri, self.kind, run_name=run_name)
-
-    def _key(self, source: Source) -> SegmentationKey:
-        name, user, session = (
-            default if self.output[part] == "*" else self.output[part]
-            for part, default in (("name", "mask"), ("user_id", "picker"), ("session_id", "1"))
-        )
-        return SegmentationKey(name, user, session, source.voxel_spacing)
-
-    def _record(self, run_name: str, source: Source) -> dict[str, Any]:
-        made_from: dict[str, Any] = {"uri": str(source)}
-        if isinstance(source, SegmentationKey):
-            made_from["record"] = digest(self.store.segmentation_provenance(run_name, source))
-        within = self.settings.within
-        if within is not None:
-            spacing = source.voxel_spacing
-            made_from["within"] = mask_record(self.store, run_name, within, spacing=spacing)
-        settings = self.settings.recorded()
-        return new_record(self.command, input=made_from, settings=settings, labels={})
-
-    def _made(self, run_name: str, source: Source) -> tuple[BoolVolume, str]:
-        inside, remark = self.make(self.store, run_name, source)
-        spacing = source.voxel_spacing
+    def make(self, run_name: str, plan: Plan[Source], missing: Collection[OutputKey]) -> RunOutcome:
+        """Make the mask of one run and write it."""
+        source, job = plan.given, self.job
+        inside, remark = self.make_mask(job.store, run_name, source)
         within = load_mask(
-            self.store,
+            job.store,
             run_name,
-            self.settings.within,
+            job.settings.within,
             shape_zyx=inside.shape,
-            spacing=spacing,
-            warn=self.reporter.warn,
+            spacing=source.voxel_spacing,
+            warn=job.reporter.warn,
         )
         if within is not None:
-            inside = inside & within.on(inside.shape, spacing)
+            inside = inside & within.on(inside.shape, source.voxel_spacing)
         if not inside.any():
             msg = f"run {run_name}: the mask would be empty; nothing is written"
             raise DataError(msg)
-        return inside, remark
+        z, y, x = inside.shape
+        written = [
+            job.write_segmentation(
+                run_name,
+                key,
+                [(0, inside.astype(np.uint8))],
+                shape_zyx=(z, y, x),
+                record=plan.records[key],
+            )
+            for key in missing
+            if isinstance(key, SegmentationKey)
+        ]
+        (key,) = plan.records
+        share = float(inside.mean())
+        details = {"input": str(source), "output": str(key), "inside_share": share}
+        text = f"{key}: {share:.1%} inside{remark}"
+        return job.finished(run_name, written, key, text, details)
+
+    def _record(self, run_name: str, source: Source) -> dict[str, Any]:
+        job, made_from = self.job, dict[str, Any](uri=str(source))
+        if isinstance(source, SegmentationKey):
+            made_from["record"] = digest(job.store.segmentation_provenance(run_name, source))
+        if job.settings.within is not None:
+            made_from["within"] = mask_record(
+                job.store, run_name, job.settings.within, spacing=source.voxel_spacing
+            )
+        settings = job.settings.recorded()
+        return new_record(job.command, input=made_from, settings=settings, labels={})
+
+
+def _make_masks(
+    command: str, settings: MaskSettings, make: Maker, *, reporter: Reporter
+) -> Summary:
+    job = Job.open(command, settings, reporter=reporter)
+    check_mask(settings.within, "--within")
+    output = segmentation_output(settings.output, name=DEFAULT_NAME)
+    find: Callable[[str], Source | RunOutcome]
+    if isinstance(settings, FromLabelsSettings):
+        find = _finder(job, job.segmentations(settings.input))
+    else:
+        find = _finder(job, job.tomograms(settings.input))
+    return job.run(_MaskMaking(job, find, make, output))
+
+
+def _finder(job: Job[MaskSettings], sources: Input[Key]) -> Callable[[str], Key | RunOutcome]:
+    """Return what finds a run's source; raise where no run has any."""
+    if not job.is_named:
+        sources.check_any(job.run_names)
+    return lambda run_name: job.find(sources, run_name)
 
 
 def _values(wanted: Sequence[str], recorded: dict[str, int] | None) -> list[int]:

@@ -15,7 +15,7 @@ from copick_picker.core.models.fingerprint import (
     same_fingerprint,
 )
 from copick_picker.errors import CheckpointError, DataError, choices_text
-from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.folders.checkpoints import (
     read_crop,
     read_model_folder,

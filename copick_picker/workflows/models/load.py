@@ -29,7 +29,7 @@ from copick_picker.project.folders.checkpoints import (
 )
 from copick_picker.project.folders.model_places import is_model_folder
 from copick_picker.settings.cryosiam_model import cryosiam_card
-from copick_picker.settings.model import ModelCard, model_card
+from copick_picker.settings.model import ModelCard, check_alike, model_card
 from copick_picker.settings.octopi_model import octopi_card
 from copick_picker.settings.segment import (
     FITTED_BLENDING,
@@ -41,7 +41,6 @@ from copick_picker.settings.segment import (
 
 _PADDING_OF_HOME = {"octopi": "zero", "picker": "reflect", "cryosiam": "reflect"}
 _LAYOUT_OF_MODE = {"exact": "aligned", "balanced": "tiled", "fast": "interleaved"}
-_SPACING_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +147,7 @@ def load_models(settings: SegmentSettings) -> LoadedModels:
         replace(model.member, network=prepared(model.member.network, device)) for model in models
     )
     if settings.mode == "exact" and cards[0].home == "cryosiam":
-        _check_plain(settings, cards)
+        settings.check_plain(len(cards))
         return LoadedModels(
             members=members,
             cards=cards,
@@ -206,7 +205,7 @@ def load_members(
             f"octopi; models that ship with the package: {choices_text(shipped_models())}"
         )
         raise SettingsError(msg)
-    _check_alike([model.card for model in models])
+    check_alike([model.card for model in models])
     return models
 
 
@@ -316,47 +315,6 @@ def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> Loa
         window_multiple(card.architecture, card.parameters, network),
     )
     return LoadedModel(card, member)
-
-
-def _check_plain(settings: SegmentSettings, cards: Sequence[ModelCard]) -> None:
-    """Raise where CryoSiam's own arithmetic cannot do what the user asks for."""
-    asked = [
-        option
-        for option in ("tta", "tta_set", "overlap", "blending")
-        if getattr(settings, option) is not None
-    ]
-    asked += ["rescale"] if settings.rescale else []
-    if asked or len(cards) > 1:
-        what = f"no {choices_text('--' + name.replace('_', '-') for name in asked)}"
-        msg = (
-            "--mode exact with a model of CryoSiam has its windows and takes "
-            f"{what if asked else 'one model, no ensemble'}; use --mode balanced"
-        )
-        raise SettingsError(msg)
-
-
-def _check_alike(cards: Sequence[ModelCard]) -> None:
-    first = cards[0]
-    for card in cards[1:]:
-        both = f"models '{first.name}' and '{card.name}' cannot be averaged"
-        if card.channel_names != first.channel_names or card.channel_count != first.channel_count:
-            msg = f"{both}: their channels are {first.channel_names} and {card.channel_names}"
-            raise SettingsError(msg)
-        if card.scaling != first.scaling:
-            msg = f"{both}: they scale their input differently"
-            raise SettingsError(msg)
-        if card.contrast != first.contrast:
-            msg = f"{both}: trained on {first.contrast} and on {card.contrast} protein"
-            raise SettingsError(msg)
-    stated = [card for card in cards if card.voxel_spacing_angstrom is not None]
-    for card in stated[1:]:
-        wanted, got = stated[0].voxel_spacing_angstrom or 0.0, card.voxel_spacing_angstrom or 0.0
-        if abs(got - wanted) > _SPACING_TOLERANCE * wanted:
-            msg = (
-                f"models '{stated[0].name}' and '{card.name}' cannot be averaged: trained at "
-                f"{wanted:g} and {got:g} Angstrom a voxel"
-            )
-            raise SettingsError(msg)
 
 
 def _engine_options(settings: SegmentSettings, card: ModelCard) -> EngineOptions:

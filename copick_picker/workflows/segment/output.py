@@ -10,45 +10,61 @@ import numpy.typing as npt
 from copick_picker.core.masks.grids import BoolVolume
 from copick_picker.core.segment.results import Slab, WindowCounts
 from copick_picker.core.segment.volume import PlaneReader, VolumeStatistics
+from copick_picker.jobs.job import Plan
 from copick_picker.jobs.slab_writer import SlabWriter
+from copick_picker.project.store import OutputKey
 from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import Localized
-from copick_picker.workflows.segment.peaks import PeakFinder, PlannedPicks
+from copick_picker.workflows.localize.outputs import PicksSource
+from copick_picker.workflows.segment.picks import PicksSink
 
 Table = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 @dataclass(frozen=True, eq=False)
 class RunInput:
-    """A run, ready to be segmented; ``is_kept`` says that its segmentation stands already."""
+    """A run, ready to be segmented.
+
+    ``is_kept`` says that its segmentation stands already; ``picks`` are the pick sets that it gets
+    and those of them that are missing.
+    """
 
     run_name: str
     tomogram: TomogramKey
     volume: PlaneReader
-    statistics: VolumeStatistics | None
-    mask: BoolVolume | None
     key: SegmentationKey
     feature: FeatureKey | None
     record: dict[str, Any]
     is_kept: bool
-    picks: PlannedPicks | None
+    picks: tuple[Plan[PicksSource], set[OutputKey]] | None
+    statistics: VolumeStatistics | None = None
+    mask: BoolVolume | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether all that its picks are made of is stored, so that nothing is computed."""
+        if not self.is_kept or self.picks is None:
+            return False
+        targets = self.picks[0].given.targets
+        return self.feature is not None or all(target.channel is None for target in targets)
 
 
 @dataclass(frozen=True, eq=False)
 class Writers:
-    """What writes labels and probabilities, and looks for peaks; each where asked for."""
+    """What writes labels and probabilities, and makes picks of them; each where asked for."""
 
     labels: SlabWriter | None = None
     shares: SlabWriter | None = None
-    peaks: PeakFinder | None = None
+    picks: PicksSink | None = None
 
     def put(self, z_start: int, labels: npt.NDArray[Any], shares: npt.NDArray[Any] | None) -> None:
         """Hand over some planes."""
         if self.labels is not None:
             self.labels.put(z_start, labels)
-        for each in (self.shares, self.peaks):
-            if each is not None and shares is not None:
-                each.put(z_start, shares)
+        if self.shares is not None and shares is not None:
+            self.shares.put(z_start, shares)
+        if self.picks is not None:
+            self.picks.put(z_start, labels, shares)
 
     def finish(self) -> tuple[dict[str, Localized], bool]:
         """Wait until all is written, the segmentation last: its record says that all is there.
@@ -56,22 +72,22 @@ class Writers:
         Returns
         -------
         dict of str to Localized
-            Object name -> its peaks, where they were looked for.
+            Object name -> its picks, where they were looked for.
         bool
             False where another process has finished all of it in the meantime.
         """
         try:
-            found = {} if self.peaks is None else self.peaks.result()
             volumes = [each for each in (self.shares, self.labels) if each is not None]
             is_new = [each.finish() for each in volumes]
+            found = {} if self.picks is None else self.picks.result()
         except BaseException:
             self.stop()
             raise
         return found, any(is_new) or not is_new
 
     def stop(self) -> None:
-        """Leave nothing of what was written."""
-        for each in (self.labels, self.shares, self.peaks):
+        """Leave nothing of what was not finished."""
+        for each in (self.labels, self.shares, self.picks):
             if each is not None:
                 each.stop()
 
@@ -83,8 +99,8 @@ class RunOutput:
     ----------
     given : RunInput
         The run.
-    windows : WindowCounts
-        Of its windows.
+    windows : WindowCounts or None
+        Of its windows; None where nothing is computed.
     writers : Writers
         Where results go.
     table : numpy.ndarray, shape (c,)
@@ -92,7 +108,7 @@ class RunOutput:
     """
 
     def __init__(
-        self, given: RunInput, windows: WindowCounts, writers: Writers, table: Table
+        self, given: RunInput, windows: WindowCounts | None, writers: Writers, table: Table
     ) -> None:
         self.given = given
         self.windows = windows
@@ -106,11 +122,11 @@ class RunOutput:
         self._writers.put(slab.z_start, self._table[slab.labels], slab.probabilities)
 
     def finish(self) -> tuple[dict[str, Localized], bool]:
-        """Wait until all is written and return the peaks by object, and whether this wrote it."""
+        """Wait until all is written and return the picks by object, and whether this wrote it."""
         return self._writers.finish()
 
     def stop(self) -> None:
-        """Leave nothing of what was written."""
+        """Leave nothing of what was not finished."""
         self._writers.stop()
 
     def shares(self, channels: Mapping[str, int]) -> dict[str, float]:

@@ -1,71 +1,201 @@
-"""Picks at once: what ``segment --picks`` does when all runs are segmented."""
+"""The picks of ``segment --picks``: made from the same slabs that are written."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from copick_picker.jobs.execution import Reporter, Summary
-from copick_picker.records.runs import RunOutcome
+import numpy.typing as npt
+
+from copick_picker.core.localize import LabelledSlab, picks_of_slabs
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
+from copick_picker.project.store import Slabs
+from copick_picker.project.uris import picks_output
+from copick_picker.records.keys import FeatureKey, SegmentationKey
+from copick_picker.records.points import Localized
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
-from copick_picker.workflows.localize.localize import localize
-from copick_picker.workflows.localize.outputs import outcome_with_picks, show_totals
+from copick_picker.workflows.inputs.object_labels import object_labels
+from copick_picker.workflows.localize.outputs import PickSets, PicksSource
+
+RADIUS_ADVICE = (
+    "set it in the project's configuration, or run segment without --picks, "
+    "then localize with --radius {name}=ANGSTROM"
+)
 
 
-def with_picks(summary: Summary, settings: SegmentSettings, *, reporter: Reporter) -> Summary:
-    """Return the summary of ``segment`` joined with that of ``localize`` on its results.
+@dataclass(frozen=True)
+class SegmentPicks:
+    """The picks of a segmentation job.
 
-    The runs whose segmentation stands are localized with the default settings of ``localize``; a
-    run that fails there counts as failed. Peaks were found while the runs were segmented: of those
-    only the numbers are added up.
+    Attributes
+    ----------
+    sets : PickSets
+        Where they go, and how they are made: with the default settings of ``localize``.
+    labels : mapping
+        Object name -> label, of what is looked for.
+    """
+
+    sets: PickSets
+    labels: Mapping[str, int]
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether picks are made of the probabilities alone, a few planes at a time."""
+        return self.sets.job.settings.method == "peaks"
+
+    def plan(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        record: Mapping[str, Any],
+        feature: FeatureKey | None,
+    ) -> Plan[PicksSource]:
+        """Return the pick sets that a run gets.
+
+        Parameters
+        ----------
+        run_name : str
+            The run.
+        key : SegmentationKey
+            Its segmentation.
+        record : mapping
+            The record that the segmentation has, or will have.
+        feature : FeatureKey or None
+            Where its probabilities are stored, if they are.
+        """
+        has_probabilities = self.is_streamed or feature is not None
+        targets = self.sets.targets(
+            self.labels, record["objects"], has_probabilities=has_probabilities
+        )
+        return self.sets.plan(run_name, PicksSource(key, record, targets, feature))
+
+    def sink(
+        self,
+        source: PicksSource,
+        shape_zyx: tuple[int, int, int],
+        *,
+        job: SlabWriters,
+    ) -> "PicksSink":
+        """Return what takes a run's slabs while they are computed.
+
+        Parameters
+        ----------
+        source : PicksSource
+            What the picks are made of.
+        shape_zyx : tuple of int
+            Shape of the tomogram.
+        job : SlabWriters
+            What is stopped with the job.
+        """
+        return PicksSink(self, source, shape_zyx, job=job)
+
+
+def segment_picks(job: Job[SegmentSettings], labels: Mapping[str, int]) -> SegmentPicks | None:
+    """Return the picks that a segmentation job makes; None where it makes none.
+
+    What would fail for any picks that are asked for is told here, before any run is touched.
 
     Parameters
     ----------
-    summary : Summary
-        What ``segment`` did.
-    settings : SegmentSettings
-        Its settings; ``picks`` is the URI of the picks.
-    reporter : Reporter
-        Where progress goes.
+    job : Job
+        The segmentation job.
+    labels : mapping
+        Project's object name -> label, of all that is segmented.
+
+    Raises
+    ------
+    SettingsError
+        If the URI of the picks is wrong or an object has no radius.
     """
-    if settings.picks is None or settings.dry_run:
-        return summary
-    if settings.picks_method == "peaks":
-        details = (each.details.get("picks", {}) for each in summary.outcomes)
-        totals = show_totals(details, reporter=reporter)
-        return replace(summary, figures=summary.figures | {"picks": totals})
-    stands = [each.run_name for each in summary.outcomes if each.status in ("done", "skipped")]
-    if not stands:
-        return summary
-    picked = localize(
-        LocalizeSettings(
-            config=settings.config,
-            run_names=tuple(stands),
-            objects=settings.objects,
-            overwrite=settings.overwrite,
-            input=settings.output,
-            output=settings.picks,
-        ),
-        reporter=reporter,
+    settings = job.settings
+    if settings.picks is None:
+        return None
+    chosen = LocalizeSettings(
+        config=settings.config,
+        objects=settings.objects,
+        overwrite=settings.overwrite,
+        dry_run=settings.dry_run,
+        input=settings.output,
+        output=settings.picks,
+        method=settings.picks_method,
     )
-    return replace(
-        summary,
-        outcomes=_joined(summary.outcomes, picked.outcomes),
-        seconds=summary.seconds + picked.seconds,
-        figures=summary.figures | {"picks": picked.figures["objects"]},
-    )
+    localization = Job("localize", chosen, job.reporter, job.store, job.run_names)
+    sets = PickSets(localization, picks_output(settings.picks), RADIUS_ADVICE)
+    sought = object_labels(labels, job.specs, object_map={}, objects=settings.objects)
+    for target in sets.targets(sought, {}, has_probabilities=False):
+        sets.output.key(target.object_name)
+    return SegmentPicks(sets, sought)
 
 
-def _joined(
-    segmented: Sequence[RunOutcome], localized: Sequence[RunOutcome]
-) -> tuple[RunOutcome, ...]:
-    """Return one outcome a run: of its picks where there are any, else of its segmentation."""
-    by_name = {outcome.run_name: outcome for outcome in localized}
-    joined = []
-    for outcome in segmented:
-        picks = by_name.get(outcome.run_name)
-        if picks is None:
-            joined.append(outcome)
-            continue
-        status = outcome.status if picks.status == "skipped" else picks.status
-        joined.append(replace(outcome_with_picks(outcome, picks), status=status))
-    return tuple(joined)
+class PicksSink:
+    """Takes the slabs of a run and makes picks of them, in a thread of its own.
+
+    At most one slab waits. ``peaks`` keeps the planes that a peak still needs; the other methods
+    keep the labels of the run, and its probabilities where these are stored too.
+
+    Parameters
+    ----------
+    picks : SegmentPicks
+        How the picks are made.
+    source : PicksSource
+        What they are made of.
+    shape_zyx : tuple of int
+        Shape of the volume.
+    job : SlabWriters
+        What is stopped with the job.
+    """
+
+    def __init__(
+        self,
+        picks: SegmentPicks,
+        source: PicksSource,
+        shape_zyx: tuple[int, int, int],
+        *,
+        job: SlabWriters,
+    ) -> None:
+        self._found: dict[str, Localized] = {}
+        self._takes_labels = not picks.is_streamed
+        self._takes_shares = picks.is_streamed or source.probabilities is not None
+        self._shares: dict[int, npt.NDArray[Any]] = {}
+
+        def find(slabs: Slabs) -> None:
+            self._found = picks_of_slabs(
+                self._labelled(slabs),
+                source.targets,
+                shape_zyx=shape_zyx,
+                voxel_spacing=source.key.voxel_spacing,
+                rules=picks.sets.job.settings.rules(),
+            )
+
+        self._thread = SlabWriter(find, waiting_bytes=0, job=job)
+
+    def put(self, z_start: int, labels: npt.NDArray[Any], shares: npt.NDArray[Any] | None) -> None:
+        """Hand over the next planes; they must not be changed any more.
+
+        Parameters
+        ----------
+        z_start : int
+            First plane.
+        labels : numpy.ndarray, shape (k, y, x), integer
+            Labels of the project.
+        shares : numpy.ndarray, shape (c, k, y, x), float16, or None
+            Class probabilities.
+        """
+        if self._takes_shares and shares is not None:
+            self._shares[z_start] = shares
+        self._thread.put(z_start, labels)
+
+    def result(self) -> dict[str, Localized]:
+        """Return object name -> picks, when all planes were handed over."""
+        self._thread.finish()
+        return self._found
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._thread.stop()
+
+    def _labelled(self, slabs: Slabs) -> Iterator[LabelledSlab]:
+        for z_start, labels in slabs:
+            shares = self._shares.pop(z_start, None)
+            yield z_start, labels if self._takes_labels else None, shares

@@ -7,67 +7,58 @@ from typing import Any
 
 import numpy as np
 
+from copick_picker.core.localize import picks_of_slabs
 from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.segment.inspection import inspect_volume
-from copick_picker.core.segment.resampling import resample
-from copick_picker.core.segment.results import (
-    SegmentedVolume,
-    Slab,
-    Stream,
-    masked_volume,
-    whole_volume,
-)
-from copick_picker.errors import SettingsError
-from copick_picker.jobs.execution import Reporter
-from copick_picker.jobs.provenance import MEANWHILE, new_record, same_job_as, standing_keys
+from copick_picker.core.segment.resampling import resample, resampled_result
+from copick_picker.core.segment.results import Slab, Stream, masked_volume, whole_volume
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.outputs import MEANWHILE
+from copick_picker.jobs.provenance import new_record
 from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
-from copick_picker.project.store import OutputKey, ProjectStore
+from copick_picker.project.store import OutputKey, Provenance
+from copick_picker.project.uris import SegmentationOutput
 from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight, check_voxels, in_layers
-from copick_picker.workflows.localize.outputs import outcome_with_picks
+from copick_picker.workflows.localize.localize import stored_slabs
+from copick_picker.workflows.localize.outputs import PicksSource
 from copick_picker.workflows.models.load import LoadedModels
 from copick_picker.workflows.models.run import model_slabs
 from copick_picker.workflows.segment.output import RunInput, RunOutput, Table, Writers
-from copick_picker.workflows.segment.peaks import SegmentPeaks
+from copick_picker.workflows.segment.picks import SegmentPicks
 
 
 @dataclass(frozen=True)
-class SegmentJob:
-    """One segmentation job over the runs of a project, in the stages of ``runs.Stages``.
+class Segmentation:
+    """What is done with each run, in the stages of :class:`copick_picker.jobs.execution.Stages`.
 
     Attributes
     ----------
-    settings : SegmentSettings
+    job : Job
         What to do.
-    store : ProjectStore
-        The project.
     models : LoadedModels
         A model or an ensemble.
     labels : mapping
         Project's object name -> label.
-    output : mapping
-        Parts of the output's URI.
+    output : SegmentationOutput
+        Where segmentations go.
     checks : mapping
         Run name -> what is known of it before the work.
-    reporter : Reporter
-        Where warnings go.
-    peaks : SegmentPeaks or None
-        Picks that are found while the runs are segmented.
+    picks : SegmentPicks or None
+        Picks that are made while the runs are segmented.
     writers : SlabWriters
         Whatever is being written.
     """
 
-    settings: SegmentSettings
-    store: ProjectStore
+    job: Job[SegmentSettings]
     models: LoadedModels
     labels: Mapping[str, int]
-    output: Mapping[str, str]
+    output: SegmentationOutput
     checks: Mapping[str, Preflight]
-    reporter: Reporter
-    peaks: SegmentPeaks | None = None
+    picks: SegmentPicks | None = None
     writers: SlabWriters = field(default_factory=SlabWriters)
 
     def run(self, run_name: str) -> RunOutcome:
@@ -79,46 +70,38 @@ class SegmentJob:
             self.stop()
             raise
 
-    def read(self, run_name: str) -> "RunInput | RunOutcome":
+    def read(self, run_name: str) -> RunInput | RunOutcome:
         """Return a run's tomogram and mask, ready to be computed; or why there is nothing to do."""
-        check = self.checks[run_name]
+        settings, store, check = self.job.settings, self.job.store, self.checks[run_name]
         if check.absent:
-            return RunOutcome(run_name, "absent", f"no tomogram '{self.settings.input}'")
+            return RunOutcome(run_name, "absent", f"no tomogram '{settings.input}'")
         tomogram = check.key
         if check.failure or tomogram is None:
             return RunOutcome(run_name, "failed", check.failure)
-        key = self._segmentation_key(run_name, tomogram)
-        feature = self._feature_key(tomogram) if self.settings.probabilities else None
+        key = self.output.key(run_name, tomogram.voxel_spacing)
+        feature = self._feature_key(tomogram) if settings.probabilities else None
         record = self._record(run_name, tomogram, feature)
-        is_kept = self._stands(run_name, key, feature, record)
-        picks = None
-        if self.peaks is not None:
-            stored = self.store.segmentation_provenance(run_name, key) if is_kept else None
-            picks = self.peaks.planned(run_name, key, stored or record, feature)
-        if is_kept and (picks is None or picks.complete):
+        outputs: tuple[OutputKey, ...] = (key,) if feature is None else (key, feature)
+        is_kept = len(self.job.standing(run_name, dict.fromkeys(outputs, record))) == len(outputs)
+        picks = self._picks(run_name, key, feature, record, is_kept=is_kept)
+        if is_kept and not (picks and picks[1]):
             return RunOutcome(run_name, "skipped", f"{key} is complete")
-        if self.settings.dry_run:
+        if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{tomogram} -> {key}")
-        volume = in_layers(self.store.open_tomogram(run_name, tomogram))
+        volume = in_layers(store.open_tomogram(run_name, tomogram))
+        given = RunInput(run_name, tomogram, volume, key, feature, record, is_kept, picks)
+        if given.is_stored:
+            return given
         facts = check.facts or inspect_volume(volume, smoothing_voxels=None)
         check_voxels(facts, run_name=run_name, key=tomogram)
         volume.read(0, 1)
         mask = self._mask(run_name, tomogram, volume.shape)
-        return RunInput(
-            run_name,
-            tomogram,
-            volume,
-            facts.statistics,
-            mask,
-            key,
-            feature,
-            record,
-            is_kept,
-            picks,
-        )
+        return replace(given, statistics=facts.statistics, mask=mask)
 
-    def compute(self, given: "RunInput") -> "RunOutput":
+    def compute(self, given: RunInput) -> RunOutput:
         """Segment a tomogram; its planes are written as they are finished."""
+        if given.is_stored:
+            return RunOutput(given, None, Writers(), self._table())
         factor = self._factor(given.tomogram.voxel_spacing)
         slabs = self._slabs(given) if factor == 1.0 else self._rescaled(given, factor)
         output = RunOutput(given, slabs.windows, self._writers(given), self._table())
@@ -130,67 +113,95 @@ class SegmentJob:
             raise
         return output
 
-    def finish(self, made: "RunOutput") -> RunOutcome:
+    def finish(self, made: RunOutput) -> RunOutcome:
         """Wait until a run's results are written and say what they are."""
+        given = made.given
         found, is_new = made.finish()
-        key, shares = made.given.key, made.shares(self._kept_channels())
-        text = ", ".join(f"{name} {share:.2%}" for name, share in shares.items())
-        details = {"input": str(made.given.tomogram), "output": str(key), "volume_share": shares}
-        windows = made.windows
-        if windows.outside or windows.constant or made.given.mask is not None:
-            skipped = windows.outside + windows.constant
-            details["windows"] = {"all": windows.planned, "skipped": skipped} | asdict(windows)
-            text += f"; {skipped} of {windows.planned} windows skipped"
-        run_name, picks = made.given.run_name, made.given.picks
-        outcome = RunOutcome(run_name, "done", f"{key}: {text}", details)
-        if not is_new:
-            outcome = RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}", details)
-        if self.peaks is None or picks is None:
+        if given.is_stored:
+            outcome = RunOutcome(given.run_name, "skipped", f"{given.key} is complete")
+        else:
+            outcome = self._segmented(made, is_new=is_new)
+        if self.picks is None or given.picks is None:
             return outcome
-        picked = self.peaks.write(run_name, picks, found)
+        plan, missing = given.picks
+        if given.is_stored:
+            z, y, x = given.volume.shape
+            sets = self.picks.sets
+            found = picks_of_slabs(
+                stored_slabs(
+                    self.job.store, given.run_name, plan.given, whole=not self.picks.is_streamed
+                ),
+                plan.given.targets,
+                shape_zyx=(z, y, x),
+                voxel_spacing=given.key.voxel_spacing,
+                rules=sets.job.settings.rules(),
+            )
+        picked = self.picks.sets.write(given.run_name, plan, missing, found, None)
         status = outcome.status if picked.status == "skipped" else picked.status
-        return replace(outcome_with_picks(outcome, picked), status=status)
+        message = f"{outcome.message}; picks: {picked.message}"
+        details = {**outcome.details, "picks": dict(picked.details)}
+        return RunOutcome(given.run_name, status, message, details)
 
     def stop(self) -> None:
         """Leave nothing of what is being written."""
         self.writers.stop()
 
-    def _segmentation_key(self, run_name: str, tomogram: TomogramKey) -> SegmentationKey:
-        spacing, given = tomogram.voxel_spacing, self.output["voxel_spacing"]
-        if given != "*" and round(float(given), 3) != round(spacing, 3):
-            msg = (
-                f"run {run_name}: the output's spacing is {given}, the tomogram's "
-                f"{spacing:g}; leave it out"
-            )
-            raise SettingsError(msg)
-        return SegmentationKey(
-            self.output["name"], self.output["user_id"], self.output["session_id"], spacing
-        )
+    def _segmented(self, made: RunOutput, *, is_new: bool) -> RunOutcome:
+        """Return the outcome of a run's segmentation."""
+        given, shares = made.given, made.shares(self._kept_channels())
+        text = ", ".join(f"{name} {share:.2%}" for name, share in shares.items())
+        details: dict[str, Any] = {
+            "input": str(given.tomogram),
+            "output": str(given.key),
+            "volume_share": shares,
+        }
+        windows = made.windows
+        if windows is not None and (windows.outside or windows.constant or given.mask is not None):
+            skipped = windows.outside + windows.constant
+            details["windows"] = {"all": windows.planned, "skipped": skipped} | asdict(windows)
+            text += f"; {skipped} of {windows.planned} windows skipped"
+        if not is_new:
+            return RunOutcome(given.run_name, "skipped", f"{given.key} {MEANWHILE}", details)
+        return RunOutcome(given.run_name, "done", f"{given.key}: {text}", details)
+
+    def _picks(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        feature: FeatureKey | None,
+        record: Provenance,
+        *,
+        is_kept: bool,
+    ) -> tuple[Plan[PicksSource], set[OutputKey]] | None:
+        """Return the pick sets that a run gets, and those of them that are missing."""
+        if self.picks is None:
+            return None
+        stored = self.job.store.segmentation_provenance(run_name, key) if is_kept else None
+        plan = self.picks.plan(run_name, key, stored or record, feature)
+        standing = self.picks.sets.job.standing(run_name, plan.records)
+        return plan, plan.records.keys() - standing
 
     def _feature_key(self, tomogram: TomogramKey) -> FeatureKey:
-        parts = (self.output["name"], self.output["user_id"], self.output["session_id"])
-        return FeatureKey(
-            tomogram.tomogram_type,
-            tomogram.voxel_spacing,
-            "-".join((*parts, "probabilities")),
-        )
+        out = self.output
+        kind = f"{out.name}-{out.user_id}-{out.session_id}-probabilities"
+        return FeatureKey(tomogram.tomogram_type, tomogram.voxel_spacing, kind)
 
     def _record(
         self, run_name: str, tomogram: TomogramKey, feature: FeatureKey | None
     ) -> dict[str, Any]:
+        settings, models = self.job.settings, self.models
         probabilities = None
         if feature is not None:
             probabilities = {"uri": str(feature), "channels": self._channel_names()}
         masked: dict[str, Any] = {}
-        if self.settings.mask is not None:
+        if settings.mask is not None:
             spacing = tomogram.voxel_spacing
-            found = mask_record(self.store, run_name, self.settings.mask, spacing=spacing)
-            masked["mask"] = found
+            masked["mask"] = mask_record(self.job.store, run_name, settings.mask, spacing=spacing)
         return new_record(
             "segment",
             input=str(tomogram),
-            models=self.models.records,
-            settings=self.settings.recorded() | self.models.choices | masked,
+            models=models.records,
+            settings=settings.recorded() | models.choices | masked,
             labels=dict(self.labels),
             objects=self._objects(),
             flipped=self._flip(),
@@ -218,32 +229,20 @@ class SegmentJob:
     def _kept_channels(self) -> dict[str, int]:
         """Return project's object name -> channel."""
         renamed = {
-            self.settings.object_map.get(name, name): channel
+            self.job.settings.object_map.get(name, name): channel
             for name, channel in self.models.channels.items()
         }
         return {name: channel for name, channel in renamed.items() if name in self.labels}
 
-    def _stands(
-        self,
-        run_name: str,
-        key: SegmentationKey,
-        feature: FeatureKey | None,
-        record: dict[str, Any],
-    ) -> bool:
-        """Return whether every output stands; raise where something else stands in its place."""
-        outputs: tuple[OutputKey, ...] = (key,) if feature is None else (key, feature)
-        records = dict.fromkeys(outputs, record)
-        found = standing_keys(self.store, run_name, records, overwrite=self.settings.overwrite)
-        return len(found) == len(outputs)
-
     def _has_probabilities(self) -> bool:
-        return self.settings.probabilities or self.peaks is not None
+        is_streamed = self.picks is not None and self.picks.is_streamed
+        return self.job.settings.probabilities or is_streamed
 
     def _flip(self) -> bool:
-        stated = self.settings.contrast
+        stated = self.job.settings.contrast
         return stated not in ("auto", self.models.contrast)
 
-    def _slabs(self, given: "RunInput") -> Stream[Slab]:
+    def _slabs(self, given: RunInput) -> Stream[Slab]:
         return model_slabs(
             given.volume,
             self.models,
@@ -253,7 +252,7 @@ class SegmentJob:
             statistics=given.statistics,
         )
 
-    def _rescaled(self, given: "RunInput", factor: float) -> Stream[Slab]:
+    def _rescaled(self, given: RunInput, factor: float) -> Stream[Slab]:
         """Return the result at the models' spacing, resampled to the tomogram's: all at once."""
         volume = resample(given.volume.read(), factor=factor)
         inner = None
@@ -262,7 +261,8 @@ class SegmentJob:
         slabs = model_slabs(
             volume, self.models, inverted=self._flip(), probabilities=True, mask_zyx=inner
         )
-        result = _at_shape(whole_volume(slabs), 1 / factor, given.volume.shape)
+        z, y, x = given.volume.shape
+        result = resampled_result(whole_volume(slabs), factor=1 / factor, shape_zyx=(z, y, x))
         if given.mask is not None:
             result = masked_volume(result, given.mask)
         kept = result.probabilities if self._has_probabilities() else None
@@ -274,18 +274,18 @@ class SegmentJob:
         """Return the run's mask on the grid of its tomogram."""
         spacing = tomogram.voxel_spacing
         mask = load_mask(
-            self.store,
+            self.job.store,
             run_name,
-            self.settings.mask,
+            self.job.settings.mask,
             shape_zyx=shape_zyx,
             spacing=spacing,
-            warn=self.reporter.warn,
+            warn=self.job.reporter.warn,
         )
         return None if mask is None else mask.on(shape_zyx, spacing)
 
     def _factor(self, spacing: float) -> float:
         wanted = self.models.voxel_spacing
-        if not self.settings.rescale or wanted is None:
+        if not self.job.settings.rescale or wanted is None:
             return 1.0
         return 1.0 if abs(spacing - wanted) / wanted <= SPACING_SILENT else wanted / spacing
 
@@ -296,49 +296,22 @@ class SegmentJob:
             table[channel] = self.labels[name]
         return table.astype(np.uint8) if table.max(initial=0) < 256 else table
 
-    def _writers(self, given: "RunInput") -> "Writers":
-        run_name, key, feature = given.run_name, given.key, given.feature
+    def _writers(self, given: RunInput) -> Writers:
+        job, run_name, record = self.job, given.run_name, given.record
         z, y, x = given.volume.shape
-        peaks = None
-        if self.peaks is not None and given.picks is not None:
-            peaks = self.peaks.finder(
-                given.picks, (z, y, x), given.tomogram.voxel_spacing, job=self.writers
-            )
+        sink = None
+        if self.picks is not None and given.picks is not None:
+            sink = self.picks.sink(given.picks[0].given, (z, y, x), job=self.writers)
         if given.is_kept:
-            return Writers(peaks=peaks)
-        labels = partial(
-            self.store.write_segmentation,
-            run_name,
-            key,
-            shape_zyx=(z, y, x),
-            provenance=given.record,
-            overwrite=self.settings.overwrite,
-            replaces=same_job_as(given.record),
+            return Writers(picks=sink)
+        write = partial(
+            job.write_segmentation, run_name, given.key, shape_zyx=(z, y, x), record=record
         )
-        if feature is None:
-            return Writers(SlabWriter(labels, job=self.writers), peaks=peaks)
-        shares = partial(
-            self.store.write_feature,
-            run_name,
-            feature,
-            shape_czyx=(self.models.n_channels, z, y, x),
-            provenance=given.record,
-            overwrite=self.settings.overwrite,
-            replaces=same_job_as(given.record),
-        )
-        return Writers(
-            SlabWriter(labels, job=self.writers), SlabWriter(shares, job=self.writers), peaks
-        )
-
-
-def _at_shape(
-    result: SegmentedVolume, factor: float, shape_zyx: tuple[int, ...]
-) -> SegmentedVolume:
-    """Return probabilities resampled to another grid, and the labels that follow from them."""
-    z, y, x = shape_zyx
-    channels = () if result.probabilities is None else result.probabilities
-    probabilities = np.stack(
-        [resample(channel, factor=factor, shape_zyx=(z, y, x)) for channel in channels]
-    )
-    labels = probabilities.argmax(axis=0).astype(np.uint8)
-    return SegmentedVolume(labels, probabilities.astype(np.float16))
+        labels, shares = SlabWriter(write, job=self.writers), None
+        if given.feature is not None:
+            shape = (self.models.n_channels, z, y, x)
+            write = partial(
+                job.write_feature, run_name, given.feature, shape_czyx=shape, record=record
+            )
+            shares = SlabWriter(write, job=self.writers)
+        return Writers(labels, shares, sink)

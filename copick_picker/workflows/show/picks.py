@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.evaluate.run_match import match_run
-from copick_picker.project.store import ProjectStore
+from copick_picker.jobs.job import Job
+from copick_picker.project.copick.alignments import check_alignments
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import RunObjectMatch
@@ -15,7 +16,6 @@ from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.view import ViewSettings
 from copick_picker.workflows.evaluate.evaluate import scoring_rules
 from copick_picker.workflows.evaluate.objects import scored_objects
-from copick_picker.workflows.inputs.alignments import check_alignments
 from copick_picker.workflows.inputs.pick_sets import sets_of_run
 
 _RADIUS_VOXELS = 5.0
@@ -23,11 +23,7 @@ _RADIUS_VOXELS = 5.0
 
 
 def marks_of_run(
-    store: ProjectStore,
-    run_name: str,
-    settings: ViewSettings,
-    specs: Mapping[str, ObjectSpec],
-    voxel_spacing: float,
+    job: Job[ViewSettings], run_name: str, voxel_spacing: float
 ) -> tuple[list[Marks], list[str]]:
     """Return what is drawn for a run, and what is to be said about it.
 
@@ -36,14 +32,10 @@ def marks_of_run(
 
     Parameters
     ----------
-    store : ProjectStore
-        The project.
+    job : Job
+        Its settings say which picks, and how they are matched.
     run_name : str
         The run.
-    settings : ViewSettings
-        Which picks, and how they are matched.
-    specs : mapping
-        The project's objects by name.
     voxel_spacing : float
         Edge of a voxel in Angstrom.
 
@@ -52,9 +44,10 @@ def marks_of_run(
     CopickPickerError
         If picks cannot be read, or an object with reference picks has no radius for the tolerance.
     """
+    settings, specs = job.settings, job.specs
     notes: list[str] = []
-    reference = _sets(store, run_name, settings.reference, settings)
-    candidate = _sets(store, run_name, settings.candidate, settings)
+    reference = _sets(job, run_name, settings.reference)
+    candidate = _sets(job, run_name, settings.candidate)
     candidate = {
         name: picks.chosen(picks.scores >= settings.min_score.get(name, -np.inf))
         for name, picks in candidate.items()
@@ -88,15 +81,13 @@ def marks_of_run(
     return [entry for entry in marks if len(entry)], notes
 
 
-def _sets(
-    store: ProjectStore, run_name: str, uri: str | None, settings: ViewSettings
-) -> dict[str, PickSet]:
+def _sets(job: Job[ViewSettings], run_name: str, uri: str | None) -> dict[str, PickSet]:
     if uri is None:
         return {}
-    keys = sets_of_run(store, run_name, uri, settings.objects)
-    tomograms = store.tomograms(run_name)
-    check_alignments(run_name, list(keys.values()), tomograms, settings.tomogram)
-    return {name: store.read_picks(run_name, key) for name, key in keys.items()}
+    keys = sets_of_run(job.picks(uri), run_name, job.settings.objects)
+    tomograms = job.store.tomograms(run_name)
+    check_alignments(run_name, list(keys.values()), tomograms, job.settings.tomogram)
+    return {name: job.store.read_picks(run_name, key) for name, key in keys.items()}
 
 
 def _matches(

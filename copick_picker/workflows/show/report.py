@@ -8,25 +8,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import (
     CopickPickerError,
     SettingsError,
     choices_text,
 )
-from copick_picker.jobs.execution import Reporter, Summary, process_runs
+from copick_picker.jobs.execution import InTurn, process_runs
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Result, Summary
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.files import write_bytes
-from copick_picker.project.folders.own_files import is_own_page, signed_page
 from copick_picker.project.folders.score_folder import (
     ScoreFolder,
     read_json,
     read_score_folder,
     read_scores,
 )
+from copick_picker.project.folders.score_rules import check_same_rules
+from copick_picker.project.own_files import is_own_page, signed_page
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import LazyVolume, ProjectStore
-from copick_picker.project.uris import check_uri, matching, the_one
+from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.report.html_gallery import (
@@ -37,14 +39,10 @@ from copick_picker.report.html_gallery import (
     slab_of,
 )
 from copick_picker.report.html_page import ReportContent, report_page
+from copick_picker.report.making import making_of_scores, time_rows
 from copick_picker.settings.report import GALLERY_WHOLE_BYTES, ReportSettings
-from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMOOTHING_VOXELS
-from copick_picker.workflows.evaluate.rules import check_same_rules
-from copick_picker.workflows.show.making import (
-    making_of_candidates,
-    making_of_scores,
-    time_rows,
-)
+from copick_picker.workflows.inputs.contrast import contrast_of
+from copick_picker.workflows.show.making import making_of_candidates
 
 _MEGABYTE = 1e6
 _NO_TIMES = (
@@ -53,26 +51,7 @@ _NO_TIMES = (
 )
 
 
-@dataclass(frozen=True)
-class Written:
-    """A report that was written: where, how large, and what became of the gallery's runs."""
-
-    path: Path
-    n_bytes: int
-    gallery: Summary | None
-
-    @property
-    def exit_code(self) -> int:
-        """1 where slices of a run could not be read, else 0."""
-        return 0 if self.gallery is None else self.gallery.exit_code
-
-    def text(self) -> str:
-        """Return the summary as one line."""
-        failed = "; some slices are missing" if self.exit_code else ""
-        return f"report: {self.path}, {self.n_bytes / _MEGABYTE:.2f} MB{failed}"
-
-
-def report(settings: ReportSettings, *, reporter: Reporter) -> Written:
+def report(settings: ReportSettings, *, reporter: Reporter) -> Result:
     """Write the report of a folder of scores and return what became of it.
 
     Parameters
@@ -122,7 +101,9 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Written:
     write_bytes(output, data, permit=_place(settings, output).check)
     for line in remarks:
         reporter.note(line)
-    return Written(output, len(data), gallery)
+    code = 0 if gallery is None else gallery.exit_code
+    failed = "; some slices are missing" if code else ""
+    return Result(f"report: {output}, {len(data) / _MEGABYTE:.2f} MB{failed}", code)
 
 
 def _place(settings: ReportSettings, output: Path) -> Output:
@@ -135,7 +116,7 @@ def _check(settings: ReportSettings, output: Path) -> None:
         msg = "no folder of scores given; name one that evaluate wrote"
         raise SettingsError(msg)
     if settings.tomogram is not None:
-        check_uri(settings.tomogram, "tomogram")
+        tomogram_query(settings.tomogram)
     _place(settings, output).check()
 
 
@@ -189,7 +170,7 @@ class _Drawing:
         summary = process_runs(
             "report",
             sorted(by_run),
-            lambda run_name: self._run(run_name, by_run[run_name]),
+            InTurn(lambda run_name: self._run(run_name, by_run[run_name])),
             reporter=reporter,
         )
         drawn = {id(picture.pick): picture for picture in self.pictures}
@@ -208,9 +189,9 @@ class _Drawing:
             return RunOutcome(run_name, "absent", "no project")
         uri = self.settings.tomogram or self.scored_tomogram
         found = store.tomograms(run_name)
-        if self.settings.tomogram is None and not matching(found, uri, "tomogram"):
+        if self.settings.tomogram is None and not tomogram_query(uri).matching(found):
             return RunOutcome(run_name, "absent", f"no tomogram '{uri}'")
-        key = the_one(found, uri, "tomogram", run_name=run_name)
+        key = tomogram_query(uri).match_one(found, run_name=run_name)
         volume = store.open_tomogram(run_name, key)
         self.pictures += _pictures(volume, key, picks, self.settings.contrast)
         return RunOutcome(run_name, "done", f"{len(picks)} picks drawn from {key}")
@@ -229,8 +210,7 @@ def _pictures(
     pictures = []
     for pick, (start, stop) in zip(picks, spans, strict=True):
         slab = _planes(volume, start, stop) if whole is None else whole
-        if contrast == "auto":
-            contrast = _looks(slab)
+        contrast = contrast_of(slab, stated=contrast)
         pictures.append(
             picture_of(
                 pick,
@@ -245,9 +225,3 @@ def _pictures(
 
 def _planes(volume: LazyVolume, start: int, stop: int) -> npt.NDArray[np.float32]:
     return volume.read(start, stop).astype(np.float32, copy=False)
-
-
-def _looks(slab: npt.NDArray[np.float32]) -> str:
-    facts = inspect_volume(slab, smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
-    looks = facts.looks(CONTRAST_LEAST_SKEWNESS)
-    return "dark" if looks == "unclear" else looks

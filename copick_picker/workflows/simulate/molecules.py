@@ -26,10 +26,10 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
+from copick_picker.project.folders.package_data import package_data
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.formats.structures import Structure, is_structure, read_structure
 from copick_picker.project.formats.tables import read_csv
-from copick_picker.workflows.benchmark.demo_projects import package_data
 
 Volume = npt.NDArray[np.float32]
 SPACING_ANGSTROM = 5.0

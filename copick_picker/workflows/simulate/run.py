@@ -10,30 +10,28 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from copick_picker.core.simulate.plan import SpecimenSpec
 from copick_picker.core.simulate.specimen import build_specimen
+from copick_picker.core.simulate.tomograms import Tomograms, tomograms_of
 from copick_picker.core.simulate.truth import Specimen
 from copick_picker.errors import ConflictError
 from copick_picker.jobs.provenance import digest, same_job_as
 from copick_picker.project.copick.instances import write_instances
 from copick_picker.project.copick.making import CONFIG_FILE
-from copick_picker.project.copick.provenance import from_yaml
 from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.project.copick.tomograms import TomogramWriter
 from copick_picker.project.files import write_text
+from copick_picker.project.folders.simulation_folder import MANIFEST_FOLDER, SESSION, USER
+from copick_picker.project.provenance import from_yaml
 from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
+from copick_picker.records.simulation import SpecimenSpec
 from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings
-from copick_picker.workflows.simulate.imaging import Tomograms, tomograms_of
 from copick_picker.workflows.simulate.molecules import LoadedMolecule
 
-USER, SESSION = "simulation", "1"
-"""User and session of the truth."""
 TRUTH = "truth"
 """Name of the multilabel segmentation."""
-MANIFEST_FOLDER = "manifest"
 
 
 def run_manifest(output: Path, run_name: str) -> Path:
@@ -98,7 +96,8 @@ class RunMaker:
             self.scene.voxel_spacing,
             of_specimen,
         )
-        images = tomograms_of(specimen, self.scene.imaging, of_image, n_threads=self.n_threads)
+        imaging = self.scene.imaging.plan()
+        images = tomograms_of(specimen, imaging, of_image, n_threads=self.n_threads)
         self._write(run_name, specimen, images)
         placed = {name: specimen.count(name) for name in specimen.placed}
         content = {
@@ -146,7 +145,7 @@ class RunMaker:
         store.write_segmentation(
             run_name,
             SegmentationKey(TRUTH, USER, SESSION, spacing),
-            [(0, self._labels(specimen))],
+            [(0, specimen.with_labels(self.scene.labels()))],
             shape_zyx=self.scene.shape,
             provenance=self.record,
             overwrite=False,
@@ -154,7 +153,7 @@ class RunMaker:
         )
         for name in self.scene.labelled():
             key = SegmentationKey(name, USER, SESSION, spacing, is_multilabel=False)
-            numbered = _instances(specimen, name)
+            numbered = specimen.instances_of(name)
             write_instances(
                 config,
                 run_name,
@@ -186,28 +185,6 @@ class RunMaker:
                 overwrite=False,
                 replaces=same_job_as(self.record),
             )
-
-    def _labels(self, specimen: Specimen) -> npt.NDArray[np.uint8]:
-        """Return the multilabel segmentation with the labels of the project."""
-        of_instance = np.zeros(int(specimen.instances.max(initial=0)) + 1, dtype=np.uint8)
-        for name, label in self.scene.labels().items():
-            of_instance[specimen.placed[name].instance_ids] = label
-        of_instance[0] = 0
-        labels: npt.NDArray[np.uint8] = of_instance[specimen.instances]
-        return labels
-
-
-def _instances(specimen: Specimen, name: str) -> npt.NDArray[np.uint16]:
-    """Return the particles of one object, numbered as their picks are: from 1."""
-    placed = specimen.placed[name]
-    numbers = placed.filament_ids
-    if numbers is None:
-        numbers = np.arange(1, len(placed.instance_ids) + 1)
-    of_instance = np.zeros(int(specimen.instances.max(initial=0)) + 1, dtype=np.uint16)
-    of_instance[placed.instance_ids] = numbers
-    of_instance[0] = 0
-    numbered: npt.NDArray[np.uint16] = of_instance[specimen.instances]
-    return numbered
 
 
 def _reader(volume: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 (TomogramWriter's ReadBlock)

@@ -1,13 +1,12 @@
 """What a model is trained on: the annotated runs of a project, its objects, and who validates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.errors import DataError, SettingsError, choices_text
-from copick_picker.jobs.execution import Reporter, check_object_names
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import check_uri
+from copick_picker.jobs.job import Job
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
@@ -18,6 +17,7 @@ from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import (
     AnnotatedRun,
     annotated_run,
+    check_annotation,
     chosen_objects,
     nothing_annotated,
     with_mask,
@@ -66,21 +66,14 @@ class TrainingData:
         }
 
 
-def training_data(
-    settings: TrainSettings, store: ProjectStore, run_names: Sequence[str], *, reporter: Reporter
-) -> TrainingData:
+def training_data(job: Job[TrainSettings]) -> TrainingData:
     """Return the annotated runs of a project; every tomogram is read once.
 
     Parameters
     ----------
-    settings : TrainSettings
-        Which tomograms and picks.
-    store : ProjectStore
-        The project.
-    run_names : sequence of str
-        Runs to look at; those without a tomogram or without reference picks are left out.
-    reporter : Reporter
-        Where is said which ones.
+    job : Job
+        Its settings say which tomograms and picks; of its runs, those without a tomogram or
+        without reference picks are left out.
 
     Raises
     ------
@@ -88,42 +81,27 @@ def training_data(
         If there is nothing to train on, an object has no picks or no radius, labels clash, or a
         tomogram cannot be used.
     """
-    specs = {spec.name: spec for spec in store.objects()}
-    check_uri(settings.input, "tomogram")
-    check_uri(settings.picks, "picks")
-    for option in ("objects", "radius", "weight"):
-        check_object_names(getattr(settings, option), specs, "--" + option)
-    runs = [
-        run
-        for name in run_names
-        if (run := _annotated(settings, store, name, specs, reporter)) is not None
-    ]
+    check_annotation(job)
+    job.check_objects("weight")
+    runs = [run for name in job.run_names if (run := _annotated(job, name)) is not None]
     if not runs:
-        raise nothing_annotated(settings, store, run_names)
-    objects = chosen_objects(settings, specs, runs)
-    _say_what_is_not_annotated(objects, runs, reporter)
-    if settings.masks is not None:
-        runs = [with_mask(settings.masks, store, run, objects) for run in runs]
+        raise nothing_annotated(job)
+    objects = chosen_objects(job, runs)
+    _say_what_is_not_annotated(objects, runs, job.reporter)
     return TrainingData(
         objects=objects,
-        runs=tuple(runs),
+        runs=tuple(with_mask(job, run, objects) for run in runs),
         voxel_spacing=_spacing(runs),
-        contrast=_contrast(settings, runs, reporter),
+        contrast=_contrast(job.settings, runs, job.reporter),
     )
 
 
-def _annotated(
-    settings: TrainSettings,
-    store: ProjectStore,
-    run_name: str,
-    specs: Mapping[str, ObjectSpec],
-    reporter: Reporter,
-) -> AnnotatedRun | None:
-    run = annotated_run(settings, store, run_name, specs, reporter)
+def _annotated(job: Job[TrainSettings], run_name: str) -> AnnotatedRun | None:
+    run = annotated_run(job, run_name)
     if isinstance(run, str):
-        reporter.note(f"run {run_name}: {run}; left out")
+        job.reporter.note(f"run {run_name}: {run}; left out")
         return None
-    volume = store.open_tomogram(run_name, run.tomogram)
+    volume = job.store.open_tomogram(run_name, run.tomogram)
     facts = inspect_volume(in_layers(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
     check_voxels(facts, run_name=run_name, key=run.tomogram)
     if facts.statistics is None:

@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.data import DataLoader, Sampler
 
+from copick_picker.core.evaluate.calibration import best_f_beta, macro_f_beta
 from copick_picker.core.segment.device import cuda_devices, fast_precision, resolve_device
 from copick_picker.core.train.module import PickerModule, TensorBatch
 from copick_picker.errors import CopickPickerError, SettingsError
-from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.machine import usable_cores
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE
 from copick_picker.project.folders.training_files import (
@@ -36,7 +37,6 @@ from copick_picker.project.folders.training_files import (
 )
 from copick_picker.settings.train import CPU_LOADERS, DEVICE_LOADERS, TrainSettings
 from copick_picker.workflows.train.course import Course, Patches
-from copick_picker.workflows.train.validation import best_f_beta, macro_f_beta
 
 _PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _SHOWN_OBJECTS = 8

@@ -8,7 +8,7 @@ from copick_picker.core.segment.device import resolve_device
 from copick_picker.core.train.module import LearningPlan, PickerModule
 from copick_picker.core.train.sampling import SamplingRules, check_runs
 from copick_picker.core.train.splits import Split
-from copick_picker.jobs.execution import Reporter
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.folders.training_files import DONE_FILE, read_json
 from copick_picker.settings.train import PEAK_TARGETS, TrainSettings
 from copick_picker.workflows.train.course import Course, head_rules, training_runs

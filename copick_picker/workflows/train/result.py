@@ -14,12 +14,13 @@ from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
 from copick_picker.errors import choices_text
-from copick_picker.jobs.execution import Reporter
 from copick_picker.jobs.provenance import digest
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, check_free_models
-from copick_picker.project.folders.training_files import BEST_FILE, read_weights
-from copick_picker.records.scores import Evaluation
+from copick_picker.project.folders.training_files import BEST_FILE, finished, read_weights
+from copick_picker.report.model_readme import readme_text
+from copick_picker.report.model_scores import held_out_scores, held_out_table, number_or_dash
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.settings.segment import FITTED_BLENDING
 from copick_picker.settings.train import (
@@ -31,9 +32,7 @@ from copick_picker.settings.train import (
 from copick_picker.workflows.evaluate.evaluate import with_min_score
 from copick_picker.workflows.models.folder import TomogramCrop, write_model
 from copick_picker.workflows.train.course import Course
-from copick_picker.workflows.train.readme import readme_text
 from copick_picker.workflows.train.start import Blueprint
-from copick_picker.workflows.train.train import finished
 from copick_picker.workflows.train.validation import PicksByRun, calibration_of
 
 
@@ -81,8 +80,10 @@ def write_results(
         reporter.warn(f"no score threshold for {name}: {why}")
     kept = with_min_score(candidate, calibration.thresholds)
     evaluation = first.judge.evaluation(kept)
-    scores = score_figures(evaluation, calibration)
-    _show(evaluation, scores, reporter)
+    scores = held_out_scores(evaluation, calibration.thresholds)
+    for note in evaluation.notes:
+        reporter.note(note)
+    reporter.table("Held-out runs, at the chosen thresholds", *held_out_table(scores))
     output = Path(first.settings.output)
     permit = partial(check_free_models, output, overwrite=overwrite)
     with replacing(output, permit=permit) as fresh:
@@ -98,8 +99,8 @@ def write_results(
     macro = evaluation.macro.score
     beta = first.settings.beta
     what = str(output) if len(courses) == 1 else f"{output} ({len(courses)} models)"
-    weighted = "" if beta == 1 else f", F{beta:g} {_text(macro.f_beta)}"
-    line = f"{what}: F1 {_text(macro.f1)}{weighted} on validation runs"
+    weighted = "" if beta == 1 else f", F{beta:g} {number_or_dash(macro.f_beta)}"
+    line = f"{what}: F1 {number_or_dash(macro.f1)}{weighted} on validation runs"
     return {"line": line, "scores": scores, "thresholds": calibration.thresholds}
 
 
@@ -107,32 +108,6 @@ def _beside(course: Course, card: ModelCard) -> dict[str, str]:
     """Return what stands beside a model: its curve and what it is, in words."""
     curve = (course.folder / CURVE_FILE).read_text(encoding="utf-8")
     return {CURVE_FILE: curve, README_FILE: readme_text(card)}
-
-
-def score_figures(evaluation: Evaluation, calibration: Calibration) -> dict[str, dict[str, Any]]:
-    """Return the scores of each object at its threshold, as the card states them.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        Of the candidates above the thresholds.
-    calibration : Calibration
-        The thresholds.
-    """
-    thresholds = calibration.thresholds
-    return {
-        entry.name: {
-            "reference": entry.counts.n_reference,
-            "candidates": entry.counts.n_candidate,
-            "threshold": _rounded(thresholds.get(entry.name), 4),
-            "precision": _rounded(entry.score.precision),
-            "recall": _rounded(entry.score.recall),
-            "f1": _rounded(entry.score.f1),
-            "f_beta": _rounded(entry.score.f_beta),
-            "mean_error_angstrom": _rounded(entry.localization.mean_angstrom, 1),
-        }
-        for entry in evaluation.objects
-    }
 
 
 def _best_network(course: Course, plan: Blueprint) -> nn.Module:
@@ -250,32 +225,3 @@ def _crop(course: Course) -> TomogramCrop:
         inverted=course.judge.inverted,
     )
     return TomogramCrop(values, run.name, str(run.tomogram), (z.start, y.start, x.start))
-
-
-def _show(
-    evaluation: Evaluation, scores: Mapping[str, Mapping[str, Any]], reporter: Reporter
-) -> None:
-    columns = ("object", "picks", "threshold", "precision", "recall", "F1", "error (A)")
-    rows = [
-        (
-            name,
-            str(entry["reference"]),
-            _text(entry["threshold"]),
-            _text(entry["precision"]),
-            _text(entry["recall"]),
-            _text(entry["f1"]),
-            _text(entry["mean_error_angstrom"], 1),
-        )
-        for name, entry in scores.items()
-    ]
-    for note in evaluation.notes:
-        reporter.note(note)
-    reporter.table("Held-out runs, at the chosen thresholds", columns, rows)
-
-
-def _rounded(value: float | None, digits: int = 3) -> float | None:
-    return None if value is None else round(value, digits)
-
-
-def _text(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"

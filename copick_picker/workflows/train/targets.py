@@ -1,6 +1,6 @@
 """Write what ``train`` would learn from as segmentations that a user can look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,32 +11,22 @@ from copick_picker.core.heads.targets import painted_fraction
 from copick_picker.core.train.painting import target_slabs
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.errors import SettingsError
-from copick_picker.jobs.execution import (
-    Reporter,
-    Summary,
-    check_object_names,
-    guarded,
-    named_runs,
-    process_runs,
-    select_runs,
-)
-from copick_picker.jobs.opening import open_job
-from copick_picker.jobs.provenance import (
-    MEANWHILE,
-    digest,
-    new_record,
-    same_job_as,
-    standing_keys,
-)
-from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import check_uri, parse_output
+from copick_picker.jobs.execution import guarded
+from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.provenance import digest, new_record
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import select_runs
+from copick_picker.jobs.summary import Summary, summarised
+from copick_picker.project.store import OutputKey, Provenance
+from copick_picker.project.uris import SegmentationOutput, segmentation_output
 from copick_picker.records.keys import SegmentationKey
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.memory import LAYER_BYTES
-from copick_picker.settings.targets import SLAB_BYTES, TargetsSettings
+from copick_picker.settings.targets import DEFAULT_NAME, SLAB_BYTES, TargetsSettings
 from copick_picker.workflows.inputs.annotated_runs import (
     AnnotatedRun,
     annotated_run,
+    check_annotation,
     chosen_objects,
     nothing_annotated,
     sampled_run,
@@ -52,6 +42,7 @@ Found = AnnotatedRun | RunOutcome | str
 Labels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
+@summarised
 def make_targets(settings: TargetsSettings, *, reporter: Reporter) -> Summary:
     """Paint the targets of every annotated run and return what became of every run.
 
@@ -67,109 +58,92 @@ def make_targets(settings: TargetsSettings, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the project or a setting is wrong, before any run is touched.
     """
-    store = open_job(settings)
-    specs = {spec.name: spec for spec in store.objects()}
-    parts = _checked_parts(settings, specs)
-    run_names = select_runs(store.run_names(), settings.run_names)
+    job = Job.open(_COMMAND, settings, reporter=reporter)
+    check_annotation(job)
+    output = segmentation_output(settings.output, name=DEFAULT_NAME)
+    chosen = select_runs(job.store.run_names(), settings.run_names)  # of all shards
+    everywhere = replace(job, run_names=tuple(chosen))
     found: dict[str, Found] = {
-        name: guarded(name, lambda name: annotated_run(settings, store, name, specs, reporter))
-        for name in run_names
+        name: guarded(name, lambda name: annotated_run(everywhere, name))
+        for name in everywhere.run_names
     }
     runs = [run for run in found.values() if isinstance(run, AnnotatedRun)]
     if not runs and not any(isinstance(run, RunOutcome) for run in found.values()):
-        raise nothing_annotated(settings, store, run_names)
-    objects = chosen_objects(settings, specs, runs) if runs else ()
-    if not settings.dry_run:
-        store.check_writable()
-    job = _Job(settings, store, found, objects, parts, reporter)
-    mine = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
-    summary = process_runs(_COMMAND, mine, job.run, reporter=reporter)
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
-    return summary
-
-
-def _checked_parts(settings: TargetsSettings, specs: Mapping[str, ObjectSpec]) -> Mapping[str, str]:
-    """Return the parts of the output, once all names and URIs have been looked at."""
-    check_uri(settings.input, "tomogram")
-    check_uri(settings.picks, "picks")
-    if settings.masks is not None:
-        check_uri(settings.masks, "segmentation")
-    for option in ("objects", "radius"):
-        check_object_names(getattr(settings, option), specs, "--" + option)
-    return parse_output(settings.output, "segmentation")
+        raise nothing_annotated(everywhere)
+    objects = chosen_objects(job, runs) if runs else ()
+    return job.run(_Painting(job, found, objects, output))
 
 
 @dataclass(frozen=True)
-class _Job:
-    """The same targets over runs."""
+class _Painting:
+    """The recipe of ``targets``: the same objects in every run."""
 
-    settings: TargetsSettings
-    store: ProjectStore
+    job: Job[TargetsSettings]
     found: Mapping[str, Found]
     objects: tuple[ObjectSpec, ...]
-    output: Mapping[str, str]
-    reporter: Reporter
+    output: SegmentationOutput
 
-    def run(self, run_name: str) -> RunOutcome:
-        """Paint the targets of one run."""
+    def plan(self, run_name: str) -> Plan[AnnotatedRun] | RunOutcome:
+        """Return the targets that a run gets."""
         run = self.found[run_name]
         if isinstance(run, RunOutcome):
             return run
         if isinstance(run, str):
-            status = "failed" if named_runs(self.settings.run_names) else "absent"
-            return RunOutcome(run_name, status, run)
-        if self.settings.masks is not None:
-            run = with_mask(self.settings.masks, self.store, run, self.objects)
-        key = self._key(run)
-        record = self._record(run)
-        if standing_keys(self.store, run_name, {key: record}, overwrite=self.settings.overwrite):
-            return RunOutcome(run_name, "skipped", f"{key} is complete")
-        if self.settings.dry_run:
-            return RunOutcome(run_name, "planned", f"{self._picks_text(run)} -> {key}")
-        return self._painted(run, key, record)
+            return self.job.absent(run_name, run)
+        run = with_mask(self.job, run, self.objects)
+        spacing = run.tomogram.voxel_spacing
+        key = self.output.key(run_name, spacing)
+        if run.mask is not None and replace(run.mask, voxel_spacing=spacing) == key:
+            msg = f"run {run.name}: {key} is masks and output; name another session in --output"
+            raise SettingsError(msg)
+        records: dict[OutputKey, Provenance] = {key: self._record(run)}
+        text = f"{self._picks_text(run)} -> {key}"
+        return Plan(run, records, f"{key} is complete", text)
 
-    def _painted(
-        self, run: AnnotatedRun, key: SegmentationKey, record: dict[str, Any]
+    def make(
+        self, run_name: str, plan: Plan[AnnotatedRun], missing: Collection[OutputKey]
     ) -> RunOutcome:
-        voxels = np.zeros(len(self.objects) + 1, dtype=np.int64)
-        is_new = self.store.write_segmentation(
-            run.name,
-            key,
-            self._slabs(run, voxels),
-            shape_zyx=run.shape_zyx,
-            provenance=record,
-            overwrite=self.settings.overwrite,
-            replaces=same_job_as(record),
-        )
-        if not is_new:
-            return RunOutcome(run.name, "skipped", f"{key} {MEANWHILE}")
+        """Paint the targets of one run."""
+        run, voxels = plan.given, np.zeros(len(self.objects) + 1, dtype=np.int64)
+        written = [
+            self.job.write_segmentation(
+                run_name,
+                key,
+                self._slabs(run, voxels),
+                shape_zyx=run.shape_zyx,
+                record=plan.records[key],
+            )
+            for key in missing
+            if isinstance(key, SegmentationKey)
+        ]
         counts = {
             spec.name: {"picks": len(run.picks.get(spec.name, ())), "voxels": int(number)}
             for spec, number in zip(self.objects, voxels[1:], strict=True)
         }
         for name, count in counts.items():
-            if count["picks"] and not count["voxels"]:
-                self.reporter.warn(
-                    f"run {run.name}: not one voxel for the {count['picks']} picks of {name}: what "
+            if any(written) and count["picks"] and not count["voxels"]:
+                self.job.reporter.warn(
+                    f"run {run_name}: not one voxel for the {count['picks']} picks of {name}: what "
                     "is painted is smaller than a voxel, or lies behind other objects"
                 )
+        (key,) = plan.records
         details = {"input": str(run.tomogram), "output": str(key), "objects": counts}
-        return RunOutcome(run.name, "done", f"{key}: {self._picks_text(run)}", details)
+        text = f"{key}: {self._picks_text(run)}"
+        return self.job.finished(run_name, written, key, text, details)
 
     def _slabs(
         self, run: AnnotatedRun, voxels: npt.NDArray[np.int64]
     ) -> Iterator[tuple[int, Labels]]:
         """Yield slabs of labels; the voxels of each channel are added up on the way."""
         cache = PlaneCache(LAYER_BYTES)
-        tomogram = self.store.open_tomogram(run.name, run.tomogram)
+        tomogram = self.job.store.open_tomogram(run.name, run.tomogram)
         source = CachedPlanes(run.name, tomogram, cache, mean=0.0, standard_deviation=1.0)
         table = self._label_of_channel()
         _, height, width = run.shape_zyx
         slabs = target_slabs(
-            sampled_run(self.store, run, self.objects, source=source, cache=cache),
-            kind=self.settings.target,
-            fraction=self.settings.target_fraction,
+            sampled_run(self.job.store, run, self.objects, source=source, cache=cache),
+            kind=self.job.settings.target,
+            fraction=self.job.settings.target_fraction,
             slab_planes=max(1, SLAB_BYTES // (_VOXEL_BYTES * height * width)),
         )
         for z_start, channels in slabs:
@@ -189,31 +163,13 @@ class _Job:
             for spec in self.objects
         )
 
-    def _key(self, run: AnnotatedRun) -> SegmentationKey:
-        spacing, given = run.tomogram.voxel_spacing, self.output["voxel_spacing"]
-        if given != "*" and round(float(given), 3) != round(spacing, 3):
-            msg = (
-                f"run {run.name}: the output's spacing is {given}, the tomogram's "
-                f"{spacing:g}; leave it out"
-            )
-            raise SettingsError(msg)
-        name, user, session = (
-            default if self.output[part] == "*" else self.output[part]
-            for part, default in (("name", "targets"), ("user_id", "picker"), ("session_id", "1"))
-        )
-        key = SegmentationKey(name, user, session, spacing)
-        if run.mask is not None and replace(run.mask, voxel_spacing=spacing) == key:
-            msg = f"run {run.name}: {key} is masks and output; name another session in --output"
-            raise SettingsError(msg)
-        return key
-
     def _record(self, run: AnnotatedRun) -> dict[str, Any]:
         made_from = run.annotation()
         if run.mask is not None:
             made_from["mask_record"] = digest(
-                self.store.segmentation_provenance(run.name, run.mask)
+                self.job.store.segmentation_provenance(run.name, run.mask)
             )
-        settings = self.settings
+        settings = self.job.settings
         radii = {spec.name: spec.radius_angstrom for spec in self.objects}
         fraction = painted_fraction(settings.target, settings.target_fraction)
         return new_record(

@@ -1,8 +1,8 @@
 """Train a model on the reference picks of a project, and write it with its scores."""
 
 import importlib.util
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,14 @@ from copick_picker.core.train.splits import (
     fold_splits,
     share_split,
 )
-from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
-from copick_picker.jobs.execution import Reporter, select_runs
+from copick_picker.errors import ConflictError, SettingsError, choices_text
+from copick_picker.jobs.job import Job
 from copick_picker.jobs.machine import machine_facts
 from copick_picker.jobs.opening import open_job
 from copick_picker.jobs.provenance import digest, new_record, same_job
-from copick_picker.jobs.result_files import write_result_json
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import select_runs
+from copick_picker.jobs.summary import Result, summarised
 from copick_picker.project.files import remove
 from copick_picker.project.folders.checkpoints import read_mapping
 from copick_picker.project.folders.model_places import check_free_models, is_model_folder
@@ -34,7 +36,6 @@ from copick_picker.project.folders.project_folder import (
 )
 from copick_picker.project.folders.training_files import (
     BEST_FILE,
-    DONE_FILE,
     JOB_FILE,
     STATE_FILE,
     foreign_in_training,
@@ -51,47 +52,8 @@ if TYPE_CHECKING:
 _EXTRA = ("lightning", "tensorboard")
 
 
-@dataclass(frozen=True)
-class TrainSummary:
-    """What a training gave.
-
-    Attributes
-    ----------
-    line : str
-        In one line.
-    exit_code : int
-        0, or 1 where the loss was no number.
-    figures : dict
-        For ``--json``.
-    """
-
-    line: str
-    exit_code: int
-    figures: dict[str, Any]
-
-    def text(self) -> str:
-        """Return the summary as one line."""
-        return f"train: {self.line}"
-
-    def write(self, path: Path) -> None:
-        """Write the summary as JSON, safely.
-
-        Parameters
-        ----------
-        path : pathlib.Path
-            The file.
-        """
-        content = {
-            "command": "train",
-            "version": __version__,
-            "result": self.line,
-            "machine": machine_facts(),
-            **self.figures,
-        }
-        write_result_json(path, content)
-
-
-def train(settings: TrainSettings, *, reporter: Reporter) -> TrainSummary:
+@summarised
+def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     """Train a model, or one for every fold, and return what came of it.
 
     Parameters
@@ -120,10 +82,7 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> TrainSummary:
         data = _in_order_of(data, list(start.card.channel_names))
     plan = blueprint(settings, start, len(data.objects) + 1)
     jobs = _jobs(settings, data, splits, plan, reporter)
-    summary = _carry_out(settings, jobs, plan, reporter)
-    if settings.json_file is not None:
-        summary.write(settings.json_file)
-    return summary
+    return _carry_out(settings, jobs, plan, reporter)
 
 
 def check_extra() -> None:
@@ -144,22 +103,20 @@ def _data_and_splits(
     settings: TrainSettings, reporter: Reporter
 ) -> tuple[TrainingData, dict[str, Split]]:
     """Return the data and the split of every model: name of the fold, or nothing, to split."""
-    store = open_job(settings)
-    names = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
-    if settings.validation_split is not None:
-        held = settings.model_copy(update={"split": settings.validation_split})
-        validation = open_job(held).run_names()
-        both = sorted(set(names) & set(validation))
-        if both:
-            msg = f"splits {settings.split} and {settings.validation_split} share {both[:5]}"
-            raise SettingsError(msg)
-        whole = open_job(settings.model_copy(update={"split": None}))
-        data = training_data(settings, whole, [*names, *validation], reporter=reporter)
-        counts = _counts(data)
-        chosen = [name for name in validation if name in counts]
-        return data, {"": fixed_split(counts, chosen)}
-    data = training_data(settings, store, names, reporter=reporter)
-    return data, _splits(settings, _counts(data))
+    job = Job.open("train", settings, reporter=reporter)
+    if settings.validation_split is None:
+        data = training_data(job)
+        return data, _splits(settings, _counts(data))
+    held = settings.model_copy(update={"split": settings.validation_split})
+    validation = open_job(held).run_names()
+    both = sorted(set(job.run_names) & set(validation))
+    if both:
+        msg = f"splits {settings.split} and {settings.validation_split} share {both[:5]}"
+        raise SettingsError(msg)
+    whole = open_job(settings.model_copy(update={"split": None}))
+    data = training_data(replace(job, store=whole, run_names=(*job.run_names, *validation)))
+    counts = _counts(data)
+    return data, {"": fixed_split(counts, [name for name in validation if name in counts])}
 
 
 def _splits(settings: TrainSettings, counts: Counts) -> dict[str, Split]:
@@ -232,7 +189,7 @@ def _carry_out(
     courses: "dict[str, Course]",
     plan: Blueprint,
     reporter: Reporter,
-) -> TrainSummary:
+) -> Result:
     from copick_picker.core.train.module import LossNotFiniteError
     from copick_picker.workflows.train.making import train_course
     from copick_picker.workflows.train.result import write_results
@@ -240,9 +197,9 @@ def _carry_out(
     first = next(iter(courses.values()))
     record = _record(settings, first.data, {n: c.split for n, c in courses.items()}, plan)
     if settings.dry_run:
-        return TrainSummary(f"{len(courses)} models planned, nothing written", 0, {})
+        return _result(f"{len(courses)} models planned, nothing written", 0, {})
     if _is_complete(settings, courses, record):
-        return TrainSummary(f"{settings.output} is complete", 0, {"output": settings.output})
+        return _result(f"{settings.output} is complete", 0, {"output": settings.output})
     _prepare(settings, record)
     for name, course in courses.items():
         if name:
@@ -252,7 +209,7 @@ def _carry_out(
         except LossNotFiniteError as error:
             kept = course.folder / BEST_FILE
             text = f"; the best weights so far are {kept}" if kept.is_file() else ""
-            return TrainSummary(f"stopped: {error}{text}", 1, {"output": settings.output})
+            return _result(f"stopped: {error}{text}", 1, {"output": settings.output})
     replaces = bool((read_json(training_folder(settings) / JOB_FILE) or {}).get("replaces"))
     figures = write_results(courses, plan, record, overwrite=replaces, reporter=reporter)
     for course in courses.values():
@@ -261,7 +218,18 @@ def _carry_out(
     stays = end_anew(training_folder(settings), foreign_in_training)
     if stays:
         reporter.warn(stays)
-    return TrainSummary(figures["line"], 0, {"output": settings.output, **figures})
+    return _result(figures["line"], 0, {"output": settings.output, **figures})
+
+
+def _result(line: str, exit_code: int, figures: Mapping[str, Any]) -> Result:
+    content = {
+        "command": "train",
+        "version": __version__,
+        "result": line,
+        "machine": machine_facts(),
+        **figures,
+    }
+    return Result(f"train: {line}", exit_code, content)
 
 
 def _record(
@@ -330,23 +298,3 @@ def _prepare(settings: TrainSettings, record: dict[str, Any]) -> None:
     if not (folder / JOB_FILE).is_file():
         refuse_foreign(folder, "this training", foreign_files(folder, ()))
         write_json(folder / JOB_FILE, {"replaces": settings.overwrite, "record": record})
-
-
-def finished(folder: Path) -> dict[str, Any]:
-    """Return what a finished training says of itself.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Its folder.
-
-    Raises
-    ------
-    DataError
-        If it is not finished.
-    """
-    done = read_json(folder / DONE_FILE)
-    if done is None:
-        msg = f"the training in {folder} did not come to its end"
-        raise DataError(msg)
-    return done

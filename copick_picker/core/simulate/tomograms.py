@@ -13,7 +13,7 @@ from copick_picker.core.simulate.imaging import tomogram_noise, tomogram_signal
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions
 from copick_picker.core.simulate.tilt_series import low_noise_tomogram, tilt_series_tomogram
 from copick_picker.core.simulate.truth import Specimen
-from copick_picker.settings.simulate_imaging import ImagingEntry
+from copick_picker.records.specimens import ImagingPlan
 
 Volume = npt.NDArray[np.float32]
 _SIGMA_PER_LOWPASS = float(np.sqrt(np.log(2.0) / 2.0) / np.pi)
@@ -37,7 +37,7 @@ class Tomograms:
 
 
 def tomograms_of(
-    specimen: Specimen, imaging: ImagingEntry, rng: np.random.Generator, *, n_threads: int
+    specimen: Specimen, imaging: ImagingPlan, rng: np.random.Generator, *, n_threads: int
 ) -> Tomograms:
     """Return the tomogram of a specimen and, where asked for, the variant with little noise.
 
@@ -45,8 +45,8 @@ def tomograms_of(
     ----------
     specimen : Specimen
         What is imaged.
-    imaging : ImagingEntry
-        Ranges of the two paths.
+    imaging : ImagingPlan
+        Which path, and the ranges of both.
     rng : numpy.random.Generator
         Source of randomness.
     n_threads : int
@@ -57,8 +57,8 @@ def tomograms_of(
     return _full(specimen, imaging, rng, n_threads)
 
 
-def _quick(specimen: Specimen, imaging: ImagingEntry, rng: np.random.Generator) -> Tomograms:
-    conditions = drawn_conditions(imaging.quick_ranges(), rng)
+def _quick(specimen: Specimen, imaging: ImagingPlan, rng: np.random.Generator) -> Tomograms:
+    conditions = drawn_conditions(imaging.quick, rng)
     signal = tomogram_signal(specimen.potential, specimen.voxel_spacing, conditions)
     noise = tomogram_noise(signal.shape, conditions, rng)
     made = {imaging.tomogram_type: signal + noise}
@@ -71,7 +71,7 @@ def _quick(specimen: Specimen, imaging: ImagingEntry, rng: np.random.Generator) 
 
 
 def _full(
-    specimen: Specimen, imaging: ImagingEntry, rng: np.random.Generator, n_threads: int
+    specimen: Specimen, imaging: ImagingPlan, rng: np.random.Generator, n_threads: int
 ) -> Tomograms:
     conditions = _drawn_series(imaging, specimen.ice_z_angstrom, rng)
     result = tilt_series_tomogram(
@@ -100,7 +100,7 @@ def _full(
 
 
 def _drawn_series(
-    imaging: ImagingEntry, ice_z_angstrom: tuple[float, float], rng: np.random.Generator
+    imaging: ImagingPlan, ice_z_angstrom: tuple[float, float], rng: np.random.Generator
 ) -> TiltSeriesConditions:
     full = imaging.full
     return TiltSeriesConditions(
@@ -110,9 +110,9 @@ def _drawn_series(
         ),
         tilt_step_degrees=full.tilt_step_degrees,
         total_dose_per_square_angstrom=float(rng.uniform(*full.total_dose_per_square_angstrom)),
-        voltage_kilovolt=imaging.voltage_kilovolt,
-        spherical_aberration_angstrom=imaging.spherical_aberration_angstrom,
-        amplitude_contrast=imaging.amplitude_contrast,
+        voltage_kilovolt=full.voltage_kilovolt,
+        spherical_aberration_angstrom=full.spherical_aberration_angstrom,
+        amplitude_contrast=full.amplitude_contrast,
         defocus_angstrom=float(rng.uniform(*full.defocus_angstrom)),
         phase_flipped=bool(rng.random() < full.phase_flipped_share),
         defocus_spread_angstrom=full.defocus_spread_angstrom,

@@ -1,11 +1,28 @@
-"""The tables in which a project is shown."""
+"""The tables in which a project is shown, and its CSV."""
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from copick_picker.project.inventory.records import RunInventory, StoredItem
+from copick_picker.records.inventory import RunInventory, StoredItem
 from copick_picker.records.runs import ObjectSpec
 
+COLUMNS = (
+    "run",
+    "kind",
+    "uri",
+    "name",
+    "user",
+    "session",
+    "voxel_spacing",
+    "shape",
+    "bytes",
+    "picks",
+    "scores",
+    "trouble",
+)
+"""Columns of the CSV file, one line a stored thing."""
 MOST_ROWS = 40
 """Rows of a table on a terminal; files hold all."""
 
@@ -244,3 +261,76 @@ def cut(table: Table, total: int | None = None) -> Table:
     note = f"{table.title.split(':')[0]}: {MOST_ROWS} of {total} shown; --csv and --json hold all"
     rows = table.rows[:MOST_ROWS]
     return Table(table.title, table.columns, rows, (*table.notes, note))
+
+
+def object_troubles(objects: Sequence[ObjectSpec]) -> list[str]:
+    """Return what is wrong with the objects of a project.
+
+    Parameters
+    ----------
+    objects : sequence of ObjectSpec
+        Objects by label.
+    """
+    troubles = [
+        f"object {spec.name} has no radius: localize and evaluate ask for one"
+        for spec in objects
+        if spec.is_particle and not spec.radius_angstrom
+    ]
+    labels: dict[int, str] = {}
+    names: dict[str, str] = {}
+    for spec in objects:
+        if spec.label in labels:
+            troubles.append(
+                f"objects {labels[spec.label]} and {spec.name} share label {spec.label}"
+            )
+        labels.setdefault(spec.label, spec.name)
+        plain = spec.name.casefold()
+        if plain in names:
+            troubles.append(f"objects {names[plain]} and {spec.name} have nearly the same name")
+        names.setdefault(plain, spec.name)
+    return troubles
+
+
+def items_csv(runs: Sequence[RunInventory]) -> str:
+    """Return a table with one line a stored thing.
+
+    Parameters
+    ----------
+    runs : sequence of RunInventory
+        What the runs hold.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in runs:
+        for item in run.items:
+            values = item_values(item)
+            shape = " ".join(str(size) for size in item.shape or ())
+            row = {**values, "run": run.run_name, "shape": shape}
+            writer.writerow(["" if row[name] is None else row[name] for name in COLUMNS])
+        for trouble in run.troubles:
+            writer.writerow([run.run_name, "run", *[""] * (len(COLUMNS) - 3), trouble])
+    return text.getvalue()
+
+
+def item_values(item: StoredItem) -> dict[str, object]:
+    """Return what is known of a stored thing, by column.
+
+    Parameters
+    ----------
+    item : StoredItem
+        The thing.
+    """
+    return {
+        "kind": item.kind,
+        "uri": item.uri,
+        "name": item.name,
+        "user": item.user_id,
+        "session": item.session_id,
+        "voxel_spacing": item.voxel_spacing,
+        "shape": item.shape,
+        "bytes": item.n_bytes,
+        "picks": item.n_picks,
+        "scores": item.scores,
+        "trouble": item.trouble,
+    }

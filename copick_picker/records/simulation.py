@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.simulate.particle_scenes import LayerRange
 from copick_picker.errors import DataError, choices_text
 
 Range = tuple[float, float]
@@ -128,6 +127,16 @@ class MembraneSpec:
     leaflet_volt_angstrom: Range
     is_labelled: bool
     allow_fewer: bool
+
+
+@dataclass(frozen=True)
+class LayerRange:
+    """Ranges that one layer of a shell is drawn from; the fields are those of ``ShellLayer``."""
+
+    offset_angstrom: Range
+    sigma_angstrom: Range
+    volt_angstrom: Range
+    is_patchy: bool
 
 
 @dataclass(frozen=True)

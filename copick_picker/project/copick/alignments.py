@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from copick_picker.errors import DataError
-from copick_picker.project.uris import matching
+from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey, TomogramKey
 
 
@@ -35,7 +35,9 @@ def check_alignments(
     """
     known = [key for key in picks if key.origin is not None and key.origin.alignment_id is not None]
     meant = [
-        key for key in matching(tomograms, tomogram_uri, "tomogram") if key.alignment_id is not None
+        key
+        for key in tomogram_query(tomogram_uri).matching(tomograms)
+        if key.alignment_id is not None
     ]
     for key in known:
         number = key.origin.alignment_id if key.origin is not None else None

@@ -1,13 +1,9 @@
 """From a scene's settings to what the core is to draw."""
 
-from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
-import numpy as np
-
-from copick_picker.core.simulate.particle_scenes import LayerRange
-from copick_picker.core.simulate.plan import (
+from copick_picker.errors import SettingsError
+from copick_picker.records.simulation import (
     CONCENTRATION,
     COUNT,
     LAYOUT,
@@ -18,27 +14,21 @@ from copick_picker.core.simulate.plan import (
     EnvelopedSpec,
     FilamentSpec,
     IceSpec,
+    LayerRange,
     Layout,
     MembraneSpec,
     ParticleSpec,
     SpecimenSpec,
 )
-from copick_picker.errors import DataError, SettingsError, choices_text
-from copick_picker.project.formats.tables import read_csv
 from copick_picker.settings.simulate_entries import (
     AmountEntry,
     FilamentEntry,
-    LayoutEntry,
     MembraneEntry,
     VlpEntry,
 )
 from copick_picker.settings.simulate_scene import SceneSettings
-from copick_picker.workflows.benchmark.demo_projects import package_data
-from copick_picker.workflows.simulate.molecules import membrane_centre_angstrom
 
 GOLD = "gold"
-CZII = "czii"
-_COLUMNS = ("run", "object", "x_angstrom", "y_angstrom", "z_angstrom")
 
 
 def molecule_sources(scene: SceneSettings) -> list[str]:
@@ -57,28 +47,34 @@ def molecule_sources(scene: SceneSettings) -> list[str]:
     return sorted(found)
 
 
-def specimen_spec(scene: SceneSettings, folder: Path) -> SpecimenSpec:
+def specimen_spec(
+    scene: SceneSettings,
+    *,
+    layouts: tuple[Layout, ...],
+    membrane_centre: Callable[[str], float | None],
+) -> SpecimenSpec:
     """Return what the core is to draw.
 
     Parameters
     ----------
     scene : SceneSettings
         The scene.
-    folder : pathlib.Path
-        Where its file lies; a layout's file is relative to it.
+    layouts : tuple of Layout
+        Real picks that the scene's layout names.
+    membrane_centre : callable
+        Molecule -> where the mid-plane of the membrane lies in it, along z from its centre of mass
+        in Angstrom; None where that is not known.
 
     Raises
     ------
     SettingsError
         If the mid-plane of a membrane protein is not known.
-    DataError
-        If the layout's file does not hold picks.
     """
     ice = scene.ice
     depth = scene.shape[0] * scene.voxel_spacing
     crowding = scene.crowding
     return SpecimenSpec(
-        particles=tuple(_particles(scene)),
+        particles=tuple(_particles(scene, membrane_centre)),
         membranes=tuple(_membrane(name, each) for name, each in scene.membranes.items()),
         enveloped=tuple(_enveloped(name, each) for name, each in scene.vlps.items()),
         beads=tuple(_beads(scene)),
@@ -92,7 +88,7 @@ def specimen_spec(scene: SceneSettings, folder: Path) -> SpecimenSpec:
         crowding=None
         if crowding is None
         else CrowdingSpec(crowding.molecules, crowding.occupied_share, crowding.allow_fewer),
-        layouts=() if scene.layout is None else _layouts(scene.layout, folder),
+        layouts=layouts,
         layout_jitter_angstrom=0.0 if scene.layout is None else scene.layout.jitter_angstrom,
         gap_angstrom=scene.gap_angstrom,
         footprint_volts=scene.footprint_volts,
@@ -109,7 +105,9 @@ def _amount(entry: AmountEntry) -> Amount:
     return Amount(LAYOUT)
 
 
-def _particles(scene: SceneSettings) -> Iterator[ParticleSpec]:
+def _particles(
+    scene: SceneSettings, membrane_centre: Callable[[str], float | None]
+) -> Iterator[ParticleSpec]:
     for name, entry in scene.objects.items():
         yield ParticleSpec(
             name,
@@ -121,7 +119,7 @@ def _particles(scene: SceneSettings) -> Iterator[ParticleSpec]:
     for name, protein in scene.membrane_proteins.items():
         centre = protein.membrane_centre_z_angstrom
         if centre is None:
-            centre = membrane_centre_angstrom(protein.molecule)
+            centre = membrane_centre(protein.molecule)
         if centre is None:
             msg = (
                 f"membrane_proteins.{name}: where the membrane lies in '{protein.molecule}' is not "
@@ -209,29 +207,4 @@ def _filament(name: str, entry: FilamentEntry) -> FilamentSpec:
         point_distance_angstrom=entry.point_distance_angstrom,
         is_labelled=entry.labelled,
         allow_fewer=entry.allow_fewer,
-    )
-
-
-def _layouts(entry: LayoutEntry, folder: Path) -> tuple[Layout, ...]:
-    """Return the real picks, a layout a run."""
-    path = folder / entry.picks
-    if entry.picks == CZII:
-        path = package_data() / "layouts" / "czii_reference_picks.csv"
-    points: dict[str, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
-    rows = read_csv(path)
-    missing = [name for name in _COLUMNS if not rows or name not in rows[0]]
-    if missing:
-        msg = f"{path} has no column {choices_text(missing)}; expected {choices_text(_COLUMNS)}"
-        raise DataError(msg)
-    try:
-        for row in rows:
-            place = [float(row[name]) for name in _COLUMNS[2:]]
-            points[row["run"]][row["object"]].append(place)
-    except (TypeError, ValueError) as error:
-        msg = f"{path} holds a position that is no number: {error}"
-        raise DataError(msg) from error
-    return tuple(
-        Layout(run, {name: np.array(found) for name, found in sorted(by_object.items())}, box)
-        for run, by_object in sorted(points.items())
-        for box in [entry.box_angstrom]
     )

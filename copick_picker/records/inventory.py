@@ -1,51 +1,6 @@
-"""What a project holds, without reading voxels: for looking at it, not for working on it.
+"""What a run holds, as a listing shows it."""
 
-A project on this machine is listed from its folders alone (``local_inventory.py``), which takes
-milliseconds a run less than copick does; any other root is listed through copick.
-"""
-
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-
-from copick_picker.project.guards import guarded
-from copick_picker.records.runs import ObjectSpec
-
-
-def open_inventory(config_path: str, split: str | None = None) -> "Inventory":
-    """Return what lists the project of a configuration file.
-
-    Parameters
-    ----------
-    config_path : str
-        copick's JSON configuration, of any kind of root.
-    split : str, optional
-        Only the runs of this split of a Croissant manifest.
-
-    Returns
-    -------
-    Inventory
-        The project, its runs not looked at yet.
-
-    Raises
-    ------
-    ProjectError
-        If the file is missing, malformed or names what cannot be opened.
-    UnknownNameError
-        If the project has no such split.
-    """
-    from copick_picker.project.inventory.local import LocalInventory
-
-    with guarded(f"cannot read the configuration {config_path}"):
-        config = json.loads(Path(config_path).read_text(encoding="utf-8"))
-    from_folders = isinstance(config, dict) and split is None  # projects of files have no splits
-    found = LocalInventory.opened(config, config_path) if from_folders else None
-    if found is not None:
-        return found
-    from copick_picker.project.inventory.store import StoreInventory  # imports copick
-
-    return StoreInventory.opened(config_path, split)
 
 
 def scores_text(lowest: float | None, highest: float | None) -> str:
@@ -121,24 +76,3 @@ class RunInventory:
     run_name: str
     items: tuple[StoredItem, ...]
     troubles: tuple[str, ...] = ()
-
-
-class Inventory(Protocol):
-    """A project that can be listed run by run."""
-
-    @property
-    def location(self) -> str:
-        """Where the project was opened from."""
-        ...
-
-    def objects(self) -> list[ObjectSpec]:
-        """Return the pickable objects, by label."""
-        ...
-
-    def run_names(self) -> list[str]:
-        """Return all run names, sorted."""
-        ...
-
-    def run(self, run_name: str, *, details: bool) -> RunInventory:
-        """Return what a run holds; with details every pick file is read and every chunk counted."""
-        ...

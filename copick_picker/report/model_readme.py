@@ -4,33 +4,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from copick_picker.errors import choices_text
-from copick_picker.settings.model import ModelCard
 
 
-def readme_text(card: ModelCard) -> str:
+def readme_text(card: Mapping[str, Any]) -> str:
     """Return a model's README: what it finds, what it was trained on, how well, and its limits.
 
     Parameters
     ----------
-    card : ModelCard
-        As ``train`` writes it.
+    card : mapping
+        ``model.yaml`` as ``train`` writes it.
     """
-    known = card.provenance
+    known = card["provenance"]
     data, scores, done = known["data"], known["scores"], known["training"]
-    objects = [f"{entry.name} (radius {entry.radius_angstrom:g} A)" for entry in card.objects]
+    objects = [
+        f"{entry['name']} (radius {entry['radius_angstrom']:g} A)" for entry in card["objects"]
+    ]
     peaks = " --method peaks" if known["localize_method"] == "peaks" else ""
     started = "fresh weights" if known.get("started_from") is None else known["started_from"]
     lines = [
-        f"# {card.name}",
+        f"# {card['name']}",
         "",
-        f"Finds {choices_text(objects)} in tomograms of {card.voxel_spacing_angstrom:g} A a voxel, "
-        f"{card.contrast} protein.",
+        f"Finds {choices_text(objects)} in tomograms of {card['voxel_spacing_angstrom']:g} A a "
+        f"voxel, {card['contrast']} protein.",
         "",
         f"Made by copick-picker {known['package_version']} (`{known['command']}`). Licence: "
         f"{known['licence']}.",
         "",
         "```",
-        f"copick-picker segment -c config.json -m {card.name} --probabilities",
+        f"copick-picker segment -c config.json -m {card['name']} --probabilities",
         f"copick-picker localize -c config.json{peaks}",
         "```",
         "",
@@ -38,8 +39,8 @@ def readme_text(card: ModelCard) -> str:
         "",
         *_sides(data),
         "",
-        f"{card.architecture} {dict(card.parameters)}, {done['steps']} steps from {started}; the "
-        f"weights are those of step {done['best_step']}, the best on the validation runs. The "
+        f"{card['architecture']} {dict(card['parameters'])}, {done['steps']} steps from {started}; "
+        f"the weights are those of step {done['best_step']}, the best on the validation runs. The "
         "curve is in `curve.csv`, all settings are in `model.yaml`.",
         "",
         "## Scores",

@@ -1,0 +1,69 @@
+"""What a command reads of a run: a URI, parsed once, and the listing in which it is looked up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from copick_picker.errors import CopickPickerError, UnknownNameError, choices_text
+from copick_picker.project.uris import Query
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+
+Key = TypeVar("Key", TomogramKey, SegmentationKey, PicksKey, FeatureKey)
+
+
+@dataclass(frozen=True)
+class Input(Generic[Key]):
+    """Tomograms, segmentations or picks that a URI means.
+
+    Attributes
+    ----------
+    query : Query
+        The URI.
+    listing : callable
+        Run name -> keys of this kind that the run has.
+    what : str
+        ``tomogram``, ``segmentation``, ``pick set``: for messages.
+    """
+
+    query: Query[Key]
+    listing: Callable[[str], Sequence[Key]]
+    what: str
+
+    def keys(self, run_name: str) -> list[Key]:
+        """Return all that the URI means in a run."""
+        return self.query.matching(self.listing(run_name))
+
+    def key(self, run_name: str) -> Key:
+        """Return the one thing that the URI means in a run.
+
+        Raises
+        ------
+        CopickPickerError
+            If the run has none, or several; they are listed.
+        """
+        return self.query.match_one(self.listing(run_name), run_name=run_name)
+
+    def check_any(self, run_names: Sequence[str]) -> None:
+        """Raise where no run has one; a run that cannot be listed fails later.
+
+        Raises
+        ------
+        UnknownNameError
+            Listing what the runs do have.
+        """
+        if run_names and not any(self.query.matching(self._listed(name)) for name in run_names):
+            raise self.nothing_found(run_names)
+
+    def nothing_found(self, run_names: Sequence[str]) -> UnknownNameError:
+        """Return the error for an input that no run has, with what the runs do have."""
+        found = sorted({str(key) for name in run_names for key in self._listed(name)})
+        return UnknownNameError(
+            f"none of the {len(run_names)} runs has a {self.what} '{self.query.uri}'; "
+            f"they have: {choices_text(found[:20])}"
+        )
+
+    def _listed(self, run_name: str) -> Sequence[Key]:
+        try:
+            return self.listing(run_name)
+        except CopickPickerError:
+            return ()

@@ -1,0 +1,287 @@
+"""A command's work over the runs of a project.
+
+:class:`Job` owns what is alike in all commands: the project, which runs are meant, what stands
+already, how an output is written, what is said of a run. A :class:`Recipe` is what differs: what a
+run's outputs are made of, and how.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from copick_picker.jobs.execution import InTurn, process_runs
+from copick_picker.jobs.inputs import Input, Key
+from copick_picker.jobs.opening import open_job
+from copick_picker.jobs.outputs import MEANWHILE, standing_keys
+from copick_picker.jobs.provenance import same_job_as
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.selection import check_object_names, named_runs, select_runs
+from copick_picker.jobs.summary import Summary
+from copick_picker.project.store import OutputKey, ProjectStore, Provenance, Slabs
+from copick_picker.project.uris import picks_query, segmentation_query, tomogram_query
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.points import PickSet
+from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.settings.job import JobSettings
+
+SettingsT = TypeVar("SettingsT", bound=JobSettings, covariant=True)
+Opened = TypeVar("Opened", bound=JobSettings)
+Given = TypeVar("Given")
+
+
+@dataclass(frozen=True)
+class Plan(Generic[Given]):
+    """What a run gets.
+
+    Attributes
+    ----------
+    given : object
+        What the recipe needs to make it.
+    records : mapping
+        Key of each output -> provenance record that it gets.
+    complete : str
+        What is said where all outputs stand.
+    planned : str
+        What is said of a dry run; empty where a dry run goes as far as the writing.
+    """
+
+    given: Given
+    records: Mapping[OutputKey, Provenance]
+    complete: str
+    planned: str = ""
+
+
+class Recipe(Protocol[Given]):
+    """What differs between the commands."""
+
+    def plan(self, run_name: str) -> Plan[Given] | RunOutcome:
+        """Return what a run gets, or why there is nothing to do."""
+        ...
+
+    def make(self, run_name: str, plan: Plan[Given], missing: Collection[OutputKey]) -> RunOutcome:
+        """Compute the outputs, write those that are missing, and say what they are."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job(Generic[SettingsT]):
+    """A command's work over the runs of one project.
+
+    Attributes
+    ----------
+    command : str
+        Name of the command.
+    settings : JobSettings
+        What to do.
+    reporter : Reporter
+        Where progress goes.
+    store : ProjectStore
+        The project.
+    run_names : tuple of str
+        The runs that are meant, in the project's order.
+    """
+
+    command: str
+    settings: SettingsT
+    reporter: Reporter
+    store: ProjectStore
+    run_names: tuple[str, ...]
+
+    @classmethod
+    def open(cls, command: str, settings: Opened, *, reporter: Reporter) -> "Job[Opened]":
+        """Return the job that settings describe.
+
+        Raises
+        ------
+        ProjectError
+            If the project cannot be opened.
+        UnknownNameError
+            If it has no such split or run.
+        """
+        store = open_job(settings)
+        chosen = select_runs(store.run_names(), settings.run_names, shard=settings.shard)
+        return Job(command, settings, reporter, store, tuple(chosen))
+
+    @cached_property
+    def specs(self) -> dict[str, ObjectSpec]:
+        """The project's objects by name."""
+        return {spec.name: spec for spec in self.store.objects()}
+
+    @cached_property
+    def is_named(self) -> bool:
+        """Whether the user asked for runs by name, so that an absent input is a failure."""
+        return named_runs(self.settings.run_names)
+
+    def check_objects(self, *fields: str) -> None:
+        """Raise where settings name objects that the project has not.
+
+        Parameters
+        ----------
+        *fields : str
+            Fields of the settings that hold names of objects.
+
+        Raises
+        ------
+        UnknownNameError
+            With the nearest name and the choices.
+        """
+        for field in fields:
+            option = "--" + field.replace("_", "-")
+            check_object_names(getattr(self.settings, field), self.specs, option)
+
+    def tomograms(self, uri: str) -> Input[TomogramKey]:
+        """Return the tomograms that a URI means."""
+        return Input(tomogram_query(uri), self.store.tomograms, "tomogram")
+
+    def segmentations(self, uri: str) -> Input[SegmentationKey]:
+        """Return the segmentations that a URI means."""
+        return Input(segmentation_query(uri), self.store.segmentations, "segmentation")
+
+    def picks(self, uri: str, what: str = "pick set") -> Input[PicksKey]:
+        """Return the pick sets that a URI means."""
+        return Input(picks_query(uri), self.store.picks, what)
+
+    def find(self, wanted: Input[Key], run_name: str) -> Key | RunOutcome:
+        """Return the one thing that a run's work starts from, or that it is absent.
+
+        Raises
+        ------
+        CopickPickerError
+            If it is absent and the run was asked for by name, or the URI means several things.
+        """
+        if not self.is_named and not wanted.keys(run_name):
+            return RunOutcome(run_name, "absent", f"no {wanted.what} '{wanted.query.uri}'")
+        return wanted.key(run_name)
+
+    def absent(self, run_name: str, why: str) -> RunOutcome:
+        """Return the outcome of a run without input: a failure where it was asked for by name."""
+        return RunOutcome(run_name, "failed" if self.is_named else "absent", why)
+
+    def run(self, recipe: Recipe[Given]) -> Summary:
+        """Carry out a recipe and return what became of every run.
+
+        Raises
+        ------
+        CopickPickerError
+            If the project cannot be written, before any run is touched.
+        """
+        self.check_writable()
+        work = InTurn(partial(self.run_one, recipe))
+        return process_runs(self.command, self.run_names, work, reporter=self.reporter)
+
+    def run_one(self, recipe: Recipe[Given], run_name: str) -> RunOutcome:
+        """Carry out a recipe for one run."""
+        plan = recipe.plan(run_name)
+        if isinstance(plan, RunOutcome):
+            return plan
+        missing = self.missing(run_name, plan)
+        return missing if isinstance(missing, RunOutcome) else recipe.make(run_name, plan, missing)
+
+    def check_writable(self) -> None:
+        """Raise where the project cannot be written; a dry run does not ask."""
+        if not self.settings.dry_run:
+            self.store.check_writable()
+
+    def missing(self, run_name: str, plan: Plan[Any]) -> set[OutputKey] | RunOutcome:
+        """Return which outputs are to be made, or that there is nothing to do.
+
+        Raises
+        ------
+        ConflictError
+            If something else stands in the place of an output.
+        """
+        standing = self.standing(run_name, plan.records)
+        if len(standing) == len(plan.records):
+            return RunOutcome(run_name, "skipped", plan.complete)
+        if self.settings.dry_run and plan.planned:
+            return RunOutcome(run_name, "planned", plan.planned)
+        return plan.records.keys() - standing
+
+    def standing(self, run_name: str, records: Mapping[OutputKey, Provenance]) -> set[OutputKey]:
+        """Return the outputs that the same job has made; see ``jobs.outputs.stands_already``."""
+        return standing_keys(self.store, run_name, records, overwrite=self.settings.overwrite)
+
+    def finished(
+        self,
+        run_name: str,
+        written: Iterable[bool],
+        what: object,
+        text: str,
+        details: Mapping[str, Any] | None = None,
+    ) -> RunOutcome:
+        """Return the outcome of a run whose outputs are written.
+
+        Parameters
+        ----------
+        run_name : str
+            The run.
+        written : iterable of bool
+            For each output, whether it was written now: False where another process was faster.
+        what : object
+            Its outputs, for the message.
+        text : str
+            What was made.
+        details : mapping, optional
+            The same, for ``--json``.
+        """
+        known = list(written)
+        if known and not any(known):
+            return RunOutcome(run_name, "skipped", f"{what} {MEANWHILE}", details or {})
+        return RunOutcome(run_name, "done", text, details or {})
+
+    def write_picks(self, run_name: str, key: PicksKey, picks: PickSet, record: Provenance) -> bool:
+        """Write picks; return False where another process has just written the same."""
+        return self.store.write_picks(
+            run_name,
+            key,
+            picks,
+            provenance=record,
+            overwrite=self.settings.overwrite,
+            replaces=same_job_as(record),
+        )
+
+    def write_segmentation(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        slabs: Slabs,
+        *,
+        shape_zyx: tuple[int, int, int],
+        record: Provenance,
+    ) -> bool:
+        """Write labels; return False where another process has just written the same."""
+        return self.store.write_segmentation(
+            run_name,
+            key,
+            slabs,
+            shape_zyx=shape_zyx,
+            provenance=record,
+            overwrite=self.settings.overwrite,
+            replaces=same_job_as(record),
+        )
+
+    def write_feature(
+        self,
+        run_name: str,
+        key: FeatureKey,
+        slabs: Slabs,
+        *,
+        shape_czyx: tuple[int, int, int, int],
+        record: Provenance,
+    ) -> bool:
+        """Write a feature volume; return False where another process has just written the same."""
+        return self.store.write_feature(
+            run_name,
+            key,
+            slabs,
+            shape_czyx=shape_czyx,
+            provenance=record,
+            overwrite=self.settings.overwrite,
+            replaces=same_job_as(record),
+        )
+
+
+def picks_text(keys: Sequence[object]) -> str:
+    """Return pick sets in words, such as ``3 pick sets``."""
+    return f"{len(keys)} pick sets"

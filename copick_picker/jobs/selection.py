@@ -1,0 +1,101 @@
+"""Which runs and objects a command works on, and what it says where a name is wrong."""
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
+from copick_picker.records.runs import ObjectSpec
+
+
+def select_runs(
+    names: Sequence[str], patterns: Sequence[str], *, shard: str | None = None
+) -> list[str]:
+    """Return the runs that the patterns mean, in the project's order.
+
+    Parameters
+    ----------
+    names : sequence of str
+        All runs of the project.
+    patterns : sequence of str
+        Names, globs, ``@file`` with a pattern a line, ``!pattern`` to leave out. Without any
+        pattern, or with ``!pattern`` alone, all runs are meant.
+    shard : str, optional
+        ``i/n``: only every n-th run, from the i-th on.
+
+    Raises
+    ------
+    UnknownNameError
+        If a pattern fits no run; the nearest name and the runs are listed.
+    """
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for pattern in _expanded(patterns):
+        (unwanted if pattern.startswith("!") else wanted).append(pattern.removeprefix("!"))
+    chosen = set(names) if not wanted else set()
+    for pattern in wanted:
+        chosen |= _fitting(names, pattern)
+    for pattern in unwanted:
+        chosen -= _fitting(names, pattern)
+    ordered = [name for name in names if name in chosen]
+    if shard is not None:
+        part, parts = (int(number) for number in shard.split("/"))
+        ordered = ordered[part - 1 :: parts]
+    return ordered
+
+
+def named_runs(patterns: Sequence[str]) -> bool:
+    """Return whether the user asked for runs by name, so that an absent input is a failure."""
+    return any(not pattern.startswith("!") for pattern in _expanded(patterns))
+
+
+def check_object_names(names: Iterable[str], specs: Mapping[str, ObjectSpec], option: str) -> None:
+    """Raise where the user names an object that the project has not.
+
+    Parameters
+    ----------
+    names : iterable of str
+        What the user wrote.
+    specs : mapping
+        The project's objects by name.
+    option : str
+        The option, for the message.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest name and the choices.
+    """
+    for name in names:
+        if name not in specs:
+            msg = (
+                f"{option}: no object '{name}'{nearest_name(name, specs)}; "
+                f"the project has: {choices_text(specs)}"
+            )
+            raise UnknownNameError(msg)
+
+
+def _expanded(patterns: Sequence[str]) -> list[str]:
+    expanded: list[str] = []
+    for pattern in patterns:
+        if not pattern.startswith("@"):
+            expanded.append(pattern)
+            continue
+        try:
+            lines = Path(pattern[1:]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"cannot read the list of runs {pattern[1:]}: {error}"
+            raise SettingsError(msg) from error
+        expanded += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return expanded
+
+
+def _fitting(names: Sequence[str], pattern: str) -> set[str]:
+    if pattern in names:
+        return {pattern}
+    found = set(fnmatch.filter(names, pattern))
+    if not found:
+        shown = choices_text(names[:20]) + (", ..." if len(names) > 20 else "")
+        msg = f"no run '{pattern}'{nearest_name(pattern, names)}; the project has: {shown}"
+        raise UnknownNameError(msg)
+    return found

@@ -1,0 +1,175 @@
+"""What a command did: one line on the terminal, an exit code, and the file of ``--json``."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
+
+from copick_picker._version import __version__
+from copick_picker.jobs.machine import machine_facts
+from copick_picker.jobs.result_files import write_result_json
+from copick_picker.records.runs import RunOutcome
+
+
+class Told(Protocol):
+    """What a command says at its end."""
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the process."""
+        ...
+
+    def text(self) -> str:
+        """Return the last lines on the terminal."""
+        ...
+
+    def write(self, path: Path) -> None:
+        """Write the machine-readable summary, safely."""
+        ...
+
+
+class WritesSummary(Protocol):
+    """Settings of a command that takes ``--json``."""
+
+    @property
+    def json_file(self) -> Path | None:
+        """Where the summary goes; None writes none."""
+        ...
+
+
+Settings = TypeVar("Settings", bound=WritesSummary)
+Outcome = TypeVar("Outcome", bound=Told)
+Rest = ParamSpec("Rest")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a command over runs did.
+
+    Attributes
+    ----------
+    command : str
+        Name of the command.
+    outcomes : tuple of RunOutcome
+        One a run, in order of the runs.
+    seconds : float
+        Wall time of the work on the runs.
+    figures : dict
+        Further figures for ``--json``.
+    missed : tuple of str
+        Scores below what the user asks for, in words.
+    """
+
+    command: str
+    outcomes: tuple[RunOutcome, ...]
+    seconds: float
+    figures: dict[str, Any] = field(default_factory=dict)
+    missed: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of runs by status."""
+        return dict(Counter(outcome.status for outcome in self.outcomes))
+
+    @property
+    def n_failed(self) -> int:
+        """Number of runs that failed."""
+        return sum(outcome.status == "failed" for outcome in self.outcomes)
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a run failed, else 3 where a score was missed, else 0."""
+        if self.n_failed:
+            return 1
+        return 3 if self.missed else 0
+
+    def text(self) -> str:
+        """Return the summary as one line."""
+        words = [f"{number} {status}" for status, number in sorted(self.counts.items())]
+        failed = [outcome.run_name for outcome in self.outcomes if outcome.status == "failed"]
+        names = f" (failed: {', '.join(failed)})" if failed else ""
+        runs = f"{len(self.outcomes)} run{'' if len(self.outcomes) == 1 else 's'}"
+        missed = "".join(f"\n--fail-under missed: {entry}" for entry in self.missed)
+        return f"{self.command}: {runs}: {', '.join(words) or 'nothing to do'}{names}{missed}"
+
+    def write(self, path: Path) -> None:
+        """Write the summary as JSON, safely.
+
+        Raises
+        ------
+        ConflictError
+            If the file is something else than an earlier summary.
+        """
+        content = {
+            "command": self.command,
+            "version": __version__,
+            "counts": self.counts,
+            "seconds": round(self.seconds, 3),
+            "machine": machine_facts(),
+            **self.figures,
+            "runs": [
+                {
+                    "run": outcome.run_name,
+                    "status": outcome.status,
+                    "message": outcome.message,
+                    **outcome.details,
+                }
+                for outcome in self.outcomes
+            ],
+        }
+        write_result_json(path, content)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did that does not work run by run.
+
+    Attributes
+    ----------
+    line : str
+        Last lines on the terminal.
+    exit_code : int
+        Exit code of the process.
+    content : dict
+        What ``--json`` holds.
+    """
+
+    line: str
+    exit_code: int = 0
+    content: dict[str, Any] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """Return the last lines on the terminal."""
+        return self.line
+
+    def write(self, path: Path) -> None:
+        """Write the content as JSON, safely.
+
+        Raises
+        ------
+        ConflictError
+            If the file is something else than an earlier result.
+        """
+        write_result_json(path, self.content)
+
+
+def summarised(
+    workflow: Callable[Concatenate[Settings, Rest], Outcome],
+) -> Callable[Concatenate[Settings, Rest], Outcome]:
+    """Return the workflow, which then also writes the summary that ``--json`` asks for.
+
+    Parameters
+    ----------
+    workflow : callable
+        Settings of a command -> what it did.
+    """
+
+    def run(settings: Settings, *rest: Rest.args, **named: Rest.kwargs) -> Outcome:
+        told = workflow(settings, *rest, **named)
+        if settings.json_file is not None:
+            told.write(settings.json_file)
+        return told
+
+    return cast("Callable[Concatenate[Settings, Rest], Outcome]", update_wrapper(run, workflow))

@@ -1,0 +1,139 @@
+"""Which value of a segmentation, or channel of a model, means which object of the project."""
+
+from collections.abc import Mapping, Sequence
+
+from copick_picker.errors import SettingsError, choices_text
+from copick_picker.records.runs import ObjectSpec
+
+
+def check_labels_differ(labels: Mapping[str, int]) -> None:
+    """Raise where two objects of a segmentation would have one label.
+
+    Parameters
+    ----------
+    labels : mapping
+        Object name -> label.
+
+    Raises
+    ------
+    SettingsError
+        Naming both objects. copick gives an object without a label the label 1.
+    """
+    first: dict[int, str] = {}
+    for name, label in labels.items():
+        if label in first:
+            msg = (
+                f"objects '{first[label]}' and '{name}' both have label {label}: give each its own "
+                "in the project's configuration, or choose one with --objects"
+            )
+            raise SettingsError(msg)
+        first[label] = name
+
+
+def object_labels(
+    recorded: Mapping[str, int] | None,
+    specs: Mapping[str, ObjectSpec],
+    *,
+    object_map: Mapping[str, str],
+    objects: Sequence[str],
+) -> dict[str, int]:
+    """Return project's object name -> value in a segmentation.
+
+    Parameters
+    ----------
+    recorded : mapping or None
+        Name -> value as the segmentation's maker recorded it; None where nothing is recorded: then
+        the values are the project's labels.
+    specs : mapping
+        The project's objects by name.
+    object_map : mapping
+        Recorded name -> project's name, where they differ.
+    objects : sequence of str
+        Project's names to keep; empty means all that are particles.
+
+    Raises
+    ------
+    SettingsError
+        If a recorded name is not in the project, or two mean one object; both sides are listed.
+    """
+    if recorded is None:
+        recorded = {name: spec.label for name, spec in specs.items()}
+    meant = _matched(recorded, specs, object_map, objects, finder="the segmentation")
+    labels = {
+        target: recorded[name]
+        for target, name in meant.items()
+        if objects or specs[target].is_particle
+    }
+    check_labels_differ(labels)
+    return labels
+
+
+def project_labels(
+    channels: Mapping[str, int],
+    specs: Mapping[str, ObjectSpec],
+    object_map: Mapping[str, str],
+    *,
+    objects: Sequence[str],
+) -> dict[str, int]:
+    """Return project's object name -> label for the objects that a model finds.
+
+    Parameters
+    ----------
+    channels : mapping
+        Model's object name -> channel.
+    specs : mapping
+        The project's objects by name.
+    object_map : mapping
+        Model's object name -> project's object name, where they differ.
+    objects : sequence of str
+        Project's names to keep; empty means all.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown or two model objects mean one project object; both sides are listed.
+    """
+    for name in object_map:
+        if name not in channels:
+            both = _both_sides(channels, specs, "the model")
+            msg = f"--object-map: the model finds no '{name}'; {both}"
+            raise SettingsError(msg)
+    meant = _matched(channels, specs, object_map, objects, finder="the model")
+    labels = {target: specs[target].label for target in meant}
+    check_labels_differ(labels)
+    return labels
+
+
+def _matched(
+    found: Mapping[str, int],
+    specs: Mapping[str, ObjectSpec],
+    object_map: Mapping[str, str],
+    objects: Sequence[str],
+    *,
+    finder: str,
+) -> dict[str, str]:
+    """Return project's name -> name there, of the objects that are kept."""
+    both = _both_sides(found, specs, finder)
+    meant: dict[str, str] = {}
+    for name in found:
+        target = object_map.get(name, name)
+        if objects and target not in objects:
+            continue
+        if target not in specs:
+            msg = f"no object '{target}' in the project: use --object-map or --objects; {both}"
+            raise SettingsError(msg)
+        if target in meant:
+            msg = f"two objects of {finder} mean '{target}'; {both}"
+            raise SettingsError(msg)
+        meant[target] = name
+    missing = [name for name in objects if name not in meant]
+    if missing:
+        where = "the model finds no" if finder == "the model" else "the segmentation holds no"
+        msg = f"--objects: {where} {choices_text(missing)}; {both}"
+        raise SettingsError(msg)
+    return meant
+
+
+def _both_sides(found: Mapping[str, int], specs: Mapping[str, ObjectSpec], finder: str) -> str:
+    verb = "finds" if finder == "the model" else "holds"
+    return f"{finder} {verb}: {choices_text(found)}; the project has: {choices_text(specs)}"

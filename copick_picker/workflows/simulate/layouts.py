@@ -1,0 +1,55 @@
+"""Real picks that simulated particles are placed at."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from copick_picker.errors import DataError, choices_text
+from copick_picker.project.folders.package_data import package_data
+from copick_picker.project.formats.tables import read_csv
+from copick_picker.records.simulation import Layout
+from copick_picker.settings.simulate_entries import LayoutEntry
+
+CZII = "czii"
+_COLUMNS = ("run", "object", "x_angstrom", "y_angstrom", "z_angstrom")
+
+
+def read_layouts(entry: LayoutEntry | None, folder: Path) -> tuple[Layout, ...]:
+    """Return the real picks of a scene, a layout a run; none where it names none.
+
+    Parameters
+    ----------
+    entry : LayoutEntry or None
+        What the scene says.
+    folder : pathlib.Path
+        Where its file lies; the file of picks is relative to it.
+
+    Raises
+    ------
+    DataError
+        If the file does not hold picks.
+    """
+    if entry is None:
+        return ()
+    path = folder / entry.picks
+    if entry.picks == CZII:
+        path = package_data() / "layouts" / "czii_reference_picks.csv"
+    points: dict[str, dict[str, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
+    rows = read_csv(path)
+    missing = [name for name in _COLUMNS if not rows or name not in rows[0]]
+    if missing:
+        msg = f"{path} has no column {choices_text(missing)}; expected {choices_text(_COLUMNS)}"
+        raise DataError(msg)
+    try:
+        for row in rows:
+            place = [float(row[name]) for name in _COLUMNS[2:]]
+            points[row["run"]][row["object"]].append(place)
+    except (TypeError, ValueError) as error:
+        msg = f"{path} holds a position that is no number: {error}"
+        raise DataError(msg) from error
+    return tuple(
+        Layout(run, {name: np.array(found) for name, found in sorted(by_object.items())}, box)
+        for run, by_object in sorted(points.items())
+        for box in [entry.box_angstrom]
+    )
