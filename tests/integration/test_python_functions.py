@@ -1,5 +1,8 @@
 """The public functions on arrays do what the commands do."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +10,8 @@ import copick_picker
 from copick_picker.core.labels import paint_spheres
 from copick_picker.errors import CheckpointError, DataError, SettingsError
 from copick_picker.records.points import LocalizeTarget
+
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +61,9 @@ def test_wrong_settings_and_models_are_named(shells):
         copick_picker.segment(volume[0], "hiv-vlp-40a")
     with pytest.raises(SettingsError, match="method"):
         copick_picker.localize(np.zeros((2, 3, 4), int), [], voxel_spacing=10.0, method="magic")
+
+
+def test_the_example_of_the_docs_prints_what_it_says(capsys):
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    exec(compile(code, PAGE, "exec"), {})  # noqa: S102 (the page's own example)
+    assert capsys.readouterr().out.strip() == code.rsplit("# ", 1)[-1].strip()
