@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 OPENING = Opening()
-"""How a project is opened where nothing else is said."""
+"""How a project is opened by default."""
 FIRST_WAIT_SECONDS = 0.5
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"}
 """Protocols whose listings are complete."""

@@ -111,7 +111,7 @@ def demo(
     threads : int or None
         CPU threads.
     reporter : Reporter
-        Where everything is said.
+        Receives progress and messages.
 
     Raises
     ------

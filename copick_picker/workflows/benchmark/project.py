@@ -33,7 +33,7 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
     folder : pathlib.Path
         Folder of the benchmark.
     reporter : Reporter
-        Where it is said what is made.
+        Receives progress and messages.
 
     Raises
     ------

@@ -97,7 +97,7 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
     store : ProjectStore
         The project, for slices of tomograms.
     reporter : Reporter
-        Where it is said that a slice could not be drawn.
+        Warned if a slice could not be drawn.
     """
     lines = scored.lines()
     footer, evaluation = "; ".join(lines[:3]), scored.evaluation

@@ -72,7 +72,7 @@ def write_model(
     network : torch.nn.Module
         On the CPU.
     card : ModelCard
-        What is said of it; both fingerprints are filled in here.
+        Its description; both fingerprints are filled in here.
     crop : TomogramCrop or None
         Piece of a validation tomogram, stored as float16.
     beside : callable, optional
