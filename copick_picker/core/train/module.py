@@ -20,6 +20,7 @@ from torch.utils.data import Sampler
 from copick_picker.core.heads.head import outputs_of
 from copick_picker.core.segment.device import prefers_channels_last
 from copick_picker.core.train.sampling import Batch
+from copick_picker.core.train.small_convolutions import SmallConvolutionsInFloat32
 from copick_picker.errors import DataError
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
@@ -236,7 +237,8 @@ class PickerModule(LightningModule):
         patches = batch.patches
         if prefers_channels_last(patches.device):
             patches = patches.to(memory_format=torch.channels_last_3d)
-        outputs = finest(outputs_of(self.network, patches, output_stride=self.output_stride))
+        with SmallConvolutionsInFloat32():
+            outputs = finest(outputs_of(self.network, patches, output_stride=self.output_stride))
         with torch.autocast(outputs.device.type, enabled=False):
             value = self._loss_of(outputs.float(), batch)
         if not torch.isfinite(value.detach()):

@@ -308,7 +308,7 @@ def precision_of(settings: TrainSettings) -> str:
 
 
 def fit(training: Training, module: PickerModule, *, reporter: Reporter) -> None:
-    """Train to the end; go on where an earlier training of this training was stopped.
+    """Train to the end; resume where this training was stopped before.
 
     Parameters
     ----------
