@@ -71,7 +71,7 @@ def greedy(most: int, place: Place, reporter: Reporter) -> Work:
     del reporter
     import numpy as np
 
-    from copick_picker.core.segment.augmentations import augmentation_set
+    from copick_picker.core.augmentations import augmentation_set
     from copick_picker.core.segment.device import use_threads
     from copick_picker.core.segment.engine import segment_volume
     from copick_picker.core.segment.plan import EngineOptions, Member

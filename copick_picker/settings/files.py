@@ -1,5 +1,6 @@
 """Settings from a YAML file and from flags, joined and checked."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,3 +113,25 @@ def option_name(field: str) -> str:
     """
     head = field.split(".", maxsplit=1)[0]
     return "--" + _KEY_OF_FIELD.get(head, head).replace("_", "-")
+
+
+def command_line(command: str, settings: BaseModel) -> str:
+    """Return the command line that means the settings.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command.
+    settings : pydantic model
+        Its settings; those that are defaults are left out.
+    """
+    words = ["copick-picker", command]
+    fields = type(settings).model_fields
+    for name, field in fields.items():
+        value = getattr(settings, name)
+        if name not in settings.model_fields_set or value == field.default:
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        for one in values:
+            words += [option_name(name)] if one is True else [option_name(name), str(one)]
+    return shlex.join(words)

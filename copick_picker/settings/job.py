@@ -6,11 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from copick_picker.errors import SettingsError
-
-CONNECTIONS = 8
-"""Remote objects that are read at once."""
-MEMORY_BYTES = 512 * 1024**2
-"""Remote objects that stay in memory as stored, so that a second pass reads none again."""
+from copick_picker.records.runs import Opening
 
 
 def split_names(value: object) -> object:
@@ -113,9 +109,9 @@ class JobSettings(BaseModel):
     json_file: Path | None = None
     split: str | None = None
     cache: Path | None = None
-    cache_gigabytes: Annotated[float, Field(gt=0)] = 20.0
-    attempts: Annotated[int, Field(ge=1, le=20)] = 4
-    timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
+    cache_gigabytes: Annotated[float, Field(gt=0)] = Opening.cache_bytes / 1e9
+    attempts: Annotated[int, Field(ge=1, le=20)] = Opening.attempts
+    timeout_seconds: Annotated[float, Field(gt=0)] = Opening.timeout_seconds
 
     @field_validator("shard")
     @classmethod

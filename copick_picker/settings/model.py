@@ -118,6 +118,8 @@ class ModelCard(_Frozen):
         Clipping limits, mean and standard deviation of ``normalization: scaled``.
     probability_threshold : float or None
         Probabilities below it count as 0 when ``exact`` of home ``cryosiam`` chooses a label.
+    head : str
+        Name of the head in ``core.heads``: what the outputs mean.
     home : str
         Whose arithmetic ``exact`` follows. ``octopi`` pads a volume smaller than the window with
         zeros on both sides, ``picker`` reflects it, ``cryosiam`` adds zeros at the end and lets
@@ -154,6 +156,7 @@ class ModelCard(_Frozen):
     normalization: Literal["zscore", "scaled"] = "zscore"
     scaling: Scaling | None = None
     probability_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    head: str = "softmax"
     home: Literal["octopi", "picker", "cryosiam"] = "picker"
     augmentation_set: Literal["octopi", "quarter-turns"] = "octopi"
     augmentation_count: Annotated[int, Field(ge=1, le=8)] = 4
@@ -215,8 +218,33 @@ class ModelCard(_Frozen):
         remarks = {"name", "provenance", "fingerprint", "crop", "weights_file", "weights_sha256"}
         later = ("scaling", "probability_threshold")
         remarks |= {name for name in later if getattr(self, name) is None}
+        remarks |= {"head"} if self.head == "softmax" else set()
         text = json.dumps(self.model_dump(mode="json", exclude=remarks), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def card_with_thresholds(
+    raw: Mapping[str, Any], chosen: Mapping[str, float], record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a raw card with other score thresholds, and how they were chosen.
+
+    Parameters
+    ----------
+    raw : mapping
+        What ``model.yaml`` holds.
+    chosen : mapping
+        Object name -> its threshold; the others keep theirs.
+    record : mapping
+        How they were chosen, for the card's provenance.
+    """
+    objects = [
+        {**dict(entry), "score_threshold": chosen[entry["name"]]}
+        if entry["name"] in chosen
+        else dict(entry)
+        for entry in raw["objects"]
+    ]
+    provenance = {**dict(raw.get("provenance") or {}), "calibration": dict(record)}
+    return {**raw, "objects": objects, "provenance": provenance}
 
 
 def model_card(raw: Mapping[str, Any], source: str) -> ModelCard:
@@ -260,6 +288,9 @@ def check_alike(cards: Sequence[ModelCard]) -> None:
         both = f"models '{first.name}' and '{card.name}' cannot be averaged"
         if card.channel_names != first.channel_names or card.channel_count != first.channel_count:
             msg = f"{both}: their channels are {first.channel_names} and {card.channel_names}"
+            raise SettingsError(msg)
+        if card.head != first.head:
+            msg = f"{both}: their heads are {first.head} and {card.head}"
             raise SettingsError(msg)
         if card.scaling != first.scaling:
             msg = f"{both}: they scale their input differently"

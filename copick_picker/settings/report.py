@@ -6,8 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from copick_picker.settings.job import Names
 
-GALLERY_WHOLE_BYTES = 1_000_000_000
-"""Up to so many bytes the planes that a run's pictures need are read at once, else one by one."""
 MOST_RUNS_TRACED = 200
 """Runs whose records a report reads to say how the candidates were made."""
 

@@ -16,8 +16,8 @@ from bench_project import OBJECTS, SEED, UNET, specimen
 from monai.inferers.utils import sliding_window_inference
 from torch.utils.flop_counter import FlopCounterMode
 
+from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.models.registry import build_network
-from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.device import fast_precision, keep_freed_memory
 from copick_picker.core.segment.engine import segment_volume
 from copick_picker.core.segment.plan import EngineOptions, Member

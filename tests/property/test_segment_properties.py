@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copick_picker.core.segment.augmentations import AUGMENTATION_SETS, augmentation_set
+from copick_picker.core.augmentations import AUGMENTATION_SETS, augmentation_set
 from copick_picker.core.segment.engine import segment_volume
 from copick_picker.core.segment.grid import BLENDINGS, axis_starts
 from copick_picker.core.segment.plan import (

@@ -15,7 +15,7 @@ import torch
 from monai.inferers.utils import sliding_window_inference
 from torch import nn
 
-from copick_picker.core.segment.augmentations import AUGMENTATION_SETS, augmentation_set
+from copick_picker.core.augmentations import AUGMENTATION_SETS, augmentation_set
 from copick_picker.core.segment.device import (
     arithmetic,
     available_devices,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from scipy import ndimage
 
+from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.segment.accumulator import tile_plan
-from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.engine import segment_slabs, segment_volume, sums_bytes
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.moments import Moments, moments_of

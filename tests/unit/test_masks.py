@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.masks.distances import distances_at, grown, signed_distances
 from copick_picker.core.masks.grids import (
     covering,
@@ -14,7 +15,6 @@ from copick_picker.core.masks.grids import (
     same_box,
     within_edges,
 )
-from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.engine import segment_volume
 from copick_picker.core.segment.plan import EngineOptions, Member, planned_jobs
 from copick_picker.errors import DataError

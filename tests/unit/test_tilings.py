@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network
-from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.plan import EngineOptions, Job, Member, planned_jobs
 from networks import Pointwise
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import fft, ndimage
 
-from copick_picker.core.heads.head import HeadRules, build_head
+from copick_picker.core.heads.head import build_head
+from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.train.augmentations import (
     AUGMENTATIONS,
     changed,

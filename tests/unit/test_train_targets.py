@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from copick_picker.core.heads.head import HEADS, HeadRules, build_head, outputs_of
+from copick_picker.core.heads.head import HEADS, build_head, head_kind, outputs_of
+from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import (
     TARGET_KINDS,
     PatchTruth,
@@ -21,6 +22,7 @@ from copick_picker.core.train.placement import Placement
 from copick_picker.core.train.sampling import TrainingRun, truth_of
 from copick_picker.core.train.sources import ArraySource
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
+from toy_head import OFFSETS
 
 SHAPE = (18, 25, 31)
 CENTRES = {
@@ -197,9 +199,11 @@ def test_every_kind_of_target_trains_with_every_loss_at_both_strides(kind, strid
         values.append(float(value.detach()))
     assert values[-1] < 0.7 * values[0]
     at = tuple(index // stride for index in (1, 2, 3))
-    probabilities = head.probabilities(outputs.detach())
-    assert probabilities[(0, slice(None), *at)].argmax() == 2
-    assert torch.allclose(probabilities.sum(dim=1), torch.ones(1, *grid))
+    readout = head_kind("softmax").read(head.n_outputs)
+    labels, finite, probabilities = readout.decode(outputs.detach()[0], probabilities=True)
+    assert labels[at] == 2
+    assert finite.all()
+    assert torch.allclose(probabilities.float().sum(dim=0), torch.ones(*grid), atol=2e-3)
 
 
 def test_wrong_heads_are_named():
@@ -218,28 +222,11 @@ def test_wrong_heads_are_named():
 
 
 def test_another_head_is_one_entry_of_the_table(monkeypatch):
-    class Offsets:
-        """Where the nearest particle lies: a head that is no segmentation."""
-
-        def __init__(self, given):
-            self.n_outputs, self.output_stride = 4, given.output_stride
-
-        def target(self, truth):
-            grid = np.stack(np.indices(truth.shape_zyx), axis=-1).astype(float)
-            away = truth.centres_zyx[1][0] - grid
-            near = (np.linalg.norm(away, axis=-1) <= truth.radii_voxels[1])[None]
-            return np.concatenate([near, np.moveaxis(away, -1, 0) * near]).astype(np.float32)
-
-        def loss(self):
-            return torch.nn.MSELoss()
-
-        def probabilities(self, outputs):
-            near = torch.sigmoid(outputs[:, :1])
-            return torch.cat([1 - near, near], dim=1)
-
-    monkeypatch.setitem(HEADS, "offsets", Offsets)
-    head = build_head("offsets", rules())
+    monkeypatch.setitem(HEADS, "offsets", OFFSETS)
+    head = build_head("offsets", rules(n_objects=1, channel_weights=(1.0, 1.0)))
     truth = PatchTruth((4, 6, 8), {1: np.array([[1.2, 2.0, 3.4]])}, {1: 2.0})
     target = head.target(truth)
     assert target[:, 1, 2, 3].tolist() == pytest.approx([1.0, 0.2, 0.0, 0.4], abs=1e-6)
-    assert head.probabilities(torch.zeros(1, 4, 2, 2, 2)).shape == (1, 2, 2, 2, 2)
+    assert head.n_outputs == head_kind("offsets").n_outputs(1) == 4
+    with pytest.raises(UnknownNameError, match="'offset'; did you mean 'offsets'"):
+        head_kind("offset")

@@ -1,21 +1,35 @@
-"""Heads: what a network's outputs mean, what they are trained on, and how they are read.
+"""Heads: what a network's outputs mean, in training and in use.
 
-A head is one file and one line in :data:`HEADS`.
+A head is one file and one line in :data:`HEADS`. In training it owns its target and its loss
+(:class:`LearningHead`); in use it owns what is averaged over windows, augmentations and models, how
+an augmentation is undone on its channels, and what is read from the averages (:class:`Readout`).
+The card of a model names its head.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from copick_picker.core.heads.softmax import HeadRules, SoftmaxHead
+from copick_picker.core.augmentations import Augmentation
+from copick_picker.core.heads.rules import HeadRules
+from copick_picker.core.heads.softmax import SoftmaxHead, SoftmaxReadout
 from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
+Decoded = tuple[Tensor, ...]
+"""What planes hold, the axes before the last are planes and rows: labels (k, y, x), uint8; whether
+each row is finite (k, y, 1), bool; where asked for, probabilities (c, k, y, x), float16; of a head
+that finds points, its maps (m, k, y, x)."""
+FoundPoints = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""Centres (n, 3), z, y, x in voxels, and a score in [0, 1] of each."""
 
-class Head(Protocol):
-    """One way to find objects with a network."""
+
+class LearningHead(Protocol):
+    """A head in training."""
 
     n_outputs: int
     """Channels that the network puts out."""
@@ -30,17 +44,91 @@ class Head(Protocol):
         """Return a module: (outputs (b, n, z, y, x), targets (b, ...)) -> scalar."""
         ...
 
-    def probabilities(self, outputs: Tensor) -> Tensor:
-        """Return probabilities (b, c, z, y, x), background first, of outputs (b, n, z, y, x)."""
+
+class Readout(Protocol):
+    """A head in use: from a network's outputs to labels, probabilities and points."""
+
+    n_outputs: int
+    """Channels that the network puts out."""
+    n_sums: int
+    """Channels that are averaged over windows, augmentations and models."""
+    n_channels: int
+    """Channels of the probabilities, background included; labels are below it."""
+    finds_points: bool
+    """Whether picks are read from maps of its own, not from labels or probabilities."""
+
+    def sums(self, outputs: Tensor) -> Tensor:
+        """Return what is averaged (b, m, z, y, x), float32, of outputs (b, n, z, y, x)."""
+        ...
+
+    def undo(self, sums: Tensor, augmentation: Augmentation) -> Tensor:
+        """Return the sums (m, z, y, x) of an augmented window in the volume's orientation."""
+        ...
+
+    def compact(self, sums: Tensor) -> Tensor:
+        """Return sums (m, z, y, x) in a form that float16 holds, with the same averages."""
+        ...
+
+    def decode(self, averages: Tensor, *, probabilities: bool) -> Decoded:
+        """Return what some planes hold, of averages (m, k, y, x)."""
+        ...
+
+    def points(self, maps: npt.NDArray[Any]) -> list[FoundPoints]:
+        """Return the points of each object, by channel from 1, of maps (m, z, y, x)."""
         ...
 
 
-HEADS: dict[str, Callable[[HeadRules], Head]] = {"softmax": SoftmaxHead}
-"""Name -> builder."""
+@dataclass(frozen=True)
+class HeadKind:
+    """The two sides of a head.
+
+    Attributes
+    ----------
+    learn : callable
+        Rules of a training -> the head in training.
+    read : callable
+        Channels of the network's outputs -> the head in use.
+    n_outputs : callable
+        Number of objects -> channels that the network puts out.
+    """
+
+    learn: Callable[[HeadRules], LearningHead]
+    read: Callable[[int], Readout]
+    n_outputs: Callable[[int], int]
 
 
-def build_head(name: str, rules: HeadRules) -> Head:
-    """Return a head.
+HEADS: dict[str, HeadKind] = {
+    "softmax": HeadKind(SoftmaxHead, SoftmaxReadout, lambda n_objects: n_objects + 1),
+}
+"""Name -> head."""
+
+
+def head_kind(name: str) -> HeadKind:
+    """Return a head by name.
+
+    Parameters
+    ----------
+    name : str
+        Name in :data:`HEADS`.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest name and the choices.
+
+    Examples
+    --------
+    >>> head_kind("softmax").read(3).n_channels
+    3
+    """
+    if name not in HEADS:
+        msg = f"no head '{name}'{nearest_name(name, HEADS)}; known: {choices_text(HEADS)}"
+        raise UnknownNameError(msg)
+    return HEADS[name]
+
+
+def build_head(name: str, rules: HeadRules) -> LearningHead:
+    """Return a head for training.
 
     Parameters
     ----------
@@ -62,16 +150,14 @@ def build_head(name: str, rules: HeadRules) -> Head:
     >>> build_head("softmax", rules).n_outputs
     3
     """
-    if name not in HEADS:
-        msg = f"no head '{name}'{nearest_name(name, HEADS)}; known: {choices_text(HEADS)}"
-        raise UnknownNameError(msg)
+    kind = head_kind(name)
     if len(rules.channel_weights) != rules.n_objects + 1:
         msg = (
             f"{len(rules.channel_weights)} channel weights for {rules.n_objects} objects; "
             "expected one for the background and one for each object"
         )
         raise SettingsError(msg)
-    return HEADS[name](rules)
+    return kind.learn(rules)
 
 
 def outputs_of(network: nn.Module, patches: Tensor, *, output_stride: int) -> Tensor:

@@ -1,8 +1,6 @@
 """The head of a segmentation: one probability for the background and each object, by softmax."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.losses import build_loss
+from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import (
     TARGET_KINDS,
     PatchTruth,
@@ -23,37 +23,6 @@ from copick_picker.errors import UnknownNameError, choices_text
 
 _SEEN = math.sqrt(3.0) / 2.0
 """A ball of this radius in voxels holds the middle of one voxel at least, wherever it lies."""
-
-
-@dataclass(frozen=True)
-class HeadRules:
-    """What a head is made for.
-
-    Attributes
-    ----------
-    n_objects : int
-        Objects; they have the channels from 1 on.
-    target_kind : str
-        One of :data:`copick_picker.core.heads.targets.TARGET_KINDS`.
-    target_fraction : float
-        Size of the target as a share of the particle's radius.
-    output_stride : int
-        Voxels of the patch for a voxel of the output, along each axis.
-    loss : str
-        Name of the loss.
-    loss_parameters : mapping of str to float
-        Its parameters.
-    channel_weights : tuple of float
-        Weight of each channel in the loss, background first.
-    """
-
-    n_objects: int
-    target_kind: str
-    target_fraction: float
-    output_stride: int
-    loss: str
-    loss_parameters: Mapping[str, float]
-    channel_weights: tuple[float, ...]
 
 
 class SoftmaxHead:
@@ -97,9 +66,46 @@ class SoftmaxHead:
         rules = self.rules
         return build_loss(rules.loss, rules.channel_weights, rules.loss_parameters)
 
-    def probabilities(self, outputs: Tensor) -> Tensor:
-        """Return probabilities (b, c, z, y, x), background first, of outputs of that shape."""
-        return torch.softmax(outputs.float(), dim=1)
+
+class SoftmaxReadout:
+    """Logits are averaged; one softmax gives the probabilities, their maximum the labels.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Channels of the network, background first.
+    """
+
+    finds_points = False
+
+    def __init__(self, n_outputs: int) -> None:
+        self.n_outputs = self.n_sums = self.n_channels = n_outputs
+
+    def sums(self, outputs: Tensor) -> Tensor:
+        """Return the logits (b, c, z, y, x) as they are."""
+        return outputs
+
+    def undo(self, sums: Tensor, augmentation: Augmentation) -> Tensor:
+        """Return the logits (c, z, y, x) of an augmented window in the volume's orientation."""
+        return augmentation.undo(sums)
+
+    def compact(self, sums: Tensor) -> Tensor:
+        """Return logits less the highest of each voxel, which a softmax does not see."""
+        return sums - sums.amax(dim=0)
+
+    def decode(self, averages: Tensor, *, probabilities: bool) -> tuple[Tensor, ...]:
+        """Return labels, the first of equals, finite rows and, where asked for, probabilities."""
+        shares = torch.softmax(averages, dim=0)
+        labels = shares.max(dim=0).indices.to(torch.uint8)
+        # where one channel is not finite, none is
+        finite = torch.isfinite(shares[0]).all(dim=-1, keepdim=True)
+        if not probabilities:
+            return labels, finite
+        return labels, finite, shares.to(torch.float16)
+
+    def points(self, maps: npt.NDArray[Any]) -> list[Any]:  # noqa: ARG002 (it has no maps)
+        """Return no points: picks are read from labels and probabilities."""
+        return []
 
 
 def coarse_truth(truth: PatchTruth, stride: int, *, least_radius: float) -> PatchTruth:

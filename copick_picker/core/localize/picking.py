@@ -1,8 +1,10 @@
 """Segmentations and probability volumes to picks: the one entry, its checks and its filters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from copick_picker.core.geometry import length_to_voxels, voxels_to_points
 from copick_picker.core.localize.candidates import Candidates, Search, filtered
@@ -25,8 +27,32 @@ from copick_picker.core.localize.regions import (
 from copick_picker.errors import DataError
 from copick_picker.records.points import Localized, LocalizeRules, LocalizeTarget, PickSet
 
-LabelledSlab = tuple[int, IntVolume | None, FloatVolume | None]
-"""First plane, labels (k, y, x), class probabilities (c, k, y, x)."""
+FloatArray = npt.NDArray[np.float64]
+
+
+class LabelledSlab(NamedTuple):
+    """Some planes that picks are made of; what a method does not need may be None.
+
+    Attributes
+    ----------
+    z_start : int
+        First plane.
+    labels : numpy.ndarray, shape (k, y, x), integer, or None
+        Segmentation.
+    probabilities : numpy.ndarray, shape (c, k, y, x), floating, or None
+        Class probabilities.
+    maps : numpy.ndarray, shape (m, k, y, x), floating, or None
+        What a head that finds points reads them from.
+    """
+
+    z_start: int
+    labels: IntVolume | None
+    probabilities: FloatVolume | None
+    maps: FloatVolume | None = None
+
+
+ReadPoints = Callable[[FloatVolume], Sequence[tuple[FloatArray, FloatArray]]]
+"""Maps (m, z, y, x) -> by channel from 1, centres (n, 3), z, y, x in voxels, and scores."""
 
 METHODS: Mapping[str, str] = {
     "watershed": "touching particles separated, centres of cut ones completed",
@@ -109,15 +135,12 @@ def localize(
     found = _regions(labels, probabilities, searches)
     margin = length_to_voxels(rules.border_margin_angstrom, voxel_spacing)
     kind = "fill" if probabilities is None else "probability"
-    results = {}
-    for search, candidates in zip(searches, found, strict=True):
-        centres_zyx, scores, dropped = filtered(
-            candidates, search, shape_zyx=shape, margin_voxels=margin
+    return {
+        search.target.object_name: _localized(
+            candidates, search, voxel_spacing, shape, margin, kind
         )
-        name = search.target.object_name
-        picks = PickSet(name, voxels_to_points(centres_zyx, voxel_spacing), scores)
-        results[name] = Localized(picks, dropped, kind)
-    return results
+        for search, candidates in zip(searches, found, strict=True)
+    }
 
 
 def picks_of_slabs(
@@ -127,17 +150,20 @@ def picks_of_slabs(
     shape_zyx: tuple[int, int, int],
     voxel_spacing: float,
     rules: LocalizeRules,
+    read_points: ReadPoints | None = None,
 ) -> dict[str, Localized]:
     """Return the picks of every target of a volume that comes in slabs: the one sink of picks.
 
-    ``peaks`` keeps a few planes at a time; the other methods need the whole volume, and keep the
-    labels, and the probabilities where slabs have them, until the last slab is there.
+    The points of a head that finds points are taken as they are, whatever the method, and then
+    pass the same limits of score, distance and border. ``peaks`` keeps a few planes at a time; the
+    other methods keep the labels, and the probabilities where slabs have them, until the last slab
+    is there.
 
     Parameters
     ----------
-    slabs : iterable of (int, numpy.ndarray or None, numpy.ndarray or None)
-        First plane, labels (k, y, x) and class probabilities (c, k, y, x); ascending and gapless
-        along z. ``peaks`` needs no labels, the other methods need no probabilities.
+    slabs : iterable of LabelledSlab
+        Ascending and gapless along z. ``peaks`` needs no labels, the other methods need no
+        probabilities.
     targets : sequence of LocalizeTarget
         What to look for.
     shape_zyx : tuple of int
@@ -146,6 +172,8 @@ def picks_of_slabs(
         Edge of a voxel in Angstrom.
     rules : LocalizeRules
         Method and limits.
+    read_points : callable, optional
+        Of a head that finds points: its points of each channel.
 
     Raises
     ------
@@ -155,7 +183,7 @@ def picks_of_slabs(
     Examples
     --------
     >>> from copick_picker.settings.localize import LocalizeParameters
-    >>> slabs = [(z, np.zeros((4, 6, 8), np.uint8), None) for z in (0, 4)]
+    >>> slabs = [LabelledSlab(z, np.zeros((4, 6, 8), np.uint8), None) for z in (0, 4)]
     >>> target = LocalizeTarget("ribosome", label=1, radius_angstrom=80.0)
     >>> found = picks_of_slabs(
     ...     slabs, [target], shape_zyx=(8, 6, 8), voxel_spacing=10.0,
@@ -164,9 +192,12 @@ def picks_of_slabs(
     >>> len(found["ribosome"].picks)
     0
     """
+    if read_points is not None:
+        maps = np.concatenate([_present(slab.maps) for slab in slabs], axis=1)
+        return _limited_points(read_points(maps), targets, voxel_spacing, rules, maps.shape[1:])
     if rules.method == "peaks":
         return localize_slabs(
-            ((z_start, _present(probabilities)) for z_start, _, probabilities in slabs),
+            ((slab.z_start, _present(slab.probabilities)) for slab in slabs),
             targets,
             shape_zyx=shape_zyx,
             voxel_spacing=voxel_spacing,
@@ -183,6 +214,42 @@ def _present(probabilities: FloatVolume | None) -> FloatVolume:
     return probabilities
 
 
+def _limited_points(
+    points: Sequence[tuple[FloatArray, FloatArray]],
+    targets: Sequence[LocalizeTarget],
+    voxel_spacing: float,
+    rules: LocalizeRules,
+    shape_zyx: tuple[int, ...],
+) -> dict[str, Localized]:
+    """Return the points that pass the limits, by object."""
+    check_targets(targets)
+    margin, results = length_to_voxels(rules.border_margin_angstrom, voxel_spacing), {}
+    for target in targets:
+        centres, scores = points[(target.channel or target.label) - 1]
+        found = Candidates(list(centres), scores.tolist())
+        search = Search(target, rules, length_to_voxels(target.radius_angstrom or 0, voxel_spacing))
+        results[target.object_name] = _localized(
+            found, search, voxel_spacing, shape_zyx, margin, "probability"
+        )
+    return results
+
+
+def _localized(
+    candidates: Candidates,
+    search: Search,
+    voxel_spacing: float,
+    shape_zyx: tuple[int, ...],
+    margin_voxels: float,
+    score_kind: str,
+) -> Localized:
+    """Return the candidates of one target that pass the limits, as points in Angstrom."""
+    centres_zyx, scores, dropped = filtered(
+        candidates, search, shape_zyx=shape_zyx, margin_voxels=margin_voxels
+    )
+    points_xyz = voxels_to_points(centres_zyx, voxel_spacing)
+    return Localized(PickSet(search.target.object_name, points_xyz, scores), dropped, score_kind)
+
+
 def _gathered(
     slabs: Iterable[LabelledSlab], shape_zyx: tuple[int, int, int]
 ) -> tuple[IntVolume | None, FloatVolume | None]:
@@ -190,7 +257,7 @@ def _gathered(
     labels: IntVolume | None = None
     probabilities: FloatVolume | None = None
     depth = shape_zyx[0]
-    for z_start, part, shares in slabs:
+    for z_start, part, shares, _ in slabs:
         planes = slice(z_start, z_start + len(part if part is not None else _present(shares)[0]))
         if (planes.start, planes.stop) == (0, depth):
             return part, shares

@@ -6,7 +6,7 @@ under windows still to come is held, neither the whole depth nor, between two le
 their whole height.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,27 +109,35 @@ def tile_plan(shape_zyx: Shape, windows: Sequence[Spans]) -> TilePlan:
 
 
 class Accumulator:
-    """Weighted sums of logits, tile by tile.
+    """Weighted sums of what a head averages, tile by tile.
 
     Parameters
     ----------
     plan : TilePlan
         The tiles.
     n_channels : int
-        Channels of the logits.
+        Channels of the sums.
     dtype : torch.dtype
-        ``float32``, or ``float16`` for half the memory: then the highest logit of a voxel is taken
-        as 0 in each window, which changes no probability and keeps the digits where two channels
-        are near each other.
+        ``float32``, or ``float16`` for half the memory.
     device : torch.device
         Where the sums lie. All memory is taken at once.
+    compact : callable
+        What ``float16`` holds of a window: the head's :meth:`Readout.compact`, which changes no
+        result and keeps digits.
     """
 
     def __init__(
-        self, plan: TilePlan, n_channels: int, *, dtype: torch.dtype, device: torch.device
+        self,
+        plan: TilePlan,
+        n_channels: int,
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
+        compact: Callable[[torch.Tensor], torch.Tensor],
     ) -> None:
         count, *tile = plan.held_shape()
         self._plan = plan
+        self._compact = compact
         self._memory = torch.empty((count, n_channels, *tile), dtype=dtype, device=device)
         self._free = list(range(count))
         self._used: dict[Tile, int] = {}
@@ -157,7 +165,7 @@ class Accumulator:
         for axis, span in enumerate(spans_zyx, start=1):
             logits = logits.narrow(axis, span.inner_start - span.start, len(span.weights))
         if self._memory.dtype != torch.float32:
-            logits = logits - logits.amax(dim=0)
+            logits = self._compact(logits)
         z, y, x = (torch.from_numpy(span.weights).to(logits.device) for span in spans_zyx)
         plane = y[:, None] * (x * scale)
         for tile in self._plan.under(spans_zyx):

@@ -1,13 +1,14 @@
 """Tomogram to labels and class probabilities, in one pass along z.
 
-Every window is cut from the original volume, augmented, run through its network, and its logits are
-turned back, weighted and added into one accumulator in the volume's own orientation. No
-augmentation moves a voxel to another plane but by a flip, so windows sorted by their first plane
-finish the planes in order: finished planes leave as slabs, and only what lies under windows still
-to come is held, whatever the depth of the volume.
+Every window is cut from the original volume, augmented, run through its network, and what the head
+averages of its outputs is turned back, weighted and added into one accumulator in the volume's own
+orientation. No augmentation moves a voxel to another plane but by a flip, so windows sorted by
+their first plane finish the planes in order: finished planes leave as slabs, and only what lies
+under windows still to come is held, whatever the depth of the volume.
 
-Logits are averaged over augmentations and models; one float32 softmax gives the probabilities, and
-the argmax of those the labels (octopi's order of operations).
+What is averaged over augmentations and models, and what the averages mean, is the head's: of
+``softmax`` the logits, and one float32 softmax gives the probabilities, their argmax the labels
+(octopi's order of operations).
 """
 
 import logging
@@ -99,7 +100,7 @@ def segment_volume(
     Examples
     --------
     >>> import numpy as np
-    >>> from copick_picker.core.segment.augmentations import augmentation_set
+    >>> from copick_picker.core.augmentations import augmentation_set
     >>> network = torch.nn.Conv3d(1, 2, 1)
     >>> options = EngineOptions(
     ...     augmentations=augmentation_set("octopi", 4),
@@ -182,8 +183,13 @@ def segment_slabs(
     engine = _Engine(
         volume, members, options, mask_zyx=mask_zyx, statistics=statistics, progress=progress
     )
-    pieces = engine.run(_shares if probabilities else _labels)
-    slabs = (_slab(z_start, results) for z_start, results in pieces)
+    readout = members[0].readout
+
+    def decode(averages: torch.Tensor) -> Results:
+        return readout.decode(averages, probabilities=probabilities)
+
+    pieces = engine.run(decode)
+    slabs = (_slab(z_start, results, probabilities=probabilities) for z_start, results in pieces)
     masked = slabs if mask_zyx is None else (masked_slab(slab, mask_zyx) for slab in slabs)
     return Stream(engine.windows, masked)
 
@@ -238,7 +244,7 @@ def sums_bytes(
     """
     jobs = planned_jobs(shape_zyx, members, options, mask_zyx=mask_zyx)
     plan = tile_plan(shape_zyx, [job.window.spans_zyx for job in jobs])
-    return math.prod(plan.held_shape()) * members[0].n_channels * SUMS[options.sums].itemsize
+    return math.prod(plan.held_shape()) * members[0].readout.n_sums * SUMS[options.sums].itemsize
 
 
 class _Engine:
@@ -262,7 +268,8 @@ class _Engine:
         device = resolve_device(options.device)
         check_precision(options.precision)
         known = statistics or volume_statistics(reader)
-        capacity, n_channels = held_planes(self._jobs), members[0].n_channels
+        self._readout = members[0].readout
+        capacity, n_sums = held_planes(self._jobs), self._readout.n_sums
         with memory_guard(f"{capacity} planes of {height} x {width} voxels"):
             self._planes = PlaneBuffer(
                 reader, known, inverted=options.inverted, capacity=capacity, device=device
@@ -270,10 +277,14 @@ class _Engine:
         for member in members:
             with memory_guard("the network"):
                 _prepare(member, device)
-        sums_shape = " x ".join(str(size) for size in (n_channels, *self._plan.held_shape()))
+        sums_shape = " x ".join(str(size) for size in (n_sums, *self._plan.held_shape()))
         with memory_guard(f"the sums over windows ({sums_shape})"):
             self._sums = Accumulator(
-                self._plan, n_channels, dtype=SUMS[options.sums], device=device
+                self._plan,
+                n_sums,
+                dtype=SUMS[options.sums],
+                device=device,
+                compact=self._readout.compact,
             )
         n_all = len(self._jobs)
         if mask_zyx is not None:
@@ -296,7 +307,8 @@ class _Engine:
 
     def _add(self, job: Job, logits: torch.Tensor, layers: Layers) -> None:
         """Add the logits of a window; what is finished by it goes into the layers."""
-        turned, spans = job.window.augmentation.undo(logits), job.window.spans_zyx
+        turned = self._readout.undo(logits, job.window.augmentation)
+        spans = job.window.spans_zyx
         with memory_guard("finished planes"):
             for tile, sums in self._sums.add(turned, spans, scale=self._scale):
                 layers.put(tile, self._average(tile, sums))
@@ -378,9 +390,10 @@ class _Batches:
             ]
         )
         try:
-            return forward(
+            outputs = forward(
                 member.network, crops, n_channels=member.n_channels, precision=self._precision
             )
+            return member.readout.sums(outputs)
         except MemoryError as error:
             reason = str(error)
         release_memory(crops.device)
@@ -400,35 +413,16 @@ class _Batches:
         return None
 
 
-def _labels(sums: torch.Tensor) -> Results:
-    shares = torch.softmax(sums, dim=0)
-    return _first_highest(shares), _finite_rows(shares)
-
-
-def _shares(sums: torch.Tensor) -> Results:
-    shares = torch.softmax(sums, dim=0)
-    return _first_highest(shares), _finite_rows(shares), shares.to(torch.float16)
-
-
-def _first_highest(shares: torch.Tensor) -> torch.Tensor:
-    """Return the channel of the highest share, the first of equals."""
-    return shares.max(dim=0).indices.to(torch.uint8)
-
-
-def _finite_rows(shares: torch.Tensor) -> torch.Tensor:
-    """Return (k, j, 1): whether a row is finite; where one channel is not, none is."""
-    return torch.isfinite(shares[0]).all(dim=-1, keepdim=True)
-
-
-def _slab(z_start: int, results: Results) -> Slab:
-    labels, finite, *shares = (result.cpu() for result in results)
+def _slab(z_start: int, results: Results, *, probabilities: bool) -> Slab:
+    labels, finite, *rest = (result.cpu() for result in results)
     if not bool(finite.all()):
         msg = (
             f"the network returns numbers that are not finite in planes {z_start} to "
             f"{z_start + len(labels) - 1}; if the precision is not float32, use that"
         )
         raise DataError(msg)
-    return Slab(z_start, labels.numpy(), shares[0].numpy() if shares else None)
+    shares = rest.pop(0).numpy() if probabilities else None
+    return Slab(z_start, labels.numpy(), shares, rest[0].numpy() if rest else None)
 
 
 def _prepare(member: Member, device: torch.device) -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.segment.augmentations import Augmentation
+from copick_picker.core.augmentations import Augmentation
 from copick_picker.errors import SettingsError, choices_text
 
 Shape = tuple[int, int, int]

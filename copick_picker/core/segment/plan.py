@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from copick_picker.core.segment.augmentations import Augmentation
+from copick_picker.core.augmentations import Augmentation
+from copick_picker.core.heads.head import Readout, head_kind
 from copick_picker.core.segment.grid import Shape, Window, window_grid
 from copick_picker.core.segment.tilings import (
     INTERLEAVED_PASSES,
@@ -36,16 +38,18 @@ class Member:
     Attributes
     ----------
     network : torch.nn.Module
-        Windows (b, 1, z, y, x) in, logits (b, c, z, y, x) out. The engine switches it to
+        Windows (b, 1, z, y, x) in, outputs (b, n, z, y, x) out. The engine switches it to
         evaluation and moves it to the device.
     window_voxels : tuple of int
         Window (z, y, x).
     n_channels : int
-        Channels of the logits, background included.
+        Channels of the network's outputs.
     padding : str
         What stands outside of a volume smaller than the window: ``zero`` or ``reflect``.
     window_multiple : int
         What each side of a window must be a multiple of, where windows are fitted to the volume.
+    head : str
+        Name of the head in :data:`copick_picker.core.heads.head.HEADS`: what the outputs mean.
     """
 
     network: nn.Module
@@ -53,6 +57,18 @@ class Member:
     n_channels: int
     padding: str
     window_multiple: int = 1
+    head: str = "softmax"
+
+    @cached_property
+    def readout(self) -> Readout:
+        """What reads the network's outputs.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such head.
+        """
+        return head_kind(self.head).read(self.n_channels)
 
 
 @dataclass(frozen=True)
@@ -299,6 +315,10 @@ def _check(members: Sequence[Member], options: EngineOptions) -> None:
     counts = sorted({member.n_channels for member in members})
     if len(counts) != 1 or not 1 <= counts[0] <= _MOST_CHANNELS:
         msg = f"the models have {choices_text(counts)} channels; expected one number up to 256"
+        raise SettingsError(msg)
+    heads = sorted({member.head for member in members})
+    if len(heads) != 1:
+        msg = f"the models have the heads {choices_text(heads)}; expected one"
         raise SettingsError(msg)
     wrong = [member.padding for member in members if member.padding not in PADDINGS]
     if wrong:

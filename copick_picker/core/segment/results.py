@@ -24,11 +24,14 @@ class Slab:
         Channel of the highest probability, the first of equals; 0 is background.
     probabilities : numpy.ndarray, shape (c, k, y, x), float16, or None
         Probability of each channel, where asked for.
+    maps : numpy.ndarray, shape (m, k, y, x), float16, or None
+        What a head that finds points reads them from.
     """
 
     z_start: int
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float16] | None
+    maps: npt.NDArray[np.float16] | None = None
 
 
 @dataclass
@@ -136,7 +139,7 @@ def masked_volume(volume: SegmentedVolume, mask_zyx: Mask) -> SegmentedVolume:
 
 
 def masked_slab(slab: Slab, mask_zyx: Mask) -> Slab:
-    """Return a slab that is background with probability 1 outside of a mask.
+    """Return a slab that is background with probability 1 outside of a mask; maps are 0 there.
 
     Parameters
     ----------
@@ -147,4 +150,5 @@ def masked_slab(slab: Slab, mask_zyx: Mask) -> Slab:
     """
     planes = mask_zyx[slab.z_start : slab.z_start + len(slab.labels)]
     masked = masked_volume(SegmentedVolume(slab.labels, slab.probabilities), planes)
-    return Slab(slab.z_start, masked.labels, masked.probabilities)
+    maps = None if slab.maps is None else np.where(planes, slab.maps, np.float16(0))
+    return Slab(slab.z_start, masked.labels, masked.probabilities, maps)

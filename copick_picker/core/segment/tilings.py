@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.segment.augmentations import Augmentation
+from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.segment.grid import Shape, Span, Window, profile
 
 AxesSpans = tuple[tuple[Span, ...], tuple[Span, ...], tuple[Span, ...]]

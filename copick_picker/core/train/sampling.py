@@ -25,7 +25,7 @@ from copick_picker.core.train.sources import LabelSource, PatchSource
 from copick_picker.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
-    from copick_picker.core.heads.head import Head
+    from copick_picker.core.heads.head import LearningHead
 
 FloatArray = npt.NDArray[np.float64]
 _INNER = (0.25, 0.75)
@@ -119,7 +119,7 @@ def batch_at(
     *,
     runs: Sequence[TrainingRun],
     rules: SamplingRules,
-    head: "Head",
+    head: "LearningHead",
     augmentations: Plan,
     seed: int,
 ) -> Batch:
@@ -133,7 +133,7 @@ def batch_at(
         Where patches come from; of one split only.
     rules : SamplingRules
         Where they are taken.
-    head : Head
+    head : LearningHead
         Makes the targets.
     augmentations : mapping
         Name -> parameters of those in use, as ``augmentations.check_plan`` accepts them.
@@ -149,7 +149,8 @@ def batch_at(
 
     Examples
     --------
-    >>> from copick_picker.core.heads.head import HeadRules, build_head
+    >>> from copick_picker.core.heads.head import build_head
+    >>> from copick_picker.core.heads.rules import HeadRules
     >>> from copick_picker.core.train.sources import ArraySource
     >>> centres, radii = {1: np.array([[6.0, 7.0, 8.0]])}, {1: 2.0}
     >>> runs = [TrainingRun("TS_1", ArraySource(np.zeros((12, 14, 16))), centres, radii)]

@@ -162,11 +162,11 @@ def stored_slabs(
     stored = None if feature is None else store.open_feature(run_name, feature)
     if whole or stored is None:
         labels = store.open_segmentation(run_name, source.key).read()
-        yield 0, labels, None if stored is None else stored.read()
+        yield LabelledSlab(0, labels, None if stored is None else stored.read())
         return
     depth = FEATURE_CHUNK_CZYX[1]
     for z_start in range(0, stored.shape[1], depth):
-        yield z_start, None, stored.read(z_start, z_start + depth)
+        yield LabelledSlab(z_start, None, stored.read(z_start, z_start + depth))
 
 
 def _frame(store: ProjectStore, run_name: str, source: PicksSource) -> tuple[int, int, int]:

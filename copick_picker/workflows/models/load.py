@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from copick_picker.core.augmentations import augmentation_set
+from copick_picker.core.heads.head import Readout
 from copick_picker.core.models.cryosiam import prediction_state
 from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network, load_state
-from copick_picker.core.segment.augmentations import augmentation_set
 from copick_picker.core.segment.device import fast_precision, keep_freed_memory, resolve_device
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.prepared import prepared
@@ -27,7 +27,7 @@ from copick_picker.project.folders.checkpoints import (
     read_model_folder,
     read_octopi_pair,
 )
-from copick_picker.project.folders.model_places import is_model_folder
+from copick_picker.project.folders.model_places import find_folder, shipped_models
 from copick_picker.settings.cryosiam_model import cryosiam_card
 from copick_picker.settings.model import ModelCard, check_alike, model_card
 from copick_picker.settings.octopi_model import octopi_card
@@ -81,9 +81,14 @@ class LoadedModels:
         return self.cards[0].channel_names
 
     @property
+    def readout(self) -> Readout:
+        """Head of all members: what their outputs mean."""
+        return self.members[0].readout
+
+    @property
     def n_channels(self) -> int:
-        """Channels of the output, background included."""
-        return self.cards[0].channel_count
+        """Channels of the probabilities, background included."""
+        return self.readout.n_channels
 
     @property
     def voxel_spacing(self) -> float | None:
@@ -108,13 +113,6 @@ class LoadedModels:
             }
             for card in self.cards
         ]
-
-
-def shipped_models() -> dict[str, Path]:
-    """Return the models that ship with the package: name -> folder."""
-    root = Path(str(resources.files("copick_picker"))) / "models"
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    return {folder.name: folder for folder in folders if is_model_folder(folder)}
 
 
 def load_models(settings: SegmentSettings) -> LoadedModels:
@@ -209,32 +207,6 @@ def load_members(
     return models
 
 
-def find_folder(name: str) -> Path:
-    """Return the folder of a model: a path, or the name of a shipped model.
-
-    Parameters
-    ----------
-    name : str
-        What the user wrote.
-
-    Raises
-    ------
-    CheckpointError
-        If there is neither.
-    """
-    path = Path(name)
-    if path.exists():
-        if is_model_folder(path):
-            return path
-        msg = f"{path} is no model folder (model.yaml and weights.safetensors)"
-        raise CheckpointError(msg)
-    shipped = shipped_models()
-    if name in shipped:
-        return shipped[name]
-    msg = f"no model folder '{name}'; models that ship with the package: {choices_text(shipped)}"
-    raise CheckpointError(msg)
-
-
 def load_folder(folder: Path) -> LoadedModel:
     """Return the model of a folder.
 
@@ -313,6 +285,7 @@ def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> Loa
         card.channel_count,
         _PADDING_OF_HOME[card.home],
         window_multiple(card.architecture, card.parameters, network),
+        card.head,
     )
     return LoadedModel(card, member)
 

@@ -57,14 +57,14 @@ class Writers:
     shares: SlabWriter | None = None
     picks: PicksSink | None = None
 
-    def put(self, z_start: int, labels: npt.NDArray[Any], shares: npt.NDArray[Any] | None) -> None:
-        """Hand over some planes."""
+    def put(self, labels: npt.NDArray[Any], slab: Slab) -> None:
+        """Hand over some planes: labels of the project, and what the engine made."""
         if self.labels is not None:
-            self.labels.put(z_start, labels)
-        if self.shares is not None and shares is not None:
-            self.shares.put(z_start, shares)
+            self.labels.put(slab.z_start, labels)
+        if self.shares is not None and slab.probabilities is not None:
+            self.shares.put(slab.z_start, slab.probabilities)
         if self.picks is not None:
-            self.picks.put(z_start, labels, shares)
+            self.picks.put(labels, slab)
 
     def finish(self) -> tuple[dict[str, Localized], bool]:
         """Wait until all is written, the segmentation last: its record says that all is there.
@@ -119,7 +119,7 @@ class RunOutput:
     def put(self, slab: Slab) -> None:
         """Count a slab's labels and hand it over to be written."""
         self._counts += np.bincount(slab.labels.ravel(), minlength=len(self._counts))
-        self._writers.put(slab.z_start, self._table[slab.labels], slab.probabilities)
+        self._writers.put(self._table[slab.labels], slab)
 
     def finish(self) -> tuple[dict[str, Localized], bool]:
         """Wait until all is written and return the picks by object, and whether this wrote it."""

@@ -1,12 +1,14 @@
 """The picks of ``segment --picks``: made from the same slabs that are written."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
 
+from copick_picker.core.heads.head import Readout
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
+from copick_picker.core.segment.results import Slab
 from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
 from copick_picker.project.store import Slabs
@@ -34,15 +36,18 @@ class SegmentPicks:
         Where they go, and how they are made: with the default settings of ``localize``.
     labels : mapping
         Object name -> label, of what is looked for.
+    readout : Readout
+        Head of the models, which may find points itself.
     """
 
     sets: PickSets
     labels: Mapping[str, int]
+    readout: Readout
 
     @property
-    def is_streamed(self) -> bool:
-        """Whether picks are made of the probabilities alone, a few planes at a time."""
-        return self.sets.job.settings.method == "peaks"
+    def takes_labels(self) -> bool:
+        """Whether picks are made of the labels, not of probabilities or the head's points."""
+        return self.sets.job.settings.method != "peaks" and not self.readout.finds_points
 
     def plan(
         self,
@@ -64,7 +69,7 @@ class SegmentPicks:
         feature : FeatureKey or None
             Where its probabilities are stored, if they are.
         """
-        has_probabilities = self.is_streamed or feature is not None
+        has_probabilities = not self.takes_labels or feature is not None
         targets = self.sets.targets(
             self.labels, record["objects"], has_probabilities=has_probabilities
         )
@@ -91,7 +96,9 @@ class SegmentPicks:
         return PicksSink(self, source, shape_zyx, job=job)
 
 
-def segment_picks(job: Job[SegmentSettings], labels: Mapping[str, int]) -> SegmentPicks | None:
+def segment_picks(
+    job: Job[SegmentSettings], labels: Mapping[str, int], readout: Readout
+) -> SegmentPicks | None:
     """Return the picks that a segmentation job makes; None where it makes none.
 
     What would fail for any picks that are asked for is told here, before any run is touched.
@@ -102,6 +109,8 @@ def segment_picks(job: Job[SegmentSettings], labels: Mapping[str, int]) -> Segme
         The segmentation job.
     labels : mapping
         Project's object name -> label, of all that is segmented.
+    readout : Readout
+        Head of the models.
 
     Raises
     ------
@@ -125,7 +134,7 @@ def segment_picks(job: Job[SegmentSettings], labels: Mapping[str, int]) -> Segme
     sought = object_labels(labels, job.specs, object_map={}, objects=settings.objects)
     for target in sets.targets(sought, {}, has_probabilities=False):
         sets.output.key(target.object_name)
-    return SegmentPicks(sets, sought)
+    return SegmentPicks(sets, sought, readout)
 
 
 class PicksSink:
@@ -155,36 +164,36 @@ class PicksSink:
         job: SlabWriters,
     ) -> None:
         self._found: dict[str, Localized] = {}
-        self._takes_labels = not picks.is_streamed
-        self._takes_shares = picks.is_streamed or source.probabilities is not None
-        self._shares: dict[int, npt.NDArray[Any]] = {}
+        self._takes_labels = picks.takes_labels
+        self._takes_shares = not picks.takes_labels or source.probabilities is not None
+        self._waiting: dict[int, LabelledSlab] = {}
 
         def find(slabs: Slabs) -> None:
             self._found = picks_of_slabs(
-                self._labelled(slabs),
+                (self._waiting.pop(z_start) for z_start, _ in slabs),
                 source.targets,
                 shape_zyx=shape_zyx,
                 voxel_spacing=source.key.voxel_spacing,
                 rules=picks.sets.job.settings.rules(),
+                read_points=picks.readout.points if picks.readout.finds_points else None,
             )
 
         self._thread = SlabWriter(find, waiting_bytes=0, job=job)
 
-    def put(self, z_start: int, labels: npt.NDArray[Any], shares: npt.NDArray[Any] | None) -> None:
+    def put(self, labels: npt.NDArray[Any], slab: Slab) -> None:
         """Hand over the next planes; they must not be changed any more.
 
         Parameters
         ----------
-        z_start : int
-            First plane.
         labels : numpy.ndarray, shape (k, y, x), integer
             Labels of the project.
-        shares : numpy.ndarray, shape (c, k, y, x), float16, or None
-            Class probabilities.
+        slab : Slab
+            What the engine made of these planes.
         """
-        if self._takes_shares and shares is not None:
-            self._shares[z_start] = shares
-        self._thread.put(z_start, labels)
+        shares = slab.probabilities if self._takes_shares else None
+        kept = labels if self._takes_labels else None
+        self._waiting[slab.z_start] = LabelledSlab(slab.z_start, kept, shares, slab.maps)
+        self._thread.put(slab.z_start, labels)
 
     def result(self) -> dict[str, Localized]:
         """Return object name -> picks, when all planes were handed over."""
@@ -194,8 +203,3 @@ class PicksSink:
     def stop(self) -> None:
         """Stop looking."""
         self._thread.stop()
-
-    def _labelled(self, slabs: Slabs) -> Iterator[LabelledSlab]:
-        for z_start, labels in slabs:
-            shares = self._shares.pop(z_start, None)
-            yield z_start, labels if self._takes_labels else None, shares

@@ -9,7 +9,7 @@ import numpy as np
 
 from copick_picker.core.localize import picks_of_slabs
 from copick_picker.core.masks.grids import BoolVolume, covering
-from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.core.segment.resampling import resample, resampled_result
 from copick_picker.core.segment.results import Slab, Stream, masked_volume, whole_volume
 from copick_picker.jobs.job import Job, Plan
@@ -22,7 +22,7 @@ from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
-from copick_picker.workflows.inputs.preflight import Preflight, check_voxels, in_layers
+from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.localize.localize import stored_slabs
 from copick_picker.workflows.localize.outputs import PicksSource
 from copick_picker.workflows.models.load import LoadedModels
@@ -129,7 +129,7 @@ class Segmentation:
             sets = self.picks.sets
             found = picks_of_slabs(
                 stored_slabs(
-                    self.job.store, given.run_name, plan.given, whole=not self.picks.is_streamed
+                    self.job.store, given.run_name, plan.given, whole=self.picks.takes_labels
                 ),
                 plan.given.targets,
                 shape_zyx=(z, y, x),
@@ -235,8 +235,8 @@ class Segmentation:
         return {name: channel for name, channel in renamed.items() if name in self.labels}
 
     def _has_probabilities(self) -> bool:
-        is_streamed = self.picks is not None and self.picks.is_streamed
-        return self.job.settings.probabilities or is_streamed
+        for_picks = self.picks is not None and not self.picks.takes_labels
+        return self.job.settings.probabilities or for_picks
 
     def _flip(self) -> bool:
         stated = self.job.settings.contrast

@@ -56,7 +56,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     labels = project_labels(
         models.channels, job.specs, settings.object_map, objects=settings.objects
     )
-    picks = segment_picks(job, labels)
+    picks = segment_picks(job, labels, models.readout)
     wanted = Wanted(models.voxel_spacing, models.contrast, settings.contrast, settings.rescale)
     checks = inspect_runs(job, tomograms, wanted, n_looked_at=settings.preflight_runs)
     show(checks, reporter)
@@ -121,7 +121,12 @@ def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
     here = given.settings.model_copy(update={"device": place.device, "threads": place.threads})
     job, models = Job.open("segment", given.settings, reporter=reporter), load_models(here)
     whole = Segmentation(
-        job, models, given.labels, given.output, given.checks, segment_picks(job, given.labels)
+        job,
+        models,
+        given.labels,
+        given.output,
+        given.checks,
+        segment_picks(job, given.labels, models.readout),
     )
 
     def work(run_name: str, halvings: int) -> RunOutcome:

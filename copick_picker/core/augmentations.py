@@ -67,6 +67,44 @@ class Augmentation:
         order = (*range(lead), *(lead + axis for axis in inverse))
         return volume.flip(self._flip_dims(lead)).permute(order)
 
+    def undo_vectors(self, field: torch.Tensor) -> torch.Tensor:
+        """Return a field of vectors in the volume's orientation: voxels move, vectors turn.
+
+        Parameters
+        ----------
+        field : torch.Tensor, shape (3, z, y, x)
+            Components along z, y and x of an augmented volume or window.
+
+        Examples
+        --------
+        >>> flip = augmentation_set("octopi", 3)[2]
+        >>> field = torch.arange(24.0).reshape(3, 2, 2, 2)
+        >>> torch.equal(flip.undo_vectors(field)[0], -flip.undo(field)[0])
+        True
+        """
+        signs = [-1.0 if is_flipped else 1.0 for is_flipped in self.flipped]
+        return self.undo_lengths(field) * field.new_tensor(
+            [signs[self.axes_zyx.index(axis)] for axis in range(3)]
+        ).reshape(3, 1, 1, 1)
+
+    def undo_lengths(self, field: torch.Tensor) -> torch.Tensor:
+        """Return lengths along the axes, such as standard deviations, in the volume's orientation.
+
+        Parameters
+        ----------
+        field : torch.Tensor, shape (3, z, y, x)
+            Lengths along z, y and x of an augmented volume or window; they have no sign.
+
+        Examples
+        --------
+        >>> turn = augmentation_set("quarter-turns", 2)[1]
+        >>> lengths = torch.arange(3.0).reshape(3, 1, 1, 1)
+        >>> turn.undo_lengths(lengths).flatten().tolist()
+        [0.0, 2.0, 1.0]
+        """
+        inverse = [self.axes_zyx.index(axis) for axis in range(3)]
+        return self.undo(field)[inverse]
+
     def _flip_dims(self, lead: int) -> list[int]:
         return [lead + axis for axis in range(3) if self.flipped[axis]]
 

@@ -1,0 +1,35 @@
+"""What a head is made for in training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HeadRules:
+    """What a head is made for.
+
+    Attributes
+    ----------
+    n_objects : int
+        Objects; they have the channels from 1 on.
+    target_kind : str
+        One of :data:`copick_picker.core.heads.targets.TARGET_KINDS`.
+    target_fraction : float
+        Size of the target as a share of the particle's radius.
+    output_stride : int
+        Voxels of the patch for a voxel of the output, along each axis.
+    loss : str
+        Name of the loss.
+    loss_parameters : mapping of str to float
+        Its parameters.
+    channel_weights : tuple of float
+        Weight of each channel in the loss, background first.
+    """
+
+    n_objects: int
+    target_kind: str
+    target_fraction: float
+    output_stride: int
+    loss: str
+    loss_parameters: Mapping[str, float]
+    channel_weights: tuple[float, ...]
