@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,14 +26,15 @@ WORKFLOWS = (
 def server() -> ForkServerContext:
     """Return what starts processes that need not import the package and what it uses again."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [
-            *("copick.impl.cryoet_data_portal", "copick.impl.filesystem", "dask.array"),
-            *("matplotlib.backends.backend_agg", "copick_picker.cli.console"),
-            *(module for module, _ in COMMANDS.values()),
-            *(f"copick_picker.workflows.{name}" for name in WORKFLOWS),
-        ]
-    )
+    names = [
+        *("copick.impl.cryoet_data_portal", "copick.impl.filesystem", "dask.array"),
+        *("matplotlib.backends.backend_agg", "copick_picker.cli.console"),
+        *(module for module, _ in COMMANDS.values()),
+        *(f"copick_picker.workflows.{name}" for name in WORKFLOWS),
+    ]
+    missing = [name for name in names if find_spec(name) is None]  # else left out without a word
+    assert not missing, missing
+    context.set_forkserver_preload(names)
     return context
 
 
@@ -55,6 +58,54 @@ def start(context: ForkServerContext, arguments: Sequence[str], output: Path) ->
     process = context.Process(target=run_command, args=(tuple(arguments), output))
     process.start()
     return process
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command said, and its exit code."""
+
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+def finished(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *, seconds: float = 300
+) -> Done:
+    """Run a command to its end in a process of its own, in a folder and an environment."""
+    outputs = (folder / "stdout.txt", folder / "stderr.txt")
+    process = server().Process(
+        target=_run_in, args=(tuple(arguments), folder, dict(environment), outputs)
+    )
+    process.start()
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        msg = f"the command did not end within {seconds:g} s"
+        raise AssertionError(msg)
+    said = [path.read_text() for path in outputs]
+    for path in outputs:
+        path.unlink()
+    return Done(process.exitcode, *said)
+
+
+def _run_in(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    outputs: Sequence[Path],
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for number, path in enumerate(outputs, 1):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    from copick_picker.cli.main import console
+
+    console.main(args=list(arguments), prog_name="copick-picker")
 
 
 def killed_when(process: BaseProcess, ready: Callable[[], bool], seconds: float) -> bool:

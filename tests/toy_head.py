@@ -38,7 +38,7 @@ class OffsetHead:
 
     def target(self, truth: PatchTruth) -> npt.NDArray[np.float32]:
         """Return (n + 3, z, y, x): 1 in half the radius, and the way to that particle's centre."""
-        grid = np.stack(np.indices(truth.shape_zyx), axis=-1).astype(np.float64)
+        grid = np.moveaxis(np.indices(truth.shape_zyx), 0, -1).astype(np.float64)
         result = np.zeros((self.n_outputs, *truth.shape_zyx), np.float32)
         for channel, centres in truth.centres_zyx.items():
             for centre in centres:
@@ -97,10 +97,10 @@ class OffsetReadout:
             centres, scores = np.zeros((number, 3)), np.zeros(number)
             for part in range(number):
                 voxels = np.argwhere(parts == part + 1)
-                at = tuple(voxels.T)
-                strongest = near.max(axis=0)[at]
-                centres[part] = (voxels + away[(slice(None), *at)].T / strongest[:, None]).mean(0)
-                scores[part] = min(1.0, near[channel][at].max())
+                z, y, x = voxels.T
+                strongest = near.max(axis=0)[z, y, x]
+                centres[part] = (voxels + away[:, z, y, x].T / strongest[:, None]).mean(0)
+                scores[part] = min(1.0, near[channel, z, y, x].max())
             found.append((centres, scores))
         return found
 

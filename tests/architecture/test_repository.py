@@ -75,6 +75,12 @@ def test_every_changelog_fragment_has_a_known_kind_and_says_something():
         assert not text.startswith(("-", "*", "#")), f"{path.name}: the release makes the list"
 
 
+def test_mypy_checks_everything_that_the_tests_share():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    shared = {path.stem for path in (ROOT / "tests").glob("*.py")}
+    assert shared == set(settings["modules"])
+
+
 def test_a_release_finds_its_place_in_the_changelog():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
     assert (ROOT / settings["filename"]).read_text().count(settings["start_string"]) == 1

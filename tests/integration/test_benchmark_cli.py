@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from copick_picker.project.copick.making import add_picks, create_project
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from copick_picker.settings.benchmark import load_suite, suite_names
+from killed import finished, killed_when, server, start
 from projects import OBJECTS, small_project, temporaries, tree
 
 ROOT = Path(__file__).parents[2]
@@ -125,18 +124,11 @@ def test_other_candidates_are_scored_by_the_same_rules(done):
 
 def test_a_killed_benchmark_goes_on_to_the_same_scores(done, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "copick_picker", "benchmark", "run", done / "suite.yaml"]
-    process = subprocess.Popen(
-        [*map(str, command), "-o", str(out), "--threads", "1"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    limit = time.monotonic() + 120
-    while not (out / "project" / "made.json").exists() and time.monotonic() < limit:
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    line = ["benchmark", "run", str(done / "suite.yaml"), "-o", str(out), "--threads", "1"]
+    process = start(server(), line, tmp_path / "output.txt")
+    made = out / "project" / "made.json"
+    assert killed_when(process, made.exists, 0), (tmp_path / "output.txt").read_text()
+    assert made.exists()
     assert not (out / "ours" / "report.html").exists()
     well("run", done / "suite.yaml", "-o", out, "--threads", 1)
     [first, second] = [
@@ -237,20 +229,18 @@ def test_a_manifest_is_a_project_too(tmp_path):
     )
     before = tree(root)
     # the library of manifests warns, which counts as an error in the tests' own process
-    command = [sys.executable, "-m", "copick_picker", "benchmark", "run", file]
-    subprocess.run([*command, "-o", tmp_path / "out"], check=True, capture_output=True)
+    arguments = ["benchmark", "run", str(file), "-o", str(tmp_path / "out")]
+    done = finished(arguments, tmp_path, os.environ)
+    assert done.returncode == 0, done.stderr
     scores = json.loads((tmp_path / "out" / "anna" / "scores" / "scores.json").read_text())
     assert scores["totals"]["micro"]["recall"] == 1.0
     assert tree(root) == before
 
 
 def test_the_deposited_picks_of_a_portal_dataset_are_scored_side_by_side(portal, tmp_path):
-    command = [sys.executable, "-m", "copick_picker", "benchmark", "run", "czii-2024"]
-    command += ["-o", str(tmp_path / "out"), "--also", "first=deposition:10319"]
-    command += ["--also", "second=deposition:10320"]
-    done = subprocess.run(
-        command, env=portal.environment(tmp_path), capture_output=True, text=True, check=False
-    )
+    arguments = ["benchmark", "run", "czii-2024", "-o", str(tmp_path / "out")]
+    arguments += ["--also", "first=deposition:10319", "--also", "second=deposition:10320"]
+    done = finished(arguments, tmp_path, portal.environment(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     scores = {
         label: json.loads((tmp_path / "out" / label / "scores" / "scores.json").read_text())

@@ -1,8 +1,6 @@
-"""Commands on a CryoET Data Portal: real subprocesses, a real GraphQL and S3, real faults."""
+"""Commands on a CryoET Data Portal: real processes, a real GraphQL and S3, real faults."""
 
 import json
-import subprocess
-import sys
 
 import copick
 import numpy as np
@@ -13,6 +11,7 @@ from copick_picker.project.copick.store import open_project
 from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
+from killed import finished
 from portal_servers.names import (
     AWKWARD,
     AWKWARD_RUNS,
@@ -43,17 +42,11 @@ def ours(portal, tmp_path):
     """Return a function that runs copick-picker in a process that sees the test portal."""
 
     def run(*arguments, code=0):
-        result = subprocess.run(
-            [sys.executable, "-m", "copick_picker", *map(str, arguments)],
-            env=portal.environment(tmp_path, XDG_CACHE_HOME=str(tmp_path / "xdg")),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        result.said = result.stdout + result.stderr
-        assert result.returncode == code, result.said
-        assert "Traceback (most" not in result.said
+        environment = portal.environment(tmp_path, XDG_CACHE_HOME=str(tmp_path / "xdg"))
+        result = finished([str(each) for each in arguments], tmp_path, environment)
+        said = result.stdout + result.stderr
+        assert result.returncode == code, said
+        assert "Traceback (most" not in said
         return result
 
     return run
@@ -180,7 +173,7 @@ def test_no_failing_chunk_reads_as_zeros(ours, portal, tmp_path):
     assert f"{TYPE}#6@10.012" in found[run_of("two_of_one_type")]["message"]
     assert found[run_of("instances")]["status"] == "done"
     assert found[run_of("sparse_store")]["status"] == "done"
-    assert "1 of 4 chunks are not stored and read as zeros" in result.said
+    assert "1 of 4 chunks are not stored and read as zeros" in result.stdout + result.stderr
     written = sorted(path.parts[-3] for path in tmp_path.glob("overlay/ExperimentRuns/*/*/*.zarr"))
     assert written == sorted([run_of("instances"), run_of("sparse_store")])
 
