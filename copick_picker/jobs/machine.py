@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,11 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def peak_memory_bytes() -> int:
-    """Return the largest resident memory of this process so far."""
+def peak_memory_bytes() -> int | None:
+    """Return the largest resident memory of this process so far; None on Windows."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * _KIBIBYTE

@@ -9,7 +9,6 @@ import copy
 import logging
 import logging.handlers
 import multiprocessing
-import os
 import queue
 import signal
 import sys
@@ -236,7 +235,7 @@ def _serve(
 ) -> None:
     """Work on runs until the parent has no more: the life of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, by SIGTERM
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(os.EX_OK))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     link = _Link(connection)
     package = logging.getLogger(PACKAGE)
     package.addHandler(_ToParent(link))

@@ -139,7 +139,7 @@ def timed(path: str, shape: Shape, runs: int, threads: int) -> dict[str, float]:
         ways[path]()
         wall.append(time.perf_counter() - start[0])
         busy.append(time.process_time() - start[1])
-        peaks.append(peak_memory_bytes() / 2**30)
+        peaks.append((peak_memory_bytes() or 0) / 2**30)
     return {
         "seconds": min(wall),
         "cpu_seconds": min(busy),
