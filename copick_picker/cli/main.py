@@ -17,20 +17,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("copick_picker.cli.evaluate", "Score candidate picks against reference picks."),
     "calibrate": ("copick_picker.cli.calibrate", "Choose a score threshold for each object."),
     "report": ("copick_picker.cli.report", "Show scores, curves and picks on one HTML page."),
-    "filter": (
-        "copick_picker.cli.filter",
-        "Filter stored picks, and merge those of two models.",
-    ),
-    "export": (
-        "copick_picker.cli.export",
-        "Write picks and segmentations for other programs.",
-    ),
+    "filter": ("copick_picker.cli.filter", "Filter stored picks, and merge those of two models."),
+    "export": ("copick_picker.cli.export", "Write picks and segmentations for other programs."),
     "mask": ("copick_picker.cli.mask", "Make masks that segment and localize take."),
     "config": ("copick_picker.cli.config", "Write configurations of projects."),
-    "browse": (
-        "copick_picker.cli.browse",
-        "List what a project or the CryoET Data Portal holds.",
-    ),
+    "browse": ("copick_picker.cli.browse", "List what a project or the CryoET Data Portal holds."),
     "view": ("copick_picker.cli.view", "Show slices of a run with its picks."),
     "model": ("copick_picker.cli.model", "Show, convert and check models."),
     "targets": (

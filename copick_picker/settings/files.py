@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
+from copick_picker.settings.options import long_name
 
 Settings = TypeVar("Settings", bound=BaseModel)
 _FIELD_OF_KEY = {"model_config": "model_config_file", "json": "json_file"}
@@ -79,20 +80,22 @@ def join_settings(
     try:
         return kind.model_validate({**from_file, **given})
     except ValidationError as error:
-        raise SettingsError(_one_line(error, given, path)) from error
+        raise SettingsError(_one_line(error, kind, given, path)) from error
 
 
-def _one_line(error: ValidationError, flags: Mapping[str, Any], path: Path | None) -> str:
+def _one_line(
+    error: ValidationError, kind: type[BaseModel], flags: Mapping[str, Any], path: Path | None
+) -> str:
     problems = []
     for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"]) or "settings"
         first = str(problem["loc"][0]) if problem["loc"] else ""
+        option = long_name(kind, first)
         source = f"{path}: " if path is not None and first not in flags else ""
         if problem["type"] == "missing":
-            problems.append(f"{source}'{option_name(name)}' is missing")
+            problems.append(f"{source}'{option}' is missing")
         else:
             text = problem["msg"].removeprefix("Value error, ")
-            got = f"{option_name(name)}: got {problem['input']!r}; " if first else ""
+            got = f"{option}: got {problem['input']!r}; " if first else ""
             problems.append(f"{source}{got}{text}")
     return "; ".join(problems)
 
