@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from copick_picker.settings.evaluate import (
+    MERGE_SETS,
     Beta,
     EvaluateSettings,
-    MergeSets,
     RadiusOverProject,
     Tolerance,
 )
@@ -72,7 +72,7 @@ class CalibrateSettings(JobSettings):
     fewest_references: Annotated[
         Count, Option("An object with fewer reference picks gets no threshold.", metavar="N")
     ] = FEWEST_REFERENCES
-    merge_sets: MergeSets = False
+    merge_sets: Annotated[bool, Option(MERGE_SETS)] = False
     model: Annotated[
         str | None,
         Option("Store the thresholds in the card of this model.", "-m", metavar="FOLDER"),

@@ -1,7 +1,7 @@
 """Settings of ``evaluate``."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -104,7 +104,7 @@ Tolerance = Annotated[
     ),
 ]
 Beta = Annotated[float, Field(gt=0), Option("Weight of recall in F-beta, against precision.")]
-MergeSets = Annotated[bool, Option("Put several sets of one object in a run together.")]
+MERGE_SETS = "Put several sets of one object in a run together."
 MinScore = Annotated[
     NumberByName, Option("Leave out candidates of lower score; repeatable.", metavar="NAME=SCORE")
 ]
@@ -116,7 +116,8 @@ ANY_REFERENCE = (
     "object:user/session; * stands for every object. On the portal also ground-truth, "
     "deposition:ID, annotation:ID, author:NAME."
 )
-MATCHERS = "one-to-one|czii|octopi"
+Matcher = Literal["one-to-one", "czii", "octopi"]
+MATCHERS = "|".join(get_args(Matcher))
 Replicates = Annotated[int, Field(ge=0, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0), Option("Seed of the bootstrap.")]
 
@@ -138,8 +139,6 @@ class EvaluateParameters(Parameters):
         Object name -> weight in the macro average, over the project's.
     min_score : dict
         Object name -> lowest score of a candidate that counts.
-    merge_sets : bool
-        Put several sets of one object in a run together instead of refusing them.
     border_margin_xy_angstrom, border_margin_z_angstrom : float
         Candidates this near to an x or y face, or to a z face, and reference picks there, are
         listed and not counted.
@@ -172,7 +171,6 @@ class EvaluateParameters(Parameters):
         Option("Weight of an object in the macro average; repeatable.", metavar="NAME=W"),
     ] = Field(default_factory=dict)
     min_score: MinScore = Field(default_factory=dict)
-    merge_sets: MergeSets = False
     border_margin_xy_angstrom: Annotated[
         float,
         Field(ge=0),
@@ -194,6 +192,8 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
         Picks URIs ``object:user/session``; ``*`` stands for every object.
     output : str
         Folder for the scores.
+    merge_sets : bool
+        Put several sets of one object in a run together instead of refusing them.
     tomogram : str
         Tomogram URI: its size gives the faces, and slices are drawn of it.
     slices : int
@@ -204,13 +204,14 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
         Score name -> least value; less makes the exit code 3.
     """
 
-    also_recorded = frozenset({"tomogram"})
+    also_recorded = frozenset({"tomogram", "merge_sets"})
 
     reference: Annotated[str, Option(f"URI of the reference picks, {ANY_REFERENCE}", uri="picks")]
     candidate: Annotated[str, Option("URI of the picks to score.", uri="picks")] = "*:picker/1"
     output: Annotated[
         str, Option("Folder for the scores.", "-o", metavar="FOLDER", aliases="--save-path")
     ] = "scores"
+    merge_sets: Annotated[bool, Option(MERGE_SETS, after="min_score")] = False
     tomogram: Annotated[
         str,
         Option(

@@ -58,6 +58,9 @@ class SegmentParameters(Parameters):
         ``constant`` or ``gaussian`` weights within a window.
     probabilities : bool
         Also give the class probabilities (float16).
+    contrast : str
+        What protein looks like in the tomograms; ``auto`` takes it to be as in the model's
+        training data and warns where the picture says otherwise.
     """
 
     mode: Annotated[
@@ -85,6 +88,12 @@ class SegmentParameters(Parameters):
         Option("Weight of the voxels of a window.", shown="exact: model's, else gaussian"),
     ] = None
     probabilities: Annotated[bool, Option("Also store class probabilities (float16).")] = False
+    contrast: Annotated[
+        Contrast,
+        Option(
+            "How protein looks in the tomograms; they are flipped where the model saw the other."
+        ),
+    ] = "auto"
 
 
 class ProjectParameters(Parameters):
@@ -92,24 +101,18 @@ class ProjectParameters(Parameters):
 
     Attributes
     ----------
-    contrast : str
-        What protein looks like in the tomograms; ``auto`` takes it to be as in the model's
-        training data and warns where the picture says otherwise.
     rescale : bool
         Resample tomograms of another voxel spacing to the model's, and the result back.
     object_map : dict
         Model's object name -> project's object name.
     """
 
-    contrast: Annotated[
-        Contrast,
-        Option(
-            "How protein looks in the tomograms; they are flipped where the model saw the other.",
-            after="probabilities",
-        ),
-    ] = "auto"
     rescale: Annotated[
-        bool, Option("Resample tomograms of another spacing to the model's, and the result back.")
+        bool,
+        Option(
+            "Resample tomograms of another spacing to the model's, and the result back.",
+            after="contrast",
+        ),
     ] = False
     object_map: Annotated[
         NameByName,
