@@ -39,8 +39,8 @@ class SettingsCommand(click.Command):
     ----------
     name : str
         Name of the command.
-    settings : str
-        ``module:class`` of its settings.
+    settings, workflow : str
+        ``module:name`` of its settings class, and of the workflow that takes the settings.
     extra : mapping
         Field -> parameters that are no settings and follow that field.
     without : sequence of str
@@ -48,10 +48,18 @@ class SettingsCommand(click.Command):
     """
 
     def __init__(
-        self, name: str, *, settings: str, extra: Extra, without: Sequence[str], **given: Any
+        self,
+        name: str,
+        *,
+        settings: str,
+        workflow: str,
+        extra: Extra,
+        without: Sequence[str],
+        **given: Any,
     ) -> None:
         super().__init__(name, context_settings=CONTEXT, **given)
-        self.settings, self.extra, self.without = settings, extra, without
+        self.settings, self.workflow = settings, workflow
+        self.extra, self.without = extra, without
         self._made: list[click.Parameter] = []
 
     @property
@@ -111,6 +119,7 @@ def command(
         made_command = SettingsCommand(
             own,
             settings=settings,
+            workflow=workflow,
             extra=extra,
             without=without,
             callback=run,

@@ -1,5 +1,6 @@
 """Options of a command, made from the fields of its settings."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
@@ -49,7 +50,7 @@ def _parameters(kind: type[BaseModel], name: str, option: Option) -> list[click.
     field = kind.model_fields[name]
     annotation = plain_type(field.annotation)
     many = get_origin(annotation) in (tuple, dict)
-    metavar = option.metavar
+    metavar = option.metavar or ("URI" if option.uri or option.makes else None)
     if get_origin(annotation) is Literal:
         metavar = metavar or "|".join(get_args(annotation))
     if option.argument:
@@ -88,14 +89,17 @@ def plain_type(annotation: Any) -> Any:  # noqa: ANN401 (any annotation)
 
 
 def _type(annotation: Any, option: Option) -> dict[str, Any]:  # noqa: ANN401
-    """Return what click is told of the type of an option."""
+    """Return what click is told of the type of an option.
+
+    A URI has copick's own type, which tells form generators what it names, where copick is loaded;
+    to the command line it is a text, and importing copick would take longer than all the rest.
+    """
     if annotation is bool:
         return {"is_flag": True, "default": None}
-    if option.uri or option.makes:
-        from copick.cli.types import CopickURI
-
+    types = sys.modules.get("copick.cli.types")
+    if types is not None and (option.uri or option.makes):
         role = "output" if option.makes else "input"
-        return {"type": CopickURI(option.makes or option.uri, role)}
+        return {"type": types.CopickURI(option.makes or option.uri, role)}
     return {"type": {float: click.FLOAT, int: click.INT}.get(annotation)}
 
 
