@@ -10,7 +10,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from copick_picker.cli.main import COMMANDS
+from copick_picker.cli.main import COMMANDS, module_of
 
 WORKFLOWS = (
     *("benchmark.benchmark", "evaluate.calibrate", "exchange.export_picks"),
@@ -28,7 +28,7 @@ def server() -> ForkServerContext:
         [
             *("copick.impl.cryoet_data_portal", "copick.impl.filesystem", "dask.array"),
             *("matplotlib.backends.backend_agg", "copick_picker.cli.console"),
-            *(module for module, _ in COMMANDS.values()),
+            *(module_of(name) for name in COMMANDS),
             *(f"copick_picker.workflows.{name}" for name in WORKFLOWS),
         ]
     )

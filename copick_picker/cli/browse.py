@@ -12,9 +12,7 @@ _NOT_OFFERED = (
 )
 
 
-@click.group(
-    short_help=COMMANDS["browse"][1], invoke_without_command=True, context_settings=CONTEXT
-)
+@click.group(short_help=COMMANDS["browse"], invoke_without_command=True, context_settings=CONTEXT)
 @click.option("--tui", is_flag=True, help="Hand over to copick's own browser.")
 @click.option("-c", "--config", metavar="PATH", help="With --tui: copick configuration file.")
 @click.option(

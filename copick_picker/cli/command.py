@@ -124,7 +124,7 @@ def command(
             without=without,
             callback=run,
             help=function.__doc__,
-            short_help=short_help or COMMANDS[own][1],
+            short_help=short_help or COMMANDS[own],
             no_args_is_help=group is None if no_args_is_help is None else no_args_is_help,
         )
         if group is not None:
@@ -144,5 +144,5 @@ def command_group(function: Callable[[], None]) -> click.Group:
     """
     name = function.__name__.rstrip("_")
     return click.group(
-        name, short_help=COMMANDS[name][1], no_args_is_help=True, context_settings=CONTEXT
+        name, short_help=COMMANDS[name], no_args_is_help=True, context_settings=CONTEXT
     )(function)

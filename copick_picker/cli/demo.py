@@ -6,7 +6,7 @@ from copick_picker.cli.command import CONTEXT
 from copick_picker.cli.main import COMMANDS
 
 
-@click.command(short_help=COMMANDS["demo"][1], context_settings=CONTEXT)
+@click.command(short_help=COMMANDS["demo"], context_settings=CONTEXT)
 @click.option(
     "-o", "--output", default="demo", show_default=True, metavar="FOLDER", help="Where to work."
 )

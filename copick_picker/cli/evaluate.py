@@ -1,6 +1,6 @@
 """``copick-picker evaluate`` and ``copick evaluation evaluate``."""
 
-from copick_picker.cli.command import LOG, SETTINGS_FILE, VERBOSE, Flags, command
+from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.octopi import hidden, pop_all, take_alias
 
 _OCTOPI = [
@@ -16,7 +16,7 @@ _OCTOPI = [
 @command(
     "copick_picker.settings.evaluate:EvaluateSettings",
     "copick_picker.workflows.evaluate.evaluate:evaluate",
-    extra={"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE, *_OCTOPI]},
+    extra={**OVER_A_PROJECT, "": _OCTOPI},
 )
 def evaluate(flags: Flags) -> None:
     """Score candidate picks against reference picks.

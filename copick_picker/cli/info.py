@@ -6,7 +6,7 @@ from copick_picker.cli.command import CONTEXT
 from copick_picker.cli.main import COMMANDS
 
 
-@click.command(short_help=COMMANDS["info"][1], context_settings=CONTEXT)
+@click.command(short_help=COMMANDS["info"], context_settings=CONTEXT)
 @click.option("-c", "--config", metavar="PATH", help="copick configuration file to look at.")
 @click.option("--json", "json_file", metavar="FILE", help="Write the same as JSON.")
 def info(config: str | None, json_file: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from copick_picker.cli.command import LOG, SETTINGS_FILE, VERBOSE, Flags, command
+from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.cryosiam import run_cryosiam
 from copick_picker.cli.octopi import hidden, octopi_segmentation, pop_all, take_alias
 
@@ -29,11 +29,7 @@ _NO_EFFECT = {
 @command(
     "copick_picker.settings.localize:LocalizeSettings",
     "copick_picker.workflows.localize.localize:localize",
-    extra={
-        "mask_margin": [_CRYOSIAM],
-        "timeout_seconds": [SETTINGS_FILE],
-        "json_file": [LOG, VERBOSE, *_OCTOPI],
-    },
+    extra={**OVER_A_PROJECT, "": _OCTOPI, "mask_margin": [_CRYOSIAM]},
 )
 def localize(flags: Flags) -> None:
     """Turn segmentations into picks with a score on every pick.

@@ -2,7 +2,7 @@
 
 import click
 
-from copick_picker.cli.command import LOG, SETTINGS_FILE, VERBOSE, Flags, command
+from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.cryosiam import run_cryosiam
 from copick_picker.cli.octopi import hidden, numeric, octopi_segmentation, pop_all, take_alias
 
@@ -30,11 +30,7 @@ _OCTOPI = [
 @command(
     "copick_picker.settings.segment:SegmentSettings",
     "copick_picker.workflows.segment.segment:segment",
-    extra={
-        "preflight_runs": _CRYOSIAM,
-        "timeout_seconds": [SETTINGS_FILE],
-        "json_file": [LOG, VERBOSE, *_OCTOPI],
-    },
+    extra={**OVER_A_PROJECT, "": _OCTOPI, "preflight_runs": _CRYOSIAM},
 )
 def segment(flags: Flags) -> None:
     """Find objects in tomograms and write multilabel segmentations.

@@ -1,6 +1,6 @@
 """``copick-picker targets``."""
 
-from copick_picker.cli.command import LOG, SETTINGS_FILE, VERBOSE, Flags, command
+from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.octopi import hidden, take_alias
 
 _OCTOPI = [
@@ -13,7 +13,7 @@ _OCTOPI = [
 @command(
     "copick_picker.settings.targets:TargetsSettings",
     "copick_picker.workflows.train.targets:make_targets",
-    extra={"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE, *_OCTOPI]},
+    extra={**OVER_A_PROJECT, "": _OCTOPI},
 )
 def targets(flags: Flags) -> None:
     """Write what train would learn from as multilabel segmentations of the project.

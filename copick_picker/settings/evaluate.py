@@ -204,7 +204,7 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
         Score name -> least value; less makes the exit code 3.
     """
 
-    also_recorded = frozenset({"tomogram", "merge_sets"})
+    also_recorded = ("tomogram", "merge_sets")
 
     reference: Annotated[str, Option(f"URI of the reference picks, {ANY_REFERENCE}", uri="picks")]
     candidate: Annotated[str, Option("URI of the picks to score.", uri="picks")] = "*:picker/1"

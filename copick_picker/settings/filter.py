@@ -31,13 +31,11 @@ class FilterSettings(LimitedSettings):
         object's radius.
     """
 
-    also_recorded = frozenset(
-        {
-            "tomogram",
-            "merge_distance_angstrom",
-            "between_distance_angstrom",
-            "border_margin_angstrom",
-        }
+    also_recorded = (
+        "tomogram",
+        "merge_distance_angstrom",
+        "between_distance_angstrom",
+        "border_margin_angstrom",
     )
 
     output: Annotated[

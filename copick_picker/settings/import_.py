@@ -108,7 +108,7 @@ class ImportPicksSettings(ImportPicksParameters, JobSettings):
         Tomogram URI: its size gives centres and limits, its voxel spacing the pixels.
     """
 
-    also_recorded = frozenset({"file", "output", "tomogram"})
+    also_recorded = ("file", "output", "tomogram")
 
     file: Annotated[str, Option(argument=True)]
     output: Annotated[

@@ -136,7 +136,7 @@ class JobSettings(Settings):
         Where to write a machine-readable summary.
     """
 
-    also_recorded: ClassVar[frozenset[str]] = frozenset()
+    also_recorded: ClassVar[tuple[str, ...]] = ()
     """Fields that records hold as they are, though they are no parameters."""
 
     config: Annotated[
@@ -205,4 +205,4 @@ class JobSettings(Settings):
             if issubclass(base, Parameters) and not issubclass(base, JobSettings)
         )
         fields = {name for base in parameters for name in base.model_fields}
-        return self.model_dump(mode="json", include=fields | self.also_recorded)
+        return self.model_dump(mode="json", include=fields | {*self.also_recorded})

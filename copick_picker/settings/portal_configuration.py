@@ -108,7 +108,10 @@ def object_entries(
 
 
 def _radius(
-    name: str, item: PortalObject, settings: ConfigPortalSettings, old: Mapping[str, Any] | None
+    name: str,
+    item: PortalObject,
+    settings: ConfigPortalSettings,
+    old: Mapping[str, Any] | None,
 ) -> tuple[float | None, str]:
     for spelling in (name, item.name, item.identifier):
         if spelling in settings.radius:

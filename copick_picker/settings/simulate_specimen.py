@@ -110,7 +110,11 @@ def _particles(
 ) -> Iterator[ParticleSpec]:
     for name, entry in scene.objects.items():
         yield ParticleSpec(
-            name, entry.molecule, _amount(entry), is_labelled=True, allow_fewer=entry.allow_fewer
+            name,
+            entry.molecule,
+            _amount(entry),
+            is_labelled=True,
+            allow_fewer=entry.allow_fewer,
         )
     for name, protein in scene.membrane_proteins.items():
         centre = protein.membrane_centre_z_angstrom

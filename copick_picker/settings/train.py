@@ -400,7 +400,7 @@ class TrainSettings(TrainParameters, AnnotationSettings):
         Load weights of ``start`` that run code when they are read.
     """
 
-    also_recorded = frozenset({"input", "picks", "radius", "masks", "licence"})
+    also_recorded = ("input", "picks", "radius", "masks", "licence")
 
     output: Annotated[str, Option("Model folder to make.", "-o", metavar="FOLDER", after="picks")]
     save_every: Annotated[
