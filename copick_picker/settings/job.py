@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from copick_picker.errors import SettingsError
-from copick_picker.settings.options import Option
+from copick_picker.settings.options import Option, in_help_order
 
 CONNECTIONS = 8
 """Remote objects that are read at once."""
@@ -205,4 +205,5 @@ class JobSettings(Settings):
             if issubclass(base, Parameters) and not issubclass(base, JobSettings)
         )
         fields = {name for base in parameters for name in base.model_fields}
-        return self.model_dump(mode="json", include=fields | {*self.also_recorded})
+        dumped = self.model_dump(mode="json", include=fields | {*self.also_recorded})
+        return {name: dumped[name] for name in in_help_order(type(self)) if name in dumped}
