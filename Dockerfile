@@ -8,5 +8,5 @@ RUN pip install --no-cache-dir $TORCH_FLAGS torch==2.13.0
 WORKDIR /opt/copick-picker
 COPY pyproject.toml README.md LICENSE requirements.lock ./
 COPY copick_picker ./copick_picker
-RUN pip install --no-cache-dir -r requirements.lock && pip install --no-cache-dir --no-deps .
+RUN pip install --no-cache-dir --constraint requirements.lock .
 ENTRYPOINT ["copick-picker"]

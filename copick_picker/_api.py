@@ -22,6 +22,7 @@ from copick_picker.records.scores import Evaluation
 from copick_picker.settings.evaluate import EvaluateSettings, Matcher
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.localize import LocalizeParameters, Method
+from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.settings.segment import (
     AugmentationSet,
     Blending,
@@ -29,8 +30,7 @@ from copick_picker.settings.segment import (
     Mode,
     SegmentSettings,
 )
-from copick_picker.workflows.evaluate.evaluate import scoring_rules, with_min_score
-from copick_picker.workflows.evaluate.objects import scored_objects
+from copick_picker.workflows.evaluate.evaluate import with_min_score
 from copick_picker.workflows.models.load import load_models
 from copick_picker.workflows.models.run import run_models
 

@@ -37,6 +37,7 @@ from shipped_cards import macro_f1, write_card
 
 from copick_picker.core.models.registry import build_network, load_state
 from copick_picker.project.folders.checkpoints import read_crop, read_model_folder
+from copick_picker.project.folders.model_places import shipped_models
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.model import model_card
@@ -44,7 +45,6 @@ from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.benchmark.demo import PARTS, command_line
 from copick_picker.workflows.benchmark.demo_projects import make_real_project
 from copick_picker.workflows.models.folder import TomogramCrop, write_model
-from copick_picker.workflows.models.load import shipped_models
 
 if TYPE_CHECKING:
     from copick_picker.settings.job import JobSettings

@@ -7,32 +7,35 @@ Refresh the stored text with
 
 import inspect
 import sys
+from collections.abc import Iterator
 
 import click
 
 from copick_picker.cli.main import console
 
 
-def commands():
+def commands() -> dict[str, tuple[click.Command, click.Context]]:
     """Return every command by its full name, groups included, in the order of the table."""
-    found = {}
+    found: dict[str, tuple[click.Command, click.Context]] = {}
 
-    def walk(command, name, parent):
+    def walk(command: click.Command | None, name: str, parent: click.Context | None) -> None:
+        assert command is not None
         context = click.Context(command, info_name=name.split(" ")[-1], parent=parent)
         found[name] = (command, context)
-        for inner in command.list_commands(context) if isinstance(command, click.Group) else ():
-            walk(command.get_command(context, inner), f"{name} {inner}", context)
+        if isinstance(command, click.Group):
+            for inner in command.list_commands(context):
+                walk(command.get_command(context, inner), f"{name} {inner}", context)
 
     walk(console, "copick-picker", None)
     return found
 
 
-def help_texts():
+def help_texts() -> str:
     """Return the text: usage, help and options of every command."""
     return "\n".join("\n".join(_lines(name, *entry)) + "\n" for name, entry in commands().items())
 
 
-def _lines(name, command, context):
+def _lines(name: str, command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"##### {name}"
     yield " ".join(command.collect_usage_pieces(context)) + "\n"
     yield from inspect.cleandoc(command.help or "").replace("\b\n", "").splitlines()
@@ -43,7 +46,8 @@ def _lines(name, command, context):
             yield "  " + "  ".join(record).rstrip()
     if isinstance(command, click.Group):
         for inner in command.list_commands(context):
-            yield f"  {inner}: {command.get_command(context, inner).get_short_help_str(200)}"
+            found = command.get_command(context, inner)
+            yield f"  {inner}: {found.get_short_help_str(200) if found else None}"
 
 
 if __name__ == "__main__":

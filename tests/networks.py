@@ -14,6 +14,8 @@ def edge_sensitive(channels: int = 3, *, seed: int = 1) -> nn.Module:
 class Pointwise(nn.Module):
     """Channel k is the voxel plus k: nothing depends on the window."""
 
+    steps: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("steps", torch.arange(float(channels))[:, None, None, None])

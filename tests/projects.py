@@ -3,7 +3,6 @@
 import atexit
 import ctypes
 import functools
-import resource
 import shutil
 import sys
 import tempfile
@@ -217,6 +216,8 @@ def without_root_powers() -> Iterator[None]:
 @contextmanager
 def files_of_at_most(n_bytes: int) -> Iterator[None]:
     """Let no file grow longer, as on a full disk."""
+    import resource  # not on Windows
+
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
     try:

@@ -258,7 +258,8 @@ class _Painter:
 
 def _noise_tile(sigma: float, rng: np.random.Generator) -> FloatArray:
     tile = ndimage.gaussian_filter(rng.normal(size=(NOISE_TILE,) * 3), sigma, mode="wrap")
-    return (tile - tile.mean()) / tile.std()
+    scaled: FloatArray = (tile - tile.mean()) / tile.std()
+    return scaled
 
 
 def _cut(tile: FloatArray, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -123,7 +124,7 @@ def _link_to_nothing(path: Path) -> None:
 
 
 def _picks(path: Path) -> None:
-    content = {
+    content: dict[str, Any] = {
         "pickable_object_name": "ribosome",
         "user_id": "anna",
         "session_id": "9",
@@ -134,6 +135,10 @@ def _picks(path: Path) -> None:
         "trust_orientation": True,
     }
     path.write_text(json.dumps(content))
+
+
+def _broken_picks(path: Path) -> None:
+    path.write_text("{")
 
 
 def _picks_with_foreign_record(path: Path) -> None:
@@ -169,7 +174,7 @@ VOLUMES = {
 PICKS = {
     **COMMON,
     "picks": Thing(_picks, "a file of ", is_replaceable=True),
-    "broken": Thing(lambda path: path.write_text("{") and None, "a file of 1 byte", True),
+    "broken": Thing(_broken_picks, "a file of 1 byte", is_replaceable=True),
     "empty": Thing(_empty_file, "a file of 0 bytes", is_replaceable=True),
     "link-to-file": Thing(_link_to_file, "a link to ", is_replaceable=True),
     "foreign-record": Thing(_foreign_record, "provenance.yaml", is_replaceable=False),

@@ -1,6 +1,7 @@
 """Probability volumes to segmentations, and picks to painted segmentations."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -162,3 +163,32 @@ def _paint_one(
     mine = (distance <= 1.0) & (distance < nearest[box])
     nearest[box][mine] = distance[mine]
     labels[box][mine] = label
+
+
+def relabelled(labels: npt.NDArray[Any], label_of: Mapping[int, int]) -> npt.NDArray[Any]:
+    """Return a segmentation with other labels; what has none becomes background.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (z, y, x), integer
+        A segmentation.
+    label_of : mapping of int to int
+        Value there -> label; empty: everything but 0 becomes 1.
+
+    Returns
+    -------
+    numpy.ndarray, shape (z, y, x), uint8 or uint16
+
+    Examples
+    --------
+    >>> relabelled(np.array([[[0, 1, 2]]]), {2: 300}).tolist()
+    [[[0, 0, 300]]]
+    """
+    if not label_of:
+        inside: npt.NDArray[Any] = (labels != 0).astype(np.uint8)
+        return inside
+    table = np.zeros(max(int(labels.max(initial=0)), *label_of) + 1)
+    table[list(label_of)] = list(label_of.values())
+    table = table.astype(np.uint8 if table.max() < 256 else np.uint16)
+    values: npt.NDArray[Any] = table[labels.astype(np.intp)]
+    return values

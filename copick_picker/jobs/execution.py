@@ -1,8 +1,7 @@
-"""How the work on runs is carried out: here one after the other, in stages, or elsewhere.
+"""Executors: one run after the other, in overlapping stages, or elsewhere.
 
-A run that fails never stops the others nor looks like an empty result. Whatever carries out the
-work is an :class:`Executor`: where it computes, how often it tries, and how it talks to its workers
-is its own affair.
+A run that fails never stops the others and never looks like an empty result. Where an
+:class:`Executor` computes, how often it retries and how it talks to its workers is its own affair.
 """
 
 import logging
@@ -26,9 +25,9 @@ Returned = TypeVar("Returned")
 
 
 class Stages(Protocol[Given, Made]):
-    """What is done with a run, in three steps that overlap those of other runs.
+    """The work on a run in three steps, which overlap those of other runs.
 
-    A step may return the run's outcome at once; the later ones are then left out.
+    A step may return the run's outcome at once; the later steps are then skipped.
     """
 
     def read(self, run_name: str) -> Given | RunOutcome:
@@ -44,7 +43,7 @@ class Stages(Protocol[Given, Made]):
         ...
 
     def stop(self) -> None:
-        """Leave nothing of what was made and will not be finished."""
+        """Remove what was begun and will not be finished."""
         ...
 
 
@@ -52,14 +51,14 @@ class Executor(Protocol):
     """Carries out the work on runs: here, in worker processes, or on a cluster."""
 
     def outcomes(self, run_names: Sequence[str], reporter: Reporter) -> tuple[RunOutcome, ...]:
-        """Return what became of every run, in the order of the runs; report each as it ends."""
+        """Return the outcome of every run, in the order of the runs; report each as it ends."""
         ...
 
 
 def process_runs(
     command: str, run_names: Sequence[str], executor: Executor, *, reporter: Reporter
 ) -> Summary:
-    """Return what became of every run.
+    """Return the summary of all runs.
 
     Parameters
     ----------
@@ -68,9 +67,9 @@ def process_runs(
     run_names : sequence of str
         The runs, in order.
     executor : Executor
-        What carries out the work.
+        Carries out the work.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
     """
     start = time.perf_counter()
     reporter.begin(len(run_names))
@@ -80,7 +79,7 @@ def process_runs(
 
 @dataclass(frozen=True)
 class InTurn:
-    """Works on one run after the other, in this process; a run that raises has failed.
+    """Works on one run after the other in this process; a run that raises has failed.
 
     Attributes
     ----------
@@ -91,7 +90,7 @@ class InTurn:
     work: Callable[[str], RunOutcome]
 
     def outcomes(self, run_names: Sequence[str], reporter: Reporter) -> tuple[RunOutcome, ...]:
-        """Return what became of every run."""
+        """Return the outcome of every run."""
         outcomes = []
         for done, run_name in enumerate(run_names, 1):
             began = time.perf_counter()
@@ -112,13 +111,13 @@ class InStages(Generic[Given, Made]):
     Attributes
     ----------
     stages : Stages
-        What is done with a run.
+        The work on a run.
     """
 
     stages: Stages[Given, Made]
 
     def outcomes(self, run_names: Sequence[str], reporter: Reporter) -> tuple[RunOutcome, ...]:
-        """Return what became of every run; outcomes are reported by the finishing thread."""
+        """Return the outcome of every run; the finishing thread reports them."""
         stages, total = self.stages, len(run_names)
 
         def finished(run_name: str, made: Made | RunOutcome, done: int, began: float) -> RunOutcome:
@@ -153,14 +152,14 @@ class InStages(Generic[Given, Made]):
 def staged(
     run_name: str, given: Item | RunOutcome, stage: Callable[[Item], Returned | RunOutcome]
 ) -> Returned | RunOutcome:
-    """Return what a stage makes of a run; an outcome that is known already stays.
+    """Return the result of a stage; an outcome from an earlier stage is passed on.
 
     Parameters
     ----------
     run_name : str
         The run.
     given : object or RunOutcome
-        What the stage before made.
+        Result of the stage before.
     stage : callable
         The stage.
     """
@@ -170,14 +169,14 @@ def staged(
 
 
 def guarded(run_name: str, work: Callable[[str], Returned | RunOutcome]) -> Returned | RunOutcome:
-    """Return what becomes of one run, a failed outcome where the work raises.
+    """Return the result of the work on one run; a failed outcome if it raises.
 
     Parameters
     ----------
     run_name : str
         The run.
     work : callable
-        Run name -> outcome, or what a later stage makes one of.
+        Run name -> outcome, or the input of the next stage.
     """
     try:
         return work(run_name)

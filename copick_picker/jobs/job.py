@@ -1,11 +1,11 @@
 """A command's work over the runs of a project.
 
-:class:`Job` owns what is alike in all commands: the project, which runs are meant, what stands
-already, how an output is written, what is said of a run. A :class:`Recipe` is what differs: what a
-run's outputs are made of, and how.
+:class:`Job` owns what all commands share: the project, the selected runs, which outputs exist
+already, writing, and what is reported of a run. A :class:`Recipe` is what differs: the inputs of a
+run, its outputs, and the computation.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -32,18 +32,18 @@ Given = TypeVar("Given")
 
 @dataclass(frozen=True)
 class Plan(Generic[Given]):
-    """What a run gets.
+    """The plan of one run.
 
     Attributes
     ----------
     given : object
-        What the recipe needs to make it.
+        What the recipe needs to compute the outputs.
     records : mapping
-        Key of each output -> provenance record that it gets.
+        Key of each output -> its provenance record.
     complete : str
-        What is said where all outputs stand.
+        Message if all outputs exist.
     planned : str
-        What is said of a dry run; empty where a dry run goes as far as the writing.
+        Message of a dry run; empty if a dry run goes on until it would write.
     """
 
     given: Given
@@ -56,11 +56,11 @@ class Recipe(Protocol[Given]):
     """What differs between the commands."""
 
     def plan(self, run_name: str) -> Plan[Given] | RunOutcome:
-        """Return what a run gets, or why there is nothing to do."""
+        """Return the plan of a run, or its outcome if there is nothing to do."""
         ...
 
     def make(self, run_name: str, plan: Plan[Given], missing: Collection[OutputKey]) -> RunOutcome:
-        """Compute the outputs, write those that are missing, and say what they are."""
+        """Compute the outputs, write those that are missing, and return the outcome."""
         ...
 
 
@@ -73,13 +73,13 @@ class Job(Generic[SettingsT]):
     command : str
         Name of the command.
     settings : JobSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
     store : ProjectStore
         The project.
     run_names : tuple of str
-        The runs that are meant, in the project's order.
+        The selected runs, in the project's order.
     """
 
     command: str
@@ -110,11 +110,11 @@ class Job(Generic[SettingsT]):
 
     @cached_property
     def is_named(self) -> bool:
-        """Whether the user asked for runs by name, so that an absent input is a failure."""
+        """Whether the user named the runs; an absent input is then a failure."""
         return named_runs(self.settings.run_names)
 
     def check_objects(self, *fields: str) -> None:
-        """Raise where settings name objects that the project has not.
+        """Raise if the settings name objects that the project does not have.
 
         Parameters
         ----------
@@ -131,40 +131,40 @@ class Job(Generic[SettingsT]):
             check_object_names(getattr(self.settings, field), self.specs, option)
 
     def tomograms(self, uri: str) -> Input[TomogramKey]:
-        """Return the tomograms that a URI means."""
+        """Return the tomograms that a URI matches."""
         return Input(tomogram_query(uri), self.store.tomograms, "tomogram")
 
     def segmentations(self, uri: str) -> Input[SegmentationKey]:
-        """Return the segmentations that a URI means."""
+        """Return the segmentations that a URI matches."""
         return Input(segmentation_query(uri), self.store.segmentations, "segmentation")
 
     def picks(self, uri: str, what: str = "pick set") -> Input[PicksKey]:
-        """Return the pick sets that a URI means."""
+        """Return the pick sets that a URI matches."""
         return Input(picks_query(uri), self.store.picks, what)
 
     def find(self, wanted: Input[Key], run_name: str) -> Key | RunOutcome:
-        """Return the one thing that a run's work starts from, or that it is absent.
+        """Return the one input of a run, or an outcome that says it is absent.
 
         Raises
         ------
         CopickPickerError
-            If it is absent and the run was asked for by name, or the URI means several things.
+            If it is absent and the user named the run, or if the URI matches several.
         """
         if not self.is_named and not wanted.keys(run_name):
             return RunOutcome(run_name, "absent", f"no {wanted.what} '{wanted.query.uri}'")
         return wanted.key(run_name)
 
     def absent(self, run_name: str, why: str) -> RunOutcome:
-        """Return the outcome of a run without input: a failure where it was asked for by name."""
+        """Return the outcome of a run without input: a failure if the user named the run."""
         return RunOutcome(run_name, "failed" if self.is_named else "absent", why)
 
     def run(self, recipe: Recipe[Given]) -> Summary:
-        """Carry out a recipe and return what became of every run.
+        """Carry out a recipe for every run and return the summary.
 
         Raises
         ------
         CopickPickerError
-            If the project cannot be written, before any run is touched.
+            If the project is read-only; raised before any run is touched.
         """
         self.check_writable()
         work = InTurn(partial(self.run_one, recipe))
@@ -179,17 +179,17 @@ class Job(Generic[SettingsT]):
         return missing if isinstance(missing, RunOutcome) else recipe.make(run_name, plan, missing)
 
     def check_writable(self) -> None:
-        """Raise where the project cannot be written; a dry run does not ask."""
+        """Raise if the project is read-only; not checked in a dry run."""
         if not self.settings.dry_run:
             self.store.check_writable()
 
     def missing(self, run_name: str, plan: Plan[Any]) -> set[OutputKey] | RunOutcome:
-        """Return which outputs are to be made, or that there is nothing to do.
+        """Return the outputs still to be made, or the outcome if there is nothing to do.
 
         Raises
         ------
         ConflictError
-            If something else stands in the place of an output.
+            If something else is in the place of an output.
         """
         standing = self.standing(run_name, plan.records)
         if len(standing) == len(plan.records):
@@ -199,7 +199,7 @@ class Job(Generic[SettingsT]):
         return plan.records.keys() - standing
 
     def standing(self, run_name: str, records: Mapping[OutputKey, Provenance]) -> set[OutputKey]:
-        """Return the outputs that the same job has made; see ``jobs.outputs.stands_already``."""
+        """Return the outputs that the same job made already (``jobs.outputs.stands_already``)."""
         return standing_keys(self.store, run_name, records, overwrite=self.settings.overwrite)
 
     def finished(
@@ -217,7 +217,7 @@ class Job(Generic[SettingsT]):
         run_name : str
             The run.
         written : iterable of bool
-            For each output, whether it was written now: False where another process was faster.
+            For each output, whether it was written now; False if another process was faster.
         what : object
             Its outputs, for the message.
         text : str
@@ -231,7 +231,7 @@ class Job(Generic[SettingsT]):
         return RunOutcome(run_name, "done", text, details or {})
 
     def write_picks(self, run_name: str, key: PicksKey, picks: PickSet, record: Provenance) -> bool:
-        """Write picks; return False where another process has just written the same."""
+        """Write picks; return False if another process has just written the same."""
         return self.store.write_picks(
             run_name,
             key,
@@ -250,7 +250,7 @@ class Job(Generic[SettingsT]):
         shape_zyx: tuple[int, int, int],
         record: Provenance,
     ) -> bool:
-        """Write labels; return False where another process has just written the same."""
+        """Write labels; return False if another process has just written the same."""
         return self.store.write_segmentation(
             run_name,
             key,
@@ -270,7 +270,7 @@ class Job(Generic[SettingsT]):
         shape_czyx: tuple[int, int, int, int],
         record: Provenance,
     ) -> bool:
-        """Write a feature volume; return False where another process has just written the same."""
+        """Write a feature volume; return False if another process has just written the same."""
         return self.store.write_feature(
             run_name,
             key,
@@ -280,8 +280,3 @@ class Job(Generic[SettingsT]):
             overwrite=self.settings.overwrite,
             replaces=same_job_as(record),
         )
-
-
-def picks_text(keys: Sequence[object]) -> str:
-    """Return pick sets in words, such as ``3 pick sets``."""
-    return f"{len(keys)} pick sets"

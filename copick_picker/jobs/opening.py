@@ -2,7 +2,7 @@
 
 from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.records.runs import Opening
-from copick_picker.settings.job import CONNECTIONS, MEMORY_BYTES, JobSettings
+from copick_picker.settings.job import JobSettings
 
 
 def open_job(settings: JobSettings) -> CopickStore:
@@ -23,8 +23,6 @@ def open_job(settings: JobSettings) -> CopickStore:
     opening = Opening(
         attempts=settings.attempts,
         timeout_seconds=settings.timeout_seconds,
-        connections=CONNECTIONS,
-        memory_bytes=MEMORY_BYTES,
         cache=settings.cache,
         cache_bytes=int(settings.cache_gigabytes * 1e9),
         split=settings.split,

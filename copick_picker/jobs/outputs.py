@@ -1,4 +1,4 @@
-"""Outputs of a run in a project: their default names, and the one rule of what may stand there."""
+"""Outputs of a run in a project, and the one rule of resuming: skip, refuse or replace."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -22,9 +22,9 @@ def stands_already(
     overwrite: bool,
     advice: str = "another session in the output",
 ) -> bool:
-    """Return whether an output of the same job stands; it is then skipped.
+    """Return whether the same job made the output already, so that it is skipped.
 
-    The one rule of every command that writes into a project, asked before a run is computed.
+    Every command that writes into a project applies this rule before it computes a run.
 
     Parameters
     ----------
@@ -33,18 +33,19 @@ def stands_already(
     what : object
         Key of the output.
     found : Standing or None
-        What stands in its place.
+        What is in its place.
     record : mapping
-        Record that the output would get now.
+        The record that the output would get now.
     overwrite : bool
-        Whether it is to be replaced.
+        Whether existing outputs are replaced.
     advice : str
-        Another choice of the user's.
+        What the user may do instead.
 
     Raises
     ------
     ConflictError
-        If anything else stands there; with ``overwrite`` only where that is no output of its kind.
+        If anything else is in its place; with ``overwrite``, only if that is not an output of the
+        same kind.
     """
     if found is None:
         return False
@@ -72,7 +73,7 @@ def standing_keys(
     *,
     overwrite: bool,
 ) -> set[Key]:
-    """Return those outputs of a run that the same job has made; see ``stands_already``.
+    """Return the outputs of a run that the same job made already; see ``stands_already``.
 
     Parameters
     ----------
@@ -81,14 +82,14 @@ def standing_keys(
     run_name : str
         The run.
     records : mapping
-        Key of each output -> record that it would get now.
+        Key of each output -> the record that it would get now.
     overwrite : bool
-        Whether what stands is to be replaced.
+        Whether existing outputs are replaced.
 
     Raises
     ------
     ConflictError
-        If anything else stands in one of the places.
+        If anything else is in one of the places.
     """
     found = store.standing(run_name, list(records))
     return {

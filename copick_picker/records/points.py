@@ -178,7 +178,7 @@ class PickLimits:
     top : int or None
         Most picks, the best of them.
     min_distance_angstrom : float
-        Of two picks of the object nearer than this the better stays.
+        Minimum distance of two picks of the object; the higher score is kept.
     """
 
     min_score: float | None = None

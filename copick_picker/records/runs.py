@@ -100,10 +100,10 @@ class Opening:
         Only the runs of this split of a Croissant manifest.
     """
 
-    attempts: int
-    timeout_seconds: float
-    connections: int
-    memory_bytes: int
+    attempts: int = 4
+    timeout_seconds: float = 60.0
+    connections: int = 8
+    memory_bytes: int = 512 * 1024**2
     cache: Path | None = None
-    cache_bytes: int = 0
+    cache_bytes: int = 20 * 10**9
     split: str | None = None

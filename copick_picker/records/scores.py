@@ -6,6 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.records.points import PickSet
+
+Picks = Mapping[str, Mapping[str, PickSet]]
+"""Run name -> object name -> pick set. No entry: no such set; an empty set: looked, found none."""
+
 
 @dataclass(frozen=True)
 class MatchCounts:
@@ -314,3 +319,119 @@ class PickTable:
         if object_name is not None:
             chosen &= self.object_name == object_name
         return np.flatnonzero(chosen)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The threshold chosen for one object, and the rates there.
+
+    Attributes
+    ----------
+    object_name : str
+        The object.
+    threshold : float
+        Lowest score that counts, see :func:`calibrated_thresholds`.
+    precision, recall, f_beta : float
+        Rates at the threshold, pooled over runs, each hit counted once.
+    highest_f_beta : float
+        The highest on the curve.
+    present, present_f_beta : float or None
+        The threshold in use so far, and F-beta there; None where there is none.
+    n_runs, n_reference, n_candidate : int
+        Runs, reference picks and candidates that the curve is from.
+    is_lowest_score : bool
+        Whether even the lowest score is kept and lower ones above 0 may not have been sought.
+    """
+
+    object_name: str
+    threshold: float
+    precision: float
+    recall: float
+    f_beta: float
+    highest_f_beta: float
+    present: float | None
+    present_f_beta: float | None
+    n_runs: int
+    n_reference: int
+    n_candidate: int
+    is_lowest_score: bool
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What calibrating gave.
+
+    Attributes
+    ----------
+    chosen : tuple of Calibrated
+        In the order of the evaluation.
+    refused : mapping of str to str
+        Object name -> why it has no threshold.
+    """
+
+    chosen: tuple[Calibrated, ...]
+    refused: Mapping[str, str]
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Object name -> threshold."""
+        return {entry.object_name: entry.threshold for entry in self.chosen}
+
+
+@dataclass(frozen=True)
+class ScoredObject:
+    """One object to score.
+
+    Attributes
+    ----------
+    name : str
+        The object.
+    tolerance_angstrom : float or None
+        Greatest distance of a hit in Angstrom; None only for an object without reference picks.
+    radius_angstrom : float or None
+        Radius in Angstrom, the base of the recall fractions; None: the tolerance is the base.
+    weight : float
+        Weight in the macro average.
+    """
+
+    name: str
+    tolerance_angstrom: float | None
+    radius_angstrom: float | None
+    weight: float
+
+
+@dataclass(frozen=True)
+class ScoringRules:
+    """How picks are scored.
+
+    Attributes
+    ----------
+    matcher : str
+        ``one-to-one``, ``czii`` or ``octopi``.
+    beta : float
+        How many times recall counts as much as precision in F-beta.
+    recall_fractions : tuple of float
+        Tolerances of the recall curve as fractions of the radius.
+    n_bootstrap : int
+        Bootstrap replicates.
+    min_bootstrap_runs : int
+        Fewest runs for an interval.
+    confidence : float
+        Share of the replicates inside an interval.
+    border_margin_xyz : tuple of float
+        Picks this near to a face across x, y or z, in Angstrom, are listed and not counted; 0
+        leaves that axis alone.
+    """
+
+    matcher: str
+    beta: float
+    recall_fractions: tuple[float, ...]
+    n_bootstrap: int
+    min_bootstrap_runs: int
+    confidence: float
+    border_margin_xyz: tuple[float, float, float]
+
+    @property
+    def counts_absent_objects(self) -> bool:
+        """Whether an object without reference picks scores 0 instead of being left out."""
+        return self.matcher in ("czii", "octopi")

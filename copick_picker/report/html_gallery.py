@@ -1,9 +1,7 @@
-"""Small orthogonal slices through single picks, and which picks are shown."""
+"""The gallery: which picks it shows, and the three orthogonal slices through each."""
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from io import BytesIO
 
 import numpy as np
@@ -12,19 +10,11 @@ from PIL import Image
 
 from copick_picker.records.scores import PickTable
 
-KINDS: Mapping[str, str] = {
-    "missed": "Missed reference picks",
-    "false": "False candidates, highest scores first",
-    "best": "Best candidates: matched, highest scores first",
-}
-"""Kind of a gallery's picks -> heading."""
 HALF_WIDTH_RADII = 2.0
 """Half of a slice's width, in radii of the object."""
 _THICKNESS_RADII = 0.25
 _MOST_PIXELS = 72
 _LOW_HIGH_PERCENTILES = (1.0, 99.0)
-_PLANES = ("xy", "xz", "yz")
-_BOX = 100.0
 
 
 @dataclass(frozen=True)
@@ -64,10 +54,10 @@ class Picture:
 def chosen_picks(
     picks: PickTable, radii_angstrom: Mapping[str, float], *, each: int
 ) -> list[ChosenPick]:
-    """Return the picks to show: of each object so many missed, false and best ones.
+    """Return the picks to show: up to ``each`` missed, false and best picks of every object.
 
-    Missed ones are spread over the runs; false and best ones are those of the highest scores (equal
-    scores: spread over the runs too).
+    False and best picks are those with the highest scores. Missed picks, and picks with equal
+    scores, are spread over the runs.
 
     Parameters
     ----------
@@ -76,7 +66,7 @@ def chosen_picks(
     radii_angstrom : mapping of str to float
         Radius of each object to show.
     each : int
-        Most picks of one kind and object.
+        Most picks of a kind and an object.
     """
     chosen = []
     for name, radius in radii_angstrom.items():
@@ -148,28 +138,8 @@ def slab_of(pick: ChosenPick, voxel_spacing: float, n_planes: int) -> tuple[int,
     return start, max(start + 1, min(n_planes, z + half + 1))
 
 
-def gallery(pictures: Sequence[Picture]) -> str:
-    """Return the gallery, by kind of pick and object.
-
-    Parameters
-    ----------
-    pictures : sequence of Picture
-        What to show.
-    """
-    parts = []
-    for kind, title in KINDS.items():
-        here = [picture for picture in pictures if picture.pick.kind == kind]
-        if not here:
-            continue
-        parts.append(f"<h3>{escape(title)}</h3>")
-        for name in dict.fromkeys(picture.pick.object_name for picture in here):
-            tiles = [_tile(entry) for entry in here if entry.pick.object_name == name]
-            parts.append(f'<h4>{escape(name)}</h4><div class="tiles">{"".join(tiles)}</div>')
-    return "".join(parts)
-
-
 def _first(picks: PickTable, rows: npt.NDArray[np.intp], number: int) -> list[int]:
-    """Return so many rows, of the highest scores first, over the runs by turns."""
+    """Return the first rows by falling score; rows of equal score take the runs in turn."""
     turn: dict[str, int] = {}
     order = []
     for row in rows.tolist():
@@ -210,7 +180,7 @@ def _padded(
 
 
 def _mean(values: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float64]:
-    """Return the mean along an axis over what is known, NaN where nothing is."""
+    """Return the mean of the finite values along an axis; NaN where there are none."""
     known = np.isfinite(values)
     number = known.sum(axis=axis)
     total = np.where(known, values, 0.0).sum(axis=axis, dtype=np.float64)
@@ -232,36 +202,3 @@ def _png(plane: npt.NDArray[np.float64], contrast: str) -> bytes:
     buffer = BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _tile(picture: Picture) -> str:
-    pick = picture.pick
-    position = ", ".join(f"{value:.0f}" for value in pick.point_xyz)
-    tiles = []
-    for plane, content in zip(_PLANES, picture.slices, strict=True):
-        alt = f"{plane} slice through a {pick.kind} pick of {pick.object_name} in {pick.run_name}"
-        data = base64.b64encode(content).decode()
-        tiles.append(
-            f'<span class="slice"><img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
-            f'{_ring(pick.kind)}<span class="plane">{plane}</span></span>'
-        )
-    words = f"{escape(pick.words)}; " if pick.words else ""
-    return (
-        f'<figure class="tile {pick.kind}"><div class="slices">{"".join(tiles)}</div>'
-        f"<figcaption><b>{escape(pick.run_name)}</b> {words}({position}) Å</figcaption></figure>"
-    )
-
-
-def _ring(kind: str) -> str:
-    """Return the mark at a slice's middle, as large as the particle; its shape says the kind."""
-    half, radius = _BOX / 2, _BOX / (2 * HALF_WIDTH_RADII)
-    if kind == "missed":
-        corner = half - radius
-        shape = f'<rect x="{corner}" y="{corner}" width="{2 * radius}" height="{2 * radius}"/>'
-    elif kind == "false":
-        low, high = half - radius, half + radius
-        arms = ((low, low, 8, 8), (high, low, -8, 8), (low, high, 8, -8), (high, high, -8, -8))
-        shape = "".join(f'<path d="M{x},{y}l{a},{b}"/>' for x, y, a, b in arms)
-    else:
-        shape = f'<circle cx="{half}" cy="{half}" r="{radius}"/>'
-    return f'<svg class="ring" viewBox="0 0 {_BOX:g} {_BOX:g}" aria-hidden="true">{shape}</svg>'

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from copick_picker.errors import choices_text
 from copick_picker.records.scores import Evaluation
 
 
@@ -57,6 +58,38 @@ def held_out_table(
         for name, entry in scores.items()
     ]
     return columns, rows
+
+
+def model_limits(
+    voxel_spacing: float, contrast: str, training_picks: Mapping[str, int], *, n_models: int
+) -> list[str]:
+    """Return in sentences what a trained model is not known to do.
+
+    Parameters
+    ----------
+    voxel_spacing : float
+        Of the training data, in Angstrom.
+    contrast : str
+        How protein looks in them.
+    training_picks : mapping of str to int
+        Object name -> picks that it was trained on.
+    n_models : int
+        Models of a cross-validation; 1 without.
+    """
+    limits = [
+        f"Made for tomograms of {voxel_spacing:g} Angstrom a voxel in which protein looks "
+        f"{contrast}, like those it was trained on; nothing is known of others.",
+        "The thresholds were chosen on the runs that the scores are from: scores on new "
+        "tomograms tend to be lower.",
+    ]
+    if n_models > 1:
+        limits.append(
+            "One of several models of a cross-validation; together they make an ensemble."
+        )
+    few = [name for name, number in training_picks.items() if number < 100]
+    if few:
+        limits.append(f"Fewer than 100 training picks: {choices_text(few)}.")
+    return limits
 
 
 def number_or_dash(value: float | None, digits: int = 3) -> str:

@@ -8,26 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.records.scores import (
-    Evaluation,
-    Interval,
-    LocalizationError,
-    MatchCounts,
-    ObjectScore,
-    RunObjectMatch,
-    Score,
-    TotalScore,
-)
+from copick_picker.records.scores import Evaluation, RunObjectMatch
+from copick_picker.report.score_values import COUNTS, RATES, evaluation_values
 
-_COUNTS = (
-    "n_reference",
-    "n_candidate",
-    "true_positives",
-    "false_positives",
-    "false_negatives",
-    "duplicates",
-)
-_RATES = ("precision", "recall", "f1", "f_beta", "jaccard")
 SCORE_COLUMNS = (
     "level",
     "run",
@@ -35,8 +18,8 @@ SCORE_COLUMNS = (
     "tolerance_angstrom",
     "weight",
     "n_runs",
-    *_COUNTS,
-    *_RATES,
+    *COUNTS,
+    *RATES,
     "f_beta_low",
     "f_beta_high",
     "average_precision",
@@ -75,21 +58,13 @@ def scores_csv(evaluation: Evaluation, header: Sequence[str]) -> str:
     header : sequence of str
         Lines before the table; each is written behind ``# ``.
     """
+    values = evaluation_values(evaluation)
     rows = [
-        _total_row("micro", evaluation.micro)
-        | _count_cells(evaluation.counts)
-        | _error_cells(evaluation.localization)
-        | {"n_runs": len(evaluation.run_names)},
-        _total_row("macro", evaluation.macro),
-        _total_row("macro_of_objects_with_reference", evaluation.macro_present),
-        *(_object_row(entry) for entry in evaluation.objects),
-        *(
-            {"level": "run", "run": match.run_name, "object": match.object_name}
-            | _count_cells(match.counts)
-            | _rate_cells(match.score)
-            for match in evaluation.matches
-        ),
+        *(_score_row(level, total) for level, total in values["totals"].items()),
+        *(_score_row("object", entry) for entry in values["objects"]),
+        *(_score_row("run", entry) for entry in values["runs"]),
     ]
+    rows[0]["n_runs"] = values["n_runs"]
     return table_csv(SCORE_COLUMNS, rows, header)
 
 
@@ -98,7 +73,7 @@ def matches_csv(
     header: Sequence[str],
     mask_distances: MaskDistances | None = None,
 ) -> str:
-    """Return every pick as a row of CSV text: matched or not, with whom, how far.
+    """Return one row of CSV text per pick: whether it is matched, with which pick, how far away.
 
     ``partner`` is the index of the other pick in its own set of this run and object; indices count
     from 0 in the order of the set. ``distance_angstrom`` is empty where there is no partner,
@@ -185,58 +160,25 @@ def _partner_cells(partner: int, distance: float) -> dict[str, Any]:
     return {"matched": 1, "partner": partner, "distance_angstrom": f"{distance:.3f}"}
 
 
-def _total_row(level: str, total: TotalScore) -> dict[str, Any]:
-    return {
+def _score_row(level: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of scores from one entry of ``evaluation_values``."""
+    flat = {
+        **entry,
+        **entry.get("counts", {}),
+        **{f"error_{name}": value for name, value in entry.get("localization", {}).items()},
         "level": level,
-        "average_precision": total.average_precision,
-        **_rate_cells(total.score),
-        **_interval_cells(total.intervals),
+        "suggested_threshold": (entry.get("suggested_threshold") or {}).get("threshold"),
     }
-
-
-def _object_row(entry: ObjectScore) -> dict[str, Any]:
-    return {
-        "level": "object",
-        "object": entry.name,
-        "tolerance_angstrom": entry.tolerance_angstrom,
-        "weight": entry.weight,
-        "n_runs": entry.n_runs,
-        "average_precision": entry.curve.average_precision if entry.curve else None,
-        "suggested_threshold": entry.suggested.threshold if entry.suggested else None,
-        **_count_cells(entry.counts),
-        **_rate_cells(entry.score),
-        **_interval_cells(entry.intervals),
-        **_error_cells(entry.localization),
-    }
-
-
-def _count_cells(counts: MatchCounts) -> dict[str, Any]:
-    return {name: getattr(counts, name) for name in _COUNTS}
-
-
-def _rate_cells(score: Score) -> dict[str, Any]:
-    return {name: getattr(score, name) for name in _RATES}
-
-
-def _interval_cells(intervals: Mapping[str, Interval] | None) -> dict[str, Any]:
-    if not intervals or "f_beta" not in intervals:
-        return {}
-    low, high = intervals["f_beta"]
-    return {"f_beta_low": low, "f_beta_high": high}
-
-
-def _error_cells(error: LocalizationError) -> dict[str, Any]:
-    return {
-        "error_mean_angstrom": error.mean_angstrom,
-        "error_median_angstrom": error.median_angstrom,
-        "error_p95_angstrom": error.p95_angstrom,
-    }
+    flat["f_beta_low"], flat["f_beta_high"] = (entry.get("intervals") or {}).get(
+        "f_beta", (None, None)
+    )
+    return {name: flat[name] for name in SCORE_COLUMNS if name in flat}
 
 
 def table_csv(
     columns: Sequence[str], rows: Iterable[Mapping[str, Any]], header: Sequence[str]
 ) -> str:
-    """Return rows as CSV text; what a row lacks is empty.
+    """Return rows as CSV text; cells that a row lacks stay empty.
 
     Parameters
     ----------

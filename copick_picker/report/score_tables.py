@@ -1,10 +1,10 @@
 """An evaluation as tables of text for the screen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from copick_picker.records.scores import Evaluation, Interval, MatchCounts, ObjectScore, Score
-
-_RATES = ("precision", "recall", "f1", "f_beta")
+from copick_picker.records.scores import Evaluation
+from copick_picker.report.score_values import COUNTS, RATES, evaluation_values
 
 
 def number_text(value: float | None, digits: int = 3) -> str:
@@ -33,40 +33,16 @@ def object_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[st
         "object", "runs", "ref", "cand", "TP", "FP", "FN", "P", "R", "F1", f_name,
         f"{f_name} interval", "AP", "error A", "dup", "threshold",
     )  # fmt: skip
-    rows = [_object_row(entry) for entry in evaluation.objects]
-    micro = _counts_text(evaluation.counts)
-    blank = ("",) * 5
-    rows.append(
-        (
-            "all (micro)",
-            str(len(evaluation.run_names)),
-            *micro,
-            *_score_text(evaluation.micro.score),
-            interval_text(evaluation.micro.intervals, "f_beta"),
-            "",
-            number_text(evaluation.localization.mean_angstrom, 1),
-            str(evaluation.counts.duplicates),
-            "",
-        )
-    )
-    totals = [("all (weighted macro)", evaluation.macro)]
+    values = evaluation_values(evaluation)
+    micro = values["totals"]["micro"] | {"n_runs": values["n_runs"]}
+    del micro["average_precision"]  # defined for one object alone
+    rows = [_row(entry["object"], entry) for entry in values["objects"]]
+    rows.append(_row("all (micro)", micro))
+    totals = [("all (weighted macro)", values["totals"]["macro"])]
     if evaluation.macro_present.object_names != evaluation.macro.object_names:
-        totals.append(("those with reference (macro)", evaluation.macro_present))
-    rows += [
-        (
-            label,
-            "",
-            *blank,
-            *_score_text(total.score),
-            interval_text(total.intervals, "f_beta"),
-            number_text(total.average_precision),
-            "",
-            "",
-            "",
-        )
-        for label, total in totals
-    ]
-    return columns, rows
+        present = values["totals"]["macro_of_objects_with_reference"]
+        totals.append(("those with reference (macro)", present))
+    return columns, rows + [_row(label, total) for label, total in totals]
 
 
 def run_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -81,52 +57,60 @@ def run_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, 
         "run", "object", "ref", "cand", "TP", "FP", "FN", "P", "R", "F1", f"F{evaluation.beta:g}",
     )  # fmt: skip
     rows = [
-        (match.run_name, match.object_name, *_counts_text(match.counts), *_score_text(match.score))
-        for match in evaluation.matches
+        (entry["run"], entry["object"], *_counts(entry), *_rates(entry))
+        for entry in evaluation_values(evaluation)["runs"]
     ]
     return columns, rows
 
 
-def interval_text(intervals: Mapping[str, Interval] | None, name: str) -> str:
-    """Return ``0.91-0.97``, or ``n/a`` where there are too few runs.
+def _row(label: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the row of an object or a total; columns that a total lacks stay empty."""
+    error, counts = entry.get("localization", {}), entry.get("counts", {})
+    suggested: dict[str, float | None] = {}
+    if "suggested_threshold" in entry:
+        suggested = entry["suggested_threshold"] or {"threshold": None}
+    return (
+        label,
+        str(entry.get("n_runs", "")),
+        *_counts(entry),
+        *_rates(entry),
+        _interval(entry["intervals"]),
+        _optional(entry, "average_precision"),
+        _optional(error, "mean_angstrom", 1),
+        str(counts.get("duplicates", "")),
+        _optional(suggested, "threshold"),
+    )
+
+
+def _counts(entry: Mapping[str, Any]) -> list[str]:
+    counts = entry.get("counts", {})
+    return [str(counts.get(name, "")) for name in COUNTS[:-1]]
+
+
+def _rates(entry: Mapping[str, Any]) -> list[str]:
+    return [number_text(entry[name]) for name in RATES[:-1]]
+
+
+def _interval(intervals: Mapping[str, Sequence[float]] | None) -> str:
+    low_high = (intervals or {}).get("f_beta")
+    return number_text(None) if low_high is None else "-".join(map(number_text, low_high))
+
+
+def _optional(values: Mapping[str, float | None], name: str, digits: int = 3) -> str:
+    return number_text(values[name], digits) if name in values else ""
+
+
+def confusion_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return columns and rows of the candidates that lie at references of other objects.
 
     Parameters
     ----------
-    intervals : mapping or None
-        Rate -> (low, high).
-    name : str
-        The rate.
+    evaluation : Evaluation
+        The scores.
     """
-    if not intervals or name not in intervals:
-        return "n/a"
-    low, high = intervals[name]
-    return f"{low:.3f}-{high:.3f}"
-
-
-def _object_row(entry: ObjectScore) -> tuple[str, ...]:
-    curve, suggested = entry.curve, entry.suggested
-    return (
-        entry.name,
-        str(entry.n_runs),
-        *_counts_text(entry.counts),
-        *_score_text(entry.score),
-        interval_text(entry.intervals, "f_beta"),
-        number_text(curve.average_precision if curve else None),
-        number_text(entry.localization.mean_angstrom, 1),
-        str(entry.counts.duplicates),
-        number_text(suggested.threshold if suggested else None),
-    )
-
-
-def _counts_text(counts: MatchCounts) -> tuple[str, ...]:
-    return (
-        str(counts.n_reference),
-        str(counts.n_candidate),
-        str(counts.true_positives),
-        str(counts.false_positives),
-        str(counts.false_negatives),
-    )
-
-
-def _score_text(score: Score) -> tuple[str, ...]:
-    return tuple(number_text(getattr(score, name)) for name in _RATES)
+    rows: list[tuple[str, ...]] = [
+        (reference, candidate, str(number))
+        for (reference, candidate), number in evaluation.confusion.items()
+        if reference and candidate and reference != candidate
+    ]
+    return ("at a reference of", "candidates of", "picks"), rows

@@ -1,6 +1,7 @@
 """An evaluation as JSON values."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,14 @@ from copick_picker.records.scores import (
     TotalScore,
 )
 
+COUNTS = (
+    "n_reference",
+    "n_candidate",
+    "true_positives",
+    "false_positives",
+    "false_negatives",
+    "duplicates",
+)
 RATES = ("precision", "recall", "f1", "f_beta", "jaccard")
 _MOST_CURVE_POINTS = 500
 
@@ -60,7 +69,6 @@ def evaluation_values(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _object_values(entry: ObjectScore) -> dict[str, Any]:
-    suggested = entry.suggested
     return {
         "object": entry.name,
         "tolerance_angstrom": entry.tolerance_angstrom,
@@ -75,24 +83,9 @@ def _object_values(entry: ObjectScore) -> dict[str, Any]:
             for name, (mean, deviation) in entry.spread.items()
         },
         "localization": _error_values(entry.localization),
-        "recall_at_distance": [
-            {
-                "fraction": at.fraction,
-                "tolerance_angstrom": at.tolerance_angstrom,
-                "recall": at.recall,
-            }
-            for at in entry.recall_at
-        ],
+        "recall_at_distance": [asdict(at) for at in entry.recall_at],
         "average_precision": entry.curve.average_precision if entry.curve else None,
-        "suggested_threshold": None
-        if suggested is None
-        else {
-            "threshold": suggested.threshold,
-            "precision": suggested.precision,
-            "recall": suggested.recall,
-            "f_beta": suggested.f_beta,
-            "how": suggested.how,
-        },
+        "suggested_threshold": asdict(entry.suggested) if entry.suggested else None,
         "curve": _curve_values(entry.curve) if entry.curve else None,
         "curve_note": entry.curve_note or None,
     }
@@ -126,25 +119,13 @@ def _score_values(score: Score) -> dict[str, float | None]:
 
 
 def _counts_values(counts: MatchCounts) -> dict[str, int]:
-    return {
-        "n_reference": counts.n_reference,
-        "n_candidate": counts.n_candidate,
-        "true_positives": counts.true_positives,
-        "false_positives": counts.false_positives,
-        "false_negatives": counts.false_negatives,
-        "duplicates": counts.duplicates,
-    }
+    return {name: getattr(counts, name) for name in COUNTS}
 
 
 def _error_values(error: LocalizationError) -> dict[str, Any]:
-    offset = error.mean_offset_xyz
-    return {
-        "n_pairs": error.n_pairs,
-        "mean_angstrom": error.mean_angstrom,
-        "median_angstrom": error.median_angstrom,
-        "p95_angstrom": error.p95_angstrom,
-        "mean_offset_xyz_angstrom": None if offset is None else list(offset),
-    }
+    values = asdict(error)
+    offset = values.pop("mean_offset_xyz")
+    return values | {"mean_offset_xyz_angstrom": None if offset is None else list(offset)}
 
 
 def _interval_values(intervals: Mapping[str, Interval] | None) -> dict[str, list[float]] | None:

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from copick_picker.records.scores import ObjectScore, ScoreCurve
-from copick_picker.report.figures import PALETTE, add_footer
+from copick_picker.report.figures import CHART_STYLE, PALETTE, add_footer
 
 _COLUMNS = 3
 _PANEL_INCHES = (3.6, 2.7)
@@ -50,24 +51,25 @@ def threshold_figure(
     columns = min(_COLUMNS, max(len(objects), 1))
     rows = max(-(-len(objects) // columns), 1)
     width, height = max(columns * _PANEL_INCHES[0], 6.0), rows * _PANEL_INCHES[1] + 0.9
-    figure = Figure(figsize=(width, height))
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, entry in zip(panels, objects, strict=False):
-        if entry.curve is not None:
-            _draw(axes, entry, entry.curve, marks[entry.name], beta)
-    for axes in panels[len(objects) :]:
-        axes.set_axis_off()
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncols=5, fontsize=7, frameon=False)
-    figure.subplots_adjust(
-        left=0.55 / width,
-        right=1 - 0.15 / width,
-        top=1 - 0.55 / height,
-        bottom=0.65 / height,
-        wspace=0.25,
-        hspace=0.55,
-    )
-    add_footer(figure, footer)
+    with rc_context(CHART_STYLE):
+        figure = Figure(figsize=(width, height))
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, entry in zip(panels, objects, strict=False):
+            if entry.curve is not None:
+                _draw(axes, entry, entry.curve, marks[entry.name], beta)
+        for axes in panels[len(objects) :]:
+            axes.set_axis_off()
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="upper center", ncols=5, fontsize=7, frameon=False)
+        figure.subplots_adjust(
+            left=0.55 / width,
+            right=1 - 0.15 / width,
+            top=1 - 0.55 / height,
+            bottom=0.65 / height,
+            wspace=0.25,
+            hspace=0.55,
+        )
+        add_footer(figure, footer)
     return figure
 
 
@@ -101,6 +103,3 @@ def _draw(
     axes.set_xlabel("score threshold", fontsize=7)
     axes.tick_params(labelsize=7)
     axes.set_ylim(0.0, 1.03)
-    axes.grid(visible=True, color="0.93")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)

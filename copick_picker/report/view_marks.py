@@ -1,10 +1,12 @@
-"""What is drawn on slices: picks, what became of them, and in which mark."""
+"""The marks drawn on slices: picks grouped by object and status, and how each status looks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from copick_picker.records.scores import RunObjectMatch
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -16,8 +18,8 @@ class Look:
     Attributes
     ----------
     shape : str
-        ``circle`` and ``square`` have the radius of the object; ``dot``, ``cross`` and ``diamond``
-        are small.
+        ``circle``, ``dashed circle`` and ``square`` have the radius of the object; ``dot``,
+        ``cross``, ``diamond`` and ``triangle`` are small.
     colour : str
         Told apart from the others with any form of colour blindness (Okabe and Ito, 2008).
     words : str
@@ -39,8 +41,14 @@ LOOKS: Mapping[str, Look] = {
     "hit": Look("dot", "#56B4E9", "candidate, a hit", "hits"),
     "false": Look("cross", "#FF5A1F", "candidate, false", "false candidates"),
     "candidate": Look("diamond", "#E69F00", "candidate pick", "candidates"),
+    "reference at border": Look(
+        "dashed circle", "#FFFFFF", "reference at the border, not counted", "references at borders"
+    ),
+    "candidate at border": Look(
+        "triangle", "#FFFFFF", "candidate at the border, not counted", "candidates at borders"
+    ),
 }
-"""Status -> look. Shapes differ, so that nothing hangs on colour alone."""
+"""Status -> look. Shapes differ too: no reader depends on colour alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +118,7 @@ def cut(
 
 
 def best_centre(marks: Sequence[Marks], axis_zyx: int, centres_angstrom: FloatArray) -> float:
-    """Return the one of some planes that cuts the most spheres, the middle one where several do.
+    """Return the plane that cuts the most spheres; of several such planes the middle one.
 
     Parameters
     ----------
@@ -131,3 +139,55 @@ def best_centre(marks: Sequence[Marks], axis_zyx: int, centres_angstrom: FloatAr
     number = np.cumsum(change[:-1])
     best = np.flatnonzero(number == number.max())
     return float(centres_angstrom[best[len(best) // 2]])
+
+
+def judged_marks(match: RunObjectMatch, radius_angstrom: float) -> Sequence[Marks]:
+    """Return the marks of one object: found, missed, hits and false candidates.
+
+    Parameters
+    ----------
+    match : RunObjectMatch
+        What became of its picks in a run.
+    radius_angstrom : float
+        Its radius.
+    """
+    scores = told_scores(match.candidate_scores)
+
+    def reference(status: str, wanted: str) -> Marks:
+        which = match.reference_status == wanted
+        return Marks(match.object_name, radius_angstrom, status, match.reference_xyz[which])
+
+    def candidate(status: str, which: npt.NDArray[np.bool_]) -> Marks:
+        remarks = [
+            f"at a {other}" if other else str(verdict)
+            for verdict, other in zip(
+                match.candidate_status[which], match.confused_with[which], strict=True
+            )
+        ]
+        return Marks(
+            match.object_name,
+            radius_angstrom,
+            status,
+            match.candidate_xyz[which],
+            None if scores is None else scores[which],
+            tuple("" if remark in ("matched", "false") else remark for remark in remarks),
+        )
+
+    hit = match.candidate_status == "matched"
+    return (
+        reference("found", "matched"),
+        reference("missed", "missed"),
+        candidate("hit", hit),
+        candidate("false", ~hit),
+    )
+
+
+def told_scores(scores: FloatArray) -> FloatArray | None:
+    """Return the scores; None where all are 1, as copick has them where nobody scored.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray, shape (n,), float64
+        Scores of picks.
+    """
+    return None if bool((scores == 1.0).all()) else scores

@@ -1,12 +1,10 @@
 """A page of slices that scroll, with picks on them: one HTML file that needs nothing else."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
-from importlib import resources
 from typing import Any
 
+from copick_picker.report.pages import render
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
 from copick_picker.report.view_volume import (
     VIEWS,
@@ -16,7 +14,6 @@ from copick_picker.report.view_volume import (
     jpeg_address,
 )
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 _IN_PLANE = {"xy": (0, 1, 2), "xz": (0, 2, 1), "yz": (1, 2, 0)}
 """View -> horizontal, vertical and third axis, as places in (x, y, z)."""
 _MOST_ROWS = 2000
@@ -66,53 +63,37 @@ def view_page(content: ViewContent) -> str:
     content : ViewContent
         What to show.
     """
-    objects = _objects(content.marks)
+    objects = {entry.object_name: _short(entry.radius_angstrom) for entry in content.marks}
     picks = _picks(content.marks, list(objects))
-    data = {
-        "low": _short(content.small.low_angstrom),
-        "spot": [_short(value) for value in content.spot_xyz],
-        "looks": {name: asdict(look) for name, look in LOOKS.items()},
-        "objects": [{"name": name, "radius": radius} for name, radius in objects.items()],
-        "views": [_view(content, name) for _, name in VIEWS],
-        "picks": picks,
-    }
-    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    title = escape(content.title)
-    return (
-        "<!DOCTYPE html>\n"
-        '<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="generator" content="copick-picker">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
-        f"<title>{title}</title><style>{_part('view_page.css')}</style></head><body>"
-        f"<header><h1>{title}</h1><p>{escape(content.lead)}</p></header><main>"
-        f"{_controls(content.marks, list(objects), picks)}"
-        '<div class="views" id="views"></div>'
-        "<noscript><p>This page needs JavaScript.</p></noscript>"
-        '<p class="note">Scroll: slider, mouse wheel or arrow keys. A click in one view moves the '
-        "others there.</p>"
-        f"{_table(list(objects), picks)}</main>"
-        f'<footer><p class="note">{escape(content.footer)}</p></footer>'
-        f'<script type="application/json" id="data">{text}</script>'
-        f"<script>{_part('view_page.js')}</script></body></html>\n"
+    counts = counts_by_status(content.marks)
+    looks = {status: asdict(LOOKS[status]) for status in counts}
+    return render(
+        "view.html",
+        title=content.title,
+        lead=content.lead,
+        footer=content.footer,
+        counts=counts,
+        looks=looks,
+        objects=list(objects),
+        picks=picks,
+        listed=_by_score(picks)[:_MOST_ROWS],
+        data={
+            "low": _short(content.small.low_angstrom),
+            "spot": [_short(value) for value in content.spot_xyz],
+            "looks": looks,
+            "objects": [{"name": name, "radius": radius} for name, radius in objects.items()],
+            "views": [_view(content, name) for _, name in VIEWS],
+            "picks": picks,
+        },
     )
-
-
-def _part(name: str) -> str:
-    return (resources.files("copick_picker") / "report" / name).read_text(encoding="utf-8")
 
 
 def _short(value: float) -> float:
     return round(float(value), 2)
 
 
-def _objects(marks: Sequence[Marks]) -> dict[str, float]:
-    return {entry.object_name: _short(entry.radius_angstrom) for entry in marks}
-
-
 def _picks(marks: Sequence[Marks], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return every pick: object, status, score, remark, point; candidates by falling score."""
+    """Return object, status, score, remark and point of every pick, as the script reads them."""
     found = []
     for entry in marks:
         for at, point in enumerate(entry.points_xyz):
@@ -150,62 +131,8 @@ def _view(content: ViewContent, name: str) -> dict[str, Any]:
     }
 
 
-def _controls(
-    marks: Sequence[Marks], names: Sequence[str], picks: Sequence[Mapping[str, Any]]
-) -> str:
-    parts = []
-    statuses = "".join(
-        f'<label><input type="checkbox" checked data-status="{status}">'
-        f'<svg width="22" height="22" data-look="{status}" aria-hidden="true"></svg>'
-        f"{escape(LOOKS[status].words)}: {number}</label>"
-        for status, number in counts_by_status(marks).items()
-    )
-    if statuses:
-        parts.append(f"<fieldset><legend>Marks</legend>{statuses}</fieldset>")
-    if len(names) > 1:
-        boxes = "".join(
-            f'<label><input type="checkbox" checked data-object="{at}">{escape(name)}</label>'
-            for at, name in enumerate(names)
-        )
-        parts.append(f"<fieldset><legend>Objects</legend>{boxes}</fieldset>")
-    scores = [pick["c"] for pick in picks if pick["c"] is not None]
-    if scores:
-        low, high = min(scores), max(scores)
-        step = max((high - low) / 200, 1e-6)
-        parts.append(
-            '<label><input type="checkbox" checked id="show-scores">scores</label>'
-            f'<label>least score <input type="range" id="least" min="{low:.4f}" max="{high:.4f}" '
-            f'step="{step:.6f}" value="{low:.4f}"><output id="least-shown">{low:.2f}</output>'
-            "</label>"
-        )
-    parts.append(
-        '<label>contrast <input type="range" id="contrast" min="50" max="300" value="100"></label>'
-    )
-    return f'<form aria-label="What is shown">{"".join(parts)}</form>'
-
-
-def _table(names: Sequence[str], picks: Sequence[Mapping[str, Any]]) -> str:
-    if not picks:
-        return "<p>No picks.</p>"
-    rows = []
-    order = sorted(
+def _by_score(picks: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the indices of picks from the highest score down, then of those without a score."""
+    return sorted(
         range(len(picks)), key=lambda at: (picks[at]["c"] is None, -(picks[at]["c"] or 0))
-    )
-    for at in order[:_MOST_ROWS]:
-        pick = picks[at]
-        words = LOOKS[pick["s"]].words + (f" ({pick['r']})" if pick["r"] else "")
-        score = "" if pick["c"] is None else f"{pick['c']:.3f}"
-        x, y, z = pick["p"]
-        rows.append(
-            f"<tr><td>{escape(names[pick['o']])}</td><td>{escape(words)}</td>"
-            f'<td class="number">{score}</td><td class="number"><button type="button" '
-            f'data-pick="{at}">{x:.0f}, {y:.0f}, {z:.0f}</button></td></tr>'
-        )
-    cut = f"; the first {_MOST_ROWS} are listed" if len(picks) > _MOST_ROWS else ""
-    return (
-        f"<h2>Picks</h2><div class='scroll' tabindex='0' role='region' aria-label='Picks'><table>"
-        f"<caption>{len(picks)} picks by score{cut}; a click on a position goes there</caption>"
-        '<thead><tr><th scope="col">object</th><th scope="col">status</th>'
-        '<th scope="col" class="number">score</th><th scope="col" class="number">x, y, z (Å)</th>'
-        f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -1,4 +1,4 @@
-"""A tomogram made small enough to look at, and slices of it as pictures."""
+"""A tomogram binned for viewing, and its slices as pictures."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ VIEWS = ((0, "xy"), (1, "xz"), (2, "yz"))
 def small_volume(
     read: PlaneReader, shape_zyx: tuple[int, ...], voxel_spacing: float, most_pixels: int
 ) -> "SmallVolume":
-    """Return a volume binned by a whole number, so that no side has more pixels than allowed.
+    """Return a volume binned by the smallest whole number that keeps its sides within a limit.
 
     A binned voxel is the mean of the voxels in it, fewer of them at the far faces. Planes are read
     a few at a time.
@@ -185,7 +185,7 @@ def grey_limits(slices: list[Slice], percentiles: tuple[float, float]) -> tuple[
     Parameters
     ----------
     slices : list of Slice
-        Slices that have to look well.
+        Slices to show.
     percentiles : tuple of float
         Of their finite values.
     """

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
 from copick_picker.settings.evaluate import EvaluateSettings, Replicates, Seed
@@ -141,6 +141,46 @@ class Suite(Settings):
     def sources(self) -> list[str]:
         """Return which sources of data are given; a suite may leave that to the user."""
         return [name for name in SOURCES if getattr(self, name)]
+
+    def configuration(self, overlay: Path) -> tuple[dict[str, Any], str]:
+        """Return the copick configuration of the suite's data, and the data in words.
+
+        Parameters
+        ----------
+        overlay : pathlib.Path
+            Absolute folder for outputs.
+        """
+        content: dict[str, Any] = {
+            "name": self.title,
+            "version": "1.31.0",
+            "overlay_root": f"local://{overlay}",
+            "overlay_fs_args": {"auto_mkdir": True},
+        }
+        if self.dataset:
+            # what copick leaves open: labels that stay, and true radii
+            objects = [
+                {
+                    "name": name,
+                    "is_particle": True,
+                    "label": entry.label,
+                    "identifier": entry.identifier,
+                    "radius": entry.radius_angstrom,
+                }
+                for name, entry in self.objects.items()
+            ]
+            source = f"datasets {choices_text(self.dataset)} of the CryoET Data Portal"
+            return content | {
+                "config_type": "cryoet_data_portal",
+                "dataset_ids": list(self.dataset),
+                "pickable_objects": objects,
+            }, source
+        manifest = str(self.manifest)
+        url = manifest if "://" in manifest else str(Path(manifest).absolute())
+        return content | {
+            "config_type": "mlcroissant",
+            "pickable_objects": [],  # copick takes those of the manifest
+            "croissant_url": url,
+        }, f"the manifest {self.manifest}"
 
     @model_validator(mode="after")
     def _commands_take_their_settings(self) -> Self:
@@ -294,3 +334,46 @@ def load_suite(name: str) -> Suite:
         msg = f"no suite '{name}'{near}; suites: {choices_text(names)}, or a YAML file"
         raise SettingsError(msg)
     return join_settings(Suite, flags={}, path=path)
+
+
+def asked_suite(settings: RunSettings) -> Suite:
+    """Return the suite with the models, candidates and runs that the user names instead.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        What the user asks for.
+
+    Raises
+    ------
+    SettingsError
+        If nothing would be scored.
+    """
+    suite = load_suite(settings.suite)
+    changes: dict[str, Any] = {"also": {**suite.also, **settings.also}}
+    if settings.manifest is not None:
+        changes |= {**dict.fromkeys(SOURCES), "dataset": (), "manifest": settings.manifest}
+    for name, given in (
+        ("models", settings.model),
+        ("reference", settings.reference),
+        ("run_names", settings.run_names),
+    ):
+        if given:
+            changes[name] = given
+    try:
+        asked = Suite.model_validate({**suite.model_dump(exclude_unset=True), **changes})
+    except ValidationError as error:
+        raise SettingsError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+    if not asked.sources():
+        msg = (
+            f"suite {settings.suite} names no data: give --manifest with the address or path of "
+            "its Croissant metadata.json"
+        )
+        raise SettingsError(msg)
+    if not asked.models and not asked.also:
+        msg = (
+            f"suite {settings.suite} brings no model: name one with --model LABEL=MODEL, or picks "
+            "that are there already with --also LABEL=URI"
+        )
+        raise SettingsError(msg)
+    return asked

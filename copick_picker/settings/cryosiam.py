@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
+from copick_picker.records.semantic import LamellaRules, SemanticRules
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.job import NameByName, Names
 from copick_picker.settings.model import Scaling
@@ -140,9 +141,30 @@ class CryosiamConfig(_Block):
     parameters: ParametersBlock
     hyper_parameters: HyperBlock = HyperBlock()
 
-    def stem(self, file_name: str) -> str:
-        """Return a file's name up to the first ``file_extension``."""
-        return file_name.split(self.file_extension)[0]
+    def rules(self) -> SemanticRules:
+        """Return what is predicted, as core takes it."""
+        network = self.parameters.network
+        lamella = LamellaRules(
+            HULL_SMOOTHING_VOXELS, SMOOTHING_CUT, network.threshold, network.hull_in_3d
+        )
+        return SemanticRules(
+            self.parameters.data.scaling().record(),
+            network.threshold,
+            lamella if network.postprocessing else None,
+            network.postprocessing_sizes,
+        )
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings that change a prediction, as they go into provenance records."""
+        network = self.parameters.network
+        return {
+            "scaling": self.parameters.data.scaling().model_dump(),
+            "threshold": network.threshold,
+            "postprocessing": network.postprocessing,
+            "3d_postprocessing": network.postprocessing and network.hull_in_3d,
+            "postprocessing_sizes": network.postprocessing_sizes,
+            "probabilities": self.save_internal_files,
+        }
 
 
 class CryosiamJob(BaseModel):

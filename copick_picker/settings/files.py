@@ -1,5 +1,6 @@
 """Settings from a YAML file and from flags, joined and checked."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,11 +9,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
-from copick_picker.settings.options import long_name
+from copick_picker.settings.options import in_help_order, long_name
 
 Settings = TypeVar("Settings", bound=BaseModel)
 _FIELD_OF_KEY = {"model_config": "model_config_file", "json": "json_file"}
-_KEY_OF_FIELD = {field: key for key, field in _FIELD_OF_KEY.items()}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -100,18 +100,23 @@ def _one_line(
     return "; ".join(problems)
 
 
-def option_name(field: str) -> str:
-    """Return the long option of a settings field.
+def command_line(command: str, settings: BaseModel) -> str:
+    """Return the command line that means the settings.
 
     Parameters
     ----------
-    field : str
-        Name of the field, perhaps with an index behind a dot.
-
-    Examples
-    --------
-    >>> option_name("run_names")
-    '--run-names'
+    command : str
+        Name of the command.
+    settings : pydantic model
+        Its settings; those that are defaults are left out.
     """
-    head = field.split(".", maxsplit=1)[0]
-    return "--" + _KEY_OF_FIELD.get(head, head).replace("_", "-")
+    words = ["copick-picker", command]
+    kind = type(settings)
+    for name in in_help_order(kind):
+        value = getattr(settings, name)
+        if name not in settings.model_fields_set or value == kind.model_fields[name].default:
+            continue
+        option = long_name(kind, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [option] if one is True else [option, str(one)]
+    return shlex.join(words)

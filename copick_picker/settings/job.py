@@ -6,12 +6,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from copick_picker.errors import SettingsError
+from copick_picker.records.runs import Opening
 from copick_picker.settings.options import Option, in_help_order
-
-CONNECTIONS = 8
-"""Remote objects that are read at once."""
-MEMORY_BYTES = 512 * 1024**2
-"""Remote objects that stay in memory as stored, so that a second pass reads none again."""
 
 
 def split_names(value: object) -> object:
@@ -176,12 +172,12 @@ class JobSettings(Settings):
         Option(
             "Most that --cache may hold. Default: {default}.", metavar="GB", long="--cache-size"
         ),
-    ] = 20.0
+    ] = Opening.cache_bytes / 1e9
     attempts: Annotated[
         int,
         Field(ge=1, le=20),
         Option("How often a remote object is asked for. Default: {default}.", metavar="N"),
-    ] = 4
+    ] = Opening.attempts
     timeout_seconds: Annotated[
         float,
         Field(gt=0),
@@ -190,7 +186,7 @@ class JobSettings(Settings):
             metavar="SECONDS",
             long="--timeout",
         ),
-    ] = 60.0
+    ] = Opening.timeout_seconds
     overwrite: Annotated[bool, Option("Replace outputs.")] = False
     dry_run: Annotated[bool, Option("Say what would be done; write nothing.")] = False
     json_file: Annotated[

@@ -223,6 +223,30 @@ class ModelCard(_Frozen):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def card_with_thresholds(
+    raw: Mapping[str, Any], chosen: Mapping[str, float], record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a raw card with other score thresholds, and how they were chosen.
+
+    Parameters
+    ----------
+    raw : mapping
+        What ``model.yaml`` holds.
+    chosen : mapping
+        Object name -> its threshold; the others keep theirs.
+    record : mapping
+        How they were chosen, for the card's provenance.
+    """
+    objects = [
+        {**dict(entry), "score_threshold": chosen[entry["name"]]}
+        if entry["name"] in chosen
+        else dict(entry)
+        for entry in raw["objects"]
+    ]
+    provenance = {**dict(raw.get("provenance") or {}), "calibration": dict(record)}
+    return {**raw, "objects": objects, "provenance": provenance}
+
+
 def model_card(raw: Mapping[str, Any], source: str) -> ModelCard:
     """Return the checked card of a raw mapping.
 

@@ -8,8 +8,6 @@ from copick_picker.settings.job import Names, Settings
 from copick_picker.settings.options import Option
 from copick_picker.settings.segment import Contrast
 
-GALLERY_WHOLE_BYTES = 1_000_000_000
-"""Up to so many bytes the planes that a run's pictures need are read at once, else one by one."""
 MOST_RUNS_TRACED = 200
 """Runs whose records a report reads to say how the candidates were made."""
 

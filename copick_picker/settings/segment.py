@@ -5,9 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from copick_picker.errors import SettingsError, choices_text
-from copick_picker.settings.files import option_name
 from copick_picker.settings.job import Count, JobSettings, NameByName, Names, Parameters
-from copick_picker.settings.options import Option
+from copick_picker.settings.options import Option, long_name
 
 DEFAULT_NAME = "predict"
 """Name of a segmentation where the user names none."""
@@ -266,7 +265,7 @@ class SegmentSettings(ProjectParameters, SegmentParameters, JobSettings):
             Naming the options.
         """
         asked = [
-            option_name(field)
+            long_name(SegmentSettings, field)
             for field in ("tta", "tta_set", "overlap", "blending")
             if getattr(self, field) is not None
         ]

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BeforeValidator, Field, model_validator
 
-from copick_picker.errors import SettingsError
-from copick_picker.settings.job import Count, Names, NumberByName, Threads, split_names
+from copick_picker.settings.job import Count, Names, NumberByName, Threads
 from copick_picker.settings.options import Option
 from copick_picker.settings.segment import Contrast
 from copick_picker.settings.targets import AnnotationParameters, AnnotationSettings
+from copick_picker.settings.train_values import augmentation_plan, split_numbers, split_values
 
 CPU_LOADERS = 0
 """Loader processes on a CPU, which the network keeps busy."""
@@ -50,90 +49,7 @@ LEAST_START_SHARE = 0.5
 """Share of a network's numbers that ``start`` must fill, else it is of another architecture."""
 LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType({"alpha": 0.3, "beta": 0.7, "gamma": 2.0})
 """Tversky's weights of false positives and false negatives; the exponent of the focal loss."""
-AUGMENTATION_PARAMETERS: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {
-        "flips": {},
-        "quarter-turns": {},
-        "tilts": {"share": 0.3, "max_degrees": 15.0},
-        "scale": {"share": 0.3, "max_change": 0.05},
-        "wedge": {"share": 0.2, "min_degrees": 40.0, "max_degrees": 60.0},
-        "contrast": {"scale_sigma": 0.2, "shift_sigma": 0.1},
-        "noise": {"share": 0.3, "max_sigma": 0.3},
-        "mixup": {"share": 0.5, "alpha": 1.0},
-    }
-)
-"""Parameters of the augmentations, by name."""
 DEFAULT_AUGMENTATIONS = ("flips", "quarter-turns", "tilts", "scale", "contrast")
-
-
-def augmentation_plan(value: object) -> object:
-    """Return name -> parameters of ``flips,scale``, of a list of names, or of a mapping.
-
-    Parameters
-    ----------
-    value : object
-        What a flag or a YAML file gave. Parameters that are not given are the default ones.
-    """
-    if isinstance(value, Mapping):
-        return {
-            str(name): dict(AUGMENTATION_PARAMETERS.get(str(name), {})) | dict(given or {})
-            for name, given in value.items()
-        }
-    names = split_names(value)
-    if isinstance(names, tuple):
-        return {
-            str(name): dict(AUGMENTATION_PARAMETERS.get(str(name), {}))
-            for name in names
-            if name != "none"
-        }
-    return value
-
-
-def split_values(value: object) -> object:
-    """Return a dict from ``name=value`` texts, the values read as YAML, or the value itself.
-
-    Parameters
-    ----------
-    value : object
-        What a flag or a YAML file gave.
-
-    Raises
-    ------
-    SettingsError
-        If a text has no ``=``.
-    """
-    if not isinstance(value, tuple | list):
-        return value
-    pairs: dict[str, Any] = {}
-    for text in value:
-        name, equals, content = str(text).partition("=")
-        if not equals:
-            msg = f"got '{text}'; expected name=value"
-            raise SettingsError(msg)
-        pairs[name.strip()] = yaml.safe_load(content)
-    return pairs
-
-
-def split_numbers(value: object) -> object:
-    """Return a tuple of integers from ``12,24``, or one number three times, or the value itself.
-
-    Parameters
-    ----------
-    value : object
-        What a flag or a YAML file gave.
-
-    Examples
-    --------
-    >>> split_numbers("48"), split_numbers("32,64,64")
-    (('48', '48', '48'), ('32', '64', '64'))
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value, value, value)
-    parts = split_names(value) if isinstance(value, str) else value
-    if isinstance(parts, tuple) and len(parts) == 1:
-        return parts * 3
-    return parts
-
 
 Side = Annotated[int, Field(ge=8)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -28,11 +28,11 @@ from copick_picker.core.evaluate.pairs import find_pairs
 from copick_picker.core.simulate.imaging import simulated_tomogram
 from copick_picker.core.simulate.molecule_scenes import drawn_conditions, molecule_scene
 from copick_picker.project.folders.checkpoints import read_model_folder
+from copick_picker.project.folders.model_places import shipped_models
 from copick_picker.records.points import LocalizeTarget
 from copick_picker.settings.model import ModelCard, model_card
 from copick_picker.settings.simulate import DEMO_IMAGING, DEMO_SCENE
 from copick_picker.workflows.benchmark.demo_projects import demo_molecules
-from copick_picker.workflows.models.load import shipped_models
 
 MODEL = "simulated-10a"
 SHAPE_ZYX = (128, 256, 256)

@@ -17,8 +17,8 @@ from copick_picker.records.runs import ObjectSpec
 from projects import project_of
 from toy_head import OFFSETS, OffsetReadout
 
-SHAPE_ZYX = (24, 32, 40)
-RADIUS = 60.0
+SHAPE_ZYX = (16, 24, 32)
+RADIUS = 40.0
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +33,8 @@ def scene(seed):
     grid = np.moveaxis(np.indices(SHAPE_ZYX), 0, -1)
     centres = []
     while len(centres) < 4:
-        centre = rng.uniform(6.0, np.array(SHAPE_ZYX) - 7.0)
-        if all(np.linalg.norm(centre - other) > 13 for other in centres):
+        centre = rng.uniform(4.0, np.array(SHAPE_ZYX) - 5.0)
+        if all(np.linalg.norm(centre - other) > 9 for other in centres):
             centres.append(centre)
             volume[np.linalg.norm(grid - centre, axis=-1) < 0.8 * RADIUS / 10] -= 3.0
     return volume.astype(np.float32), 10 * np.array(centres)[:, ::-1]
@@ -59,7 +59,7 @@ def test_a_head_of_offsets_trains_segments_with_augmentations_and_yields_picks(
     monkeypatch.chdir(tmp_path)
     run(
         *("train", "-c", "config.json", "-p", "*:curator/1", "-o", "model", "--head", "offsets"),
-        *("--validation-runs", "TS_2", "--steps", 80, "--validate-every", 40, "--patch", 24),
+        *("--validation-runs", "TS_2", "--steps", 60, "--validate-every", 60, "--patch", 16),
         *("--parameter", "channels=[8,16]", "--parameter", "dropout=0", "--threads", 2),
         *("--learning-rate", 0.01),
     )

@@ -71,7 +71,7 @@ def page_without_times(data: bytes) -> bytes:
     table = rb'<div class="scroll"[^>]*aria-label="Times and hardware">.*?</table></div>'
     signature = rb'content="copick-picker [0-9a-f]{64}"'
     without = table + rb"|<li>Times and hardware were not given.*?</li>|" + signature
-    return re.sub(without, b"", data)
+    return re.sub(without, b"", data, flags=re.DOTALL)
 
 
 def what_is_asked(data: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.evaluate import EvaluateParameters
 from copick_picker.settings.localize import LocalizeParameters
 from copick_picker.settings.segment import SegmentParameters
+
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +123,9 @@ def test_a_border_margin_needs_the_size_of_the_tomogram():
     box = {"run": np.array([600.0, 600.0, 600.0])}
     scores = copick_picker.evaluate(picks, picks, balls, boxes_xyz=box, **asked)
     assert scores.objects[0].score.recall == 1.0
+
+
+def test_the_example_of_the_docs_prints_what_it_says(capsys):
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    exec(compile(code, PAGE, "exec"), {})  # noqa: S102 (the page's own example)
+    assert capsys.readouterr().out.strip() == code.rsplit("# ", 1)[-1].strip()

@@ -14,6 +14,7 @@ from copick_picker.cli.main import console
 from copick_picker.core.heads.head import build_head
 from copick_picker.core.train.sampling import SamplingRules, batch_at
 from copick_picker.core.train.sources import ArraySource, PlaneCache
+from copick_picker.jobs.job import Job
 from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import PicksKey, SegmentationKey
 from copick_picker.records.runs import ObjectSpec
@@ -21,8 +22,8 @@ from copick_picker.settings.files import join_settings
 from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import sampled_run
 from copick_picker.workflows.train import targets as workflow
-from copick_picker.workflows.train.course import head_rules
 from copick_picker.workflows.train.data import training_data
+from copick_picker.workflows.train.training import head_rules
 from projects import copied_project, noise, project_of, run_folder, temporaries, tree
 
 SHAPE_ZYX = (21, 30, 40)
@@ -93,8 +94,8 @@ def batch_of_training(**flags):
     """Return patches of a training without augmentation; their values are the voxels' numbers."""
     given = {"config": "config.json", "picks": PICKS, "output": "unused", **flags}
     settings = join_settings(TrainSettings, flags=given)
-    store = open_project("config.json")
-    data = training_data(settings, store, store.run_names(), reporter=Console())
+    job = Job.open("train", settings, reporter=Console())
+    store, data = job.store, training_data(job)
     numbers = ArraySource(np.arange(np.prod(SHAPE_ZYX), dtype=np.float32).reshape(SHAPE_ZYX))
     runs = [
         sampled_run(store, run, data.objects, source=numbers, cache=PlaneCache(2**20))

@@ -87,7 +87,7 @@ class PortalServers:
 
     def config(self, folder: Path, dataset_ids: Sequence[int] = (DATASET,), **extra: Any) -> Path:
         """Write a copick configuration of the portal with stable labels and true radii."""
-        objects = [
+        objects: list[dict[str, Any]] = [
             {
                 "name": name.replace(" ", "-"),
                 "is_particle": True,
@@ -97,7 +97,11 @@ class PortalServers:
             }
             for label, (name, identifier, _) in enumerate(OBJECTS, 1)
         ]
-        membrane = {"name": "membrane", "is_particle": False, "identifier": "GO:0016020"}
+        membrane: dict[str, Any] = {
+            "name": "membrane",
+            "is_particle": False,
+            "identifier": "GO:0016020",
+        }
         objects.append({**membrane, "label": len(objects) + 1})
         config = {
             "config_type": "cryoet_data_portal",

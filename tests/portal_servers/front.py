@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         self.connection = self.state.context.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb")
-        self.wfile = self.connection.makefile("wb", 0)  # type: ignore[assignment]
+        self.wfile = self.connection.makefile("wb", 0)
         self.close_connection = False
 
     def finish(self) -> None:
@@ -117,7 +117,11 @@ class _Handler(BaseHTTPRequestHandler):
         is_graphql = self.host == GRAPHQL_HOST
         query = json.loads(body)["query"] if is_graphql and body else None
         name = query or unquote(f"{self.host}{self.path}")
-        entry = {"host": self.host, "method": self.command, "path": unquote(self.path)}
+        entry: dict[str, Any] = {
+            "host": self.host,
+            "method": self.command,
+            "path": unquote(self.path),
+        }
         entry |= {"query": query, "status": 0, "bytes": 0}
         with self.state.lock:
             self.state.log.append(entry)

@@ -60,7 +60,7 @@ class GraphQLPortal:
             answer["errors"] = [error.formatted for error in result.errors]
         return answer
 
-    def _resolve(self, source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def _resolve(self, source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
         name = info.field_name
         if info.parent_type.name == "Query":
             return self._root(info, arguments)
@@ -83,7 +83,7 @@ class GraphQLPortal:
             return {"edges": [{"cursor": "", "node": row} for row in rows], "pageInfo": page}
         return rows[0] if rows else None
 
-    def _root(self, info: GraphQLResolveInfo, arguments: dict[str, Any]) -> Any:
+    def _root(self, info: GraphQLResolveInfo[Any], arguments: dict[str, Any]) -> Any:
         kind = get_named_type(info.return_type).name
         type_name = kind.removesuffix("Aggregate")
         rows = self._chosen(type_name, list(self.tables.get(type_name, ())), arguments)
@@ -96,10 +96,11 @@ class GraphQLPortal:
         rows.sort(key=lambda row: (row["id"] * 7919) % 104729)
         for clause in reversed(arguments.get("orderBy") or []):
             for column, direction in reversed(list(clause.items())):
-                rows.sort(
-                    key=lambda row, column=column: _sortable(row, column),
-                    reverse=str(direction).startswith("desc"),
-                )
+
+                def place(row: Row, column: str = column) -> tuple[bool, Any]:
+                    return _sortable(row, column)
+
+                rows.sort(key=place, reverse=str(direction).startswith("desc"))
         bounds = arguments.get("limitOffset") or {}
         if bounds.get("offset") is not None and bounds.get("limit") is None:
             msg = "Cannot use offset without limit"
@@ -166,7 +167,9 @@ class GraphQLPortal:
                 return False
         return True
 
-    def _groups(self, aggregate: Aggregate, info: GraphQLResolveInfo) -> Iterator[dict[str, Any]]:
+    def _groups(
+        self, aggregate: Aggregate, info: GraphQLResolveInfo[Any]
+    ) -> Iterator[dict[str, Any]]:
         paths = sorted(set(self._group_paths(info)))
         joined: dict[tuple[Any, ...], list[Row]] = {} if paths else {(): []}
         for row in aggregate.rows:
@@ -181,7 +184,7 @@ class GraphQLPortal:
                 place[path[-1]] = value
             yield {"groupBy": group, "count": _counter(rows), **_statistics(rows)}
 
-    def _group_paths(self, info: GraphQLResolveInfo) -> Iterator[tuple[str, ...]]:
+    def _group_paths(self, info: GraphQLResolveInfo[Any]) -> Iterator[tuple[str, ...]]:
         for node in info.field_nodes:
             for child in _fields(node):
                 if child.name.value == "groupBy":

@@ -4,14 +4,10 @@ import numpy as np
 import pytest
 
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
-from copick_picker.core.evaluate.calibration import (
-    Calibration,
-    CalibrationRule,
-    calibrated_thresholds,
-)
+from copick_picker.core.evaluate.calibration import CalibrationRule, calibrated_thresholds
 from copick_picker.core.evaluate.metrics import rates
 from copick_picker.records.points import PickSet
-from copick_picker.records.scores import Evaluation
+from copick_picker.records.scores import Calibration, Evaluation
 
 FAR = np.array([9_000.0, 5_000.0, 7_000.0])
 

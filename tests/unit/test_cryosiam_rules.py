@@ -7,6 +7,7 @@ from skimage.measure import label, regionprops
 from skimage.morphology import convex_hull_image
 
 from copick_picker.core.localize.eroded import eroded_ball_voxels, eroded_components
+from copick_picker.core.masks.grids import mask_on_grid
 from copick_picker.core.segment.cleaning import (
     LamellaRules,
     hull_of_volume,
@@ -17,7 +18,6 @@ from copick_picker.core.segment.cleaning import (
 from copick_picker.core.segment.wrapped import LabelRule, chosen_labels, scaled
 from copick_picker.errors import DataError
 from copick_picker.records.runs import InputScaling
-from copick_picker.workflows.cryosiam.segment import mask_on_grid
 
 SHAPE = (7, 11, 9)
 

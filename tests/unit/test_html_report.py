@@ -2,31 +2,30 @@
 
 import base64
 import re
+from html import escape
 from io import BytesIO
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
+from matplotlib import rc_context, rcParams
+from matplotlib.figure import Figure
 from PIL import Image
 
+from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
+from copick_picker.records.points import PickSet
 from copick_picker.records.scores import PickTable
-from copick_picker.report.html_charts import (
-    Axis,
-    Bars,
-    Line,
-    Span,
-    histogram,
-    interval_chart,
-    line_chart,
-    ticks,
+from copick_picker.report.charts import (
+    chart_text,
+    draw_histogram,
+    draw_intervals,
+    draw_recall,
 )
-from copick_picker.report.html_gallery import (
-    ChosenPick,
-    chosen_picks,
-    gallery,
-    picture_of,
-    slab_of,
-)
-from copick_picker.report.html_text import Cell, number, rate, table
+from copick_picker.report.figures import PAGE_STYLE, inline_svg, line_look
+from copick_picker.report.html_gallery import ChosenPick, chosen_picks, picture_of, slab_of
+from copick_picker.report.html_page import ReportContent, report_page
+from copick_picker.report.pages import render
+from copick_picker.report.score_values import evaluation_values
 
 SPACING = 10.0
 
@@ -139,7 +138,7 @@ def test_every_picture_of_the_gallery_has_words_and_a_mark_of_its_own_shape():
         picture_of(a_pick(90.0, 90.0, 90.0, kind), volume, 0, SPACING, contrast="dark")
         for kind in ("missed", "false", "best")
     ]
-    page = gallery(pictures)
+    page = render("gallery.html", pictures=pictures, half_width_radii=2.0)
     alts = re.findall(r'<img alt="([^"]+)"', page)
     assert len(alts) == 9
     assert alts[0] == "xy slice through a missed pick of ribosome in TS_1"
@@ -148,66 +147,174 @@ def test_every_picture_of_the_gallery_has_words_and_a_mark_of_its_own_shape():
     assert pixels(base64.b64decode(data[0])).shape == (17, 17)
 
 
+def drawn(draw, *arguments, **options):
+    """Return the axes of a page's chart, and its SVG."""
+    with rc_context(PAGE_STYLE):
+        figure = Figure()
+        axes = figure.subplots()
+        draw(axes, *arguments, **options)
+        return axes, inline_svg(figure, "chart", "what it says")
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
         (0.0, 1.0, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-        (0.0, 7.0, [0.0, 2.0, 4.0, 6.0]),
+        (0.0, 8.0, [0.0, 2.0, 4.0, 6.0, 8.0]),
         (0.9, 1.0, [0.9, 0.92, 0.94, 0.96, 0.98, 1.0]),
-        (3.0, 3.0, [3.0]),
     ],
 )
 def test_ticks_are_round_numbers(low, high, expected):
-    assert ticks(Axis("", low, high)) == pytest.approx(expected)
+    edges = np.array([low, high])
+    axes, _ = drawn(draw_histogram, {"pairs": np.array([3])}, edges, x_label="score")
+    assert axes.get_xticks() == pytest.approx(expected)
+    assert axes.get_yticks() == pytest.approx([0, 1, 2, 3])
+
+
+def recall_of(name, recall):
+    points = [{"fraction": n / 2, "recall": value} for n, value in enumerate(recall)]
+    return {"object": name, "radius_angstrom": 1.0, "recall_at_distance": points}
 
 
 def test_a_line_with_gaps_is_drawn_in_pieces():
-    line = Line("a", [0.0, 0.5, None, 0.8, 1.0], [0.0, 1.0, None, 1.0, 0.0], 0)
-    chart = line_chart([line], Axis("x", 0.0, 1.0), Axis("y", 0.0, 1.0), alt="what it says")
-    assert chart.count("<path") == 2
+    axes, chart = drawn(draw_recall, [recall_of("a", [0.0, 1.0, None, 1.0, 0.0])])
+    (line,) = axes.lines
+    assert np.isnan(line.get_ydata()).tolist() == [False, False, True, False, False]
+    (path,) = re.findall(r'<path d="([^"]+)"[^>]* style="[^"]*var\(--c0\);stroke-width:2', chart)
+    assert path.count("M") == 2
     assert 'role="img"' in chart
     assert 'aria-label="what it says"' in chart
+    assert "<title>what it says</title>" in chart
 
 
 def test_lines_differ_by_dash_after_all_colours_are_used():
-    axis = Axis("", 0.0, 1.0)
-    lines = [Line(f"n{look}", [0.0, 1.0], [0.0, 1.0], look) for look in range(9)]
-    chart = line_chart(lines, axis, axis, alt="")
-    looks = re.findall(r'<path class="line (c\d)"( stroke-dasharray="[^"]+")? d="M5', chart)
-    assert len(set(looks)) == 9
+    looks = [line_look(number) for number in range(28)]
+    assert len({(look["color"], look["linestyle"]) for look in looks}) == 28
+    assert len({(look["color"], look["marker"]) for look in looks}) == 28
 
 
 def test_bars_are_stacked_to_the_highest():
-    chart = histogram(
-        [Bars("matched", [2, 0], 0), Bars("false", [2, 1], 1)],
-        [0.0, 0.5, 1.0],
-        "score",
-        alt="",
+    axes, chart = drawn(
+        draw_histogram,
+        {"matched": np.array([2, 0]), "false": np.array([2, 1])},
+        np.array([0.0, 0.5, 1.0]),
+        x_label="score",
         threshold=0.5,
     )
-    bars = re.findall(r'y="([\d.]+)" width="[\d.]+" height="([\d.]+)"><title>', chart)
-    (first, height), (second, _), (third, low) = [(float(y), float(h)) for y, h in bars]
-    assert first == pytest.approx(second + height, abs=0.2)
-    assert low == pytest.approx(height / 2, abs=0.2)
-    assert third > second
-    assert 'class="threshold"' in chart
+    bars = [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in axes.patches]
+    assert bars == [(0.0, 0, 2), (0.0, 2, 2), (0.5, 0, 1)]
+    assert axes.get_ylim() == (0.0, 4.0)
+    assert [line.get_xdata() for line in axes.lines] == [[0.5, 0.5]]
+    assert re.findall("<g><title>([^<]+)", chart) == ["0 to 0.5: 2", "0 to 0.5: 2", "0.5 to 1: 1"]
 
 
 def test_a_value_that_is_not_there_is_said():
-    spans = [Span("a", None, None, None), Span("b", 0.5, 0.4, 0.6)]
-    chart = interval_chart(spans, Axis("F1", 0.0, 1.0), alt="")
+    objects = [
+        {"object": "a", "f1": None},
+        {"object": "b", "f1": 0.5, "intervals": {"f1": (0.4, 0.6)}},
+    ]
+    axes, chart = drawn(draw_intervals, objects, "f1", x_label="F1")
     assert "n/a" in chart
-    assert chart.count("<path") == 1
+    assert [list(line.get_xdata()) for line in axes.lines] == [[0.4, 0.6], [0.5]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
+
+
+def test_long_names_and_line_breaks_are_cut_from_charts():
+    assert chart_text("x" * 60, 20) == "x" * 19 + "…"
+    assert chart_text("a\nb\0c") == "a\ufffdb\ufffdc"
+
+
+HOSTILE = ["<script>alert(1)</script>", "\"'&><b>", "$\\frac$ \0 \u2028", "\u6838\u7cd6\u9ad4"]
+
+
+def hostile_values(names, beta=4.0):
+    """Return the values of an evaluation whose objects and runs have such names."""
+    points = np.array([[10.0, 10, 10], [200, 200, 200]])
+    truth = {name: PickSet(name, points, np.ones(2)) for name in names}
+    found = {name: PickSet(name, points + 5.0, np.array([0.9, 0.5])) for name in names}
+    rules = ScoringRules("one-to-one", beta, (0.5, 1.0), 10, 2, 0.95, (0.0, 0.0, 0.0))
+    evaluation = evaluate_picks(
+        {"<i>": truth, "TS_2": truth},
+        {"<i>": found, "TS_2": found},
+        [ScoredObject(name, 30.0, 60.0, 1.0) for name in names],
+        rules=rules,
+        rng=np.random.default_rng(0),
+    )
+    given = {"candidate": "<u>", "reference": "*:curator/1"}
+    return evaluation_values(evaluation) | {"input": given, "tolerance": "0.5r"}
+
+
+def hostile_page(**content):
+    values = hostile_values(HOSTILE)
+    names = np.repeat(HOSTILE, 4)
+    n = len(names)
+    picks = PickTable(
+        run_name=np.full(n, "<i>"),
+        object_name=names,
+        kind=np.array(["candidate", "candidate", "reference", "reference"] * len(HOSTILE)),
+        status=np.array(["matched", "false", "matched", "missed"] * len(HOSTILE)),
+        confused_with=np.full(n, ""),
+        points_xyz=np.zeros((n, 3)),
+        score=np.linspace(0, 1, n),
+        distance_angstrom=np.full(n, 5.0),
+    )
+    return report_page(ReportContent("</title><b>", values, picks, **content))
 
 
 def test_names_are_text_not_markup():
-    page = table(["<b>"], [[Cell("<script>")]], caption='"&', sorts=True, name="t")
-    assert "<script>" not in page
-    assert "<b>" not in page
-    assert "&quot;&amp;" in page
+    values = hostile_values(HOSTILE)
+    picture = picture_of(
+        ChosenPick("best", "<i>", HOSTILE[0], (0.0, 0.0, 0.0), "<b>", 20.0),
+        np.zeros((9, 9, 9), dtype=np.float32),
+        0,
+        SPACING,
+        contrast="dark",
+    )
+    page = hostile_page(
+        compared=[("<u>", values), ("<s>", values)],
+        pictures=[picture],
+        making=[("<u>", "<script>")],
+        times=[("<s>",), ("<script>",)],
+        remarks=["<script>"],
+    )
+    assert page.count("<script>") == 1  # ours
+    assert page.count("</title>") == page.count("<title>")
+    for tag in ('<b>"', "<i>", "<u>", "<s>", "<script>alert"):
+        assert tag not in page
+    assert page.count("<b>") == page.count("<figcaption><b>") == 1
+    assert escape(HOSTILE[0]) in page
+    assert "&#34;&#39;&amp;&gt;&lt;b&gt;" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "$\\frac$" in page
+
+
+def test_ids_are_unique_and_every_reference_has_its_own():
+    page = hostile_page()
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert {"totals", "objects", "runs", "run-totals", "curves"} <= set(ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(ids)
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
+
+
+def test_the_same_page_twice_is_the_same_bytes_and_leaves_matplotlib_as_it_was():
+    before = dict(rcParams)
+    assert hostile_page() == hostile_page()
+    assert dict(rcParams) == before
 
 
 def test_numbers_sort_below_what_is_not_there():
-    assert number(None).key < number(-5.0).key
-    assert rate(0.5, (0.4, 0.6)).small == "0.400–0.600"
-    assert rate(None, None).text == "n/a"
+    page = hostile_page()
+    keys = re.findall(r'data-key="([^"]+)">n/a</td>', page)
+    assert keys
+    assert {float(key) for key in keys} == {-1e300}
+    rates = re.findall(r'data-key="([^"]+)">([\d.]+) <small>([\d.]+)–([\d.]+)</small>', page)
+    assert rates
+    for key, text, low, high in rates:
+        assert f"{float(key):.3f}" == text
+        assert float(low) <= float(key) <= float(high)
+
+
+def test_a_blank_that_nobody_fills_in_is_an_error():
+    with pytest.raises(UndefinedError, match="'pictures' is undefined"):
+        render("gallery.html")

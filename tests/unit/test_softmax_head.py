@@ -8,8 +8,8 @@ from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.train import TrainSettings
-from copick_picker.workflows.train.course import head_rules
 from copick_picker.workflows.train.data import TrainingData
+from copick_picker.workflows.train.training import head_rules
 
 SHAPE = (28, 32, 36)
 

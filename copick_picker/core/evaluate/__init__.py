@@ -3,7 +3,7 @@
 from copick_picker.core.evaluate.evaluation import evaluate_picks
 from copick_picker.core.evaluate.matching import MATCHERS, match_picks
 from copick_picker.core.evaluate.pairs import find_pairs
-from copick_picker.core.evaluate.plan import Picks, ScoredObject, ScoringRules
+from copick_picker.records.scores import Picks, ScoredObject, ScoringRules
 
 __all__ = [
     "MATCHERS",

@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from copick_picker.records.scores import Evaluation, ObjectScore, ScoreCurve
+from copick_picker.records.scores import (
+    Calibrated,
+    Calibration,
+    Evaluation,
+    ObjectScore,
+    ScoreCurve,
+)
 
 
 @dataclass(frozen=True)
@@ -23,63 +29,6 @@ class CalibrationRule:
 
     margin: float
     fewest_references: int
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """The threshold chosen for one object, and the rates there.
-
-    Attributes
-    ----------
-    object_name : str
-        The object.
-    threshold : float
-        Lowest score that counts, see :func:`calibrated_thresholds`.
-    precision, recall, f_beta : float
-        Rates at the threshold, pooled over runs, each hit counted once.
-    highest_f_beta : float
-        The highest on the curve.
-    present, present_f_beta : float or None
-        The threshold in use so far, and F-beta there; None where there is none.
-    n_runs, n_reference, n_candidate : int
-        Runs, reference picks and candidates that the curve is from.
-    is_lowest_score : bool
-        Whether even the lowest score is kept and lower ones above 0 may not have been sought.
-    """
-
-    object_name: str
-    threshold: float
-    precision: float
-    recall: float
-    f_beta: float
-    highest_f_beta: float
-    present: float | None
-    present_f_beta: float | None
-    n_runs: int
-    n_reference: int
-    n_candidate: int
-    is_lowest_score: bool
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What calibrating gave.
-
-    Attributes
-    ----------
-    chosen : tuple of Calibrated
-        In the order of the evaluation.
-    refused : mapping of str to str
-        Object name -> why it has no threshold.
-    """
-
-    chosen: tuple[Calibrated, ...]
-    refused: Mapping[str, str]
-
-    @property
-    def thresholds(self) -> dict[str, float]:
-        """Object name -> threshold."""
-        return {entry.object_name: entry.threshold for entry in self.chosen}
 
 
 def calibrated_thresholds(

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from copick_picker.core.evaluate.pairs import FloatArray, IndexArray, find_pairs
-from copick_picker.core.evaluate.plan import ScoredObject
-from copick_picker.records.scores import RunObjectMatch
+from copick_picker.records.scores import RunObjectMatch, ScoredObject
 
 
 def mark_confused(

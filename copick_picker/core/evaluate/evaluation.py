@@ -18,7 +18,7 @@ from copick_picker.core.evaluate.metrics import (
     weighted_mean,
 )
 from copick_picker.core.evaluate.pairs import FloatArray
-from copick_picker.core.evaluate.plan import Picks, ScoredObject, ScoringRules, find_coverage
+from copick_picker.core.evaluate.plan import find_coverage
 from copick_picker.core.evaluate.run_match import ScoredMatch, match_run
 from copick_picker.records.scores import (
     Evaluation,
@@ -26,8 +26,11 @@ from copick_picker.records.scores import (
     LocalizationError,
     MatchCounts,
     ObjectScore,
+    Picks,
     RecallAtDistance,
     RunObjectMatch,
+    ScoredObject,
+    ScoringRules,
     TotalScore,
 )
 

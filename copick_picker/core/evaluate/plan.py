@@ -3,71 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from copick_picker.records.points import PickSet
-
-Picks = Mapping[str, Mapping[str, PickSet]]
-"""Run name -> object name -> pick set. No entry: no such set; an empty set: looked, found none."""
+from copick_picker.records.scores import Picks, ScoredObject
 
 _MOST_RUNS_NAMED = 5
-
-
-@dataclass(frozen=True)
-class ScoredObject:
-    """One object to score.
-
-    Attributes
-    ----------
-    name : str
-        The object.
-    tolerance_angstrom : float or None
-        Greatest distance of a hit in Angstrom; None only for an object without reference picks.
-    radius_angstrom : float or None
-        Radius in Angstrom, the base of the recall fractions; None: the tolerance is the base.
-    weight : float
-        Weight in the macro average.
-    """
-
-    name: str
-    tolerance_angstrom: float | None
-    radius_angstrom: float | None
-    weight: float
-
-
-@dataclass(frozen=True)
-class ScoringRules:
-    """How picks are scored.
-
-    Attributes
-    ----------
-    matcher : str
-        ``one-to-one``, ``czii`` or ``octopi``.
-    beta : float
-        How many times recall counts as much as precision in F-beta.
-    recall_fractions : tuple of float
-        Tolerances of the recall curve as fractions of the radius.
-    n_bootstrap : int
-        Bootstrap replicates.
-    min_bootstrap_runs : int
-        Fewest runs for an interval.
-    confidence : float
-        Share of the replicates inside an interval.
-    border_margin_xyz : tuple of float
-        Picks this near to a face across x, y or z, in Angstrom, are listed and not counted; 0
-        leaves that axis alone.
-    """
-
-    matcher: str
-    beta: float
-    recall_fractions: tuple[float, ...]
-    n_bootstrap: int
-    min_bootstrap_runs: int
-    confidence: float
-    border_margin_xyz: tuple[float, float, float]
-
-    @property
-    def counts_absent_objects(self) -> bool:
-        """Whether an object without reference picks scores 0 instead of being left out."""
-        return self.matcher in ("czii", "octopi")
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,9 @@ from copick_picker.core.evaluate.pairs import (
     checked_points,
     find_pairs,
 )
-from copick_picker.core.evaluate.plan import ScoredObject, ScoringRules
 from copick_picker.errors import DataError
 from copick_picker.records.points import PickSet
-from copick_picker.records.scores import RunObjectMatch
+from copick_picker.records.scores import RunObjectMatch, ScoredObject, ScoringRules
 
 
 @dataclass(frozen=True, eq=False)

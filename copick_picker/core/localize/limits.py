@@ -37,7 +37,7 @@ def limited(
     limits : mapping of str to PickLimits
         Object name -> limits; an object that is not named has none.
     between_angstrom : float
-        Of two picks of different objects nearer than this the better stays.
+        Minimum distance of picks of different objects; the higher score is kept.
     border_angstrom : float
         Picks nearer than this to a face of the tomogram are dropped.
     last_xyz : array_like, shape (3,), optional
@@ -86,7 +86,7 @@ def limited(
 
 
 def merged(first: PickSet, second: PickSet, distance_angstrom: float) -> PickSet:
-    """Return the picks of two sets of one object; of two that mean one particle the better stays.
+    """Merge two pick sets of one object; of two picks of one particle the higher score is kept.
 
     Parameters
     ----------

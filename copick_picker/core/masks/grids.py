@@ -1,5 +1,6 @@
 """A mask on another grid: the same physical box, other voxels."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -204,3 +205,33 @@ def _nearest(inside_zyx: BoolVolume, *, factor: float, shape_zyx: Shape) -> Bool
 def _shape(volume: npt.NDArray[Any]) -> Shape:
     z, y, x = volume.shape
     return z, y, x
+
+
+def mask_on_grid(values: npt.NDArray[Any], shape_zyx: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Return where a mask of the same box is not 0, by the nearest voxel.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (z, y, x)
+        The mask, on a grid of its own.
+    shape_zyx : sequence of int
+        Grid of the tomogram.
+
+    Raises
+    ------
+    DataError
+        If the two grids cannot be the same box: their axes differ by unlike factors.
+    """
+    ratios = [size / own for size, own in zip(shape_zyx, values.shape, strict=True)]
+    factor = float(np.median(ratios))
+    slack = max(factor, 1.0)
+    pairs = zip(shape_zyx, values.shape, strict=True)
+    if any(abs(size - own * factor) > slack for size, own in pairs):
+        msg = f"the mask has shape {values.shape}, the tomogram {tuple(shape_zyx)}: another box"
+        raise DataError(msg)
+    places = [
+        ((np.arange(size) + 0.5) * own / size).astype(int)
+        for size, own in zip(shape_zyx, values.shape, strict=True)
+    ]
+    inside: npt.NDArray[np.bool_] = values[np.ix_(*places)] != 0
+    return inside

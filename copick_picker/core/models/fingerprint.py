@@ -9,6 +9,8 @@ from torch import nn
 
 from copick_picker.errors import DataError
 
+LONGEST_CROP_SIDE = 64
+"""Voxels along a side of a stored crop, at most."""
 RELATIVE_TOLERANCE = 1e-3
 """Float32 on another machine differs by about 1e-6; a wrong parameter by far more than this."""
 
@@ -102,3 +104,30 @@ def _waves(window_voxels: tuple[int, int, int]) -> npt.NDArray[np.float32]:
     wave = np.sin(0.37 * z + 0.11 * y) + np.sin(0.23 * y - 0.31 * x) + np.cos(0.05 * x * z)
     single: npt.NDArray[np.float32] = wave.astype(np.float32)
     return single
+
+
+def storable_crop(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+    """Return a crop as float16, checked.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (z, y, x), float32
+        Voxels, normalised as the network wants them.
+
+    Raises
+    ------
+    DataError
+        If it is too large, or holds numbers that float16 does not.
+    """
+    if values.ndim != 3 or max(values.shape) > LONGEST_CROP_SIDE:
+        msg = (
+            f"a crop of shape {values.shape} is not stored; expected (z, y, x) with sides up to "
+            f"{LONGEST_CROP_SIDE}"
+        )
+        raise DataError(msg)
+    largest = float(np.abs(values).max())
+    if not largest <= float(np.finfo(np.float16).max):
+        msg = f"the crop holds {largest:g}, which is not finite in float16"
+        raise DataError(msg)
+    stored: npt.NDArray[np.float16] = values.astype(np.float16)
+    return stored

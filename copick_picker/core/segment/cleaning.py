@@ -1,7 +1,6 @@
 """Labels made tidy: small components dropped, a lamella cut out as one smooth body."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cc3d
@@ -11,31 +10,11 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import ConvexHull, QhullError
 from skimage.morphology import convex_hull_image
 
+from copick_picker.records.semantic import LamellaRules
+
 BoolVolume = npt.NDArray[np.bool_]
 _FACES = np.array([[0.5, 0, 0], [-0.5, 0, 0], [0, 0.5, 0], [0, -0.5, 0], [0, 0, 0.5], [0, 0, -0.5]])
 """Middles of a voxel's faces, seen from its centre: what scikit-image takes hulls of, too."""
-
-
-@dataclass(frozen=True)
-class LamellaRules:
-    """How a lamella is cut out of its probability.
-
-    Attributes
-    ----------
-    smoothing_zyx : tuple of float
-        Standard deviation of the Gaussian, in voxels; outside of the volume stand zeros.
-    smoothing_cut : float
-        Standard deviations at which the Gaussian is cut off.
-    threshold : float
-        The lamella is where the smoothed probability is above it.
-    hull_in_3d : bool
-        One convex hull of the whole, else one of each plane.
-    """
-
-    smoothing_zyx: tuple[float, float, float]
-    smoothing_cut: float
-    threshold: float
-    hull_in_3d: bool
 
 
 def lamella(probability: npt.NDArray[np.float32], rules: LamellaRules) -> BoolVolume:

@@ -17,6 +17,7 @@ from copick_picker.core.segment.volume import (
     n_not_finite,
     real,
 )
+from copick_picker.errors import DataError
 
 _SMOOTHING_REACH = 4.0
 """Standard deviations after which a Gaussian is cut off."""
@@ -154,3 +155,28 @@ class _Smoothing:
             planes, self._sigma, axis=axis, truncate=_SMOOTHING_REACH
         )
         return result
+
+
+def check_voxels(facts: VolumeFacts, *, run_name: str, key: object) -> None:
+    """Raise where a tomogram's voxels cannot be segmented.
+
+    Parameters
+    ----------
+    facts : VolumeFacts
+        Figures of the tomogram.
+    run_name : str
+        The run, for the message.
+    key : object
+        The tomogram, for the message.
+
+    Raises
+    ------
+    DataError
+        If voxels are not finite, or all are equal.
+    """
+    if facts.n_not_finite:
+        msg = f"run {run_name}: {key} has {facts.n_not_finite} voxels that are NaN or infinite"
+        raise DataError(msg)
+    if facts.is_constant:
+        msg = f"run {run_name}: {key} is constant: every voxel is {facts.minimum:g}"
+        raise DataError(msg)

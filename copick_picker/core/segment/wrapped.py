@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.segment.device import resolve_device
 from copick_picker.core.segment.forward import forward, memory_guard, release_memory
 from copick_picker.core.segment.plan import EngineOptions, Member
@@ -244,6 +245,28 @@ def segment_wrapped(
         if progress is not None:
             progress(done, len(jobs))
     return WrappedVolume(labels, kept)
+
+
+def plain_options(*, device: str, window_batch: int) -> EngineOptions:
+    """Return options for these windows: no augmentation, no blending, float32.
+
+    Parameters
+    ----------
+    device : str
+        Where the network runs.
+    window_batch : int
+        Windows that go through it at once.
+    """
+    return EngineOptions(
+        augmentations=augmentation_set("octopi", 1),
+        overlap=0.5,
+        blending="constant",
+        layout="aligned",
+        precision="float32",
+        device=device,
+        window_batch=window_batch,
+        inverted=False,
+    )
 
 
 def chosen_labels(probabilities: npt.NDArray[np.float32], rule: LabelRule) -> npt.NDArray[np.uint8]:

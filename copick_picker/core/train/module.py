@@ -6,15 +6,16 @@ that a training that was stopped goes on as if nothing had happened.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import Sampler
 
 from copick_picker.core.heads.head import outputs_of
 from copick_picker.core.segment.device import prefers_channels_last
@@ -68,6 +69,37 @@ def as_tensors(batch: Batch) -> TensorBatch:
         torch.tensor(batch.partner_share, dtype=torch.float32),
         batch.run_names,
     )
+
+
+class BatchOrder(Sampler[int]):
+    """Numbers of the batches of one epoch, from where the training stands.
+
+    Parameters
+    ----------
+    per_epoch : int
+        Batches between two validations.
+    accumulate : int
+        Batches of a step.
+    """
+
+    def __init__(self, per_epoch: int, accumulate: int) -> None:
+        self.per_epoch = per_epoch
+        self.accumulate = accumulate
+        self.trainer: Trainer | None = None
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch for this device, those done already included."""
+        return self.per_epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers of the batches that are left of this epoch."""
+        trainer = self.trainer
+        done, world, rank = 0, 1, 0
+        if trainer is not None:
+            done = trainer.global_step * self.accumulate
+            world, rank = trainer.world_size, trainer.global_rank
+        end = (done // self.per_epoch + 1) * self.per_epoch
+        return iter(number * world + rank for number in range(done, end))
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,8 @@ def batch_at(
 
     Examples
     --------
-    >>> from copick_picker.core.heads.head import LearningHeadRules, build_head
+    >>> from copick_picker.core.heads.head import build_head
+    >>> from copick_picker.core.heads.rules import HeadRules
     >>> from copick_picker.core.train.sources import ArraySource
     >>> centres, radii = {1: np.array([[6.0, 7.0, 8.0]])}, {1: 2.0}
     >>> runs = [TrainingRun("TS_1", ArraySource(np.zeros((12, 14, 16))), centres, radii)]

@@ -1,12 +1,13 @@
 """Folders of models: how they are told from others, and whether new ones may take their place."""
 
 import hashlib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from copick_picker.errors import CheckpointError, ConflictError
+from copick_picker.errors import CheckpointError, ConflictError, choices_text
 from copick_picker.project.folders.project_folder import foreign_files
 from copick_picker.project.standing import own_folder, standing_at
 
@@ -128,3 +129,36 @@ def _foreign_in_models(folder: Path) -> list[str]:
         else:
             found.append(name)
     return found
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the models that ship with the package: name -> folder."""
+    root = Path(str(resources.files("copick_picker"))) / "models"
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    return {folder.name: folder for folder in folders if is_model_folder(folder)}
+
+
+def find_folder(name: str) -> Path:
+    """Return the folder of a model: a path, or the name of a shipped model.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If there is neither.
+    """
+    path = Path(name)
+    if path.exists():
+        if is_model_folder(path):
+            return path
+        msg = f"{path} is no model folder (model.yaml and weights.safetensors)"
+        raise CheckpointError(msg)
+    shipped = shipped_models()
+    if name in shipped:
+        return shipped[name]
+    msg = f"no model folder '{name}'; models that ship with the package: {choices_text(shipped)}"
+    raise CheckpointError(msg)

@@ -1,9 +1,15 @@
 """Data that ship with the package."""
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+
 from copick_picker.project.formats.tables import read_csv
+
+VLP_NAME = "virus-like-particle"
+"""Object of the real part of the demo."""
 
 
 def package_data() -> Path:
@@ -26,3 +32,34 @@ def vlp_centres() -> list[tuple[float, float, float, bool]]:
         )
         for row in read_csv(package_data() / "hiv_vlp" / "hiv_vlp_centres.csv")
     ]
+
+
+def annotated_error(matches_csv: Path) -> str:
+    """Return in words how far the found virus-like particles are from their annotated centres.
+
+    Parameters
+    ----------
+    matches_csv : pathlib.Path
+        The table that ``evaluate`` wrote.
+    """
+    annotated = np.array([centre[:3] for centre in vlp_centres() if centre[3]])
+    errors = []
+    for row in read_csv(matches_csv):
+        if row["kind"] != "reference" or row["object"] != VLP_NAME or not row["distance_angstrom"]:
+            continue
+        point = np.array([float(row[f"{axis}_angstrom"]) for axis in "xyz"])
+        if np.linalg.norm(annotated - point, axis=1).min() < 1.0:
+            errors.append(float(row["distance_angstrom"]))
+    if not errors:
+        return f"none of the {len(annotated)} annotated centres was found"
+    return (
+        f"{len(errors)} of the {len(annotated)} annotated centres found, "
+        f"mean error {np.mean(errors):.1f} A (a voxel is 40 A)"
+    )
+
+
+@cache
+def molecule_table() -> dict[str, dict[str, str]]:
+    """Return the rows of the shipped molecules, by the name of the file without its suffix."""
+    rows = read_csv(package_data() / "molecules" / "molecules.csv")
+    return {row["file"].split(".", maxsplit=1)[0]: row for row in rows}

@@ -292,3 +292,24 @@ def _needed_tomograms(
         )
         raise UnknownNameError(msg)
     return options.tomograms
+
+
+def advice(to: str, binning: float, runs: Sequence[ExportedRun]) -> list[str]:
+    """Return what the other program must be told, in words.
+
+    Parameters
+    ----------
+    to : str
+        Format.
+    binning : float
+        Unbinned pixels of a pixel that coordinates count.
+    runs : sequence of ExportedRun
+        What was written.
+    """
+    sizes = sorted({run.pixel_size for run in runs if run.pixel_size})
+    shown = ", ".join(f"{size:.10g}" for size in sizes)
+    if to == "warp":
+        return [f"Coordinates count pixels of {shown} A: give WarpTools --coords_angpix {shown}"]
+    if to == "relion4" and binning != 1:
+        return [f"Coordinates count pixels of {shown} A, {binning:g} of the tilt series'"]
+    return [f"Coordinates count pixels of {shown} A"] if shown else []

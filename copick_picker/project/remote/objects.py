@@ -27,8 +27,8 @@ from copick_picker.records.runs import Opening
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-OPENING = Opening(attempts=4, timeout_seconds=60.0, connections=8, memory_bytes=512 * 1024**2)
-"""How a project is opened where nothing else is said; ``settings.job`` has the same figures."""
+OPENING = Opening()
+"""How a project is opened by default."""
 FIRST_WAIT_SECONDS = 0.5
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"}
 """Protocols whose listings are complete."""

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from copick_picker._version import __version__
 from copick_picker.core.segment.device import use_threads
-from copick_picker.errors import ConflictError, SettingsError, choices_text
+from copick_picker.errors import ConflictError, choices_text
 from copick_picker.jobs.opening import open_job
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.selection import select_runs
@@ -35,7 +34,7 @@ from copick_picker.project.folders.project_folder import (
 )
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_scores
 from copick_picker.report.score_tables import number_text
-from copick_picker.settings.benchmark import SOURCES, RunSettings, Suite, load_suite
+from copick_picker.settings.benchmark import RunSettings, Suite, asked_suite
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.job import JobSettings
 from copick_picker.settings.localize import LocalizeSettings
@@ -91,49 +90,6 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Result:
     if code == 0 and (kept := end_anew(folder, foreign_of_benchmark)):
         reporter.warn(kept)
     return Result("\n".join(lines), code)
-
-
-def asked_suite(settings: RunSettings) -> Suite:
-    """Return the suite with the models, candidates and runs that the user names instead.
-
-    Parameters
-    ----------
-    settings : RunSettings
-        What the user asks for.
-
-    Raises
-    ------
-    SettingsError
-        If nothing would be scored.
-    """
-    suite = load_suite(settings.suite)
-    changes: dict[str, Any] = {"also": {**suite.also, **settings.also}}
-    if settings.manifest is not None:
-        changes |= {**dict.fromkeys(SOURCES), "dataset": (), "manifest": settings.manifest}
-    for name, given in (
-        ("models", settings.model),
-        ("reference", settings.reference),
-        ("run_names", settings.run_names),
-    ):
-        if given:
-            changes[name] = given
-    try:
-        asked = Suite.model_validate({**suite.model_dump(exclude_unset=True), **changes})
-    except ValidationError as error:
-        raise SettingsError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
-    if not asked.sources():
-        msg = (
-            f"suite {settings.suite} names no data: give --manifest with the address or path of "
-            "its Croissant metadata.json"
-        )
-        raise SettingsError(msg)
-    if not asked.models and not asked.also:
-        msg = (
-            f"suite {settings.suite} brings no model: name one with --model LABEL=MODEL, or picks "
-            "that are there already with --also LABEL=URI"
-        )
-        raise SettingsError(msg)
-    return asked
 
 
 def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:

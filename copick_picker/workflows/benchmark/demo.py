@@ -2,14 +2,11 @@
 
 import json
 import os
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, UnknownNameError, choices_text
@@ -17,21 +14,18 @@ from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.copick.making import config_hash
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.demo_folder import MARK, foreign_of_demo
-from copick_picker.project.folders.package_data import vlp_centres
+from copick_picker.project.folders.package_data import annotated_error
 from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
     foreign_files,
 )
 from copick_picker.project.folders.score_folder import read_json
-from copick_picker.project.formats.tables import read_csv
 from copick_picker.settings.evaluate import EvaluateSettings
-from copick_picker.settings.files import option_name
-from copick_picker.settings.job import JobSettings
+from copick_picker.settings.files import command_line
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.benchmark.demo_projects import (
-    VLP_NAME,
     make_real_project,
     make_simulated_project,
 )
@@ -117,7 +111,7 @@ def demo(
     threads : int or None
         CPU threads.
     reporter : Reporter
-        Where everything is said.
+        Receives progress and messages.
 
     Raises
     ------
@@ -172,7 +166,7 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
     _remember(folder, Path(config))
     reporter.note(f"project: {config} ({time.perf_counter() - began:.0f} s)")
     scores = str(folder / "scores")
-    steps: tuple[tuple[str, Workflow, JobSettings], ...] = (
+    steps: tuple[tuple[str, Workflow, Any], ...] = (
         (
             "segment",
             segment,
@@ -200,49 +194,3 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
         f"pictures: {choices_text(pictures)} ({time.perf_counter() - began:.0f} s in all)"
     )
     return code
-
-
-def command_line(command: str, settings: JobSettings) -> str:
-    """Return the command line that means the settings.
-
-    Parameters
-    ----------
-    command : str
-        Name of the command.
-    settings : JobSettings
-        Its settings; those that are defaults are left out.
-    """
-    words = ["copick-picker", command]
-    fields = type(settings).model_fields
-    for name, field in fields.items():
-        value = getattr(settings, name)
-        if name not in settings.model_fields_set or value == field.default:
-            continue
-        values = value if isinstance(value, tuple) else (value,)
-        for one in values:
-            words += [option_name(name)] if one is True else [option_name(name), str(one)]
-    return shlex.join(words)
-
-
-def annotated_error(matches_csv: Path) -> str:
-    """Return in words how far the found virus-like particles are from their annotated centres.
-
-    Parameters
-    ----------
-    matches_csv : pathlib.Path
-        The table that ``evaluate`` wrote.
-    """
-    annotated = np.array([centre[:3] for centre in vlp_centres() if centre[3]])
-    errors = []
-    for row in read_csv(matches_csv):
-        if row["kind"] != "reference" or row["object"] != VLP_NAME or not row["distance_angstrom"]:
-            continue
-        point = np.array([float(row[f"{axis}_angstrom"]) for axis in "xyz"])
-        if np.linalg.norm(annotated - point, axis=1).min() < 1.0:
-            errors.append(float(row["distance_angstrom"]))
-    if not errors:
-        return f"none of the {len(annotated)} annotated centres was found"
-    return (
-        f"{len(errors)} of the {len(annotated)} annotated centres found, "
-        f"mean error {np.mean(errors):.1f} A (a voxel is 40 A)"
-    )

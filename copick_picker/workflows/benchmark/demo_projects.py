@@ -16,7 +16,7 @@ from copick_picker.project.copick.making import create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter
 from copick_picker.project.folders.demo_folder import MADE_BY, REFERENCE_SESSION, REFERENCE_USER
-from copick_picker.project.folders.package_data import package_data, vlp_centres
+from copick_picker.project.folders.package_data import VLP_NAME, package_data, vlp_centres
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickSet
@@ -31,7 +31,6 @@ from copick_picker.settings.simulate import (
     OBJECT_RADII_ANGSTROM,
 )
 
-VLP_NAME = "virus-like-particle"
 VLP_SPACING = 40.0
 VLP_RADIUS_ANGSTROM = 560.0
 TOMOGRAM_TYPE = "wbp"

@@ -3,9 +3,8 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
-from copick_picker.errors import ConflictError, choices_text
+from copick_picker.errors import ConflictError
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.copick.making import CONFIG_FILE, check_root, config_hash, is_config
 from copick_picker.project.files import remove_at_once, write_text
@@ -34,7 +33,7 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
     folder : pathlib.Path
         Folder of the benchmark.
     reporter : Reporter
-        Where it is said what is made.
+        Receives progress and messages.
 
     Raises
     ------
@@ -47,18 +46,7 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
     if suite.simulated is not None:
         return _simulated(suite.simulated, place, reporter)
     overlay = (place / "overlay").absolute()
-    content: dict[str, Any] = {
-        "name": suite.title,
-        "version": "1.31.0",
-        "overlay_root": f"local://{overlay}",
-        "overlay_fs_args": {"auto_mkdir": True},
-    }
-    if suite.dataset:
-        content |= _of_portal(suite)
-        source = f"datasets {choices_text(suite.dataset)} of the CryoET Data Portal"
-    else:
-        content |= _of_manifest(str(suite.manifest))
-        source = f"the manifest {suite.manifest}"
+    content, source = suite.configuration(overlay)
     config = place / CONFIG_FILE
     if os.path.lexists(config) and not is_config(config, config_hash(content)):
         msg = f"{config} changed since the benchmark made it; restore it, or name another --output"
@@ -68,33 +56,6 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
     write_text(config, json.dumps(content, indent=2) + "\n")
     reporter.note(f"project: {config}: {source}")
     return str(config)
-
-
-def _of_portal(suite: Suite) -> dict[str, Any]:
-    """Return what a copick configuration says of the portal: stable labels, true radii."""
-    return {
-        "config_type": "cryoet_data_portal",
-        "dataset_ids": list(suite.dataset),
-        "pickable_objects": [
-            {
-                "name": name,
-                "is_particle": True,
-                "label": entry.label,
-                "identifier": entry.identifier,
-                "radius": entry.radius_angstrom,
-            }
-            for name, entry in suite.objects.items()
-        ],
-    }
-
-
-def _of_manifest(manifest: str) -> dict[str, Any]:
-    """Return what a copick configuration says of a Croissant manifest, which is only read."""
-    return {
-        "config_type": "mlcroissant",
-        "pickable_objects": [],  # copick takes those of the manifest
-        "croissant_url": manifest if "://" in manifest else str(Path(manifest).absolute()),
-    }
 
 
 def _simulated(wanted: SimulatedProject, place: Path, reporter: Reporter) -> str:

@@ -20,7 +20,7 @@ class TimedReporter:
     Parameters
     ----------
     inner : Reporter
-        Where everything is said.
+        Receives progress and messages.
     file : pathlib.Path
         Where the times are kept, in the form of ``--json``.
     command : str

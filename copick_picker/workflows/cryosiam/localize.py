@@ -1,6 +1,5 @@
 """CryoSiam's ``semantic_to_centers``: its predictions to ``labels_k.csv`` and STAR."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,26 +13,20 @@ from copick_picker.core.localize.eroded import (
     eroded_ball_voxels,
     eroded_components,
 )
-from copick_picker.errors import ConflictError, CopickPickerError, SettingsError, choices_text
+from copick_picker.errors import SettingsError
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.outputs import standing_keys
 from copick_picker.jobs.provenance import new_record, same_job_as
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.selection import select_runs
 from copick_picker.jobs.summary import Summary, summarised
-from copick_picker.project.files import write_text
 from copick_picker.project.folders.checkpoints import file_sha256
+from copick_picker.project.folders.cryosiam_folder import CryosiamFolders
 from copick_picker.project.formats.cryosiam_files import (
-    SUFFIX,
     Row,
-    csv_text,
-    is_particle_table,
     read_labels,
     read_probabilities,
-    star_text,
 )
-from copick_picker.project.formats.mrc import read_mrc
-from copick_picker.project.standing import Output, own_file
 from copick_picker.project.uris import picks_output
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
@@ -68,21 +61,21 @@ def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     ConflictError
         If files stand there that say something else, and ``overwrite`` is not set.
     """
-    config = read_and_warn(settings, reporter)
-    found = _predictions(config)
+    config, folders = read_and_warn(settings, reporter)
+    found = folders.all_predictions()
     names = select_runs(list(found), settings.run_names, shard=settings.shard)
     if settings.config is not None and config.parameters.network.postprocessing:
         msg = f"{settings.cryosiam_config} makes a lamella, no objects: leave --config out"
         raise SettingsError(msg)
     project = open_cryosiam_project(settings, config, names, class_names(config), reporter=reporter)
     rows: dict[int, list[Row]] = {label: [] for label in config.parameters.network.classes}
-    job = _Centres(settings, config, found, project, rows)
+    job = _Centres(settings, config, folders, found, project, rows)
     summary = process_runs("localize", names, InTurn(job.run), reporter=reporter)
     if summary.exit_code:
         what = "CSV, STAR or picks were" if project is not None else "CSV or STAR was"
         reporter.warn(f"no {what} written; leave a broken file out with -r '!NAME'")
     else:
-        _write(settings, config, rows, reporter)
+        reporter.note(folders.write_tables(rows, dry_run=settings.dry_run))
         job.write_picks(reporter)
     return summary
 
@@ -103,6 +96,7 @@ class _Centres:
 
     settings: CryosiamJob
     config: CryosiamConfig
+    folders: CryosiamFolders
     found: Mapping[str, Path]
     project: CryosiamProject | None
     rows: dict[int, list[Row]]
@@ -165,7 +159,9 @@ class _Centres:
     ) -> list[_Picks]:
         """Return the picks of a run that do not stand yet; raise where others stand."""
         run_name = project.run_of(name)
-        spacing = project.spacing_of(run_name, shape_zyx, stated=lambda: self._stated(name))
+        spacing = project.spacing_of(
+            run_name, shape_zyx, stated=lambda: self.folders.stated_spacing(name)
+        )
         output = picks_output(self.settings.output or "*")
         checksum = file_sha256(self.found[name])
         new = []
@@ -190,16 +186,6 @@ class _Centres:
                 new.append(_Picks(run_name, key, picks, record))
         return new
 
-    def _stated(self, name: str) -> float:
-        """Return the spacing in the header of the tomogram's file; 0 where it cannot be read."""
-        path = self.config.data_folder / f"{name}{self.config.file_extension}"
-        if not path.is_file():
-            return 0.0
-        try:
-            return read_mrc(path)[1]
-        except CopickPickerError:
-            return 0.0
-
 
 def _scored(
     object_name: str, found: ErodedComponents, radius_angstrom: float | None, spacing: float
@@ -215,46 +201,3 @@ def _scored(
     expected = eroded_ball_voxels(radius_angstrom, spacing)
     scores = np.minimum(found.voxel_counts / expected, 1.0)
     return PickSet(object_name, points_xyz, scores), "fill"
-
-
-def _predictions(config: CryosiamConfig) -> dict[str, Path]:
-    """Return tomogram -> its prediction, by name."""
-    folder = config.prediction_folder
-    paths = sorted(folder.glob("*.h5")) if folder.is_dir() else []
-    if not paths:
-        msg = f"prediction_folder {folder} has no .h5 file: run segment first"
-        raise SettingsError(msg)
-    return {path.name.removesuffix(SUFFIX).removesuffix(".h5"): path for path in paths}
-
-
-def _write(
-    settings: CryosiamJob, config: CryosiamConfig, rows: dict[int, list[Row]], reporter: Reporter
-) -> None:
-    """Write what is new; refuse to replace what says something else."""
-    texts = {}
-    for label, of_label in rows.items():
-        folder = config.prediction_folder
-        texts[folder / f"labels_{label}.csv"] = csv_text(of_label)
-        texts[folder / f"labels_{label}_particles.star"] = star_text(of_label)
-    new = {
-        path: text
-        for path, text in texts.items()
-        if not path.is_file() or path.read_bytes() != text.encode()
-    }
-    standing = [path.name for path in new if os.path.lexists(path)]
-    if standing and not settings.overwrite:
-        msg = (
-            f"{config.prediction_folder} has {choices_text(standing)}, which say something else; "
-            "use --overwrite"
-        )
-        raise ConflictError(msg)
-    kind, advice = own_file(is_particle_table), "another prediction_folder"
-    outputs = {path: Output(path, kind, settings.overwrite, advice) for path in new}
-    for output in outputs.values():
-        output.check()
-    if not settings.dry_run:
-        for path, text in new.items():
-            write_text(path, text, permit=outputs[path].check)
-    verb = "would be written" if settings.dry_run else "written"
-    unchanged = len(texts) - len(new)
-    reporter.note(f"{config.prediction_folder}: {len(new)} files {verb}, {unchanged} unchanged")

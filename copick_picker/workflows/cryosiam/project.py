@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.core.labels import relabelled
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.outputs import standing_keys
 from copick_picker.jobs.provenance import same_job_as
@@ -144,6 +145,10 @@ class CryosiamProject:
         msg = f"run {run_name} has {what} of the labels' shape {tuple(shape_zyx)}; it has: {known}"
         raise DataError(msg)
 
+    def labels(self) -> dict[int, int]:
+        """Return CryoSiam's value -> the project's label; empty for a lamella."""
+        return {value: self.specs[name].label for name, value in self.values.items()}
+
     def _objects(self) -> dict[str, dict[str, Any]]:
         return {name: {"channel": value} for name, value in self.values.items()}
 
@@ -270,24 +275,12 @@ class SegmentationPlace:
         store.write_segmentation(
             self.run_name,
             self.key,
-            [(0, self._with_project_labels(labels))],
+            [(0, relabelled(labels, self.project.labels()))],
             shape_zyx=(z, y, x),
             provenance=self.record,
             overwrite=self.project.settings.overwrite,
             replaces=same_job_as(self.record),
         )
-
-    def _with_project_labels(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return CryoSiam's labels as the project's; a lamella stays 0 and 1."""
-        if not self.project.values:
-            inside: npt.NDArray[Any] = (labels != 0).astype(np.uint8)
-            return inside
-        table = np.zeros(max(int(labels.max(initial=0)), *self.project.values.values()) + 1)
-        for name, value in self.project.values.items():
-            table[value] = self.project.specs[name].label
-        table = table.astype(np.uint8 if table.max() < 256 else np.uint16)
-        values: npt.NDArray[Any] = table[labels.astype(np.intp)]
-        return values
 
 
 def open_cryosiam_project(

@@ -1,44 +1,33 @@
 """CryoSiam's YAML files as they are: a folder of MRC files in, its ``_preds.h5`` files out."""
 
 import logging
-import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.augmentations import augmentation_set
-from copick_picker.core.segment.cleaning import LamellaRules, lamella, without_small_components
+from copick_picker.core.masks.grids import mask_on_grid
+from copick_picker.core.segment.cleaning import without_small_components
 from copick_picker.core.segment.device import resolve_device, use_threads
-from copick_picker.core.segment.plan import EngineOptions
-from copick_picker.core.segment.wrapped import LabelRule, scaled, segment_wrapped
-from copick_picker.errors import ConflictError, DataError, SettingsError, choices_text
+from copick_picker.core.segment.semantic import SemanticPrediction, predict_semantic
+from copick_picker.core.segment.wrapped import plain_options
+from copick_picker.errors import ConflictError, SettingsError, choices_text
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.provenance import new_record, same_job
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.selection import select_runs
 from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.folders.checkpoints import file_sha256
-from copick_picker.project.formats.cryosiam_files import (
-    SUFFIX,
-    is_predictions,
-    read_labels,
-    read_probabilities,
-    read_record,
-    replace_labels,
-    write_predictions,
-)
-from copick_picker.project.formats.mrc import is_mrc, is_own_mrc, read_mrc, write_mrc
-from copick_picker.project.standing import Output, own_file
+from copick_picker.project.folders.cryosiam_folder import CryosiamFolders
+from copick_picker.project.formats.cryosiam_files import read_labels, replace_labels
+from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.cryosiam import (
     CLIPPED_DOUBT,
-    HULL_SMOOTHING_VOXELS,
-    SMOOTHING_CUT,
     CryosiamConfig,
     CryosiamJob,
     read_cryosiam_config,
@@ -73,30 +62,29 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     CopickPickerError
         If the YAML file, the model or a name is wrong, before any tomogram is touched.
     """
-    config = read_and_warn(settings, reporter)
-    files = _tomograms(config)
+    config, folders = read_and_warn(settings, reporter)
+    files = folders.tomograms(config.test_files)
     stems = select_runs(list(files), settings.run_names, shard=settings.shard)
-    if settings.postprocess_only:
-        sizes = config.parameters.network.postprocessing_sizes
-        if sizes is None:
-            msg = f"{settings.cryosiam_config} has no parameters.network.postprocessing_sizes"
-            raise SettingsError(msg)
-        names = class_names(config)
-        project = open_cryosiam_project(settings, config, stems, names, reporter=reporter)
-        cleaning = _Cleaning(settings, config, sizes, project, reporter)
-        summary = process_runs("segment", stems, InTurn(cleaning.run), reporter=reporter)
-    else:
+    model, names = None, {}
+    if not settings.postprocess_only:
         use_threads(settings.threads)
         model = _model(settings, config, reporter)
-        names = model.card.channel_names
-        project = open_cryosiam_project(settings, config, stems, names, reporter=reporter)
-        job = _Prediction(settings, config, files, model, project, reporter)
-        summary = process_runs("segment", stems, InTurn(job.run), reporter=reporter)
-    return summary
+        names = dict(model.card.channel_names)
+    elif config.parameters.network.postprocessing_sizes is None:
+        msg = f"{settings.cryosiam_config} has no parameters.network.postprocessing_sizes"
+        raise SettingsError(msg)
+    project = open_cryosiam_project(
+        settings, config, stems, names or class_names(config), reporter=reporter
+    )
+    job = _Prediction(settings, config, folders, files, project, reporter)
+    work = job.clean if model is None else partial(job.predict, model)
+    return process_runs("segment", stems, InTurn(work), reporter=reporter)
 
 
-def read_and_warn(settings: CryosiamJob, reporter: Reporter) -> CryosiamConfig:
-    """Return CryoSiam's settings; keys that have no effect are named.
+def read_and_warn(
+    settings: CryosiamJob, reporter: Reporter
+) -> tuple[CryosiamConfig, CryosiamFolders]:
+    """Return CryoSiam's settings and its folders; keys that have no effect are named.
 
     Parameters
     ----------
@@ -113,37 +101,15 @@ def read_and_warn(settings: CryosiamJob, reporter: Reporter) -> CryosiamConfig:
     config, doubts = read_cryosiam_config(settings.cryosiam_config)
     for doubt in doubts:
         reporter.warn(f"{settings.cryosiam_config}: {doubt}")
-    return config
-
-
-def mask_on_grid(values: npt.NDArray[Any], shape_zyx: Sequence[int]) -> npt.NDArray[np.bool_]:
-    """Return where a mask of the same box is not 0, by the nearest voxel.
-
-    Parameters
-    ----------
-    values : numpy.ndarray, shape (z, y, x)
-        The mask, on a grid of its own.
-    shape_zyx : sequence of int
-        Grid of the tomogram.
-
-    Raises
-    ------
-    DataError
-        If the two grids cannot be the same box: their axes differ by unlike factors.
-    """
-    ratios = [size / own for size, own in zip(shape_zyx, values.shape, strict=True)]
-    factor = float(np.median(ratios))
-    slack = max(factor, 1.0)
-    pairs = zip(shape_zyx, values.shape, strict=True)
-    if any(abs(size - own * factor) > slack for size, own in pairs):
-        msg = f"the mask has shape {values.shape}, the tomogram {tuple(shape_zyx)}: another box"
-        raise DataError(msg)
-    places = [
-        ((np.arange(size) + 0.5) * own / size).astype(int)
-        for size, own in zip(shape_zyx, values.shape, strict=True)
-    ]
-    inside: npt.NDArray[np.bool_] = values[np.ix_(*places)] != 0
-    return inside
+    folders = CryosiamFolders(
+        data=config.data_folder,
+        predictions=config.prediction_folder,
+        masks=config.mask_folder,
+        ending=config.file_extension,
+        has_copies=config.save_original_file_extension,
+        overwrite=settings.overwrite,
+    )
+    return config, folders
 
 
 @dataclass(frozen=True)
@@ -152,34 +118,33 @@ class _Prediction:
 
     settings: CryosiamJob
     config: CryosiamConfig
+    folders: CryosiamFolders
     files: dict[str, Path]
-    model: LoadedModel
     project: CryosiamProject | None
     reporter: Reporter
 
-    def run(self, stem: str) -> RunOutcome:
-        """Segment one tomogram."""
-        source, target = self.files[stem], self.config.prediction_folder / f"{stem}{SUFFIX}"
+    def predict(self, model: LoadedModel, stem: str) -> RunOutcome:
+        """Segment one tomogram (``semantic_predict``)."""
+        source, target = self.files[stem], self.folders.prediction(stem)
         if not source.is_file():
             return RunOutcome(stem, "failed", f"{source} does not exist")
-        record = self._record(stem)
-        place = self._place(stem, record)
+        record = self._record(stem, model)
+        place = self._place(stem, record, probabilities=self.config.save_internal_files)
         written = place is None or place.stands()
-        complete = self._complete(target, record)
-        places = [] if complete else self._places(stem, target)
-        for output in places:
-            output.check()
+        complete = self._complete(stem, record)
+        if not complete:
+            self.folders.check(stem)
         outputs = str(target) if place is None else f"{target}, {place.key}"
         if complete and written:
             return RunOutcome(stem, "skipped", f"{outputs}: complete")
         if self.settings.dry_run:
             return RunOutcome(stem, "planned", f"{source} -> {outputs}")
         if complete:
-            labels, probabilities = read_labels(target), read_probabilities(target)
+            labels, probabilities = self.folders.read(stem)
             if place is not None:
                 place.check(labels.shape, None, self.reporter)
         else:
-            labels, probabilities = self._written(stem, places, record, place)
+            labels, probabilities = self._predicted(stem, model, record, place)
         if place is not None and not written:
             place.write(labels, probabilities)
         found = np.bincount(labels.ravel(), minlength=1) / labels.size
@@ -188,186 +153,25 @@ class _Prediction:
         details = {"input": str(source), "output": outputs, "volume_share": shares}
         return RunOutcome(stem, "done", f"{outputs}: {text or 'all background'}", details)
 
-    def _place(self, stem: str, record: Mapping[str, Any]) -> SegmentationPlace | None:
-        if self.project is None:
-            return None
-        probabilities = self.config.save_internal_files
-        return self.project.segmentation(stem, record, probabilities=probabilities)
-
-    def _written(
-        self,
-        stem: str,
-        places: Sequence[Output],
-        record: dict[str, Any],
-        place: SegmentationPlace | None,
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
-        """Predict and write CryoSiam's files; return labels and what is kept of probabilities."""
-        volume, spacing = read_mrc(self.files[stem])
-        if place is not None:
-            place.check(volume.shape, spacing, self.reporter)
-        labels, probabilities = self._predicted(stem, volume)
-        target, *beside = places
-        for output in beside:
-            write_mrc(output.path, labels.astype(np.int8), spacing, permit=output.check)
-        kept = probabilities if self.config.save_internal_files else None
-        write_predictions(target.path, labels, kept, record, permit=target.check)
-        return labels, kept
-
-    def _places(self, stem: str, target: Path) -> list[Output]:
-        """Return where the predictions go, and their copy in the tomogram's own format."""
-        overwrite, advice = self.settings.overwrite, "another prediction_folder"
-        places = [Output(target, own_file(is_predictions), overwrite, advice)]
-        if self.config.save_original_file_extension:
-            beside = target.with_name(f"{stem}_preds{self.config.file_extension}")
-            # a copy of ours without its predictions is what a stopped command left
-            copied = Output(beside, own_file(is_own_mrc), overwrite, advice)
-            is_left = not os.path.lexists(target) and copied.is_earlier()
-            places.append(Output(beside, own_file(is_mrc), overwrite or is_left, advice))
-        return places
-
-    def _record(self, stem: str) -> dict[str, Any]:
-        network = self.config.parameters.network
-        mask = self._mask_path(stem)
-        return new_record(
-            "segment",
-            input={
-                "tomogram": file_sha256(self.files[stem]),
-                "mask": None if mask is None else file_sha256(mask),
-            },
-            models=[{"weights_sha256": self.model.card.weights_sha256}],
-            settings={
-                "scaling": self.config.parameters.data.scaling().model_dump(),
-                "threshold": network.threshold,
-                "postprocessing": network.postprocessing,
-                "3d_postprocessing": network.postprocessing and network.hull_in_3d,
-                "postprocessing_sizes": network.postprocessing_sizes,
-                "probabilities": self.config.save_internal_files,
-            },
-        )
-
-    def _complete(self, target: Path, record: dict[str, Any]) -> bool:
-        if not target.is_file() or self.settings.overwrite:
-            return False
-        stored = read_record(target)
-        difference = "it is not ours" if stored is None else same_job(stored, record)
-        if difference:
-            msg = f"{target} exists and was made otherwise ({difference}); use --overwrite"
-            raise ConflictError(msg)
-        return True
-
-    def _mask_path(self, stem: str) -> Path | None:
-        folder = self.config.mask_folder
-        return None if folder is None else folder / f"{stem}{SUFFIX}"
-
-    def _predicted(
-        self, stem: str, volume: npt.NDArray[Any]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
-        """Return labels and, where they are needed, probabilities as CryoSiam has them."""
-        network, data = self.config.parameters.network, self.config.parameters.data
-        self._check_limits(stem, volume)
-        is_sigmoid = self.model.card.parameters["out_channels"] == 1
-        result = segment_wrapped(
-            scaled(volume, data.scaling().record(), inverted=False),
-            self.model.member,
-            self._options(),
-            rule=LabelRule(network.threshold, is_sigmoid),
-            probabilities=self.config.save_internal_files or network.postprocessing,
-        )
-        labels, shares = result.labels, result.probabilities
-        shares = shares[1:] if shares is not None and is_sigmoid else shares
-        inside = self._mask(stem, volume.shape)
-        if inside is not None:
-            labels = labels * inside
-            shares = None if shares is None else shares * inside
-        if network.postprocessing and shares is not None:
-            labels = self._lamella(stem, shares[0])
-            labels = labels if inside is None else labels * inside
-        if network.postprocessing_sizes is not None:
-            labels = without_small_components(labels, network.postprocessing_sizes)
-        return labels, shares
-
-    def _lamella(self, stem: str, probability: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-        network = self.config.parameters.network
-        rules = LamellaRules(
-            HULL_SMOOTHING_VOXELS, SMOOTHING_CUT, network.threshold, network.hull_in_3d
-        )
-        body = lamella(probability, rules)
-        empty = int((~body.any(axis=(1, 2))).sum())
-        if empty == len(body):
-            self.reporter.warn(
-                f"{stem}: no smoothed probability is above {network.threshold:g}: no lamella "
-                "(CryoSiam would write a volume full of 1)"
-            )
-        elif empty:
-            logger.info("%s: %d slices without the lamella are background", stem, empty)
-        return body.astype(np.uint8)
-
-    def _mask(self, stem: str, shape_zyx: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
-        path = self._mask_path(stem)
-        if path is None:
-            return None
-        values = read_labels(path)
-        if values.shape != shape_zyx:
-            logger.info("%s: mask of shape %s by nearest voxels", stem, values.shape)
-        if not np.isin(values, (0, 1)).all():
-            self.reporter.warn(f"{stem}: {path} holds more than 0 and 1: all but 0 is inside")
-        return mask_on_grid(values, shape_zyx)
-
-    def _check_limits(self, stem: str, volume: npt.NDArray[Any]) -> None:
-        data = self.config.parameters.data
-        clipped = float(np.mean((volume < data.min) | (volume > data.max)))
-        if clipped > CLIPPED_DOUBT:
-            self.reporter.warn(
-                f"{stem}: {clipped:.0%} of the voxels lie outside of {data.min:g} to {data.max:g} "
-                "and are clipped; CryoSiam's models want a denoised tomogram in these limits"
-            )
-
-    def _options(self) -> EngineOptions:
-        batch = self.settings.window_batch or self.config.hyper_parameters.batch_size
-        return EngineOptions(
-            augmentations=augmentation_set("octopi", 1),
-            overlap=0.5,
-            blending="constant",
-            layout="aligned",
-            precision="float32",
-            device=self.settings.device,
-            window_batch=batch,
-            inverted=False,
-        )
-
-
-@dataclass(frozen=True)
-class _Cleaning:
-    """``semantic_postprocessing`` over the predictions that stand."""
-
-    settings: CryosiamJob
-    config: CryosiamConfig
-    sizes: tuple[int, ...]
-    project: CryosiamProject | None
-    reporter: Reporter
-
-    def run(self, stem: str) -> RunOutcome:
-        """Drop the small components of one prediction."""
-        target = self.config.prediction_folder / f"{stem}{SUFFIX}"
+    def clean(self, stem: str) -> RunOutcome:
+        """Drop the small components of one prediction (``semantic_postprocessing``)."""
+        target, sizes = self.folders.prediction(stem), self.config.rules().least_sizes or ()
         if not target.is_file():
             return RunOutcome(stem, "failed", f"{target} does not exist: run segment first")
-        record = read_record(target)
+        record = self.folders.record(stem)
         if record is None:
             record = new_record("segment", input={"predictions": file_sha256(target)})
         settings = record.get("settings") or {}
-        sizes = list(self.sizes)
-        cleaned_before = settings.get("postprocessing_sizes") == sizes
-        record |= {"settings": {**settings, "postprocessing_sizes": sizes}}
-        place = None
-        if self.project is not None:
-            place = self.project.segmentation(stem, record, probabilities=False)
+        cleaned_before = settings.get("postprocessing_sizes") == list(sizes)
+        record |= {"settings": {**settings, "postprocessing_sizes": list(sizes)}}
+        place = self._place(stem, record, probabilities=False)
         written = place is None or place.stands()
         if cleaned_before and written:
             return RunOutcome(stem, "skipped", f"{target} is complete")
         if self.settings.dry_run:
             return RunOutcome(stem, "planned", f"small components of {target}")
-        labels = read_labels(target)
-        cleaned = without_small_components(labels, self.sizes)
+        labels, _ = self.folders.read(stem)
+        cleaned = without_small_components(labels, sizes)
         if place is not None and not written:
             place.check(labels.shape, None, self.reporter)
         if not cleaned_before:
@@ -377,26 +181,91 @@ class _Cleaning:
         dropped = int((labels != cleaned).sum())
         return RunOutcome(stem, "done", f"{target}: {dropped} voxels became background")
 
+    def _place(
+        self, stem: str, record: Mapping[str, Any], *, probabilities: bool
+    ) -> SegmentationPlace | None:
+        if self.project is None:
+            return None
+        return self.project.segmentation(stem, record, probabilities=probabilities)
 
-def _tomograms(config: CryosiamConfig) -> dict[str, Path]:
-    """Return name without its ending -> path, in the order of the folder or of the list."""
-    if not config.data_folder.is_dir():
-        msg = f"data_folder {config.data_folder} is no folder (relative to the current folder)"
-        raise SettingsError(msg)
-    names: Sequence[str] = config.test_files or sorted(
-        path.name
-        for path in config.data_folder.iterdir()
-        if path.is_file() and path.name.endswith(config.file_extension)
-    )
-    if not names:
-        msg = f"data_folder {config.data_folder} has no file that ends with {config.file_extension}"
-        raise SettingsError(msg)
-    stems = [config.stem(name) for name in names]
-    twice = [stem for stem, count in Counter(stems).items() if count > 1]
-    if twice:
-        msg = f"several files of {config.data_folder} would write {twice[0]}{SUFFIX}"
-        raise SettingsError(msg)
-    return {stem: config.data_folder / name for stem, name in zip(stems, names, strict=True)}
+    def _record(self, stem: str, model: LoadedModel) -> dict[str, Any]:
+        mask = self.folders.mask(stem)
+        return new_record(
+            "segment",
+            input={
+                "tomogram": file_sha256(self.files[stem]),
+                "mask": None if mask is None else file_sha256(mask),
+            },
+            models=[{"weights_sha256": model.card.weights_sha256}],
+            settings=self.config.recorded(),
+        )
+
+    def _complete(self, stem: str, record: dict[str, Any]) -> bool:
+        target = self.folders.prediction(stem)
+        if not target.is_file() or self.settings.overwrite:
+            return False
+        stored = self.folders.record(stem)
+        difference = "it is not ours" if stored is None else same_job(stored, record)
+        if difference:
+            msg = f"{target} exists and was made otherwise ({difference}); use --overwrite"
+            raise ConflictError(msg)
+        return True
+
+    def _predicted(
+        self,
+        stem: str,
+        model: LoadedModel,
+        record: dict[str, Any],
+        place: SegmentationPlace | None,
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
+        """Predict and write CryoSiam's files; return labels and what is kept of probabilities."""
+        config, (volume, spacing) = self.config, read_mrc(self.files[stem])
+        if place is not None:
+            place.check(volume.shape, spacing, self.reporter)
+        batch = self.settings.window_batch or config.hyper_parameters.batch_size
+        made = predict_semantic(
+            volume,
+            model.member,
+            plain_options(device=self.settings.device, window_batch=batch),
+            config.rules(),
+            is_sigmoid=model.card.parameters["out_channels"] == 1,
+            inside=lambda: self._mask(stem, volume.shape),
+            probabilities=config.save_internal_files,
+        )
+        self._warn(stem, made)
+        kept = made.probabilities if config.save_internal_files else None
+        self.folders.write(stem, made.labels, kept, record, spacing)
+        return made.labels, kept
+
+    def _mask(self, stem: str, shape_zyx: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
+        path = self.folders.mask(stem)
+        if path is None:
+            return None
+        values = read_labels(path)
+        if values.shape != shape_zyx:
+            logger.info("%s: mask of shape %s by nearest voxels", stem, values.shape)
+        if not np.isin(values, (0, 1)).all():
+            self.reporter.warn(f"{stem}: {path} holds more than 0 and 1: all but 0 is inside")
+        return mask_on_grid(values, shape_zyx)
+
+    def _warn(self, stem: str, made: SemanticPrediction) -> None:
+        """Say what is doubtful about a prediction."""
+        data, threshold = self.config.parameters.data, self.config.parameters.network.threshold
+        if made.clipped_share > CLIPPED_DOUBT:
+            self.reporter.warn(
+                f"{stem}: {made.clipped_share:.0%} of the voxels lie outside of {data.min:g} to "
+                f"{data.max:g} and are clipped; CryoSiam's models want a denoised tomogram in "
+                "these limits"
+            )
+        if made.planes_without == len(made.labels):
+            self.reporter.warn(
+                f"{stem}: no smoothed probability is above {threshold:g}: no lamella "
+                "(CryoSiam would write a volume full of 1)"
+            )
+        elif made.planes_without:
+            logger.info(
+                "%s: %d slices without the lamella are background", stem, made.planes_without
+            )
 
 
 def _model(settings: CryosiamJob, config: CryosiamConfig, reporter: Reporter) -> LoadedModel:

@@ -6,12 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker._version import __version__
-from copick_picker.core.evaluate.calibration import (
-    Calibrated,
-    Calibration,
-    CalibrationRule,
-    calibrated_thresholds,
-)
+from copick_picker.core.evaluate.calibration import CalibrationRule, calibrated_thresholds
 from copick_picker.errors import CheckpointError, DataError, SettingsError
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
@@ -24,12 +19,12 @@ from copick_picker.project.own_files import is_own_picture
 from copick_picker.project.standing import Output, own_file
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import picks_query
-from copick_picker.records.scores import Evaluation
+from copick_picker.records.scores import Calibrated, Calibration, Evaluation
 from copick_picker.report.figures import png_bytes
-from copick_picker.report.score_tables import number_text
 from copick_picker.report.threshold_plot import ThresholdMarks, threshold_figure
+from copick_picker.report.threshold_table import threshold_table
 from copick_picker.settings.calibrate import CalibrateSettings
-from copick_picker.settings.model import ModelCard, model_card
+from copick_picker.settings.model import ModelCard, card_with_thresholds, model_card
 from copick_picker.workflows.evaluate.evaluate import score_project
 
 
@@ -155,23 +150,8 @@ def _check_found(settings: CalibrateSettings, found: Calibration) -> None:
 def _show(
     settings: CalibrateSettings, evaluation: Evaluation, found: Calibration, reporter: Reporter
 ) -> None:
-    f_name = f"F{settings.beta:g}"
-    columns = (
-        "object", "threshold", f_name, "P", "R", "present", f"{f_name} there",
-        "runs", "ref", "cand",
-    )  # fmt: skip
-    rows = [
-        (
-            entry.object_name,
-            f"{entry.threshold:.4g}",
-            *(number_text(value) for value in (entry.f_beta, entry.precision, entry.recall)),
-            "none" if entry.present is None else f"{entry.present:.4g}",
-            number_text(entry.present_f_beta),
-            *(str(number) for number in (entry.n_runs, entry.n_reference, entry.n_candidate)),
-        )
-        for entry in found.chosen
-    ]
-    reporter.table(f"Thresholds (one to one, tolerance {settings.tolerance})", columns, rows)
+    title = f"Thresholds (one to one, tolerance {settings.tolerance})"
+    reporter.table(title, *threshold_table(found.chosen, settings.beta))
     for name, why in found.refused.items():
         reporter.warn(f"{name}: no threshold: {why}")
     for entry in found.chosen:
@@ -185,7 +165,7 @@ def _show(
         reporter.note(note)
     reporter.note(
         f"Chosen on these runs: the lowest threshold within {settings.margin:g} of the highest "
-        f"{f_name}; on the same runs it flatters, so check it on others"
+        f"F{settings.beta:g}; on the same runs it flatters, so check it on others"
     )
 
 
@@ -222,15 +202,8 @@ def _store_in_model(settings: CalibrateSettings, found: Calibration, reporter: R
         raise DataError(msg)
     before = {entry.name: entry.score_threshold for entry in card.objects}
     chosen = {entry.object_name: entry.threshold for entry in known}
-    objects = [
-        {**dict(entry), "score_threshold": chosen[entry["name"]]}
-        if entry["name"] in chosen
-        else dict(entry)
-        for entry in raw["objects"]
-    ]
-    provenance = dict(raw.get("provenance") or {})
-    provenance["calibration"] = _record(settings, known, before)
-    replace_card(folder, raw | {"objects": objects, "provenance": provenance})
+    raw = card_with_thresholds(raw, chosen, _record(settings, known, before))
+    replace_card(folder, raw)
     reporter.note(f"{folder}: score_threshold of {len(known)} objects stored in the card")
 
 
@@ -257,19 +230,14 @@ def _record(
 
 
 def _picture(settings: CalibrateSettings, evaluation: Evaluation, found: Calibration) -> bytes:
-    chosen = {entry.object_name: entry for entry in found.chosen}
-    marks = {name: ThresholdMarks(entry.threshold, entry.present) for name, entry in chosen.items()}
     footer = (
         f"copick-picker {__version__} calibrate; one to one, tolerance {settings.tolerance}; "
         f"reference: {settings.reference}; candidate: {settings.candidate}; "
         f"{len(evaluation.run_names)} runs; project: {settings.config}"
     )
-    figure = threshold_figure(
-        [entry for entry in evaluation.objects if entry.name in chosen],
-        marks,
-        beta=settings.beta,
-        footer=footer,
-    )
+    marks = {e.object_name: ThresholdMarks(e.threshold, e.present) for e in found.chosen}
+    shown = [entry for entry in evaluation.objects if entry.name in marks]
+    figure = threshold_figure(shown, marks, beta=settings.beta, footer=footer)
     return png_bytes(figure, {"Software": f"copick-picker {__version__}", "Description": footer})
 
 

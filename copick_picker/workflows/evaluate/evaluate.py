@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.evaluate import MATCHERS, ScoringRules, evaluate_picks
+from copick_picker.core.evaluate import MATCHERS, evaluate_picks
 from copick_picker.core.evaluate.fail_under import check_limits, missed_limits
 from copick_picker.core.geometry import box_angstrom
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
@@ -29,13 +29,10 @@ from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.evaluate import (
-    CONFIDENCE,
-    MIN_BOOTSTRAP_RUNS,
-    RECALL_FRACTIONS,
     EvaluateSettings,
 )
+from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.workflows.evaluate.files import Scored, score_files, show_scores
-from copick_picker.workflows.evaluate.objects import scored_objects
 
 
 @summarised
@@ -106,26 +103,6 @@ def score_project(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:
         return summary, None
     reading.check_found(job.run_names)
     return summary, _score(reading, summary)
-
-
-def scoring_rules(settings: EvaluateSettings) -> ScoringRules:
-    """Return the rules that ``core.evaluate`` takes.
-
-    Parameters
-    ----------
-    settings : EvaluateSettings
-        What to do.
-    """
-    margin = settings.border_margin_xy_angstrom
-    return ScoringRules(
-        matcher=settings.matcher,
-        beta=settings.beta,
-        recall_fractions=RECALL_FRACTIONS,
-        n_bootstrap=settings.bootstrap,
-        min_bootstrap_runs=MIN_BOOTSTRAP_RUNS,
-        confidence=CONFIDENCE,
-        border_margin_xyz=(margin, margin, settings.border_margin_z_angstrom),
-    )
 
 
 def with_min_score(

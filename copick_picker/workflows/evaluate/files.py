@@ -17,7 +17,7 @@ from copick_picker.records.scores import Evaluation, MatchCounts, RunObjectMatch
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_csv import MaskDistances, matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
-from copick_picker.report.score_tables import object_table, run_table
+from copick_picker.report.score_tables import confusion_table, object_table, run_table
 from copick_picker.report.score_values import evaluation_values
 from copick_picker.report.slices import slice_figure
 from copick_picker.settings.evaluate import EvaluateSettings
@@ -97,7 +97,7 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
     store : ProjectStore
         The project, for slices of tomograms.
     reporter : Reporter
-        Where it is said that a slice could not be drawn.
+        Warned if a slice could not be drawn.
     """
     lines = scored.lines()
     footer, evaluation = "; ".join(lines[:3]), scored.evaluation
@@ -134,7 +134,9 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
         reporter.table("Runs", *run_table(evaluation))
     title = f"Scores (matcher {settings.matcher}, tolerance {settings.tolerance})"
     reporter.table(title, *object_table(evaluation))
-    _show_confusion(evaluation, reporter)
+    columns, rows = confusion_table(evaluation)
+    if rows:
+        reporter.table("Confusion", columns, rows)
     for entry in evaluation.objects:
         if entry.curve is None:
             reporter.note(f"{entry.name}: no curve: {entry.curve_note}")
@@ -147,17 +149,6 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
     for note in evaluation.notes:
         reporter.note(note)
     reporter.note(f"Scores are in {settings.output}")
-
-
-def _show_confusion(evaluation: Evaluation, reporter: Reporter) -> None:
-    rows = [
-        (reference, candidate, str(number))
-        for (reference, candidate), number in evaluation.confusion.items()
-        if reference and candidate and reference != candidate
-    ]
-    if rows:
-        columns = ("at a reference of", "candidates of", "picks")
-        reporter.table("Confusion", columns, rows)
 
 
 def _png_text(lines: list[str]) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Write picks as other programs read them: for every run, one file or one file a run."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from copick_picker.project.files import write_bytes
 from copick_picker.project.formats.particle_writers import (
     SUFFIXES,
     WriteOptions,
+    advice,
     file_names,
     particle_files,
     read_tomograms_star,
@@ -157,7 +157,8 @@ def _write(export: _Export) -> dict[str, Any]:
             write_bytes(output.path, data, permit=output.check)
     rows = [(name, str(count)) for name, count in counts.items()]
     reporter.table("Would write" if settings.dry_run else "Files", ("file", "picks"), rows)
-    for line in _advice(settings, files):
+    runs = [run for each in files.values() for run in each]
+    for line in advice(settings.to, settings.binning, runs):
         reporter.note(line)
     return {"files": counts}
 
@@ -179,17 +180,6 @@ def _record_path(path: Path) -> Path:
 def _is_record(path: Path) -> bool:
     record = from_stored(from_yaml(path.read_bytes(), path.name))
     return record is not None and record.get("command") == _COMMAND
-
-
-def _advice(settings: ExportPicksSettings, files: Mapping[Path, list[ExportedRun]]) -> list[str]:
-    """Return what the other program must be told, in words."""
-    sizes = sorted({run.pixel_size for runs in files.values() for run in runs if run.pixel_size})
-    shown = ", ".join(f"{size:.10g}" for size in sizes)
-    if settings.to == "warp":
-        return [f"Coordinates count pixels of {shown} A: give WarpTools --coords_angpix {shown}"]
-    if settings.to == "relion4" and settings.binning != 1:
-        return [f"Coordinates count pixels of {shown} A, {settings.binning:g} of the tilt series'"]
-    return [f"Coordinates count pixels of {shown} A"] if shown else []
 
 
 def _record(settings: ExportPicksSettings, runs: list[ExportedRun]) -> str:

@@ -101,7 +101,7 @@ def load_mask(
     spacing : float
         Its voxel spacing in Angstrom.
     warn : callable
-        Where it is said that the mask is on another grid.
+        Warned if the mask is on another grid.
 
     Raises
     ------

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from copick_picker.core.segment.inspection import VolumeFacts, inspect_volume
+from copick_picker.core.segment.inspection import VolumeFacts, check_voxels, inspect_volume
 from copick_picker.core.segment.volume import LayeredReader, layer_planes
-from copick_picker.errors import CopickPickerError, DataError, SettingsError, UnknownNameError
+from copick_picker.errors import CopickPickerError, SettingsError, UnknownNameError
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
@@ -190,31 +190,6 @@ def spacing_verdict(spacing: float, wanted: float | None, *, rescale: bool) -> s
         return text
     msg = f"{text}: use a tomogram of that spacing, or --rescale"
     raise SettingsError(msg)
-
-
-def check_voxels(facts: VolumeFacts, *, run_name: str, key: TomogramKey) -> None:
-    """Raise where a tomogram's voxels cannot be segmented.
-
-    Parameters
-    ----------
-    facts : VolumeFacts
-        Figures of the tomogram.
-    run_name : str
-        The run, for the message.
-    key : TomogramKey
-        The tomogram, for the message.
-
-    Raises
-    ------
-    DataError
-        If voxels are not finite, or all are equal.
-    """
-    if facts.n_not_finite:
-        msg = f"run {run_name}: {key} has {facts.n_not_finite} voxels that are NaN or infinite"
-        raise DataError(msg)
-    if facts.is_constant:
-        msg = f"run {run_name}: {key} is constant: every voxel is {facts.minimum:g}"
-        raise DataError(msg)
 
 
 def _inspect_run(

@@ -16,7 +16,7 @@ from copick_picker.core.segment.cleaning import (
     hulls_of_planes,
     largest_component,
 )
-from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.jobs.inputs import Input, Key
 from copick_picker.jobs.job import Job, Plan
@@ -41,7 +41,6 @@ from copick_picker.settings.mask import (
 )
 from copick_picker.settings.segment import CONTRAST_SMOOTHING_VOXELS
 from copick_picker.workflows.inputs.masks import check_mask, load_mask, mask_record
-from copick_picker.workflows.inputs.preflight import check_voxels
 
 Source = TomogramKey | SegmentationKey
 Maker = Callable[[ProjectStore, str, Source], tuple[BoolVolume, str]]

@@ -13,6 +13,7 @@ from copick_picker.core.models.fingerprint import (
     crop_fingerprint,
     fingerprint,
     same_fingerprint,
+    storable_crop,
 )
 from copick_picker.errors import CheckpointError, DataError, choices_text
 from copick_picker.jobs.reporter import Reporter
@@ -21,17 +22,16 @@ from copick_picker.project.folders.checkpoints import (
     read_model_folder,
     write_model_folder,
 )
+from copick_picker.project.folders.model_places import find_folder
+from copick_picker.report.model_card import model_tables
 from copick_picker.settings.cryosiam import read_cryosiam_config
 from copick_picker.settings.model import CheckCrop, ModelCard, model_card
 from copick_picker.workflows.models.load import (
     LoadedModel,
-    find_folder,
     load_cryosiam_checkpoint,
     load_folder,
     load_octopi_pair,
 )
-
-_LONGEST_CROP_SIDE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def write_model(
     network : torch.nn.Module
         On the CPU.
     card : ModelCard
-        What is said of it; both fingerprints are filled in here.
+        Its description; both fingerprints are filled in here.
     crop : TomogramCrop or None
         Piece of a validation tomogram, stored as float16.
     beside : callable, optional
@@ -96,7 +96,7 @@ def write_model(
     try:
         update["fingerprint"] = fingerprint(network, card.window_voxels)
         if crop is not None:
-            stored = _storable(crop)
+            stored = storable_crop(crop.values)
             update["crop"] = CheckCrop(
                 fingerprint=crop_fingerprint(network, stored),
                 run_name=crop.run_name,
@@ -112,21 +112,6 @@ def write_model(
         folder, network.state_dict(), raw, crop=stored, beside=texts, overwrite=overwrite
     )
     return model_card(read_model_folder(folder)[1], str(folder))
-
-
-def _storable(crop: TomogramCrop) -> npt.NDArray[np.float16]:
-    if crop.values.ndim != 3 or max(crop.values.shape) > _LONGEST_CROP_SIDE:
-        msg = (
-            f"a crop of shape {crop.values.shape} is not stored; expected (z, y, x) with sides up "
-            f"to {_LONGEST_CROP_SIDE}"
-        )
-        raise DataError(msg)
-    largest = float(np.abs(crop.values).max())
-    if not largest <= float(np.finfo(np.float16).max):
-        msg = f"the crop holds {largest:g}, which is not finite in float16"
-        raise DataError(msg)
-    stored: npt.NDArray[np.float16] = crop.values.astype(np.float16)
-    return stored
 
 
 def show_model(name: str, *, reporter: Reporter) -> None:
@@ -147,39 +132,8 @@ def show_model(name: str, *, reporter: Reporter) -> None:
     state, raw = read_model_folder(find_folder(name))
     card = model_card(raw, name)
     size = sum(tensor.numel() for tensor in state.values())
-    z, y, x = card.window_voxels
-    spacing = card.voxel_spacing_angstrom
-    rows = [
-        ("architecture", card.architecture),
-        *((f"  {key}", str(value)) for key, value in card.parameters.items()),
-        ("numbers", f"{size:,}"),
-        ("window z y x", f"{z} {y} {x} voxels"),
-        ("voxel spacing", "not recorded" if spacing is None else f"{spacing:g} Angstrom"),
-        ("contrast", f"{card.contrast} protein"),
-        ("normalization", card.normalization),
-        *((f"  {key}", f"{value:g}") for key, value in (card.scaling or ())),
-        ("arithmetic of", card.home),
-        ("augmentations", f"{card.augmentation_count} of the set {card.augmentation_set}"),
-        ("windows", f"overlap {card.overlap:g}, {card.blending} blending"),
-        ("weights SHA-256", str(card.weights_sha256)),
-    ]
-    reporter.table(f"Model {card.name}", ("what", "value"), rows)
-    reporter.table(
-        "Objects",
-        ("object", "channel", "radius (A)", "target fraction", "score threshold"),
-        [
-            (
-                entry.name,
-                str(entry.channel),
-                _number(entry.radius_angstrom),
-                _number(entry.target_fraction),
-                _number(entry.score_threshold),
-            )
-            for entry in card.objects
-        ],
-    )
-    if card.provenance:
-        reporter.table("Provenance", ("what", "value"), _flat(card.provenance))
+    for title, columns, rows in model_tables(card.to_mapping(), card.channel_names, size):
+        reporter.table(title, columns, rows)
 
 
 def convert_model(
@@ -333,19 +287,3 @@ def _fingerprint(model: LoadedModel, source: str) -> tuple[float, ...]:
     except DataError as error:
         msg = f"model {source}: {error}"
         raise CheckpointError(msg) from error
-
-
-def _flat(content: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    """Return nested entries as rows (path of keys, value), those without a value left out."""
-    rows: list[tuple[str, str]] = []
-    for key, value in content.items():
-        path = f"{above} {key}".strip()
-        if isinstance(value, Mapping):
-            rows += _flat(value, path)
-        elif value is not None:
-            rows.append((path, str(value)))
-    return rows
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:g}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from copick_picker.project.folders.checkpoints import (
     read_model_folder,
     read_octopi_pair,
 )
-from copick_picker.project.folders.model_places import is_model_folder
+from copick_picker.project.folders.model_places import find_folder, shipped_models
 from copick_picker.settings.cryosiam_model import cryosiam_card
 from copick_picker.settings.model import ModelCard, check_alike, model_card
 from copick_picker.settings.octopi_model import octopi_card
@@ -114,13 +113,6 @@ class LoadedModels:
             }
             for card in self.cards
         ]
-
-
-def shipped_models() -> dict[str, Path]:
-    """Return the models that ship with the package: name -> folder."""
-    root = Path(str(resources.files("copick_picker"))) / "models"
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    return {folder.name: folder for folder in folders if is_model_folder(folder)}
 
 
 def load_models(settings: SegmentSettings) -> LoadedModels:
@@ -213,32 +205,6 @@ def load_members(
         raise SettingsError(msg)
     check_alike([model.card for model in models])
     return models
-
-
-def find_folder(name: str) -> Path:
-    """Return the folder of a model: a path, or the name of a shipped model.
-
-    Parameters
-    ----------
-    name : str
-        What the user wrote.
-
-    Raises
-    ------
-    CheckpointError
-        If there is neither.
-    """
-    path = Path(name)
-    if path.exists():
-        if is_model_folder(path):
-            return path
-        msg = f"{path} is no model folder (model.yaml and weights.safetensors)"
-        raise CheckpointError(msg)
-    shipped = shipped_models()
-    if name in shipped:
-        return shipped[name]
-    msg = f"no model folder '{name}'; models that ship with the package: {choices_text(shipped)}"
-    raise CheckpointError(msg)
 
 
 def load_folder(folder: Path) -> LoadedModel:

@@ -9,7 +9,7 @@ import numpy as np
 
 from copick_picker.core.localize import picks_of_slabs
 from copick_picker.core.masks.grids import BoolVolume, covering
-from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.core.segment.resampling import resample, resampled_result
 from copick_picker.core.segment.results import Slab, Stream, masked_volume, whole_volume
 from copick_picker.jobs.job import Job, Plan
@@ -22,7 +22,7 @@ from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
-from copick_picker.workflows.inputs.preflight import Preflight, check_voxels, in_layers
+from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.localize.localize import stored_slabs
 from copick_picker.workflows.localize.outputs import PicksSource
 from copick_picker.workflows.models.load import LoadedModels

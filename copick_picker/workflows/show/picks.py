@@ -1,9 +1,8 @@
 """The picks of a run and what became of them, as marks to draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from copick_picker.core.evaluate.run_match import match_run
 from copick_picker.jobs.job import Job
@@ -11,11 +10,10 @@ from copick_picker.project.copick.alignments import check_alignments
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import RunObjectMatch
-from copick_picker.report.view_marks import Marks
+from copick_picker.report.view_marks import Marks, judged_marks, told_scores
 from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.settings.view import ViewSettings
-from copick_picker.workflows.evaluate.evaluate import scoring_rules
-from copick_picker.workflows.evaluate.objects import scored_objects
 from copick_picker.workflows.inputs.pick_sets import sets_of_run
 
 _RADIUS_VOXELS = 5.0
@@ -72,9 +70,9 @@ def marks_of_run(
         ]
     else:
         for match in _matches(run_name, settings, specs, reference, candidate):
-            marks += _judged(match, radii[match.object_name])
+            marks += judged_marks(match, radii[match.object_name])
     marks += [
-        Marks(name, radii[name], "candidate", picks.points_xyz, _scores(picks.scores))
+        Marks(name, radii[name], "candidate", picks.points_xyz, told_scores(picks.scores))
         for name, picks in candidate.items()
         if name not in reference
     ]
@@ -113,41 +111,3 @@ def _matches(
         run_name, objects, reference, judged, rules=scoring_rules(scoring), box_xyz=None
     )
     return [entry.match for entry in found]
-
-
-def _judged(match: RunObjectMatch, radius_angstrom: float) -> Sequence[Marks]:
-    """Return the marks of one object: found, missed, hits and false candidates."""
-    scores = _scores(match.candidate_scores)
-
-    def reference(status: str, wanted: str) -> Marks:
-        which = match.reference_status == wanted
-        return Marks(match.object_name, radius_angstrom, status, match.reference_xyz[which])
-
-    def candidate(status: str, which: npt.NDArray[np.bool_]) -> Marks:
-        remarks = [
-            f"at a {other}" if other else str(verdict)
-            for verdict, other in zip(
-                match.candidate_status[which], match.confused_with[which], strict=True
-            )
-        ]
-        return Marks(
-            match.object_name,
-            radius_angstrom,
-            status,
-            match.candidate_xyz[which],
-            None if scores is None else scores[which],
-            tuple("" if remark in ("matched", "false") else remark for remark in remarks),
-        )
-
-    hit = match.candidate_status == "matched"
-    return (
-        reference("found", "matched"),
-        reference("missed", "missed"),
-        candidate("hit", hit),
-        candidate("false", ~hit),
-    )
-
-
-def _scores(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
-    """Return the scores; None where all are 1, as copick has them where nobody scored."""
-    return None if bool((scores == 1.0).all()) else scores

@@ -1,9 +1,8 @@
 """Scores, and slices of the tomograms that they are about, as one HTML page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,20 +26,18 @@ from copick_picker.project.folders.score_folder import (
 from copick_picker.project.folders.score_rules import check_same_rules
 from copick_picker.project.own_files import is_own_page, signed_page
 from copick_picker.project.standing import Output, own_file
-from copick_picker.project.store import LazyVolume, ProjectStore
+from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import tomogram_query
-from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import RunOutcome
+from copick_picker.report.gallery_pictures import labelled_scores, pictures_of_run
 from copick_picker.report.html_gallery import (
     ChosenPick,
     Picture,
     chosen_picks,
-    picture_of,
-    slab_of,
 )
 from copick_picker.report.html_page import ReportContent, report_page
 from copick_picker.report.making import making_of_scores, time_rows
-from copick_picker.settings.report import GALLERY_WHOLE_BYTES, ReportSettings
+from copick_picker.settings.report import ReportSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.show.making import making_of_candidates
 
@@ -90,7 +87,7 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Result:
             title=settings.title or f"{given['candidate']} against {given['reference']}",
             values=folder.values,
             picks=folder.picks,
-            compared=_labelled([(settings.scores[0], folder.values), *others]),
+            compared=labelled_scores([(settings.scores[0], folder.values), *others]),
             pictures=drawing.pictures,
             making=making,
             times=times,
@@ -131,17 +128,6 @@ def _project(
     except CopickPickerError as error:
         words = f"No gallery, and no word of models: {error}; name the project with --config."
         return None, [words]
-
-
-def _labelled(
-    entries: Sequence[tuple[str, Mapping[str, Any]]],
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return each evaluation under its candidates, and its folder where these are the same."""
-    names = [str(values["input"]["candidate"]) for _, values in entries]
-    return [
-        (name if names.count(name) == 1 else f"{name} ({folder})", values)
-        for name, (folder, values) in zip(names, entries, strict=True)
-    ]
 
 
 @dataclass
@@ -193,35 +179,12 @@ class _Drawing:
             return RunOutcome(run_name, "absent", f"no tomogram '{uri}'")
         key = tomogram_query(uri).match_one(found, run_name=run_name)
         volume = store.open_tomogram(run_name, key)
-        self.pictures += _pictures(volume, key, picks, self.settings.contrast)
-        return RunOutcome(run_name, "done", f"{len(picks)} picks drawn from {key}")
+        stated = self.settings.contrast
 
+        def looks(slab: npt.NDArray[np.float32], contrast: str) -> str:
+            return contrast_of(slab, stated=contrast)
 
-def _pictures(
-    volume: LazyVolume, key: TomogramKey, picks: Sequence[ChosenPick], contrast: str
-) -> list[Picture]:
-    """Return the pictures of a run's picks; what they need is read once where it is not large."""
-    n_z, n_y, n_x = volume.shape
-    spans = [slab_of(pick, key.voxel_spacing, n_z) for pick in picks]
-    first, last = min(start for start, _ in spans), max(stop for _, stop in spans)
-    whole = None
-    if (last - first) * n_y * n_x * 4 <= GALLERY_WHOLE_BYTES:
-        whole = _planes(volume, first, last)
-    pictures = []
-    for pick, (start, stop) in zip(picks, spans, strict=True):
-        slab = _planes(volume, start, stop) if whole is None else whole
-        contrast = contrast_of(slab, stated=contrast)
-        pictures.append(
-            picture_of(
-                pick,
-                slab,
-                start if whole is None else first,
-                key.voxel_spacing,
-                contrast=contrast,
-            )
+        self.pictures += pictures_of_run(
+            volume, key.voxel_spacing, picks, contrast=stated, looks=looks
         )
-    return pictures
-
-
-def _planes(volume: LazyVolume, start: int, stop: int) -> npt.NDArray[np.float32]:
-    return volume.read(start, stop).astype(np.float32, copy=False)
+        return RunOutcome(run_name, "done", f"{len(picks)} picks drawn from {key}")

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +25,9 @@ from copick_picker.errors import (
     choices_text,
     nearest_name,
 )
-from copick_picker.project.folders.package_data import package_data
+from copick_picker.project.folders.package_data import molecule_table, package_data
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.formats.structures import Structure, is_structure, read_structure
-from copick_picker.project.formats.tables import read_csv
 
 Volume = npt.NDArray[np.float32]
 SPACING_ANGSTROM = 5.0
@@ -99,7 +97,7 @@ def membrane_centre_angstrom(source: str) -> float | None:
     float or None
         Along z from the centre of mass; None where the table does not say.
     """
-    text = _table().get(source, {}).get("membrane_centre_z_angstrom", "")
+    text = molecule_table().get(source, {}).get("membrane_centre_z_angstrom", "")
     return float(text) if text else None
 
 
@@ -117,7 +115,7 @@ def _potential(source: str, folder: Path) -> tuple[Volume, float, float]:
     if source.startswith(BLOB):
         mass_kda = _blob_mass(source)
         return blob_potential(mass_kda, SPACING_ANGSTROM), SPACING_ANGSTROM, mass_kda
-    shipped = _table()
+    shipped = molecule_table()
     if source in shipped:
         row = shipped[source]
         volume, spacing = read_mrc(package_data() / "molecules" / row["file"])
@@ -177,10 +175,3 @@ def _blob_mass(source: str) -> float:
         msg = f"molecule '{source}': expected {BLOB} and a mass in kDa, such as {BLOB}200"
         raise SettingsError(msg)
     return mass_kda
-
-
-@cache
-def _table() -> dict[str, dict[str, str]]:
-    """Return the rows of the shipped molecules, by the name of the file without its suffix."""
-    rows = read_csv(package_data() / "molecules" / "molecules.csv")
-    return {row["file"].split(".", maxsplit=1)[0]: row for row in rows}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from copick_picker.core.segment.inspection import inspect_volume
+from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
@@ -22,7 +22,7 @@ from copick_picker.workflows.inputs.annotated_runs import (
     nothing_annotated,
     with_mask,
 )
-from copick_picker.workflows.inputs.preflight import check_voxels, in_layers
+from copick_picker.workflows.inputs.preflight import in_layers
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from copick_picker.core.evaluate.calibration import best_f_beta, macro_f_beta
 from copick_picker.core.segment.device import cuda_devices, fast_precision, resolve_device
-from copick_picker.core.train.module import PickerModule, TensorBatch
+from copick_picker.core.train.module import BatchOrder, PickerModule, TensorBatch
 from copick_picker.errors import CopickPickerError, SettingsError
 from copick_picker.jobs.machine import usable_cores
 from copick_picker.jobs.reporter import Reporter
@@ -36,58 +36,27 @@ from copick_picker.project.folders.training_files import (
     write_weights,
 )
 from copick_picker.settings.train import CPU_LOADERS, DEVICE_LOADERS, TrainSettings
-from copick_picker.workflows.train.course import Course, Patches
+from copick_picker.workflows.train.training import PatchBatches, Training
 
 _PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _SHOWN_OBJECTS = 8
 
 
-class BatchOrder(Sampler[int]):
-    """Numbers of the batches of one epoch, from where the training stands.
-
-    Parameters
-    ----------
-    per_epoch : int
-        Batches between two validations.
-    accumulate : int
-        Batches of a step.
-    """
-
-    def __init__(self, per_epoch: int, accumulate: int) -> None:
-        self.per_epoch = per_epoch
-        self.accumulate = accumulate
-        self.trainer: Trainer | None = None
-
-    def __len__(self) -> int:
-        """Return the batches of an epoch for this device, those done already included."""
-        return self.per_epoch
-
-    def __iter__(self) -> Iterator[int]:
-        """Yield the numbers of the batches that are left of this epoch."""
-        trainer = self.trainer
-        done, world, rank = 0, 1, 0
-        if trainer is not None:
-            done = trainer.global_step * self.accumulate
-            world, rank = trainer.world_size, trainer.global_rank
-        end = (done // self.per_epoch + 1) * self.per_epoch
-        return iter(number * world + rank for number in range(done, end))
-
-
-class Keeper(Callback):
+class TrainingCallback(Callback):
     """Keeps the curve, judges the network, and saves what is needed to go on.
 
     Parameters
     ----------
-    course : Course
+    training : Training
         What is trained.
-    patches : Patches
+    patches : PatchBatches
         Takes the hard negatives that are found.
     reporter : Reporter
         Where progress goes.
     """
 
-    def __init__(self, course: Course, patches: Patches, reporter: Reporter) -> None:
-        self.course = course
+    def __init__(self, training: Training, patches: PatchBatches, reporter: Reporter) -> None:
+        self.training = training
         self.patches = patches
         self.reporter = reporter
         self._rows: list[dict[str, str]] = []
@@ -96,12 +65,12 @@ class Keeper(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take up the curve up to where the training stands."""
         self._seen = trainer.global_step
-        rows = read_curve(self.course.folder / CURVE_FILE)
+        rows = read_curve(self.training.folder / CURVE_FILE)
         self._rows = [row for row in rows if int(row["step"]) <= self._seen]
         module = _ours(pl_module)
         if self._seen:
             self.patches.hard_negatives = dict(module.best.get("hard_negatives", {}))
-            self.reporter.note(f"goes on from step {self._seen} of {self.course.plan.steps}")
+            self.reporter.note(f"goes on from step {self._seen} of {self.training.plan.steps}")
 
     def on_train_batch_end(
         self,
@@ -116,16 +85,16 @@ class Keeper(Callback):
         if step == self._seen:
             return
         self._seen = step
-        module, settings = _ours(pl_module), self.course.settings
+        module, settings, plan = _ours(pl_module), self.training.settings, self.training.plan
         row = {
             "step": str(step),
             "loss": repr(module.step_loss()),
             "learning_rate": repr(float(trainer.optimizers[0].param_groups[0]["lr"])),
             "seconds": f"{module.seconds:.1f}",
         }
-        over = self.course.plan.seconds is not None and module.seconds >= self.course.plan.seconds
+        over = plan.seconds is not None and module.seconds >= plan.seconds
         over = bool(trainer.strategy.broadcast(over))
-        is_last = over or step >= self.course.plan.steps
+        is_last = over or step >= plan.steps
         judged = is_last or step % settings.validate_every == 0
         if judged:
             row |= self._judged(trainer, module, step)
@@ -137,7 +106,7 @@ class Keeper(Callback):
         if is_last:
             trainer.should_stop = True
             if trainer.is_global_zero:
-                why = "time" if over else "steps" if step >= self.course.plan.steps else "patience"
+                why = "time" if over else "steps" if step >= plan.steps else "patience"
                 self._finish(module, step, why)
 
     def _judged(self, trainer: Trainer, module: PickerModule, step: int) -> dict[str, str]:
@@ -151,31 +120,31 @@ class Keeper(Callback):
         return dict(found["columns"])
 
     def _scores(self, module: PickerModule, step: int) -> dict[str, Any]:
-        course, settings = self.course, self.course.settings
-        network, store = module.averaged_network(), course.store()
-        picks = course.judge.picks(
-            network, store, course.split.validation, n_augmentations=settings.validation_tta
+        training, settings = self.training, self.training.settings
+        network, store = module.averaged_network(), training.store()
+        picks = training.validator.picks(
+            network, store, training.split.validation, n_augmentations=settings.validation_tta
         )
-        evaluation = course.judge.evaluation(picks)
+        evaluation = training.validator.evaluation(picks)
         score, by_object = macro_f_beta(evaluation), best_f_beta(evaluation)
         best = dict(module.best)
         before = best.get("score", -1.0)
         since = 0 if score > before else best["since"] + 1
         if score >= before:  # of equal ones the last, which has learnt for longest
             best |= {"score": score, "step": step, "by_object": by_object}
-            write_weights(course.folder / BEST_FILE, network.state_dict())
+            write_weights(training.folder / BEST_FILE, network.state_dict())
         best["since"] = since
-        if settings.hard_negatives and step < course.plan.steps:
-            mined = course.judge.picks(
-                network, store, course.split.training, n_augmentations=settings.validation_tta
+        if settings.hard_negatives and step < training.plan.steps:
+            mined = training.validator.picks(
+                network, store, training.split.training, n_augmentations=settings.validation_tta
             )
-            found = course.judge.false_positives(mined, most=settings.hard_negatives)
+            found = training.validator.false_positives(mined, most=settings.hard_negatives)
             best["hard_negatives"] = found
             best["mined"] = best.get("mined", 0) + 1
         shown = list(by_object.items())[:_SHOWN_OBJECTS]
         details = ", ".join(f"{name} {value:.2f}" for name, value in shown)
         self.reporter.note(
-            f"step {step} of {course.plan.steps}: loss {module.recent_loss():.3f}, "
+            f"step {step} of {training.plan.steps}: loss {module.recent_loss():.3f}, "
             f"F{settings.beta:g} of picks {score:.3f} ({details}), {module.seconds / 60:.1f} min"
         )
         columns = {"f_beta": repr(score)}
@@ -183,7 +152,7 @@ class Keeper(Callback):
         return {"best": best, "columns": columns}
 
     def _is_patience_out(self, module: PickerModule) -> bool:
-        patience = self.course.settings.patience
+        patience = self.training.settings.patience
         return patience is not None and int(module.best["since"]) >= patience
 
     def _log(self, trainer: Trainer, row: dict[str, str], step: int) -> None:
@@ -193,22 +162,22 @@ class Keeper(Callback):
 
     def _save(self, trainer: Trainer) -> None:
         """Write the curve, then the state: whole, or not at all."""
-        target = self.course.folder / STATE_FILE
+        target = self.training.folder / STATE_FILE
         if not trainer.is_global_zero:
             trainer.save_checkpoint(target)
             return
-        write_curve(self.course.folder / CURVE_FILE, self._columns(), self._rows)
+        write_curve(self.training.folder / CURVE_FILE, self._columns(), self._rows)
         with replacing(target) as temporary:
             trainer.save_checkpoint(temporary)
 
     def _columns(self) -> list[str]:
-        names = [f"f_beta {spec.name}" for spec in self.course.data.objects]
+        names = [f"f_beta {spec.name}" for spec in self.training.data.objects]
         return ["step", "loss", "learning_rate", "seconds", "f_beta", *names]
 
     def _finish(self, module: PickerModule, step: int, why: str) -> None:
         mined = {name: len(found) for name, found in self.patches.hard_negatives.items()}
         write_json(
-            self.course.folder / DONE_FILE,
+            self.training.folder / DONE_FILE,
             {
                 "steps": step,
                 "stopped_by": why,
@@ -219,7 +188,7 @@ class Keeper(Callback):
         )
 
 
-class Bar(Callback):
+class ProgressBar(Callback):
     """A progress bar on standard error, where that is a terminal."""
 
     def __init__(self, steps: int) -> None:
@@ -338,12 +307,12 @@ def precision_of(settings: TrainSettings) -> str:
     return fast_precision(resolve_device(settings.device))
 
 
-def fit(course: Course, module: PickerModule, *, reporter: Reporter) -> None:
-    """Train to the end; go on where an earlier training of this course was stopped.
+def fit(training: Training, module: PickerModule, *, reporter: Reporter) -> None:
+    """Train to the end; go on where an earlier training of this training was stopped.
 
     Parameters
     ----------
-    course : Course
+    training : Training
         What is trained. Its folder then holds the best weights, the curve and ``done.json``.
     module : PickerModule
         The network with fresh weights, or with those to start from.
@@ -357,8 +326,8 @@ def fit(course: Course, module: PickerModule, *, reporter: Reporter) -> None:
     CopickPickerError
         If the project or the device fails.
     """
-    settings, machine = course.settings, machine_of(course.settings)
-    patches = Patches(course)
+    settings, machine = training.settings, machine_of(training.settings)
+    patches = PatchBatches(training)
     order = BatchOrder(settings.validate_every * settings.accumulate, settings.accumulate)
     loader: DataLoader[TensorBatch] = DataLoader(
         patches,
@@ -368,19 +337,22 @@ def fit(course: Course, module: PickerModule, *, reporter: Reporter) -> None:
         multiprocessing_context="spawn" if machine.loaders else None,
         pin_memory=machine.accelerator == "gpu",
     )
-    state = course.folder / STATE_FILE
+    state = training.folder / STATE_FILE
     with _quiet():
         trainer = Trainer(
             accelerator=machine.accelerator,
             devices=machine.devices,
             strategy=machine.strategy,
             precision=machine.precision,  # type: ignore[arg-type]
-            max_steps=course.plan.steps,
+            max_steps=training.plan.steps,
             max_epochs=-1,
             accumulate_grad_batches=settings.accumulate,
             gradient_clip_val=settings.gradient_norm,
-            callbacks=[Keeper(course, patches, reporter), Bar(course.plan.steps)],
-            logger=_logger(course),
+            callbacks=[
+                TrainingCallback(training, patches, reporter),
+                ProgressBar(training.plan.steps),
+            ],
+            logger=_logger(training),
             log_every_n_steps=1,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -389,7 +361,7 @@ def fit(course: Course, module: PickerModule, *, reporter: Reporter) -> None:
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             sync_batchnorm=machine.is_shared and machine.accelerator == "gpu",
-            default_root_dir=course.folder,
+            default_root_dir=training.folder,
         )
         order.trainer = trainer
         path = state if state.is_file() else None
@@ -399,11 +371,11 @@ def fit(course: Course, module: PickerModule, *, reporter: Reporter) -> None:
             raise KeyboardInterrupt from stop
 
 
-def _logger(course: Course) -> TensorBoardLogger:
-    rows = read_curve(course.folder / CURVE_FILE)
+def _logger(training: Training) -> TensorBoardLogger:
+    rows = read_curve(training.folder / CURVE_FILE)
     done = int(rows[-1]["step"]) if rows else 0
     return TensorBoardLogger(
-        course.folder, name="tensorboard", version="", purge_step=done + 1 if done else None
+        training.folder, name="tensorboard", version="", purge_step=done + 1 if done else None
     )
 
 

@@ -11,17 +11,17 @@ from copick_picker.core.train.splits import Split
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.folders.training_files import DONE_FILE, read_json
 from copick_picker.settings.train import PEAK_TARGETS, TrainSettings
-from copick_picker.workflows.train.course import Course, head_rules, training_runs
 from copick_picker.workflows.train.data import TrainingData
 from copick_picker.workflows.train.loop import fit, machine_of, precision_of
-from copick_picker.workflows.train.start import Blueprint
-from copick_picker.workflows.train.validation import Judge
+from copick_picker.workflows.train.start import NetworkFactory
+from copick_picker.workflows.train.training import Training, head_rules, training_runs
+from copick_picker.workflows.train.validation import Validator
 
 
-def make_course(
-    settings: TrainSettings, data: TrainingData, split: Split, plan: Blueprint, folder: Path
-) -> Course:
-    """Return the course of one model, checked as far as can be without training.
+def make_training(
+    settings: TrainSettings, data: TrainingData, split: Split, factory: NetworkFactory, folder: Path
+) -> Training:
+    """Return the training of one model, checked as far as can be without training.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def make_course(
         Objects and annotated runs.
     split : Split
         Runs that are trained on and runs that judge.
-    plan : Blueprint
+    factory : NetworkFactory
         How the network is made.
     folder : pathlib.Path
         Where the training's files go.
@@ -42,33 +42,33 @@ def make_course(
         If a name is unknown, the network cannot be built, a patch is larger than a tomogram, or
         the device is not there.
     """
-    network, _ = plan.network(settings.seed)
+    network, _ = factory.network(settings.seed)
     stride = int(getattr(network, "output_stride", 1))
     machine_of(settings)
     rules = head_rules(settings, data, stride)
     build_head(settings.head, rules).loss()
-    start = plan.start_card
-    course = Course(
+    start = factory.start_card
+    training = Training(
         settings=settings,
         data=data,
         split=split,
         folder=folder,
-        architecture=plan.architecture,
-        parameters=plan.parameters,
+        architecture=factory.architecture,
+        parameters=factory.parameters,
         sampling=SamplingRules(
-            plan.patch,
+            factory.patch,
             settings.batch_size,
             settings.particle_share,
             settings.hard_negative_share if settings.hard_negatives else 0.0,
         ),
         head=rules,
         plan=_learning(settings),
-        judge=Judge(
+        validator=Validator(
             data=data,
             head=settings.head,
-            n_outputs=plan.n_channels,
-            window_voxels=plan.patch,
-            window_multiple=plan.multiple(network),
+            n_outputs=factory.n_channels,
+            window_voxels=factory.patch,
+            window_multiple=factory.multiple(network),
             inverted=start is not None and start.contrast != data.contrast,
             target_fraction=painted_fraction(settings.target, settings.target_fraction),
             method="peaks" if settings.target in PEAK_TARGETS else "watershed",
@@ -77,18 +77,18 @@ def make_course(
             precision=precision_of(settings),
         ),
     )
-    check_runs(training_runs(course, course.store()), course.sampling)
-    return course
+    check_runs(training_runs(training, training.store()), training.sampling)
+    return training
 
 
-def train_course(course: Course, plan: Blueprint, *, reporter: Reporter) -> None:
+def run_training(training: Training, factory: NetworkFactory, *, reporter: Reporter) -> None:
     """Train one model to its end, or go on where it was stopped.
 
     Parameters
     ----------
-    course : Course
+    training : Training
         What is trained; its folder then holds the best weights and ``done.json``.
-    plan : Blueprint
+    factory : NetworkFactory
         How the network is made.
     reporter : Reporter
         Where progress goes.
@@ -98,17 +98,17 @@ def train_course(course: Course, plan: Blueprint, *, reporter: Reporter) -> None
     LossNotFiniteError
         If the loss is no number.
     """
-    if read_json(course.folder / DONE_FILE) is not None:
+    if read_json(training.folder / DONE_FILE) is not None:
         return
-    course.folder.mkdir(parents=True, exist_ok=True)
-    network, report = plan.network(course.settings.seed)
-    learning = course.plan
+    training.folder.mkdir(parents=True, exist_ok=True)
+    network, report = factory.network(training.settings.seed)
+    learning = training.plan
     if report is not None:
-        reporter.note(f"start from {course.settings.start}: {report.text()}")
-        learning = _learning(course.settings, frozenset(report.matched))
-    head = build_head(course.settings.head, course.head)
-    module = PickerModule(network, head.loss(), learning, output_stride=course.head.output_stride)
-    fit(course, module, reporter=reporter)
+        reporter.note(f"start from {training.settings.start}: {report.text()}")
+        learning = _learning(training.settings, frozenset(report.matched))
+    head = build_head(training.settings.head, training.head)
+    module = PickerModule(network, head.loss(), learning, output_stride=training.head.output_stride)
+    fit(training, module, reporter=reporter)
 
 
 def _learning(settings: TrainSettings, backbone: frozenset[str] = frozenset()) -> LearningPlan:

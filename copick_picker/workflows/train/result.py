@@ -9,18 +9,22 @@ import numpy as np
 from torch import nn
 
 from copick_picker._version import __version__
-from copick_picker.core.evaluate.calibration import Calibration
 from copick_picker.core.geometry import points_to_voxels
 from copick_picker.core.models.registry import load_state
 from copick_picker.core.segment.volume import VolumeStatistics, normalised
-from copick_picker.errors import choices_text
 from copick_picker.jobs.provenance import digest
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, check_free_models
 from copick_picker.project.folders.training_files import BEST_FILE, finished, read_weights
+from copick_picker.records.scores import Calibration
 from copick_picker.report.model_readme import readme_text
-from copick_picker.report.model_scores import held_out_scores, held_out_table, number_or_dash
+from copick_picker.report.model_scores import (
+    held_out_scores,
+    held_out_table,
+    model_limits,
+    number_or_dash,
+)
 from copick_picker.settings.model import ModelCard, ModelObject
 from copick_picker.settings.segment import FITTED_BLENDING
 from copick_picker.settings.train import (
@@ -31,26 +35,26 @@ from copick_picker.settings.train import (
 )
 from copick_picker.workflows.evaluate.evaluate import with_min_score
 from copick_picker.workflows.models.folder import TomogramCrop, write_model
-from copick_picker.workflows.train.course import Course
-from copick_picker.workflows.train.start import Blueprint
+from copick_picker.workflows.train.start import NetworkFactory
+from copick_picker.workflows.train.training import Training
 from copick_picker.workflows.train.validation import PicksByRun, calibration_of
 
 
 def write_results(
-    courses: Mapping[str, Course],
-    plan: Blueprint,
+    trainings: Mapping[str, Training],
+    factory: NetworkFactory,
     record: Mapping[str, Any],
     *,
     overwrite: bool,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Write a model folder for each course; their thresholds come from all held-out picks.
+    """Write a model folder for each training; their thresholds come from all held-out picks.
 
     Parameters
     ----------
-    courses : mapping
-        Name of the fold, or nothing, to the course; all are trained.
-    plan : Blueprint
+    trainings : mapping
+        Name of the fold, or nothing, to the training; all are trained.
+    factory : NetworkFactory
         How their network is made.
     record : mapping
         What was asked for.
@@ -66,20 +70,20 @@ def write_results(
     """
     candidate: PicksByRun = {}
     networks: dict[str, nn.Module] = {}
-    for name, course in courses.items():
-        networks[name] = _best_network(course, plan)
-        candidate |= course.judge.picks(
+    for name, training in trainings.items():
+        networks[name] = _best_network(training, factory)
+        candidate |= training.validator.picks(
             networks[name],
-            course.store(),
-            course.split.validation,
+            training.store(),
+            training.split.validation,
             n_augmentations=AUGMENTATION_COUNT,
         )
-    first = next(iter(courses.values()))
-    calibration = calibration_of(first.judge.evaluation(candidate), margin=CALIBRATION_MARGIN)
+    first = next(iter(trainings.values()))
+    calibration = calibration_of(first.validator.evaluation(candidate), margin=CALIBRATION_MARGIN)
     for name, why in calibration.refused.items():
         reporter.warn(f"no score threshold for {name}: {why}")
     kept = with_min_score(candidate, calibration.thresholds)
-    evaluation = first.judge.evaluation(kept)
+    evaluation = first.validator.evaluation(kept)
     scores = held_out_scores(evaluation, calibration.thresholds)
     for note in evaluation.notes:
         reporter.note(note)
@@ -87,59 +91,59 @@ def write_results(
     output = Path(first.settings.output)
     permit = partial(check_free_models, output, overwrite=overwrite)
     with replacing(output, permit=permit) as fresh:
-        for name, course in courses.items():
+        for name, training in trainings.items():
             write_model(
                 fresh / name,
                 networks[name].cpu(),
-                _card(course, plan, record, calibration, scores, n_models=len(courses)),
-                crop=_crop(course),
-                beside=partial(_beside, course),
+                _card(training, factory, record, calibration, scores, n_models=len(trainings)),
+                crop=_crop(training),
+                beside=partial(_beside, training),
                 overwrite=False,
             )
     macro = evaluation.macro.score
     beta = first.settings.beta
-    what = str(output) if len(courses) == 1 else f"{output} ({len(courses)} models)"
+    what = str(output) if len(trainings) == 1 else f"{output} ({len(trainings)} models)"
     weighted = "" if beta == 1 else f", F{beta:g} {number_or_dash(macro.f_beta)}"
     line = f"{what}: F1 {number_or_dash(macro.f1)}{weighted} on validation runs"
     return {"line": line, "scores": scores, "thresholds": calibration.thresholds}
 
 
-def _beside(course: Course, card: ModelCard) -> dict[str, str]:
+def _beside(training: Training, card: ModelCard) -> dict[str, str]:
     """Return what stands beside a model: its curve and what it is, in words."""
-    curve = (course.folder / CURVE_FILE).read_text(encoding="utf-8")
+    curve = (training.folder / CURVE_FILE).read_text(encoding="utf-8")
     return {CURVE_FILE: curve, README_FILE: readme_text(card.to_mapping())}
 
 
-def _best_network(course: Course, plan: Blueprint) -> nn.Module:
-    network, _ = plan.network(course.settings.seed)
-    load_state(network, read_weights(course.folder / BEST_FILE))
+def _best_network(training: Training, factory: NetworkFactory) -> nn.Module:
+    network, _ = factory.network(training.settings.seed)
+    load_state(network, read_weights(training.folder / BEST_FILE))
     return network.eval()
 
 
 def _card(
-    course: Course,
-    plan: Blueprint,
+    training: Training,
+    factory: NetworkFactory,
     record: Mapping[str, Any],
     calibration: Calibration,
     scores: Mapping[str, Any],
     *,
     n_models: int,
 ) -> ModelCard:
-    settings, data = course.settings, course.data
+    settings, data = training.settings, training.data
     thresholds = calibration.thresholds
-    start = plan.start_card
+    start = factory.start_card
     sees_bright = (data.contrast if start is None else start.contrast) == "bright"
     return ModelCard(
         name=Path(settings.output).name,
-        architecture=plan.architecture,
-        parameters=plan.parameters,
-        window_voxels=plan.patch,
+        architecture=factory.architecture,
+        parameters=factory.parameters,
+        window_voxels=factory.patch,
         objects=tuple(
             ModelObject(
                 name=spec.name,
                 channel=channel,
                 radius_angstrom=spec.radius_angstrom,
-                target_fraction=course.judge.target_fraction,
+                target_fraction=training.validator.target_fraction,
                 score_threshold=thresholds.get(spec.name),
             )
             for channel, spec in enumerate(data.objects, start=1)
@@ -147,7 +151,7 @@ def _card(
         voxel_spacing_angstrom=data.voxel_spacing,
         contrast="bright" if sees_bright else "dark",
         normalization="zscore",
-        n_channels=None if plan.n_channels == len(data.objects) + 1 else plan.n_channels,
+        n_channels=None if factory.n_channels == len(data.objects) + 1 else factory.n_channels,
         head=settings.head,
         home="picker",
         augmentation_set=AUGMENTATION_SET,
@@ -160,10 +164,10 @@ def _card(
             "licence": settings.licence or "not stated",
             "started_from": None if start is None else start.name,
             "data": {
-                "training": _side(course, course.split.training),
-                "validation": _side(course, course.split.validation),
+                "training": _side(training, training.split.training),
+                "validation": _side(training, training.split.validation),
             },
-            "training": finished(course.folder),
+            "training": finished(training.folder),
             "scores": {
                 "rules": (
                     f"one-to-one, within half the radius; F-beta with beta {settings.beta:g}"
@@ -176,42 +180,29 @@ def _card(
                 ),
                 "objects": dict(scores),
             },
-            "localize_method": course.judge.method,
-            "limits": _limits(course, n_models),
+            "localize_method": training.validator.method,
+            "limits": model_limits(
+                data.voxel_spacing,
+                data.contrast,
+                data.counts(training.split.training),
+                n_models=n_models,
+            ),
             "settings": record["settings"],
         },
     )
 
 
-def _side(course: Course, names: tuple[str, ...]) -> dict[str, Any]:
-    runs = {run.name: str(run.tomogram) for run in course.data.runs if run.name in names}
-    return {"runs": runs, "picks": course.data.counts(names)}
+def _side(training: Training, names: tuple[str, ...]) -> dict[str, Any]:
+    runs = {run.name: str(run.tomogram) for run in training.data.runs if run.name in names}
+    return {"runs": runs, "picks": training.data.counts(names)}
 
 
-def _limits(course: Course, n_models: int) -> list[str]:
-    data = course.data
-    limits = [
-        f"Made for tomograms of {data.voxel_spacing:g} Angstrom a voxel in which protein looks "
-        f"{data.contrast}, like those it was trained on; nothing is known of others.",
-        "The thresholds were chosen on the runs that the scores are from: scores on new "
-        "tomograms tend to be lower.",
-    ]
-    if n_models > 1:
-        limits.append(
-            "One of several models of a cross-validation; together they make an ensemble."
-        )
-    few = [name for name, number in data.counts(course.split.training).items() if number < 100]
-    if few:
-        limits.append(f"Fewer than 100 training picks: {choices_text(few)}.")
-    return limits
-
-
-def _crop(course: Course) -> TomogramCrop:
+def _crop(training: Training) -> TomogramCrop:
     """Return a piece of a validation tomogram, around its first pick where there is one."""
-    name = course.split.validation[0]
-    run = next(run for run in course.data.runs if run.name == name)
-    volume = course.store().open_tomogram(run.name, run.tomogram)
-    shape, multiple = np.array(run.shape_zyx), course.judge.window_multiple
+    name = training.split.validation[0]
+    run = next(run for run in training.data.runs if run.name == name)
+    volume = training.store().open_tomogram(run.name, run.tomogram)
+    shape, multiple = np.array(run.shape_zyx), training.validator.window_multiple
     side = np.minimum(CROP_VOXELS, shape) // multiple * multiple
     points = [
         points_to_voxels(picks.points_xyz, run.tomogram.voxel_spacing)
@@ -224,6 +215,6 @@ def _crop(course: Course) -> TomogramCrop:
     values = normalised(
         volume.read(z.start, z.stop)[:, y, x],
         VolumeStatistics(run.mean, run.standard_deviation),
-        inverted=course.judge.inverted,
+        inverted=training.validator.inverted,
     )
     return TomogramCrop(values, run.name, str(run.tomogram), (z.start, y.start, x.start))

@@ -11,6 +11,7 @@ from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network
 from copick_picker.core.train.starting import StartReport, start_from
 from copick_picker.errors import CheckpointError, SettingsError
+from copick_picker.project.folders.model_places import find_folder
 from copick_picker.settings.model import ModelCard
 from copick_picker.settings.train import (
     DEFAULT_ARCHITECTURE,
@@ -21,7 +22,6 @@ from copick_picker.settings.train import (
 )
 from copick_picker.workflows.models.load import (
     LoadedModel,
-    find_folder,
     load_cryosiam_checkpoint,
     load_folder,
     load_octopi_pair,
@@ -29,7 +29,7 @@ from copick_picker.workflows.models.load import (
 
 
 @dataclass(frozen=True, eq=False)
-class Blueprint:
+class NetworkFactory:
     """How the network of a training is made.
 
     Attributes
@@ -140,7 +140,9 @@ def start_model(settings: TrainSettings) -> LoadedModel | None:
     return load_folder(find_folder(settings.start))
 
 
-def blueprint(settings: TrainSettings, start: LoadedModel | None, n_outputs: int) -> Blueprint:
+def network_factory(
+    settings: TrainSettings, start: LoadedModel | None, n_outputs: int
+) -> NetworkFactory:
     """Return how the network is made: as the user says, else as the start is, else the default.
 
     Parameters
@@ -168,4 +170,4 @@ def blueprint(settings: TrainSettings, start: LoadedModel | None, n_outputs: int
         parameters = dict(settings.parameters)
     if architecture == "CryoSiam":
         parameters["out_channels"] = n_outputs
-    return Blueprint(architecture, parameters, n_outputs, settings.patch or patch, start)
+    return NetworkFactory(architecture, parameters, n_outputs, settings.patch or patch, start)

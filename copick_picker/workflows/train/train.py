@@ -45,10 +45,10 @@ from copick_picker.project.folders.training_files import (
 )
 from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.train.data import TrainingData, training_data
-from copick_picker.workflows.train.start import Blueprint, blueprint, start_model
+from copick_picker.workflows.train.start import NetworkFactory, network_factory, start_model
 
 if TYPE_CHECKING:
-    from copick_picker.workflows.train.course import Course
+    from copick_picker.workflows.train.training import Training
 
 _EXTRA = ("lightning", "tensorboard")
 
@@ -81,9 +81,10 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     data, splits = _data_and_splits(settings, reporter)
     if start is not None:
         data = _in_order_of(data, list(start.card.channel_names))
-    plan = blueprint(settings, start, head_kind(settings.head).n_outputs(len(data.objects)))
-    jobs = _jobs(settings, data, splits, plan, reporter)
-    return _carry_out(settings, jobs, plan, reporter)
+    n_outputs = head_kind(settings.head).n_outputs(len(data.objects))
+    factory = network_factory(settings, start, n_outputs)
+    jobs = _jobs(settings, data, splits, factory, reporter)
+    return _carry_out(settings, jobs, factory, reporter)
 
 
 def check_extra() -> None:
@@ -154,14 +155,14 @@ def _jobs(
     settings: TrainSettings,
     data: TrainingData,
     splits: dict[str, Split],
-    plan: Blueprint,
+    factory: NetworkFactory,
     reporter: Reporter,
-) -> "dict[str, Course]":
-    """Return the course of every model, checked; say what will be done."""
-    from copick_picker.workflows.train.making import make_course
+) -> "dict[str, Training]":
+    """Return the training of every model, checked; say what will be done."""
+    from copick_picker.workflows.train.making import make_training
 
-    courses = {
-        name: make_course(settings, data, split, plan, training_folder(settings) / name)
+    trainings = {
+        name: make_training(settings, data, split, factory, training_folder(settings) / name)
         for name, split in splits.items()
     }
     rows = []
@@ -170,7 +171,7 @@ def _jobs(
             counts = ", ".join(f"{key} {number}" for key, number in data.counts(runs).items())
             rows.append((f"{name} {side}".strip(), str(len(runs)), choices_text(runs[:6]), counts))
     reporter.table("Runs and picks", ("side", "runs", "names", "picks"), rows)
-    return courses
+    return trainings
 
 
 def training_folder(settings: TrainSettings) -> Path:
@@ -187,35 +188,35 @@ def training_folder(settings: TrainSettings) -> Path:
 
 def _carry_out(
     settings: TrainSettings,
-    courses: "dict[str, Course]",
-    plan: Blueprint,
+    trainings: "dict[str, Training]",
+    factory: NetworkFactory,
     reporter: Reporter,
 ) -> Result:
     from copick_picker.core.train.module import LossNotFiniteError
-    from copick_picker.workflows.train.making import train_course
+    from copick_picker.workflows.train.making import run_training
     from copick_picker.workflows.train.result import write_results
 
-    first = next(iter(courses.values()))
-    record = _record(settings, first.data, {n: c.split for n, c in courses.items()}, plan)
+    first = next(iter(trainings.values()))
+    record = _record(settings, first.data, {n: c.split for n, c in trainings.items()}, factory)
     if settings.dry_run:
-        return _result(f"{len(courses)} models planned, nothing written", 0, {})
-    if _is_complete(settings, courses, record):
+        return _result(f"{len(trainings)} models planned, nothing written", 0, {})
+    if _is_complete(settings, trainings, record):
         return _result(f"{settings.output} is complete", 0, {"output": settings.output})
     _prepare(settings, record)
-    for name, course in courses.items():
+    for name, training in trainings.items():
         if name:
-            reporter.note(f"{name}: validation on {choices_text(course.split.validation)}")
+            reporter.note(f"{name}: validation on {choices_text(training.split.validation)}")
         try:
-            train_course(course, plan, reporter=reporter)
+            run_training(training, factory, reporter=reporter)
         except LossNotFiniteError as error:
-            kept = course.folder / BEST_FILE
+            kept = training.folder / BEST_FILE
             text = f"; the best weights so far are {kept}" if kept.is_file() else ""
             return _result(f"stopped: {error}{text}", 1, {"output": settings.output})
     replaces = bool((read_json(training_folder(settings) / JOB_FILE) or {}).get("replaces"))
-    figures = write_results(courses, plan, record, overwrite=replaces, reporter=reporter)
-    for course in courses.values():
+    figures = write_results(trainings, factory, record, overwrite=replaces, reporter=reporter)
+    for training in trainings.values():
         for file in (STATE_FILE, BEST_FILE):
-            remove(course.folder / file)
+            remove(training.folder / file)
     stays = end_anew(training_folder(settings), foreign_in_training)
     if stays:
         reporter.warn(stays)
@@ -234,14 +235,14 @@ def _result(line: str, exit_code: int, figures: Mapping[str, Any]) -> Result:
 
 
 def _record(
-    settings: TrainSettings, data: TrainingData, splits: dict[str, Split], plan: Blueprint
+    settings: TrainSettings, data: TrainingData, splits: dict[str, Split], factory: NetworkFactory
 ) -> dict[str, Any]:
-    start = plan.start_card
+    start = factory.start_card
     return new_record(
         "train",
         input={run.name: run.record() for run in data.runs},
         settings=settings.recorded()
-        | {"architecture": plan.architecture, "parameters": plan.parameters},
+        | {"architecture": factory.architecture, "parameters": factory.parameters},
         models={
             "start": None if start is None else start.weights_sha256,
             "objects": {
@@ -261,7 +262,7 @@ def _record(
 
 
 def _is_complete(
-    settings: TrainSettings, courses: "dict[str, Course]", record: dict[str, Any]
+    settings: TrainSettings, trainings: "dict[str, Training]", record: dict[str, Any]
 ) -> bool:
     """Return whether every model stands already; raise where something else stands there."""
     output = Path(settings.output)
@@ -277,7 +278,7 @@ def _is_complete(
                 f"({difference}); use --overwrite or another output"
             )
             raise ConflictError(msg)
-    folders = [output / name for name in courses]
+    folders = [output / name for name in trainings]
     found = [folder for folder in folders if is_model_folder(folder)]
     ours = [folder for folder in found if _made_by(folder, record)]
     if len(ours) == len(folders):

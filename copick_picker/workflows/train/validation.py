@@ -1,6 +1,6 @@
 """How good a network is on held-out runs: segment, localize and evaluate in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,22 +8,17 @@ from torch import nn
 
 from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
-from copick_picker.core.evaluate.calibration import (
-    Calibration,
-    CalibrationRule,
-    calibrated_thresholds,
-)
-from copick_picker.core.geometry import length_to_voxels, points_to_voxels
-from copick_picker.core.heads.targets import false_positive_centres
+from copick_picker.core.evaluate.calibration import CalibrationRule, calibrated_thresholds
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
 from copick_picker.core.segment.device import resolve_device
 from copick_picker.core.segment.engine import segment_slabs
 from copick_picker.core.segment.plan import EngineOptions, Member
 from copick_picker.core.segment.prepared import prepared
 from copick_picker.core.segment.volume import VolumeStatistics
+from copick_picker.core.train.mining import Centre, hard_negatives
 from copick_picker.project.store import ProjectStore
 from copick_picker.records.points import LocalizeTarget, PickSet
-from copick_picker.records.scores import Evaluation
+from copick_picker.records.scores import Calibration, Evaluation
 from copick_picker.settings.evaluate import (
     CONFIDENCE,
     MIN_BOOTSTRAP_RUNS,
@@ -49,12 +44,12 @@ from copick_picker.workflows.inputs.preflight import in_layers
 from copick_picker.workflows.train.data import TrainingData
 
 PicksByRun = dict[str, dict[str, PickSet]]
-Centres = dict[str, list[tuple[float, float, float]]]
+Centres = dict[str, list[Centre]]
 """Run -> centres (z, y, x) in voxels."""
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class Validator:
     """What finds picks in runs with a network, and scores them.
 
     Attributes
@@ -179,39 +174,21 @@ class Judge:
         most : int
             Most of them in a run.
         """
-        found: Centres = {}
-        for run in self.data.runs:
-            if run.name in candidate:
-                found[run.name] = self._false_of_run(run, candidate[run.name])[:most]
-        return found
-
-    def _false_of_run(
-        self, run: AnnotatedRun, candidate: Mapping[str, PickSet]
-    ) -> list[tuple[float, float, float]]:
-        spacing = run.tomogram.voxel_spacing
-        known = [points_to_voxels(picks.points_xyz, spacing) for picks in run.picks.values()]
-        references = np.concatenate([np.zeros((0, 3)), *known])
-        scored: list[tuple[float, tuple[float, float, float]]] = []
-        for spec in self.data.objects:
-            picks = candidate.get(spec.name)
-            if picks is None or spec.name not in run.picks:
-                continue
-            picks = picks.chosen(picks.scores >= MINING_SCORE)
-            centres = points_to_voxels(picks.points_xyz, spacing)
-            far = false_positive_centres(
-                centres,
-                references,
-                tolerance_voxels=length_to_voxels(
-                    MINING_DISTANCE_RADII * (spec.radius_angstrom or 0.0), spacing
-                ),
-            )
-            kept = {tuple(row) for row in far.tolist()}
-            scored += [
-                (-float(score), (z, y, x))
-                for (z, y, x), score in zip(centres.tolist(), picks.scores, strict=True)
-                if (z, y, x) in kept
-            ]
-        return [centre for _, centre in sorted(scored)]
+        distances = {
+            spec.name: MINING_DISTANCE_RADII * (spec.radius_angstrom or 0.0)
+            for spec in self.data.objects
+        }
+        return {
+            run.name: hard_negatives(
+                candidate[run.name],
+                run.picks,
+                distances,
+                voxel_spacing=run.tomogram.voxel_spacing,
+                least_score=MINING_SCORE,
+            )[:most]
+            for run in self.data.runs
+            if run.name in candidate
+        }
 
     def _picks_of_run(
         self, run: AnnotatedRun, store: ProjectStore, member: Member, options: EngineOptions

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
-from copick_picker.core.evaluate import Picks, ScoredObject
 from copick_picker.errors import SettingsError
 from copick_picker.records.runs import ObjectSpec
+from copick_picker.records.scores import Picks, ScoredObject, ScoringRules
 from copick_picker.settings.evaluate import (
+    CONFIDENCE,
     CZII_RADII_ANGSTROM,
     CZII_WEIGHTS,
+    MIN_BOOTSTRAP_RUNS,
+    RECALL_FRACTIONS,
     EvaluateSettings,
     parse_tolerance,
 )
@@ -81,3 +84,23 @@ def _note_on_challenge(
         f"{name}: radius {radius:g} A and weight {weight:g} are the challenge's "
         f"(the project's: {own}, {spec.score_weight:g})"
     ]
+
+
+def scoring_rules(settings: EvaluateSettings) -> ScoringRules:
+    """Return the rules that ``core.evaluate`` takes.
+
+    Parameters
+    ----------
+    settings : EvaluateSettings
+        What to do.
+    """
+    margin = settings.border_margin_xy_angstrom
+    return ScoringRules(
+        matcher=settings.matcher,
+        beta=settings.beta,
+        recall_fractions=RECALL_FRACTIONS,
+        n_bootstrap=settings.bootstrap,
+        min_bootstrap_runs=MIN_BOOTSTRAP_RUNS,
+        confidence=CONFIDENCE,
+        border_margin_xyz=(margin, margin, settings.border_margin_z_angstrom),
+    )

@@ -1,6 +1,6 @@
 """One model's training in plain data: what every process of it is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,13 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.settings.train import LOSS_PARAMETERS, TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import AnnotatedRun, sampled_run
 from copick_picker.workflows.train.data import TrainingData
-from copick_picker.workflows.train.validation import Centres, Judge
+from copick_picker.workflows.train.validation import Centres, Validator
 
 _MEBIBYTE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Training:
     """What one model learns from, how, and where its files are.
 
     Attributes
@@ -47,7 +47,7 @@ class Course:
         What the outputs mean and what they are trained on.
     plan : LearningPlan
         How long and how fast.
-    judge : Judge
+    validator : Validator
         How the network is scored.
     """
 
@@ -60,7 +60,7 @@ class Course:
     sampling: SamplingRules
     head: HeadRules
     plan: LearningPlan
-    judge: Judge
+    validator: Validator
 
     def store(self) -> ProjectStore:
         """Open the project; each process does it for itself."""
@@ -70,38 +70,38 @@ class Course:
         return open_job(opened)
 
 
-class Patches(Dataset[TensorBatch]):
+class PatchBatches(Dataset[TensorBatch]):
     """Batches by number, made where they are asked for.
 
     Parameters
     ----------
-    course : Course
+    training : Training
         What is trained.
     """
 
-    def __init__(self, course: Course) -> None:
-        self.course = course
+    def __init__(self, training: Training) -> None:
+        self.training = training
         self.hard_negatives: Centres = {}
         self._known: tuple[LearningHead, list[TrainingRun]] | None = None
 
     def __len__(self) -> int:
         """Return how many batches the training has in all."""
-        return self.course.plan.steps * self.course.settings.accumulate
+        return self.training.plan.steps * self.training.settings.accumulate
 
     def __getitem__(self, number: int) -> TensorBatch:
         """Return a batch."""
         if self._known is None:
-            head = build_head(self.course.settings.head, self.course.head)
-            self._known = (head, training_runs(self.course, self.course.store()))
+            head = build_head(self.training.settings.head, self.training.head)
+            self._known = (head, training_runs(self.training, self.training.store()))
         head, runs = self._known
         return as_tensors(
             batch_at(
                 number,
                 runs=[self._with_hard_negatives(run) for run in runs],
-                rules=self.course.sampling,
+                rules=self.training.sampling,
                 head=head,
-                augmentations=self.course.settings.augmentations,
-                seed=self.course.settings.seed,
+                augmentations=self.training.settings.augmentations,
+                seed=self.training.settings.seed,
             )
         )
 
@@ -113,29 +113,22 @@ class Patches(Dataset[TensorBatch]):
         found = self.hard_negatives.get(run.name)
         if not found:
             return run
-        return TrainingRun(
-            run.name,
-            run.source,
-            run.centres_zyx,
-            run.radii_voxels,
-            run.labels,
-            np.asarray(found, dtype=np.float64),
-        )
+        return replace(run, hard_negatives_zyx=np.asarray(found, dtype=np.float64))
 
 
-def training_runs(course: Course, store: ProjectStore) -> list[TrainingRun]:
+def training_runs(training: Training, store: ProjectStore) -> list[TrainingRun]:
     """Return the runs that are trained on, as the sampler takes them.
 
     Parameters
     ----------
-    course : Course
+    training : Training
         What is trained.
     store : ProjectStore
         The project.
     """
-    cache = PlaneCache(course.settings.cache_megabytes * _MEBIBYTE)
-    chosen = [run for run in course.data.runs if run.name in course.split.training]
-    return [_training_run(course, store, run, cache) for run in chosen]
+    cache = PlaneCache(training.settings.cache_megabytes * _MEBIBYTE)
+    chosen = [run for run in training.data.runs if run.name in training.split.training]
+    return [_training_run(training, store, run, cache) for run in chosen]
 
 
 def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) -> HeadRules:
@@ -170,9 +163,9 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
 
 
 def _training_run(
-    course: Course, store: ProjectStore, run: AnnotatedRun, cache: PlaneCache
+    training: Training, store: ProjectStore, run: AnnotatedRun, cache: PlaneCache
 ) -> TrainingRun:
-    sign = -1.0 if course.judge.inverted else 1.0
+    sign = -1.0 if training.validator.inverted else 1.0
     source = CachedPlanes(
         run.name,
         store.open_tomogram(run.name, run.tomogram),
@@ -180,4 +173,4 @@ def _training_run(
         mean=run.mean,
         standard_deviation=sign * run.standard_deviation,
     )
-    return sampled_run(store, run, course.data.objects, source=source, cache=cache)
+    return sampled_run(store, run, training.data.objects, source=source, cache=cache)
