@@ -1,6 +1,7 @@
 """The three steps of the main job as functions on arrays, for Python.
 
-The commands call the same code; here there is no project. Defaults are those of the commands.
+The commands call the same code; here there is no project. A setting that is None has the default of
+the command.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,30 +14,49 @@ import numpy.typing as npt
 from copick_picker.core.evaluate import evaluate_picks
 from copick_picker.core.localize import localize as localize_volume
 from copick_picker.core.masks.grids import inside_of
+from copick_picker.core.segment.device import use_threads
 from copick_picker.core.segment.results import SegmentedVolume
 from copick_picker.records.points import Localized, LocalizeTarget, PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import Evaluation
-from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.evaluate import EvaluateSettings, Matcher
 from copick_picker.settings.files import join_settings
-from copick_picker.settings.localize import LocalizeParameters
+from copick_picker.settings.localize import LocalizeParameters, Method
 from copick_picker.settings.scored_objects import scored_objects, scoring_rules
-from copick_picker.settings.segment import SegmentSettings
+from copick_picker.settings.segment import (
+    AugmentationSet,
+    Blending,
+    Contrast,
+    Mode,
+    SegmentSettings,
+)
 from copick_picker.workflows.evaluate.evaluate import with_min_score
 from copick_picker.workflows.models.load import load_models
 from copick_picker.workflows.models.run import run_models
 
 Volume = npt.NDArray[Any]
 PicksByRun = Mapping[str, Mapping[str, PickSet]]
+Paths = str | Path | Sequence[str | Path]
 
 
 def segment(
     volume: Volume,
-    model: str | Path | Sequence[str | Path],
+    model: Paths,
     *,
     mask: Volume | None = None,
     probabilities: bool = False,
-    **settings: Any,
+    mode: Mode | None = None,
+    tta: int | None = None,
+    tta_set: AugmentationSet | None = None,
+    overlap: float | None = None,
+    blending: Blending | None = None,
+    contrast: Contrast | None = None,
+    window_batch: int | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    model_config_file: Paths = (),
+    model_weights: Paths = (),
+    trust_checkpoint: bool = False,
 ) -> SegmentedVolume:
     """Return the labels, and where asked for the class probabilities, of a tomogram.
 
@@ -51,9 +71,33 @@ def segment(
         computed. Floats are inside from 0.5 on.
     probabilities : bool
         Whether the class probabilities are returned too.
-    **settings
-        Settings of :class:`copick_picker.settings.segment.SegmentSettings`, such as ``tta``,
-        ``overlap``, ``device``, ``mode``.
+    mode : str, optional
+        ``exact``: float32, and the windows and arithmetic of the model's home package;
+        ``balanced`` (the default): every augmentation on windows that fit the tomogram; ``fast``:
+        two passes of those.
+    tta : int, optional
+        Number of test-time augmentations, 1 to 8. Default: the model's.
+    tta_set : str, optional
+        ``octopi`` or ``quarter-turns``. Default: the model's.
+    overlap : float, optional
+        Overlap of neighbouring windows, as a fraction of the window. Default: 0, and the model's
+        with ``exact``.
+    blending : str, optional
+        ``constant`` or ``gaussian`` weights within a window. Default: gaussian, and the model's
+        with ``exact``.
+    contrast : str, optional
+        ``dark`` or ``bright``: how protein looks in the volume, which is flipped where the model
+        was trained on the other. Default: ``auto``, as the model was trained.
+    window_batch : int, optional
+        Windows that go through the network at once. Default: 1 on a CPU, else 4.
+    device : str, optional
+        ``auto`` (the default), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+    threads : int, optional
+        CPU threads that torch uses from then on. Default: as it is.
+    model_config_file, model_weights : str, path or sequence of those
+        Octopi's pairs of files, in the same order, besides ``model``.
+    trust_checkpoint : bool
+        Whether weights that run code when they are read may be loaded.
 
     Returns
     -------
@@ -64,20 +108,36 @@ def segment(
     Raises
     ------
     SettingsError
-        If a setting is unknown or wrong.
+        If a setting is wrong.
     CheckpointError
         If the model cannot be loaded.
     DataError
         If the volume is not (z, y, x), is constant or has voxels that are not finite, or if the
         mask is empty or of another shape.
     """
-    folders = [model] if isinstance(model, str | Path) else list(model)
-    flags = {"config": "", "model": tuple(str(folder) for folder in folders), **settings}
-    models = load_models(join_settings(SegmentSettings, flags=flags))
+    given = {
+        "config": "",
+        "model": _texts(model),
+        "model_config_file": _texts(model_config_file),
+        "model_weights": _texts(model_weights),
+        "mode": mode,
+        "tta": tta,
+        "tta_set": tta_set,
+        "overlap": overlap,
+        "blending": blending,
+        "contrast": contrast,
+        "window_batch": window_batch,
+        "device": device,
+        "threads": threads,
+        "trust_checkpoint": trust_checkpoint,
+    }
+    settings = join_settings(SegmentSettings, flags=given)
+    use_threads(settings.threads)
+    models = load_models(settings)
     return run_models(
         volume,
         models,
-        inverted=False,
+        inverted=settings.contrast not in ("auto", models.contrast),
         probabilities=probabilities,
         mask_zyx=None if mask is None else inside_of(mask),
     )
@@ -89,9 +149,20 @@ def localize(
     *,
     voxel_spacing: float,
     probabilities: Volume | None = None,
-    **settings: Any,
+    method: Method | None = None,
+    radius_min_scale: float | None = None,
+    radius_max_scale: float | None = None,
+    target_max_scale: float | None = None,
+    min_distance_radii: float | None = None,
+    border_margin_angstrom: float | None = None,
+    smoothing_radii: float | None = None,
+    neck_ratio: float | None = None,
+    peak_floor: float | None = None,
+    peak_smoothing_radii: float | None = None,
 ) -> dict[str, Localized]:
     """Return scored picks of every target, by object name.
+
+    Lengths in radii are fractions of each object's radius.
 
     Parameters
     ----------
@@ -104,8 +175,31 @@ def localize(
         Edge of a voxel in Angstrom.
     probabilities : numpy.ndarray, shape (c, z, y, x), optional
         Class probabilities; with them a score is the mean probability over the pick's region.
-    **settings
-        Settings of :class:`copick_picker.settings.localize.LocalizeParameters`, such as ``method``.
+    method : str, optional
+        ``watershed`` (the default) separates touching particles, ``peaks`` takes maxima of the
+        probabilities, ``components`` takes centres of mass.
+    radius_min_scale : float, optional
+        Regions smaller than a ball of this scale times the target's radius are dropped.
+        Default: 0.5.
+    radius_max_scale : float, optional
+        Regions larger than a ball of this scale times the radius are dropped. Default: 1.0 times
+        the particle's radius, or ``target_max_scale`` times the painted radius where the target
+        has a target fraction.
+    target_max_scale : float, optional
+        See there. Default: 1.5.
+    min_distance_radii : float, optional
+        Of two picks nearer than this the one of lower score is dropped. Default: 0.6.
+    border_margin_angstrom : float, optional
+        Picks nearer to a face of the volume are dropped. Default: 0.
+    smoothing_radii : float, optional
+        Standard deviation of the smoothing before markers are sought. Default: 0.1.
+    neck_ratio : float, optional
+        Two markers are one particle where the cross-section between them keeps this fraction.
+        Default: 0.85.
+    peak_floor : float, optional
+        Lowest smoothed probability of a peak. Default: 0.2.
+    peak_smoothing_radii : float, optional
+        Standard deviation of the smoothing before peaks are sought. Default: 0.25.
 
     Returns
     -------
@@ -115,11 +209,23 @@ def localize(
     Raises
     ------
     SettingsError
-        If a setting is unknown or wrong, or a radius is missing.
+        If a setting is wrong, or a radius is missing.
     DataError
         If the arrays do not fit each other.
     """
-    rules = join_settings(LocalizeParameters, flags=settings).rules()
+    given = {
+        "method": method,
+        "radius_min_scale": radius_min_scale,
+        "radius_max_scale": radius_max_scale,
+        "target_max_scale": target_max_scale,
+        "min_distance_radii": min_distance_radii,
+        "border_margin_angstrom": border_margin_angstrom,
+        "smoothing_radii": smoothing_radii,
+        "neck_ratio": neck_ratio,
+        "peak_floor": peak_floor,
+        "peak_smoothing_radii": peak_smoothing_radii,
+    }
+    rules = join_settings(LocalizeParameters, flags=given).rules()
     return localize_volume(labels, probabilities, targets, voxel_spacing=voxel_spacing, rules=rules)
 
 
@@ -127,7 +233,18 @@ def evaluate(
     reference: PicksByRun,
     candidate: PicksByRun,
     objects: Sequence[ObjectSpec],
-    **settings: Any,
+    *,
+    matcher: Matcher | None = None,
+    tolerance: str | None = None,
+    beta: float | None = None,
+    radius: Mapping[str, float] | None = None,
+    weight: Mapping[str, float] | None = None,
+    min_score: Mapping[str, float] | None = None,
+    border_margin_xy_angstrom: float | None = None,
+    border_margin_z_angstrom: float | None = None,
+    boxes_xyz: Mapping[str, npt.NDArray[np.float64]] | None = None,
+    bootstrap: int | None = None,
+    seed: int | None = None,
 ) -> Evaluation:
     """Return the scores of candidate picks against reference picks.
 
@@ -138,9 +255,29 @@ def evaluate(
         set; an empty set means that nothing was found.
     objects : sequence of ObjectSpec
         The objects, with radius and weight.
-    **settings
-        Settings of :class:`copick_picker.settings.evaluate.EvaluateSettings`, such as ``matcher``,
-        ``tolerance``, ``beta``, ``bootstrap``, ``seed``.
+    matcher : str, optional
+        What counts as a hit: ``one-to-one`` (the default), ``czii`` or ``octopi``.
+    tolerance : str, optional
+        Greatest distance of a hit: a multiple of the object's radius such as ``0.5r`` (the
+        default), or Angstrom such as ``60A``.
+    beta : float, optional
+        How many times recall counts as much as precision in F-beta. Default: 4.
+    radius : mapping of str to float, optional
+        Object name -> radius in Angstrom, over that of ``objects``.
+    weight : mapping of str to float, optional
+        Object name -> weight in the macro average, over that of ``objects``.
+    min_score : mapping of str to float, optional
+        Object name -> lowest score of a candidate that counts. Default: all count.
+    border_margin_xy_angstrom, border_margin_z_angstrom : float, optional
+        Picks this near to an x or y face, or to a z face, are listed and not counted; a hit still
+        counts. Default: 0.
+    boxes_xyz : mapping of str to numpy.ndarray, shape (3,), optional
+        Run name -> largest position (x, y, z) in Angstrom inside its tomogram; only a border margin
+        needs it.
+    bootstrap : int, optional
+        Replicates of the bootstrap over runs; 0 leaves intervals out. Default: 1000.
+    seed : int, optional
+        Seed of the bootstrap. Default: 0.
 
     Returns
     -------
@@ -150,18 +287,37 @@ def evaluate(
     Raises
     ------
     SettingsError
-        If a setting is unknown or wrong, or a radius is missing.
+        If a setting is wrong, or a radius is missing.
     DataError
-        If a position is not finite.
+        If a position is not finite, or a border margin has no box.
     """
-    flags = {"config": "", "reference": "*", **settings}
-    checked = join_settings(EvaluateSettings, flags=flags)
+    given = {
+        "config": "",
+        "reference": "*",
+        "matcher": matcher,
+        "tolerance": tolerance,
+        "beta": beta,
+        "radius": radius,
+        "weight": weight,
+        "min_score": min_score,
+        "border_margin_xy_angstrom": border_margin_xy_angstrom,
+        "border_margin_z_angstrom": border_margin_z_angstrom,
+        "bootstrap": bootstrap,
+        "seed": seed,
+    }
+    settings = join_settings(EvaluateSettings, flags=given)
     specs = {spec.name: spec for spec in objects}
-    scored, _ = scored_objects(checked, specs, reference)
+    scored, _ = scored_objects(settings, specs, reference)
     return evaluate_picks(
         reference,
-        with_min_score(candidate, checked.min_score),
+        with_min_score(candidate, settings.min_score),
         scored,
-        rules=scoring_rules(checked),
-        rng=np.random.default_rng(checked.seed),
+        rules=scoring_rules(settings),
+        rng=np.random.default_rng(settings.seed),
+        boxes_xyz=boxes_xyz,
     )
+
+
+def _texts(paths: Paths) -> tuple[str, ...]:
+    """Return one path or several as a tuple of texts."""
+    return (str(paths),) if isinstance(paths, str | Path) else tuple(str(path) for path in paths)

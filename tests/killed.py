@@ -12,7 +12,7 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from copick_picker.cli.main import COMMANDS
+from copick_picker.cli.main import COMMANDS, module_of
 
 WORKFLOWS = (
     *("benchmark.benchmark", "evaluate.calibrate", "exchange.export_picks"),
@@ -29,7 +29,7 @@ def server() -> ForkServerContext:
     names = [
         *("copick.impl.cryoet_data_portal", "copick.impl.filesystem", "dask.array"),
         *("matplotlib.backends.backend_agg", "copick_picker.cli.console"),
-        *(module for module, _ in COMMANDS.values()),
+        *(module_of(name) for name in COMMANDS),
         *(f"copick_picker.workflows.{name}" for name in WORKFLOWS),
     ]
     missing = [name for name in names if find_spec(name) is None]  # else left out without a word

@@ -1,50 +1,18 @@
 """``copick-picker browse``."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
-
 import click
 
-from copick_picker.cli.options import job_flags
+from copick_picker.cli.command import CONTEXT, LOG, SETTINGS_FILE, VERBOSE, Flags, command
+from copick_picker.cli.main import COMMANDS
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from copick_picker.jobs.summary import Result, Summary
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
-
-
-def _file_options(command: Command) -> Command:
-    """Add the options that every listing takes."""
-    for option in (
-        click.option("-v", "--verbose", count=True, help="Say more; repeatable."),
-        click.option(
-            "--log",
-            metavar="FILE",
-            help="Log file with tracebacks. Default: one in the user's cache folder.",
-        ),
-        click.option(
-            "--settings",
-            "settings_file",
-            metavar="YAML",
-            help="File with any of these options; options on the command line win.",
-        ),
-        click.option("--csv", "csv_file", metavar="FILE", help="Write a table of everything."),
-        click.option(
-            "--json", "json_file", metavar="FILE", help="Write everything, machine-readable."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-@click.group(
-    short_help="List what a project or the CryoET Data Portal holds.",
-    invoke_without_command=True,
-    context_settings=_CONTEXT,
+_EXTRA = {"csv_file": [SETTINGS_FILE, LOG, VERBOSE]}
+_NOT_OFFERED = (
+    *("shard", "cache", "cache_gigabytes", "attempts", "timeout_seconds"),
+    *("overwrite", "dry_run"),
 )
+
+
+@click.group(short_help=COMMANDS["browse"], invoke_without_command=True, context_settings=CONTEXT)
 @click.option("--tui", is_flag=True, help="Hand over to copick's own browser.")
 @click.option("-c", "--config", metavar="PATH", help="With --tui: copick configuration file.")
 @click.option(
@@ -73,37 +41,16 @@ def browse(ctx: click.Context, tui: bool, config: str | None, dataset: tuple[int
         raise click.UsageError(text)
 
 
-@browse.command(
+@command(
+    "copick_picker.settings.browse:BrowseProjectSettings",
+    "copick_picker.workflows.catalog.project:browse_project",
+    group=browse,
     short_help="Runs, objects, tomograms, segmentations, picks, health.",
     no_args_is_help=True,
-    context_settings=_CONTEXT,
+    without=_NOT_OFFERED,
+    extra=_EXTRA,
 )
-@click.option(
-    "-c",
-    "--config",
-    metavar="PATH",
-    envvar="COPICK_CONFIG",
-    show_envvar=True,
-    help="copick configuration file of the project.",
-)
-@click.option(
-    "-r",
-    "--run-names",
-    multiple=True,
-    metavar="RUN",
-    help="Run name, glob, @file with a name a line, or !name to leave out; repeatable. "
-    "Default: all runs.",
-)
-@click.option("--objects", metavar="A,B", help="Only picks and segmentations of these objects.")
-@click.option("--split", metavar="NAME", help="Only this split of a Croissant manifest.")
-@click.option(
-    "--details",
-    is_flag=True,
-    default=None,
-    help="Read every pick file (numbers, scores) and count what is stored.",
-)
-@_file_options
-def project(**flags: Any) -> None:
+def project(flags: Flags) -> None:
     """List what a project of any root holds, and what is wrong with it.
 
     Without --details only folders and metadata are read. Half-written stores, picks of unknown
@@ -118,34 +65,16 @@ def project(**flags: Any) -> None:
     \b
     Exit codes: 0 well, 1 some run could not be listed, 2 wrong usage or settings.
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    from copick_picker.cli.console import execute
-
-    flags, job = job_flags(flags)
-    execute("browse", workflow=_project, settings=_project_settings, flags=flags, job=job)
 
 
-@browse.command(
+@command(
+    "copick_picker.settings.browse:BrowsePortalSettings",
+    "copick_picker.workflows.catalog.portal:browse_portal",
+    group=browse,
     short_help="Datasets, annotated objects, who deposited them, runs.",
-    context_settings=_CONTEXT,
+    extra=_EXTRA,
 )
-@click.option(
-    "--query", metavar="WORDS", help="In a dataset's title or the name of an annotated object."
-)
-@click.option(
-    "--dataset",
-    multiple=True,
-    metavar="ID",
-    help="Only this dataset, with its runs; repeatable.",
-)
-@click.option(
-    "--has-truth",
-    is_flag=True,
-    default=None,
-    help="Only datasets with annotations marked as ground truth.",
-)
-@click.option("--organism", metavar="WORDS", help="In the name of the organism.")
-@_file_options
-def portal(**flags: Any) -> None:
+def portal(flags: Flags) -> None:
     """List what the CryoET Data Portal holds, in at most three queries.
 
     \b
@@ -153,11 +82,6 @@ def portal(**flags: Any) -> None:
       copick-picker browse portal --query ribosome --has-truth
       copick-picker browse portal --dataset 10440 --json dataset.json
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    from copick_picker.cli.console import execute
-    from copick_picker.cli.options import JOB_OPTIONS
-
-    job = {name: flags.pop(name) for name in JOB_OPTIONS}
-    execute("browse", workflow=_portal, settings=_portal_settings, flags=flags, job=job)
 
 
 def _hand_over(config: str | None, dataset: tuple[int, ...]) -> None:
@@ -180,27 +104,3 @@ def _hand_over(config: str | None, dataset: tuple[int, ...]) -> None:
     for number in dataset:
         arguments += ["--dataset-ids", str(number)]
     copick_browse.main(arguments, prog_name="copick browse")
-
-
-def _project_settings() -> "type[BaseModel]":
-    from copick_picker.settings.browse import BrowseProjectSettings
-
-    return BrowseProjectSettings
-
-
-def _project() -> "Callable[..., Summary]":
-    from copick_picker.workflows.catalog.project import browse_project
-
-    return browse_project
-
-
-def _portal_settings() -> "type[BaseModel]":
-    from copick_picker.settings.browse import BrowsePortalSettings
-
-    return BrowsePortalSettings
-
-
-def _portal() -> "Callable[..., Result]":
-    from copick_picker.workflows.catalog.portal import browse_portal
-
-    return browse_portal

@@ -1,20 +1,21 @@
 """``copick-picker config``: write configurations."""
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from copick_picker.cli.command import VERBOSE, Flags, command, command_group
 
-    from pydantic import BaseModel
+_LAST = [
+    click.Option(
+        ["--settings", "settings_file"], metavar="YAML", help="File with any of these options."
+    ),
+    click.Option(
+        ["--log"], metavar="FILE", help="Log file. Default: one in the user's cache folder."
+    ),
+    VERBOSE,
+]
 
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
 
-
-@click.group(
-    short_help="Write configurations of projects.", no_args_is_help=True, context_settings=_CONTEXT
-)
+@command_group
 def config() -> None:
     """Write configurations of projects.
 
@@ -27,45 +28,15 @@ def config() -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 
-@config.command(
+@command(
+    "copick_picker.settings.config_portal:ConfigPortalSettings",
+    "copick_picker.workflows.catalog.portal_configuration:config_portal",
+    group=config,
     short_help="Write a configuration of the CryoET Data Portal.",
     no_args_is_help=True,
-    context_settings=_CONTEXT,
+    extra={"overwrite": _LAST},
 )
-@click.option(
-    "--dataset", type=int, multiple=True, metavar="ID", help="Dataset of the portal; repeatable."
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="JSON",
-    default=None,
-    show_default="config.json",
-    help="Configuration to write.",
-)
-@click.option(
-    "--overlay",
-    metavar="PLACE",
-    help="Folder or address for outputs. Default: 'overlay' beside the configuration.",
-)
-@click.option("--objects", metavar="A,B", help="Only these objects. Default: all annotated ones.")
-@click.option(
-    "--radius",
-    multiple=True,
-    metavar="OBJECT=A",
-    help="Radius in Angstrom, over the built-in table; repeatable.",
-)
-@click.option("--name", metavar="TEXT", help="Name of the project.")
-@click.option(
-    "--overwrite",
-    is_flag=True,
-    default=None,
-    help="Replace a configuration that says something else; labels and radii are kept.",
-)
-@click.option("--settings", "settings_file", metavar="YAML", help="File with any of these options.")
-@click.option("--log", metavar="FILE", help="Log file. Default: one in the user's cache folder.")
-@click.option("-v", "--verbose", count=True, help="Say more; repeatable.")
-def portal(**flags: Any) -> None:
+def portal(flags: Flags) -> None:
     """Write a configuration of datasets of the CryoET Data Portal.
 
     Labels stay the same from then on; radii come from a built-in table of benchmark objects, from
@@ -79,20 +50,3 @@ def portal(**flags: Any) -> None:
     \b
     See also: copick-picker browse portal
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    from copick_picker.cli.console import execute
-
-    job = {name: flags.pop(name) for name in ("settings_file", "log", "verbose")}
-    flags = {name: value for name, value in flags.items() if value not in (None, ())}
-    execute("config", workflow=_workflow, settings=_settings, flags=flags, job=job)
-
-
-def _workflow() -> "Callable[..., Any]":
-    from copick_picker.workflows.catalog.portal_configuration import config_portal
-
-    return config_portal
-
-
-def _settings() -> "type[BaseModel]":
-    from copick_picker.settings.config_portal import ConfigPortalSettings
-
-    return ConfigPortalSettings

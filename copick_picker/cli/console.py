@@ -5,15 +5,15 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from copick_picker.records.runs import RunOutcome
 
 PACKAGE = "copick_picker"
@@ -81,12 +81,7 @@ class Console:
 
 
 def execute(
-    command: str,
-    *,
-    workflow: Callable[[], Callable[..., Any]],
-    settings: Callable[[], "type[BaseModel]"],
-    flags: Mapping[str, Any],
-    job: Mapping[str, Any],
+    command: str, *, workflow: str, settings: str, flags: Mapping[str, Any], job: Mapping[str, Any]
 ) -> None:
     """Run a workflow and exit with its code; a user's mistake becomes one line.
 
@@ -94,30 +89,27 @@ def execute(
     ----------
     command : str
         Name of the command, for the log file.
-    workflow, settings : callable
-        Import and return the workflow and its settings class (late, so that ``--help`` is quick).
+    workflow, settings : str
+        ``module:name`` of the workflow and of its settings class, imported here.
     flags : mapping
         Values given on the command line, None where not given.
     job : mapping
         ``settings_file``, ``log`` and ``verbose``.
     """
-    from copick_picker.errors import CopickPickerError
     from copick_picker.jobs.result_files import result_json
     from copick_picker.settings.files import join_settings
 
     log_file = start_log(command, job["log"], job["verbose"] or 0)
     logger = logging.getLogger(PACKAGE)
     try:
-        path = Path(job["settings_file"]) if job["settings_file"] else None
-        checked = join_settings(settings(), flags=flags, path=path)
-        logger.info("%s with %s", command, checked)
-        json_file = getattr(checked, "json_file", None)
-        if json_file is not None:
-            result_json(json_file).check()
-        summary = workflow()(checked, reporter=Console())
-    except CopickPickerError as error:
-        logger.debug("stopped", exc_info=True)
-        raise Stop(str(error)) from error
+        with one_line_errors():
+            path = Path(job["settings_file"]) if job["settings_file"] else None
+            checked = join_settings(resolve_name(settings), flags=flags, path=path)
+            logger.info("%s with %s", command, checked)
+            json_file = getattr(checked, "json_file", None)
+            if json_file is not None:
+                result_json(json_file).check()
+            summary = resolve_name(workflow)(checked, reporter=Console())
     except KeyboardInterrupt as interrupt:
         logger.info("interrupted")
         click.echo(
@@ -129,6 +121,18 @@ def execute(
     if summary.exit_code == 1 and log_file is not None:
         click.echo(f"Tracebacks are in {log_file}", err=True)
     raise SystemExit(summary.exit_code)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Make an error of ours one line and exit code 2; its traceback is logged."""
+    from copick_picker.errors import CopickPickerError
+
+    try:
+        yield
+    except CopickPickerError as error:
+        logging.getLogger(PACKAGE).debug("stopped", exc_info=True)
+        raise Stop(str(error)) from error
 
 
 def start_log(command: str, log: str | None, verbose: int) -> Path | None:

@@ -1,48 +1,49 @@
 """``--cryosiam-config`` of segment and localize: CryoSiam's YAML files as they are."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
 import click
 from click.core import ParameterSource
 
-if TYPE_CHECKING:
-    from copick_picker.jobs.summary import Summary
-    from copick_picker.settings.cryosiam import CryosiamJob
+from copick_picker.cli.command import CONSOLE_OPTIONS, Flags
 
 _TAKEN = {
-    "segment": {
-        *("device", "threads", "window_batch", "trust_checkpoint", "postprocess_only"),
-        "input",
-    },
-    "localize": set[str](),
-}
-_ALWAYS = {
     *("cryosiam_config", "run_names", "shard", "overwrite", "dry_run", "json_file"),
     *("config", "output", "object_map", "objects"),
 }
+_TAKEN_BY_SEGMENT = {
+    *("input", "device", "threads", "window_batch", "trust_checkpoint", "postprocess_only")
+}
 
 
-def run_cryosiam(command: str, flags: Mapping[str, Any], job: Mapping[str, Any]) -> None:
-    """Run a command with CryoSiam's YAML in place of a project and a model.
+def run_cryosiam(name: str, flags: Flags) -> None:
+    """Run a command with CryoSiam's YAML in place of a project and a model, where one is given.
 
     Parameters
     ----------
-    command : str
+    name : str
         ``segment`` or ``localize``.
-    flags, job : mapping
-        As ``job_flags`` returns them.
+    flags : dict
+        Values of the command line; without ``cryosiam_config`` it is only taken out.
+
+    Raises
+    ------
+    click.UsageError
+        If an option is given that has no meaning then.
     """
     from copick_picker.cli.console import execute
 
-    known = _ALWAYS | _TAKEN[command]
+    if flags["cryosiam_config"] is None:
+        del flags["cryosiam_config"]
+        return
+    known = _TAKEN | _TAKEN_BY_SEGMENT if name == "segment" else _TAKEN
     context = click.get_current_context()
-    given = {
-        name for name in flags if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-    }
-    for name in flags:
-        if name in given - known:
-            option = "--" + name.replace("_", "-")
+    given = set()
+    for parameter in context.command.params:
+        field = getattr(parameter, "field", parameter.name)
+        if context.get_parameter_source(str(parameter.name)) != ParameterSource.COMMANDLINE:
+            continue
+        given.add(field)
+        if field not in known and field not in CONSOLE_OPTIONS:
+            option = next(part for part in parameter.opts if part.startswith("--"))
             text = (
                 f"{option} has no meaning with --cryosiam-config; convert the checkpoint "
                 "(copick-picker model convert) and use --model"
@@ -50,24 +51,10 @@ def run_cryosiam(command: str, flags: Mapping[str, Any], job: Mapping[str, Any])
             raise click.UsageError(text)
     # a project of the environment is not meant: the YAML file says where results go
     unasked = set[str]() if "config" in given else {"config"}
-    taken = {name: value for name, value in flags.items() if name in known - unasked}
-    workflow = _segment if command == "segment" else _localize
-    execute(command, workflow=workflow, settings=_settings, flags=taken, job=job)
-
-
-def _settings() -> "type[CryosiamJob]":
-    from copick_picker.settings.cryosiam import CryosiamJob
-
-    return CryosiamJob
-
-
-def _segment() -> "Callable[..., Summary]":
-    from copick_picker.workflows.cryosiam.segment import cryosiam_segment
-
-    return cryosiam_segment
-
-
-def _localize() -> "Callable[..., Summary]":
-    from copick_picker.workflows.cryosiam.localize import cryosiam_localize
-
-    return cryosiam_localize
+    execute(
+        name,
+        workflow=f"copick_picker.workflows.cryosiam.{name}:cryosiam_{name}",
+        settings="copick_picker.settings.cryosiam:CryosiamJob",
+        flags={field: value for field, value in flags.items() if field in known - unasked},
+        job={option: context.params[option] for option in CONSOLE_OPTIONS},
+    )

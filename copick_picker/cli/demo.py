@@ -2,11 +2,11 @@
 
 import click
 
+from copick_picker.cli.command import CONTEXT
+from copick_picker.cli.main import COMMANDS
 
-@click.command(
-    short_help="Run the whole path on a real and a simulated project.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+@click.command(short_help=COMMANDS["demo"], context_settings=CONTEXT)
 @click.option(
     "-o", "--output", default="demo", show_default=True, metavar="FOLDER", help="Where to work."
 )
@@ -30,13 +30,11 @@ def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | Non
       copick-picker demo
       copick-picker demo --part real --output try
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    from copick_picker.cli.console import Console, Stop, start_log
-    from copick_picker.errors import CopickPickerError
-    from copick_picker.workflows.benchmark.demo import demo as workflow
+    from copick_picker.cli.console import Console, one_line_errors, start_log
 
     start_log("demo", None, 0)
-    try:
+    with one_line_errors():
+        from copick_picker.workflows.benchmark.demo import demo as workflow
+
         code = workflow(output, part, overwrite=overwrite, threads=threads, reporter=Console())
-    except CopickPickerError as error:
-        raise Stop(str(error)) from error
     raise SystemExit(code)

@@ -4,47 +4,47 @@ Both are lazy: help for the group imports no command, so that it takes as long a
 """
 
 import importlib
+import keyword
 from typing import Any
 
 import click
 
 from copick_picker._version import __version__
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "import": ("copick_picker.cli.import_", "Bring in tomograms of MRC files, and picks."),
-    "segment": ("copick_picker.cli.segment", "Find objects in tomograms: write segmentations."),
-    "localize": ("copick_picker.cli.localize", "Turn segmentations into scored picks."),
-    "evaluate": ("copick_picker.cli.evaluate", "Score candidate picks against reference picks."),
-    "calibrate": ("copick_picker.cli.calibrate", "Choose a score threshold for each object."),
-    "report": ("copick_picker.cli.report", "Show scores, curves and picks on one HTML page."),
-    "filter": (
-        "copick_picker.cli.filter",
-        "Filter stored picks, and merge those of two models.",
-    ),
-    "export": (
-        "copick_picker.cli.export",
-        "Write picks and segmentations for other programs.",
-    ),
-    "mask": ("copick_picker.cli.mask", "Make masks that segment and localize take."),
-    "config": ("copick_picker.cli.config", "Write configurations of projects."),
-    "browse": (
-        "copick_picker.cli.browse",
-        "List what a project or the CryoET Data Portal holds.",
-    ),
-    "view": ("copick_picker.cli.view", "Show slices of a run with its picks."),
-    "model": ("copick_picker.cli.model", "Show, convert and check models."),
-    "targets": (
-        "copick_picker.cli.targets",
-        "Write what train learns from as segmentations to look at.",
-    ),
-    "train": ("copick_picker.cli.train", "Train a model on reference picks, with honest scores."),
-    "benchmark": ("copick_picker.cli.benchmark", "Run ready benchmarks, and compare results."),
-    "simulate": ("copick_picker.cli.simulate", "Simulate tomograms with known truth."),
-    "demo": ("copick_picker.cli.demo", "Run the whole path on a real and a simulated project."),
-    "info": ("copick_picker.cli.info", "Show versions, devices and the health of a project."),
+COMMANDS = {
+    "import": "Bring in tomograms of MRC files, and picks.",
+    "segment": "Find objects in tomograms: write segmentations.",
+    "localize": "Turn segmentations into scored picks.",
+    "evaluate": "Score candidate picks against reference picks.",
+    "calibrate": "Choose a score threshold for each object.",
+    "report": "Show scores, curves and picks on one HTML page.",
+    "filter": "Filter stored picks, and merge those of two models.",
+    "export": "Write picks and segmentations for other programs.",
+    "mask": "Make masks that segment and localize take.",
+    "config": "Write configurations of projects.",
+    "browse": "List what a project or the CryoET Data Portal holds.",
+    "view": "Show slices of a run with its picks.",
+    "model": "Show, convert and check models.",
+    "targets": "Write what train learns from as segmentations to look at.",
+    "train": "Train a model on reference picks, with honest scores.",
+    "benchmark": "Run ready benchmarks, and compare results.",
+    "simulate": "Simulate tomograms with known truth.",
+    "demo": "Run the whole path on a real and a simulated project.",
+    "info": "Show versions, devices and the health of a project.",
 }
-"""Command name -> (module, short help). The command is the module's attribute of that name, with an
-underscore behind it where Python keeps the name for itself."""
+"""Command -> short help. The command is its module's attribute of that name, with an underscore
+behind it where Python keeps the name for itself."""
+
+
+def module_of(command: str) -> str:
+    """Return the module of a command.
+
+    Parameters
+    ----------
+    command : str
+        Its name in the table.
+    """
+    return f"copick_picker.cli.{command}" + "_" * keyword.iskeyword(command)
 
 
 class LazyGroup(click.Group):
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
         """Import and return a command; None where there is no such name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(COMMANDS[cmd_name][0])
+        module = importlib.import_module(module_of(cmd_name))
         command: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
         return command
 
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the table of commands without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 _ABOUT = """Find particles in cryo-electron tomograms of a copick project.

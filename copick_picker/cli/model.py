@@ -1,17 +1,13 @@
 """``copick-picker model``: show, convert and check models."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NoReturn
 
 import click
 
-_CONTEXT = {"help_option_names": ["-h", "--help"]}
+from copick_picker.cli.command import CONTEXT, command_group
 
 
-@click.group(
-    short_help="Show, convert and check models.", no_args_is_help=True, context_settings=_CONTEXT
-)
+@command_group
 def model() -> None:
     """Show, convert and check models.
 
@@ -26,7 +22,7 @@ def model() -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 
-@model.command(short_help="Show the card of a model.", context_settings=_CONTEXT)
+@model.command(short_help="Show the card of a model.", context_settings=CONTEXT)
 @click.argument("folder")
 def show(folder: str) -> None:
     """Show what a model finds, how it is run and where it comes from.
@@ -35,15 +31,16 @@ def show(folder: str) -> None:
     Examples:
       copick-picker model show model_dir
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    with _one_line_errors():
-        from copick_picker.cli.console import Console
+    from copick_picker.cli.console import Console, one_line_errors
+
+    with one_line_errors():
         from copick_picker.workflows.models.folder import show_model
 
         show_model(folder, reporter=Console())
 
 
 @model.command(
-    short_help="Write octopi's or CryoSiam's files as a model folder.", context_settings=_CONTEXT
+    short_help="Write octopi's or CryoSiam's files as a model folder.", context_settings=CONTEXT
 )
 @click.option("-mc", "--model-config", metavar="YAML", help="octopi's model_config.yaml.")
 @click.option("-mw", "--model-weights", metavar="PTH", help="octopi's best_model.pth.")
@@ -94,8 +91,9 @@ def convert(
       copick-picker model convert -mc model_config.yaml -mw best_model.pth -o model_dir
       copick-picker model convert --checkpoint model.ckpt --label ribosome=1 -o model_dir
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    with _one_line_errors():
-        from copick_picker.cli.console import Console
+    from copick_picker.cli.console import Console, one_line_errors
+
+    with one_line_errors():
         from copick_picker.workflows.models.folder import convert_checkpoint, convert_model
 
         if checkpoint is not None:
@@ -126,7 +124,7 @@ def convert(
         )
 
 
-@model.command(short_help="Check the files of a model and run it once.", context_settings=_CONTEXT)
+@model.command(short_help="Check the files of a model and run it once.", context_settings=CONTEXT)
 @click.argument("folder")
 def check(folder: str) -> None:
     """Check a model: checksum, card, weights, one window, and its fingerprint.
@@ -135,8 +133,9 @@ def check(folder: str) -> None:
     Examples:
       copick-picker model check model_dir
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    with _one_line_errors():
-        from copick_picker.cli.console import Console
+    from copick_picker.cli.console import Console, one_line_errors
+
+    with one_line_errors():
         from copick_picker.workflows.models.folder import check_model
 
         check_model(folder, reporter=Console())
@@ -157,15 +156,3 @@ def _channels(pairs: tuple[str, ...]) -> dict[str, int]:
 
 def _usage(text: str) -> NoReturn:
     raise click.UsageError(text)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn an error of ours into one line and exit code 2."""
-    from copick_picker.cli.console import Stop
-    from copick_picker.errors import CopickPickerError
-
-    try:
-        yield
-    except CopickPickerError as error:
-        raise Stop(str(error)) from error

@@ -1,56 +1,21 @@
 """``copick-picker targets``."""
 
-from typing import TYPE_CHECKING, Any
+from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
+from copick_picker.cli.octopi import hidden, take_alias
 
-import click
-from copick.cli.types import CopickURI
+_OCTOPI = [
+    hidden("--radius-scale", "-rs", "radius_scale", type=float),
+    hidden("--picks-user-id", "-puid", "picks_user_id"),
+    hidden("--picks-session-id", "-psid", "picks_session_id"),
+]
 
-from copick_picker.cli.options import (
-    hidden,
-    job_flags,
-    job_options,
-    pop_all,
-    take_alias,
-    target_options,
+
+@command(
+    "copick_picker.settings.targets:TargetsSettings",
+    "copick_picker.workflows.train.targets:make_targets",
+    extra={**OVER_A_PROJECT, "": _OCTOPI},
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from copick_picker.jobs.summary import Summary
-    from copick_picker.settings.targets import TargetsSettings
-
-
-@click.command(
-    short_help="Write what train learns from as segmentations to look at.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-@click.option(
-    "-i",
-    "--input",
-    type=CopickURI("tomogram", "input"),
-    help="Tomogram URI, type@spacing: its shape and spacing are taken. Default: the only tomogram "
-    "of each run.",
-)
-@click.option(
-    "-p", "--picks", type=CopickURI("picks", "input"), help="Reference picks, object:user/session."
-)
-@click.option(
-    "-o",
-    "--output",
-    type=CopickURI("segmentation", "output"),
-    show_default="targets:picker/1",
-    help="Segmentation URI, name:user/session.",
-)
-@target_options
-@job_options
-@hidden("--tomo-uri", "-uri", "tomo_uri")
-@hidden("--target-uri", "-turi", "target_uri")
-@hidden("--radius-scale", "-rs", "radius_scale", type=float)
-@hidden("--picks-user-id", "-puid", "picks_user_id")
-@hidden("--picks-session-id", "-psid", "picks_session_id")
-def targets(**flags: Any) -> None:
+def targets(flags: Flags) -> None:
     """Write what train would learn from as multilabel segmentations of the project.
 
     Each voxel has the label of its object in the project, 0 elsewhere, as train paints it in its
@@ -72,33 +37,7 @@ def targets(**flags: Any) -> None:
     \b
     See also: copick-picker train, copick-picker view
     """  # noqa: D301, E501 (click's mark for text that is not to be wrapped; whole commands)
-    from copick_picker.cli.console import execute
-
-    flags, job = job_flags(flags)
-    _octopi(flags)
-    execute("targets", workflow=_workflow, settings=_settings, flags=flags, job=job)
-
-
-def _octopi(flags: dict[str, Any]) -> None:
-    """Fold the options of octopi's ``create-targets`` into ours."""
-    given = pop_all(
-        flags, "tomo_uri", "target_uri", "radius_scale", "picks_user_id", "picks_session_id"
-    )
-    take_alias(flags, "input", given["tomo_uri"], "--tomo-uri")
-    take_alias(flags, "output", given["target_uri"], "--target-uri")
-    take_alias(flags, "target_fraction", given["radius_scale"], "--radius-scale")
-    user, session = given["picks_user_id"], given["picks_session_id"]
+    take_alias(flags, "target_fraction", flags.pop("radius_scale"), "--radius-scale")
+    user, session = flags.pop("picks_user_id"), flags.pop("picks_session_id")
     if user or session:
         take_alias(flags, "picks", f"*:{user or '*'}/{session or '*'}", "--picks-user-id")
-
-
-def _settings() -> "type[TargetsSettings]":
-    from copick_picker.settings.targets import TargetsSettings
-
-    return TargetsSettings
-
-
-def _workflow() -> "Callable[..., Summary]":
-    from copick_picker.workflows.train.targets import make_targets as workflow
-
-    return workflow

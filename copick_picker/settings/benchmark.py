@@ -5,24 +5,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
-from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.evaluate import EvaluateSettings, Replicates, Seed
 from copick_picker.settings.files import join_settings
-from copick_picker.settings.job import JobSettings, Names, split_pairs
+from copick_picker.settings.job import Count, JobSettings, Names, Settings, Threads, split_pairs
 from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.settings.options import Option
 from copick_picker.settings.segment import SegmentSettings
 
-_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 _LABEL = re.compile(r"[A-Za-z0-9.\-]+")
 _OURS = {
     *("config", "run_names", "input", "output", "candidate", "reference", "overwrite", "dry_run"),
@@ -36,7 +28,7 @@ SOURCES = ("config", "manifest", "dataset", "simulated")
 TextByName = Annotated[dict[str, str], BeforeValidator(split_pairs)]
 
 
-class SimulatedProject(BaseModel):
+class SimulatedProject(Settings):
     """A project of tomograms that are simulated here.
 
     Attributes
@@ -47,15 +39,13 @@ class SimulatedProject(BaseModel):
         Size of each tomogram, in voxels of 10 Angstrom.
     """
 
-    model_config = _STRICT
-
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     shape_zyx: tuple[
         Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]
     ]
 
 
-class PortalObject(BaseModel):
+class PortalObject(Settings):
     """An object of the CryoET Data Portal under the name that the project gives it.
 
     Attributes
@@ -68,14 +58,12 @@ class PortalObject(BaseModel):
         Radius of the particle.
     """
 
-    model_config = _STRICT
-
     identifier: str
-    label: Annotated[int, Field(ge=1)]
+    label: Count
     radius_angstrom: Annotated[float, Field(gt=0)]
 
 
-class Suite(BaseModel):
+class Suite(Settings):
     """A benchmark: where the data are, which candidates are scored, by which rules.
 
     Attributes
@@ -108,8 +96,6 @@ class Suite(BaseModel):
     segment, localize, evaluate, report : dict
         Further settings of the commands.
     """
-
-    model_config = _STRICT
 
     title: str
     config: str | None = None
@@ -221,7 +207,7 @@ class Suite(BaseModel):
         return self
 
 
-class RunSettings(BaseModel):
+class RunSettings(Settings):
     """Settings of ``benchmark run``.
 
     Attributes
@@ -250,22 +236,48 @@ class RunSettings(BaseModel):
         Begin anew: the benchmark that the folder holds is removed.
     """
 
-    model_config = _STRICT
+    suite: Annotated[str, Option(argument=True)]
+    output: Annotated[str, Option("Folder for everything.", "-o", metavar="FOLDER")] = "benchmark"
+    model: Annotated[
+        TextByName,
+        Option("Score this model instead of the suite's; repeatable.", "-m", metavar="LABEL=MODEL"),
+    ] = Field(default_factory=dict)
+    also: Annotated[
+        TextByName,
+        Option(
+            "Score these picks of the project by the same rules too; deposition:NUMBER on the "
+            "portal; repeatable.",
+            metavar="LABEL=URI",
+        ),
+    ] = Field(default_factory=dict)
+    manifest: Annotated[
+        str | None,
+        Option("Croissant metadata.json to read instead of the suite's data.", metavar="URL|PATH"),
+    ] = None
+    reference: Annotated[
+        str | None, Option("Reference picks. Default: the suite's.", metavar="URI")
+    ] = None
+    run_names: Annotated[
+        Names,
+        Option(
+            "Run name, glob, or !name to leave out; repeatable. Default: the suite's.",
+            "-r",
+            metavar="RUN",
+        ),
+    ] = ()
+    cache: Annotated[
+        str | None, Option("Keep remote array data in this folder.", metavar="DIR")
+    ] = None
+    device: Annotated[
+        str | None, Option("auto, cpu, cuda, cuda:1 or mps. Default: the suite's.")
+    ] = None
+    threads: Threads = None
+    overwrite: Annotated[
+        bool, Option("Begin anew: remove the benchmark that the folder holds.")
+    ] = False
 
-    suite: str
-    output: str = "benchmark"
-    model: TextByName = Field(default_factory=dict)
-    also: TextByName = Field(default_factory=dict)
-    manifest: str | None = None
-    reference: str | None = None
-    run_names: Names = ()
-    cache: str | None = None
-    device: str | None = None
-    threads: Annotated[int, Field(ge=1)] | None = None
-    overwrite: bool = False
 
-
-class CompareSettings(BaseModel):
+class CompareSettings(Settings):
     """Settings of ``benchmark compare``.
 
     Attributes
@@ -282,14 +294,16 @@ class CompareSettings(BaseModel):
         Replace the folder.
     """
 
-    model_config = _STRICT
-
-    first: str
-    second: str
-    output: str | None = None
-    bootstrap: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
-    seed: Annotated[int, Field(ge=0)] = 0
-    overwrite: bool = False
+    first: Annotated[str, Option(argument=True)]
+    second: Annotated[str, Option(argument=True)]
+    output: Annotated[
+        str | None, Option("Write compare.json and changes.csv here.", "-o", metavar="FOLDER")
+    ] = None
+    bootstrap: Annotated[
+        Replicates, Option("Replicates of the paired bootstrap over runs; 0: no intervals.")
+    ] = 1000
+    seed: Seed = 0
+    overwrite: Annotated[bool, Option("Replace the folder.")] = False
 
 
 def suite_names() -> list[str]:

@@ -3,11 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
-from copick_picker.settings.job import JobSettings, split_names
+from copick_picker.settings.job import JobSettings, Names, Settings, split_names
+from copick_picker.settings.options import Option
 
 Numbers = Annotated[tuple[int, ...], BeforeValidator(split_names)]
+JsonFile = Annotated[
+    Path | None, Option("Write everything, machine-readable.", metavar="FILE", long="--json")
+]
+_CSV = Option("Write a table of everything.", metavar="FILE", long="--csv", after="json_file")
 
 
 class BrowseProjectSettings(JobSettings):
@@ -21,11 +26,18 @@ class BrowseProjectSettings(JobSettings):
         Where to write a table with one line a stored thing.
     """
 
-    details: bool = False
-    csv_file: Path | None = None
+    objects: Annotated[
+        Names, Option("Only picks and segmentations of these objects.", metavar="A,B")
+    ] = ()
+    details: Annotated[
+        bool,
+        Option("Read every pick file (numbers, scores) and count what is stored.", after="split"),
+    ] = False
+    json_file: JsonFile = None
+    csv_file: Annotated[Path | None, _CSV] = None
 
 
-class BrowsePortalSettings(BaseModel):
+class BrowsePortalSettings(Settings):
     """Settings of ``browse portal``.
 
     Attributes
@@ -42,11 +54,15 @@ class BrowsePortalSettings(BaseModel):
         Where to write everything; the table has one line an annotated object of a dataset.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    query: str = ""
-    dataset: Numbers = ()
-    has_truth: bool = False
-    organism: str = ""
-    json_file: Path | None = None
-    csv_file: Path | None = None
+    query: Annotated[
+        str, Option("In a dataset's title or the name of an annotated object.", metavar="WORDS")
+    ] = ""
+    dataset: Annotated[
+        Numbers, Option("Only this dataset, with its runs; repeatable.", metavar="ID")
+    ] = ()
+    has_truth: Annotated[bool, Option("Only datasets with annotations marked as ground truth.")] = (
+        False
+    )
+    organism: Annotated[str, Option("In the name of the organism.", metavar="WORDS")] = ""
+    json_file: JsonFile = None
+    csv_file: Annotated[Path | None, _CSV] = None

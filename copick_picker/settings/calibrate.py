@@ -5,8 +5,15 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from copick_picker.settings.evaluate import EvaluateSettings, parse_tolerance
-from copick_picker.settings.job import JobSettings, NumberByName
+from copick_picker.settings.evaluate import (
+    MERGE_SETS,
+    Beta,
+    EvaluateSettings,
+    RadiusOverProject,
+    Tolerance,
+)
+from copick_picker.settings.job import Count, JobSettings
+from copick_picker.settings.options import Option
 
 THRESHOLD_MARGIN = 0.001
 """F-beta that a lower threshold may cost: less than counting one pick otherwise among hundreds."""
@@ -41,23 +48,44 @@ class CalibrateSettings(JobSettings):
         PNG file of F-beta against threshold.
     """
 
-    reference: str
-    candidate: str = "*:picker/1"
-    tolerance: str = "0.5r"
-    beta: Annotated[float, Field(gt=0)] = 4.0
-    radius: NumberByName = Field(default_factory=dict)
-    margin: Annotated[float, Field(ge=0, lt=1)] = THRESHOLD_MARGIN
-    fewest_references: Annotated[int, Field(ge=1)] = FEWEST_REFERENCES
-    merge_sets: bool = False
-    model: str | None = None
-    project: bool = False
-    plot: Path | None = None
-
-    @field_validator("tolerance")
-    @classmethod
-    def _tolerance_has_a_unit(cls, value: str) -> str:
-        parse_tolerance(value)
-        return value
+    candidate: Annotated[
+        str,
+        Option(
+            "URI of the candidate picks, object:user/session; * stands for every object. Localize "
+            "them with a low --threshold: what it drops is never seen.",
+            "-i",
+            uri="picks",
+        ),
+    ] = "*:picker/1"
+    reference: Annotated[str, Option("URI of the reference picks.", uri="picks")]
+    tolerance: Tolerance = "0.5r"
+    beta: Beta = 4.0
+    radius: RadiusOverProject = Field(default_factory=dict)
+    margin: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Option(
+            "F-beta that a lower threshold may cost: of thresholds this near to the best, the "
+            "lowest is taken."
+        ),
+    ] = THRESHOLD_MARGIN
+    fewest_references: Annotated[
+        Count, Option("An object with fewer reference picks gets no threshold.", metavar="N")
+    ] = FEWEST_REFERENCES
+    merge_sets: Annotated[bool, Option(MERGE_SETS)] = False
+    model: Annotated[
+        str | None,
+        Option("Store the thresholds in the card of this model.", "-m", metavar="FOLDER"),
+    ] = None
+    project: Annotated[
+        bool,
+        Option(
+            "Store them in the project's configuration (score_threshold in an object's metadata)."
+        ),
+    ] = False
+    plot: Annotated[
+        Path | None, Option("Draw F-beta against threshold for each object.", metavar="PNG")
+    ] = None
 
     @field_validator("plot")
     @classmethod
@@ -66,11 +94,6 @@ class CalibrateSettings(JobSettings):
             msg = f"got {value}; expected a name that ends in .png"
             raise ValueError(msg)
         return value
-
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields that change no threshold."""
-        return {"model", "project", "plot"}
 
     def scoring(self) -> EvaluateSettings:
         """Return the settings by which the picks are scored."""

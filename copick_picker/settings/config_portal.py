@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from copick_picker.settings.job import Names, NumberByName, split_names
+from copick_picker.settings.evaluate import positive_radii
+from copick_picker.settings.job import Count, Names, NumberByName, Settings, split_names
+from copick_picker.settings.options import Option
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ KNOWN_OBJECTS: Mapping[str, KnownObject] = {
 capsids of other datasets differ: give those with ``--radius``.)"""
 
 
-class ConfigPortalSettings(BaseModel):
+class ConfigPortalSettings(Settings):
     """Settings of ``config portal``.
 
     Attributes
@@ -63,25 +65,31 @@ class ConfigPortalSettings(BaseModel):
         Replace a configuration that says something else; its labels and radii are kept.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     dataset: Annotated[
-        tuple[Annotated[int, Field(ge=1)], ...],
+        tuple[Count, ...],
         BeforeValidator(split_names),
         Field(min_length=1),
+        Option("Dataset of the portal; repeatable.", metavar="ID"),
     ]
-    output: Path = Path("config.json")
-    overlay: str | None = None
-    objects: Names = ()
-    radius: NumberByName = Field(default_factory=dict)
-    name: str | None = None
-    overwrite: bool = False
-
-    @field_validator("radius")
-    @classmethod
-    def _radii_are_positive(cls, value: dict[str, float]) -> dict[str, float]:
-        wrong = [name for name, number in value.items() if number <= 0]
-        if wrong:
-            msg = f"the radius of {', '.join(wrong)} is not positive"
-            raise ValueError(msg)
-        return value
+    output: Annotated[Path, Option("Configuration to write.", "-o", metavar="JSON")] = Path(
+        "config.json"
+    )
+    overlay: Annotated[
+        str | None,
+        Option(
+            "Folder or address for outputs. Default: 'overlay' beside the configuration.",
+            metavar="PLACE",
+        ),
+    ] = None
+    objects: Annotated[
+        Names, Option("Only these objects. Default: all annotated ones.", metavar="A,B")
+    ] = ()
+    radius: Annotated[
+        NumberByName,
+        AfterValidator(positive_radii),
+        Option("Radius in Angstrom, over the built-in table; repeatable.", metavar="OBJECT=A"),
+    ] = Field(default_factory=dict)
+    name: Annotated[str | None, Option("Name of the project.", metavar="TEXT")] = None
+    overwrite: Annotated[
+        bool, Option("Replace a configuration that says something else; labels and radii are kept.")
+    ] = False

@@ -1,11 +1,13 @@
 """Settings of ``evaluate``."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
-from copick_picker.settings.job import JobSettings, NumberByName
+from copick_picker.settings.job import JobSettings, NumberByName, Parameters
+from copick_picker.settings.options import Option
+from copick_picker.settings.segment import Contrast
 
 CZII_RADII_ANGSTROM = {
     "apo-ferritin": 60.0,
@@ -60,15 +62,71 @@ def parse_tolerance(text: str) -> tuple[float, str]:
     return float(found["number"]), "r" if found["unit"] in "rR" else "A"
 
 
-class EvaluateSettings(JobSettings):
-    """Settings of ``evaluate``.
+def _with_unit(text: str) -> str:
+    parse_tolerance(text)
+    return text
+
+
+def positive_radii(radii: dict[str, float]) -> dict[str, float]:
+    """Return radii by object name, none of which is 0 or less.
+
+    Parameters
+    ----------
+    radii : dict
+        Object name -> radius in Angstrom.
+
+    Raises
+    ------
+    ValueError
+        Naming the objects whose radius is not positive.
+    """
+    wrong = [name for name, number in radii.items() if number <= 0]
+    if wrong:
+        msg = f"the radius of {', '.join(wrong)} is not positive"
+        raise ValueError(msg)
+    return radii
+
+
+def _weights(weights: dict[str, float]) -> dict[str, float]:
+    wrong = [name for name, number in weights.items() if number < 0]
+    if wrong:
+        msg = f"the weight of {', '.join(wrong)} is negative"
+        raise ValueError(msg)
+    return weights
+
+
+Tolerance = Annotated[
+    str,
+    AfterValidator(_with_unit),
+    Option(
+        "Greatest distance of a hit: a multiple of the object's radius, or Angstrom.",
+        metavar="0.5r|60A",
+    ),
+]
+Beta = Annotated[float, Field(gt=0), Option("Weight of recall in F-beta, against precision.")]
+MERGE_SETS = "Put several sets of one object in a run together."
+MinScore = Annotated[
+    NumberByName, Option("Leave out candidates of lower score; repeatable.", metavar="NAME=SCORE")
+]
+RadiusOverProject = Annotated[
+    NumberByName,
+    Option("Radius of an object; repeatable. Default: the project's.", metavar="NAME=A"),
+]
+ANY_REFERENCE = (
+    "object:user/session; * stands for every object. On the portal also ground-truth, "
+    "deposition:ID, annotation:ID, author:NAME."
+)
+Matcher = Literal["one-to-one", "czii", "octopi"]
+MATCHERS = "|".join(get_args(Matcher))
+Replicates = Annotated[int, Field(ge=0, le=1_000_000)]
+Seed = Annotated[int, Field(ge=0), Option("Seed of the bootstrap.")]
+
+
+class EvaluateParameters(Parameters):
+    """How candidates are scored.
 
     Attributes
     ----------
-    reference, candidate : str
-        Picks URIs ``object:user/session``; ``*`` stands for every object.
-    output : str
-        Folder for the scores.
     matcher : str
         ``one-to-one``, ``czii`` or ``octopi``.
     tolerance : str
@@ -81,69 +139,98 @@ class EvaluateSettings(JobSettings):
         Object name -> weight in the macro average, over the project's.
     min_score : dict
         Object name -> lowest score of a candidate that counts.
-    merge_sets : bool
-        Put several sets of one object in a run together instead of refusing them.
     border_margin_xy_angstrom, border_margin_z_angstrom : float
         Candidates this near to an x or y face, or to a z face, and reference picks there, are
         listed and not counted.
+    bootstrap : int
+        Replicates of the bootstrap over runs; 0 leaves intervals out.
+    seed : int
+        Seed of the bootstrap.
+    """
+
+    matcher: Annotated[
+        str,
+        Option(
+            "What counts as a hit: ours, the rule of the CZII 2024 challenge, or octopi's.",
+            metavar=MATCHERS,
+        ),
+    ] = "one-to-one"
+    tolerance: Tolerance = "0.5r"
+    beta: Beta = 4.0
+    radius: Annotated[
+        NumberByName,
+        AfterValidator(positive_radii),
+        Option(
+            "Radius of an object; repeatable. Default: the project's (czii: the challenge's).",
+            metavar="NAME=A",
+        ),
+    ] = Field(default_factory=dict)
+    weight: Annotated[
+        NumberByName,
+        AfterValidator(_weights),
+        Option("Weight of an object in the macro average; repeatable.", metavar="NAME=W"),
+    ] = Field(default_factory=dict)
+    min_score: MinScore = Field(default_factory=dict)
+    border_margin_xy_angstrom: Annotated[
+        float,
+        Field(ge=0),
+        Option("Picks this near to an x or y face are listed, not counted (a hit still counts)."),
+    ] = 0.0
+    border_margin_z_angstrom: Annotated[float, Field(ge=0), Option("The same for z faces.")] = 0.0
+    bootstrap: Annotated[
+        Replicates, Option("Replicates of the bootstrap over runs; 0: no intervals.")
+    ] = 1000
+    seed: Seed = 0
+
+
+class EvaluateSettings(EvaluateParameters, JobSettings):
+    """Settings of ``evaluate``.
+
+    Attributes
+    ----------
+    reference, candidate : str
+        Picks URIs ``object:user/session``; ``*`` stands for every object.
+    output : str
+        Folder for the scores.
+    merge_sets : bool
+        Put several sets of one object in a run together instead of refusing them.
     tomogram : str
         Tomogram URI: its size gives the faces, and slices are drawn of it.
     slices : int
         Runs to draw slices of with their picks.
     contrast : str
         How protein looks in the tomograms, for the slices; ``auto`` looks at each.
-    bootstrap : int
-        Replicates of the bootstrap over runs; 0 leaves intervals out.
-    seed : int
-        Seed of the bootstrap.
     fail_under : dict
         Score name -> least value; less makes the exit code 3.
     """
 
-    reference: str
-    candidate: str = "*:picker/1"
-    output: str = "scores"
-    matcher: str = "one-to-one"
-    tolerance: str = "0.5r"
-    beta: Annotated[float, Field(gt=0)] = 4.0
-    radius: NumberByName = Field(default_factory=dict)
-    weight: NumberByName = Field(default_factory=dict)
-    min_score: NumberByName = Field(default_factory=dict)
-    merge_sets: bool = False
-    border_margin_xy_angstrom: Annotated[float, Field(ge=0)] = 0.0
-    border_margin_z_angstrom: Annotated[float, Field(ge=0)] = 0.0
-    tomogram: str = "*"
-    slices: Annotated[int, Field(ge=0)] = 0
-    contrast: Literal["auto", "dark", "bright"] = "auto"
-    bootstrap: Annotated[int, Field(ge=0, le=1_000_000)] = 1000
-    seed: Annotated[int, Field(ge=0)] = 0
-    fail_under: NumberByName = Field(default_factory=dict)
+    also_recorded = ("tomogram", "merge_sets")
 
-    @field_validator("tolerance")
-    @classmethod
-    def _tolerance_has_a_unit(cls, value: str) -> str:
-        parse_tolerance(value)
-        return value
-
-    @field_validator("radius")
-    @classmethod
-    def _radii_are_positive(cls, value: dict[str, float]) -> dict[str, float]:
-        wrong = [name for name, number in value.items() if number <= 0]
-        if wrong:
-            msg = f"the radius of {', '.join(wrong)} is not positive"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("weight")
-    @classmethod
-    def _weights_are_not_negative(cls, value: dict[str, float]) -> dict[str, float]:
-        wrong = [name for name, number in value.items() if number < 0]
-        if wrong:
-            msg = f"the weight of {', '.join(wrong)} is negative"
-            raise ValueError(msg)
-        return value
-
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields that are recorded in another form, or change no score."""
-        return {"reference", "candidate", "output", "slices", "contrast", "fail_under"}
+    reference: Annotated[str, Option(f"URI of the reference picks, {ANY_REFERENCE}", uri="picks")]
+    candidate: Annotated[str, Option("URI of the picks to score.", uri="picks")] = "*:picker/1"
+    output: Annotated[
+        str, Option("Folder for the scores.", "-o", metavar="FOLDER", aliases="--save-path")
+    ] = "scores"
+    merge_sets: Annotated[bool, Option(MERGE_SETS, after="min_score")] = False
+    tomogram: Annotated[
+        str,
+        Option(
+            "Tomogram whose size gives the faces, and of which slices are drawn. Default: the "
+            "only one of each run.",
+            uri="tomogram",
+            after="border_margin_z_angstrom",
+        ),
+    ] = "*"
+    slices: Annotated[int, Field(ge=0), Option("Draw slices with the picks for so many runs.")] = 0
+    contrast: Annotated[Contrast, Option("How protein looks in the tomograms, for the slices.")] = (
+        "auto"
+    )
+    fail_under: Annotated[
+        NumberByName,
+        Option(
+            "Exit with code 3 where a score is lower: f4=0.7, micro.recall=0.9, ribosome.ap=0.8; "
+            "repeatable.",
+            metavar="SCORE=VALUE",
+            after="seed",
+        ),
+    ] = Field(default_factory=dict)

@@ -2,22 +2,23 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from copick_picker.settings.job import JobSettings
 from copick_picker.settings.limits import LimitedSettings
+from copick_picker.settings.options import Option
 
 WARP_NAMES = "{run}.tomostar"
 """What Warp calls a tilt series."""
 PLAIN_NAMES = "{run}"
 
 
-def check_pattern(value: str | None) -> str | None:
+def check_pattern(value: str) -> str:
     """Return a pattern of tomogram names with exactly one ``{run}``.
 
     Parameters
     ----------
-    value : str or None
+    value : str
         What the user wrote.
 
     Raises
@@ -25,10 +26,17 @@ def check_pattern(value: str | None) -> str | None:
     ValueError
         If it has not the form.
     """
-    if value is not None and value.count("{run}") != 1:
+    if value.count("{run}") != 1:
         msg = "expected {run} once, such as {run}.tomostar"
         raise ValueError(msg)
     return value
+
+
+Pattern = Annotated[str, AfterValidator(check_pattern)]
+"""Pattern of a name, with ``{run}`` where the run's name stands."""
+NamesTable = Annotated[
+    str | None, Option("Table with columns run_name, tomogram_name.", metavar="CSV")
+]
 
 
 class ExportPicksSettings(LimitedSettings):
@@ -62,21 +70,47 @@ class ExportPicksSettings(LimitedSettings):
         Seed of the halves.
     """
 
-    to: Literal["relion5", "relion4", "warp", "dynamo", "csv", "copick-csv"]
-    output: str
-    per_run: bool = False
-    pixel_size: Annotated[float, Field(gt=0)] | None = None
-    binning: Annotated[float, Field(gt=0)] = 1.0
-    tomograms: str | None = None
-    names: str | None = None
-    name_pattern: str | None = None
-    random_subset: bool = False
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @field_validator("name_pattern")
-    @classmethod
-    def _pattern_has_a_run(cls, value: str | None) -> str | None:
-        return check_pattern(value)
+    to: Annotated[
+        Literal["relion5", "relion4", "warp", "dynamo", "csv", "copick-csv"],
+        Option("Format of the files.", after="input"),
+    ]
+    output: Annotated[str, Option("Folder for the files.", "-o", metavar="FOLDER")]
+    per_run: Annotated[bool, Option("One file a run, not one for all runs.")] = False
+    tomogram: Annotated[
+        str,
+        Option(
+            "Tomogram whose size gives the centre, and whose voxels count. Default: the run's "
+            "only.",
+            uri="tomogram",
+        ),
+    ] = "*"
+    pixel_size: Annotated[
+        float | None,
+        Field(gt=0),
+        Option(
+            "Unbinned pixel size of coordinates in pixels. Default: the tomogram's voxels.",
+            metavar="A",
+            after="tomogram",
+        ),
+    ] = None
+    binning: Annotated[float, Field(gt=0), Option("Coordinates count so many pixels as one.")] = 1.0
+    tomograms: Annotated[
+        str | None,
+        Option(
+            "RELION's tomograms.star: exact centres and an optics table (--to relion5).",
+            metavar="STAR",
+        ),
+    ] = None
+    names: NamesTable = None
+    name_pattern: Annotated[
+        Pattern | None,
+        Option(
+            "Tomogram name with {run} in it. Default: {run}, and {run}.tomostar for Warp.",
+            metavar="PATTERN",
+        ),
+    ] = None
+    random_subset: Annotated[bool, Option("Add random halves, 1 and 2.")] = False
+    seed: Annotated[int, Field(ge=0), Option("Seed of the halves.")] = 0
 
     @model_validator(mode="after")
     def _options_fit_the_format(self) -> Self:
@@ -127,6 +161,8 @@ class ExportSegmentationSettings(JobSettings):
         Folder for the files, one a run.
     """
 
-    input: str
-    to: Literal["mrc", "tiff"] = "mrc"
-    output: str
+    input: Annotated[
+        str, Option("Segmentation URI, name:user/session@spacing.", "-i", uri="segmentation")
+    ]
+    to: Annotated[Literal["mrc", "tiff"], Option("Format of the files.")] = "mrc"
+    output: Annotated[str, Option("Folder for the files, one a run.", "-o", metavar="FOLDER")]

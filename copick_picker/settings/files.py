@@ -9,10 +9,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
+from copick_picker.settings.options import in_help_order, long_name
 
 Settings = TypeVar("Settings", bound=BaseModel)
 _FIELD_OF_KEY = {"model_config": "model_config_file", "json": "json_file"}
-_KEY_OF_FIELD = {field: key for key, field in _FIELD_OF_KEY.items()}
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -80,39 +80,24 @@ def join_settings(
     try:
         return kind.model_validate({**from_file, **given})
     except ValidationError as error:
-        raise SettingsError(_one_line(error, given, path)) from error
+        raise SettingsError(_one_line(error, kind, given, path)) from error
 
 
-def _one_line(error: ValidationError, flags: Mapping[str, Any], path: Path | None) -> str:
+def _one_line(
+    error: ValidationError, kind: type[BaseModel], flags: Mapping[str, Any], path: Path | None
+) -> str:
     problems = []
     for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"]) or "settings"
         first = str(problem["loc"][0]) if problem["loc"] else ""
+        option = long_name(kind, first)
         source = f"{path}: " if path is not None and first not in flags else ""
         if problem["type"] == "missing":
-            problems.append(f"{source}'{option_name(name)}' is missing")
+            problems.append(f"{source}'{option}' is missing")
         else:
             text = problem["msg"].removeprefix("Value error, ")
-            got = f"{option_name(name)}: got {problem['input']!r}; " if first else ""
+            got = f"{option}: got {problem['input']!r}; " if first else ""
             problems.append(f"{source}{got}{text}")
     return "; ".join(problems)
-
-
-def option_name(field: str) -> str:
-    """Return the long option of a settings field.
-
-    Parameters
-    ----------
-    field : str
-        Name of the field, perhaps with an index behind a dot.
-
-    Examples
-    --------
-    >>> option_name("run_names")
-    '--run-names'
-    """
-    head = field.split(".", maxsplit=1)[0]
-    return "--" + _KEY_OF_FIELD.get(head, head).replace("_", "-")
 
 
 def command_line(command: str, settings: BaseModel) -> str:
@@ -126,12 +111,12 @@ def command_line(command: str, settings: BaseModel) -> str:
         Its settings; those that are defaults are left out.
     """
     words = ["copick-picker", command]
-    fields = type(settings).model_fields
-    for name, field in fields.items():
+    kind = type(settings)
+    for name in in_help_order(kind):
         value = getattr(settings, name)
-        if name not in settings.model_fields_set or value == field.default:
+        if name not in settings.model_fields_set or value == kind.model_fields[name].default:
             continue
-        values = value if isinstance(value, tuple) else (value,)
-        for one in values:
-            words += [option_name(name)] if one is True else [option_name(name), str(one)]
+        option = long_name(kind, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [option] if one is True else [option, str(one)]
     return shlex.join(words)

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from copick_picker.settings.limits import LimitedSettings
+from copick_picker.settings.options import Option
 
 DEFAULT_SESSION = "filtered"
 """Session of filtered picks where the user names none."""
@@ -30,12 +31,30 @@ class FilterSettings(LimitedSettings):
         object's radius.
     """
 
-    output: str = f"*:picker/{DEFAULT_SESSION}"
-    merge: str | None = None
-    merge_distance_angstrom: Annotated[float, Field(ge=0)] | None = None
+    also_recorded = (
+        "tomogram",
+        "merge_distance_angstrom",
+        "between_distance_angstrom",
+        "border_margin_angstrom",
+    )
 
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields that are recorded in another form."""
-        compared_by_object = {"min_score", "top", "min_distance"}
-        return {"input", "output", "merge", "mask", "mask_margin"} | compared_by_object
+    output: Annotated[
+        str,
+        Option(
+            "Picks URI; * stands for every object of the input.", "-o", makes="picks", after="input"
+        ),
+    ] = f"*:picker/{DEFAULT_SESSION}"
+    merge: Annotated[
+        str | None,
+        Option(
+            "Picks of a second model, put together with these.", metavar="URI", after="tomogram"
+        ),
+    ] = None
+    merge_distance_angstrom: Annotated[
+        float | None,
+        Field(ge=0),
+        Option(
+            "Picks of the two sets nearer than this mean one particle; the better stays. Default: "
+            "half the object's radius."
+        ),
+    ] = None

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from copick_picker.settings.export import check_pattern
-from copick_picker.settings.job import JobSettings, NumberByName
+from copick_picker.settings.export import NamesTable, Pattern
+from copick_picker.settings.job import JobSettings, NumberByName, Parameters
+from copick_picker.settings.options import Option
 
 DEFAULT_USER = "import"
 """User of imported picks where the user of the command names none."""
@@ -32,12 +33,26 @@ class ImportMrcSettings(JobSettings):
         Object name -> radius in Angstrom of a project that is to be made.
     """
 
-    folder: str
-    spacing: str = "header"
-    type: str = "wbp"
-    name_pattern: str = "{run}"
-    names: str | None = None
-    new_object: NumberByName = Field(default_factory=dict)
+    folder: Annotated[str, Option(argument=True)]
+    spacing: Annotated[
+        str,
+        Option("Voxel spacing: what each header says, or Angstrom for all.", metavar="header|A"),
+    ] = "header"
+    type: Annotated[str, Option("Tomogram type in the project.", metavar="TYPE")] = "wbp"
+    name_pattern: Annotated[
+        Pattern,
+        Option(
+            "File name without suffix, with {run} where the run's name stands.", metavar="PATTERN"
+        ),
+    ] = "{run}"
+    names: Annotated[str | None, Option("Write which file became which run.", metavar="CSV")] = None
+    new_object: Annotated[
+        NumberByName,
+        Option(
+            "Object of a project that is to be made, where there is none; repeatable.",
+            metavar="NAME=RADIUS",
+        ),
+    ] = Field(default_factory=dict)
 
     @field_validator("spacing")
     @classmethod
@@ -47,24 +62,12 @@ class ImportMrcSettings(JobSettings):
             raise ValueError(msg)
         return value
 
-    @field_validator("name_pattern")
-    @classmethod
-    def _pattern_has_a_run(cls, value: str) -> str:
-        check_pattern(value)
-        return value
 
-
-class ImportPicksSettings(JobSettings):
-    """Settings of ``import picks``.
+class ImportPicksParameters(Parameters):
+    """How the particles of a file are read.
 
     Attributes
     ----------
-    file : str
-        STAR, CSV, ``.tbl``, ``.json`` or ``.mod`` file.
-    output : str
-        Picks URI ``object:user/session``.
-    tomogram : str
-        Tomogram URI: its size gives centres and limits, its voxel spacing the pixels.
     run : str or None
         The one run that all particles are of, where the file names none.
     pixel_size : float or None
@@ -77,19 +80,48 @@ class ImportPicksSettings(JobSettings):
         Keep points outside the tomogram.
     """
 
-    file: str
-    output: str
-    tomogram: str = "*"
-    run: str | None = None
-    pixel_size: Annotated[float, Field(gt=0)] | None = None
-    names: str | None = None
-    name_pattern: str | None = None
-    keep_outside: bool = False
+    run: Annotated[
+        str | None, Option("The run of all particles, where the file names none.", metavar="RUN")
+    ] = None
+    pixel_size: Annotated[
+        float | None,
+        Field(gt=0),
+        Option("Pixel size of coordinates in pixels, over what the file states.", metavar="A"),
+    ] = None
+    names: NamesTable = None
+    name_pattern: Annotated[
+        Pattern | None, Option("Tomogram name in the file, with {run} in it.", metavar="PATTERN")
+    ] = None
+    keep_outside: Annotated[bool, Option("Keep points outside the tomogram.")] = False
 
-    @field_validator("name_pattern")
-    @classmethod
-    def _pattern_has_a_run(cls, value: str | None) -> str | None:
-        return check_pattern(value)
+
+class ImportPicksSettings(ImportPicksParameters, JobSettings):
+    """Settings of ``import picks``.
+
+    Attributes
+    ----------
+    file : str
+        STAR, CSV, ``.tbl``, ``.json`` or ``.mod`` file.
+    output : str
+        Picks URI ``object:user/session``.
+    tomogram : str
+        Tomogram URI: its size gives centres and limits, its voxel spacing the pixels.
+    """
+
+    also_recorded = ("file", "output", "tomogram")
+
+    file: Annotated[str, Option(argument=True)]
+    output: Annotated[
+        str,
+        Option(
+            "Picks URI, object:user/session. Default user and session: import and 1.",
+            "-o",
+            makes="picks",
+        ),
+    ]
+    tomogram: Annotated[
+        str, Option("Tomogram that the points lie in. Default: the run's only one.", uri="tomogram")
+    ] = "*"
 
 
 def _is_positive(text: str) -> bool:

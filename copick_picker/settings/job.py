@@ -1,12 +1,13 @@
 """Settings that every command shares: which project, which runs, which objects, what to report."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from copick_picker.errors import SettingsError
 from copick_picker.records.runs import Opening
+from copick_picker.settings.options import Option, in_help_order
 
 
 def split_names(value: object) -> object:
@@ -60,13 +61,48 @@ def split_pairs(value: object) -> object:
     return value
 
 
+def shard_in_range(value: str) -> str:
+    """Return a shard ``i/n`` whose part i is one of the n.
+
+    Parameters
+    ----------
+    value : str
+        What the user wrote.
+
+    Raises
+    ------
+    ValueError
+        If there is no such part.
+    """
+    part, parts = (int(number) for number in value.split("/"))
+    if part > parts:
+        msg = f"shard {value}: the part is from 1 to {parts}"
+        raise ValueError(msg)
+    return value
+
+
+Count = Annotated[int, Field(ge=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 NumberByName = Annotated[dict[str, float], BeforeValidator(split_pairs)]
 NameByName = Annotated[dict[str, str], BeforeValidator(split_pairs)]
+Shard = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$"), AfterValidator(shard_in_range)]
+Threads = Annotated[Count | None, Option("CPU threads.")]
 
 
-class JobSettings(BaseModel):
-    """Settings that every command over a project takes.
+class Settings(BaseModel):
+    """Settings that cannot be changed, and none of which may be unknown or infinite."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class Parameters(Settings):
+    """Settings that change a result: provenance records hold them as they are."""
+
+
+class JobSettings(Settings):
+    """Settings that every command over a project takes: where it works, and on what.
 
     Attributes
     ----------
@@ -78,12 +114,6 @@ class JobSettings(BaseModel):
         Names of the objects to work on; empty means all.
     shard : str or None
         ``i/n``: the i-th of n parts of the runs, i from 1.
-    overwrite : bool
-        Replace outputs that exist.
-    dry_run : bool
-        Say what would be done, write nothing.
-    json_file : pathlib.Path or None
-        Where to write a machine-readable summary.
     split : str or None
         Only the runs of this split of a Croissant manifest.
     cache : pathlib.Path or None
@@ -94,41 +124,82 @@ class JobSettings(BaseModel):
         How often a remote object is asked for before its run fails.
     timeout_seconds : float
         How long to wait for a remote store.
+    overwrite : bool
+        Replace outputs that exist.
+    dry_run : bool
+        Say what would be done, write nothing.
+    json_file : pathlib.Path or None
+        Where to write a machine-readable summary.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
-    )
+    also_recorded: ClassVar[tuple[str, ...]] = ()
+    """Fields that records hold as they are, though they are no parameters."""
 
-    config: str
-    run_names: Names = ()
-    objects: Names = ()
-    shard: Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$")] | None = None
-    overwrite: bool = False
-    dry_run: bool = False
-    json_file: Path | None = None
-    split: str | None = None
-    cache: Path | None = None
-    cache_gigabytes: Annotated[float, Field(gt=0)] = Opening.cache_bytes / 1e9
-    attempts: Annotated[int, Field(ge=1, le=20)] = Opening.attempts
-    timeout_seconds: Annotated[float, Field(gt=0)] = Opening.timeout_seconds
-
-    @field_validator("shard")
-    @classmethod
-    def _shard_in_range(cls, value: str | None) -> str | None:
-        if value is not None:
-            part, parts = (int(number) for number in value.split("/"))
-            if part > parts:
-                msg = f"shard {value}: the part is from 1 to {parts}"
-                raise ValueError(msg)
-        return value
+    config: Annotated[
+        str,
+        Option(
+            "copick configuration file of the project.",
+            "-c",
+            metavar="PATH",
+            envvar="COPICK_CONFIG",
+        ),
+    ]
+    run_names: Annotated[
+        Names,
+        Option(
+            "Run name, glob, @file with a name a line, or !name to leave out; repeatable. "
+            "Default: all runs.",
+            "-r",
+            metavar="RUN",
+            aliases="--run-ids -runs --runIDs",
+        ),
+    ] = ()
+    objects: Annotated[Names, Option("Only these objects. Default: all.", metavar="A,B")] = ()
+    shard: Annotated[
+        Shard | None,
+        Option("Only the I-th of N parts of the runs (for Slurm arrays).", metavar="I/N"),
+    ] = None
+    split: Annotated[
+        str | None, Option("Only this split of a Croissant manifest.", metavar="NAME")
+    ] = None
+    cache: Annotated[
+        Path | None,
+        Option("Keep remote array data in this folder. Default: no cache on disk.", metavar="DIR"),
+    ] = None
+    cache_gigabytes: Annotated[
+        float,
+        Field(gt=0),
+        Option(
+            "Most that --cache may hold. Default: {default}.", metavar="GB", long="--cache-size"
+        ),
+    ] = Opening.cache_bytes / 1e9
+    attempts: Annotated[
+        int,
+        Field(ge=1, le=20),
+        Option("How often a remote object is asked for. Default: {default}.", metavar="N"),
+    ] = Opening.attempts
+    timeout_seconds: Annotated[
+        float,
+        Field(gt=0),
+        Option(
+            "How long to wait for a remote store. Default: {default}.",
+            metavar="SECONDS",
+            long="--timeout",
+        ),
+    ] = Opening.timeout_seconds
+    overwrite: Annotated[bool, Option("Replace outputs.")] = False
+    dry_run: Annotated[bool, Option("Say what would be done; write nothing.")] = False
+    json_file: Annotated[
+        Path | None, Option("Write a machine-readable summary.", metavar="FILE", long="--json")
+    ] = None
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings that change a result, as they go into provenance records."""
-        fields = set(type(self).model_fields) - set(JobSettings.model_fields) - self.unrecorded()
-        return self.model_dump(mode="json", include=fields)
-
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields of a command that change no result."""
-        return set()
+        parameters = (
+            base
+            for base in type(self).__mro__
+            if issubclass(base, Parameters) and not issubclass(base, JobSettings)
+        )
+        fields = {name for base in parameters for name in base.model_fields}
+        dumped = self.model_dump(mode="json", include=fields | {*self.also_recorded})
+        return {name: dumped[name] for name in in_help_order(type(self)) if name in dumped}

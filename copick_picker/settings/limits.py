@@ -3,16 +3,50 @@
 from collections.abc import Iterable
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from copick_picker.records.points import PickLimits
-from copick_picker.settings.job import JobSettings, NumberByName
+from copick_picker.settings.job import JobSettings, NumberByName, Settings
+from copick_picker.settings.options import Option
 
 EVERY = "*"
 """Stands for every object in ``NAME=VALUE``."""
 
 
-class LimitSettings(BaseModel):
+class PicksMask(Settings):
+    """A mask, outside of which picks are dropped.
+
+    Attributes
+    ----------
+    mask : str or None
+        Segmentation URI or file.
+    mask_margin : float
+        How far inside the mask's surface a pick must lie at least, in Angstrom; below 0 it may lie
+        so far outside.
+    """
+
+    mask: Annotated[
+        str | None,
+        Option(
+            "Drop picks outside of this: a segmentation URI, or an MRC or HDF5 file, with {run} "
+            "where the run's name stands.",
+            metavar="MASK",
+        ),
+    ] = None
+    mask_margin: Annotated[
+        float,
+        Option("How far inside the mask picks must lie, in Angstrom; below 0: may lie outside."),
+    ] = 0.0
+
+    @model_validator(mode="after")
+    def _margin_of_a_mask(self) -> Self:
+        if self.mask is None and self.mask_margin:
+            msg = "mask_margin is given without a mask; use --mask too"
+            raise ValueError(msg)
+        return self
+
+
+class LimitSettings(PicksMask):
     """Which stored picks are kept.
 
     Attributes
@@ -28,27 +62,32 @@ class LimitSettings(BaseModel):
         Of two picks of different objects nearer than this the better stays.
     border_margin_angstrom : float
         Picks nearer to a face of the tomogram are dropped.
-    mask : str or None
-        Segmentation URI or file: picks outside of the mask are dropped.
-    mask_margin : float
-        How far inside the mask's surface a pick must lie at least, in Angstrom; below 0 it may lie
-        so far outside.
     """
 
-    min_score: NumberByName = {}
-    top: NumberByName = {}
-    min_distance: NumberByName = {}
-    between_distance_angstrom: Annotated[float, Field(ge=0)] = 0.0
-    border_margin_angstrom: Annotated[float, Field(ge=0)] = 0.0
-    mask: str | None = None
-    mask_margin: float = 0.0
-
-    @model_validator(mode="after")
-    def _margin_of_a_mask(self) -> Self:
-        if self.mask is None and self.mask_margin:
-            msg = "mask_margin is given without a mask; use --mask too"
-            raise ValueError(msg)
-        return self
+    min_score: Annotated[
+        NumberByName,
+        Option(
+            "Lowest score kept, of one object or of all (*=0.4); repeatable.", metavar="NAME=SCORE"
+        ),
+    ] = Field(default_factory=dict)
+    top: Annotated[
+        NumberByName, Option("Only the N best picks of each run; repeatable.", metavar="NAME=N")
+    ] = Field(default_factory=dict)
+    min_distance: Annotated[
+        NumberByName,
+        Option(
+            "Of two picks of an object nearer than this the better stays; repeatable.",
+            metavar="NAME=A",
+        ),
+    ] = Field(default_factory=dict)
+    between_distance_angstrom: Annotated[
+        float,
+        Field(ge=0),
+        Option("Of two picks of different objects nearer than this the better stays."),
+    ] = 0.0
+    border_margin_angstrom: Annotated[
+        float, Field(ge=0), Option("Picks nearer to a face of the tomogram are dropped.")
+    ] = 0.0
 
     @property
     def needs_box(self) -> bool:
@@ -103,5 +142,12 @@ class LimitedSettings(LimitSettings, JobSettings):
         Tomogram URI: its size gives borders and centres.
     """
 
-    input: str
-    tomogram: str = "*"
+    input: Annotated[
+        str, Option("Picks URI, object:user/session; * stands for every object.", "-i", uri="picks")
+    ]
+    tomogram: Annotated[
+        str,
+        Option(
+            "Tomogram whose size gives the border. Default: the run's only one.", uri="tomogram"
+        ),
+    ] = "*"

@@ -1,17 +1,22 @@
 """Settings of ``localize``."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from copick_picker.records.points import LocalizeRules
-from copick_picker.settings.job import JobSettings, NameByName, NumberByName
+from copick_picker.settings.job import JobSettings, NameByName, NumberByName, Parameters
+from copick_picker.settings.limits import PicksMask
+from copick_picker.settings.options import Option
 
 RADIUS_MAX_SCALE = 1.0
 """Octopi's upper bound: a region is at most as large as a ball of the particle's radius."""
 
 
-class LocalizeParameters(BaseModel):
+Method = Literal["watershed", "peaks", "components"]
+
+
+class LocalizeParameters(Parameters):
     """Scientific settings of localization; lengths in radii are fractions of each object's radius.
 
     Attributes
@@ -41,18 +46,54 @@ class LocalizeParameters(BaseModel):
         Standard deviation of the smoothing before peaks are sought.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    method: Literal["watershed", "peaks", "components"] = "watershed"
-    radius_min_scale: float = Field(default=0.5, ge=0)
-    radius_max_scale: float | None = Field(default=None, gt=0)
-    target_max_scale: float = Field(default=1.5, gt=0)
-    min_distance_radii: float = Field(default=0.6, ge=0)
-    border_margin_angstrom: float = Field(default=0.0, ge=0)
-    smoothing_radii: float = Field(default=0.1, gt=0)
-    neck_ratio: float = Field(default=0.85, gt=0, le=1)
-    peak_floor: float = Field(default=0.2, gt=0, lt=1)
-    peak_smoothing_radii: float = Field(default=0.25, gt=0)
+    method: Annotated[
+        Method,
+        Option(
+            "watershed separates touching particles; peaks takes maxima of the class "
+            "probabilities; components takes centres of mass."
+        ),
+    ] = "watershed"
+    radius_min_scale: Annotated[
+        float,
+        Field(ge=0),
+        Option("Smallest region kept: a ball of this scale times the target's radius.", "-rmin"),
+    ] = 0.5
+    radius_max_scale: Annotated[
+        float | None,
+        Field(gt=0),
+        Option(
+            "Largest region kept. Default: 1.0, or --target-max-scale where the model says what "
+            "fraction of the radius it paints.",
+            "-rmax",
+        ),
+    ] = None
+    target_max_scale: Annotated[
+        float,
+        Field(gt=0),
+        Option("Largest region kept, in painted radii, for models that say what they paint."),
+    ] = 1.5
+    min_distance_radii: Annotated[
+        float,
+        Field(ge=0),
+        Option("Of two picks of one object nearer than this many radii the better stays."),
+    ] = 0.6
+    border_margin_angstrom: Annotated[
+        float, Field(ge=0), Option("Picks nearer to a face of the tomogram are dropped.")
+    ] = 0.0
+    smoothing_radii: Annotated[
+        float, Field(gt=0), Option("Smoothing before markers are sought, in radii.")
+    ] = 0.1
+    neck_ratio: Annotated[
+        float,
+        Field(gt=0, le=1),
+        Option("Two markers are one particle where the neck between them is at least so wide."),
+    ] = 0.85
+    peak_floor: Annotated[
+        float, Field(gt=0, lt=1), Option("Lowest smoothed probability of a peak.")
+    ] = 0.2
+    peak_smoothing_radii: Annotated[
+        float, Field(gt=0), Option("Smoothing before peaks are sought, in radii.")
+    ] = 0.25
 
     @model_validator(mode="after")
     def _scales_in_order(self) -> Self:
@@ -79,7 +120,7 @@ class LocalizeParameters(BaseModel):
         )
 
 
-class LocalizeSettings(LocalizeParameters, JobSettings):
+class LocalizeSettings(LocalizeParameters, PicksMask, JobSettings):
     """Settings of ``localize``.
 
     Attributes
@@ -96,39 +137,52 @@ class LocalizeSettings(LocalizeParameters, JobSettings):
         Object name as the segmentation's maker recorded it -> project's object name.
     label : int or None
         Value in the segmentation that stands for every object, over all records.
-    mask : str or None
-        Segmentation URI or file: picks outside of the mask are dropped.
-    mask_margin : float
-        How far inside the mask's surface a pick must lie at least, in Angstrom; below 0 it may lie
-        so far outside.
     """
 
-    input: str = "predict:picker/1"
-    output: str = "*:picker/1"
-    radius: NumberByName = {}
-    threshold: NumberByName = {}
-    object_map: NameByName = {}
-    label: int | None = Field(default=None, ge=1)
-    mask: str | None = None
-    mask_margin: float = 0.0
-
-    @model_validator(mode="after")
-    def _margin_of_a_mask(self) -> Self:
-        if self.mask is None and self.mask_margin:
-            msg = "mask_margin is given without a mask; use --mask too"
-            raise ValueError(msg)
-        return self
-
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields that are recorded in another form."""
-        return {
-            "input",
-            "output",
-            "radius",
-            "threshold",
-            "object_map",
-            "label",
-            "mask",
-            "mask_margin",
-        }
+    input: Annotated[
+        str,
+        Option(
+            "Segmentation URI, name:user/session@spacing.",
+            "-i",
+            uri="segmentation",
+            aliases="--seg-uri -suri",
+        ),
+    ] = "predict:picker/1"
+    output: Annotated[
+        str,
+        Option(
+            "Picks URI, object:user/session; * stands for every object of the input.",
+            "-o",
+            makes="picks",
+        ),
+    ] = "*:picker/1"
+    radius: Annotated[
+        NumberByName, Option("Radius of an object; repeatable.", metavar="NAME=A", after="method")
+    ] = Field(default_factory=dict)
+    threshold: Annotated[
+        NumberByName,
+        Option(
+            "Lowest score of a pick that is kept; repeatable. Default: the project's, else the "
+            "model's.",
+            metavar="NAME=SCORE",
+        ),
+    ] = Field(default_factory=dict)
+    object_map: Annotated[
+        NameByName,
+        Option(
+            "Name of a segmentation's object in the project; repeatable.",
+            metavar="THERE=PROJECT",
+            after="peak_smoothing_radii",
+        ),
+    ] = Field(default_factory=dict)
+    label: Annotated[
+        int | None, Field(ge=1), Option("The value that stands for every chosen object.", "-lbl")
+    ] = None
+    mask: Annotated[
+        str | None,
+        Option(
+            "Segmentation name:user/session, or an MRC file ({run} in its name stands for the "
+            "run): picks outside are dropped.",
+            metavar="URI|FILE",
+        ),
+    ] = None

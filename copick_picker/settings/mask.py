@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from copick_picker.settings.job import JobSettings, Names
+from copick_picker.settings.job import JobSettings, Names, Parameters
+from copick_picker.settings.options import Option
 
 DEFAULT_NAME = "mask"
 """Name of a mask where the user names none."""
@@ -17,6 +18,10 @@ GOLD_LEAST_INNER = 0.6
 """Radius of the largest ball in a part that counts as gold, in radii of a bead, at least."""
 GOLD_LARGEST_INNER = 2.0
 """The same at most: where beads touch, a ball between them is larger than a bead."""
+
+
+_FROM_TOMOGRAM = "Tomogram URI, type@spacing. Default: the only tomogram of each run."
+_FROM_SEGMENTATION = "Segmentation URI, name:user/session@spacing. Default: the only one."
 
 
 class MaskSettings(JobSettings):
@@ -32,18 +37,17 @@ class MaskSettings(JobSettings):
         Another mask, URI or file: the result is cut to it.
     """
 
-    input: str = "*"
-    output: str = "mask:picker/1"
-    within: str | None = None
+    input: Annotated[str, Option(_FROM_TOMOGRAM, "-i", metavar="URI")] = "*"
+    output: Annotated[str, Option("Segmentation URI, name:user/session.", "-o", metavar="URI")] = (
+        "mask:picker/1"
+    )
+    within: Annotated[
+        str | None, Option("Another mask that the result is cut to.", metavar="URI|FILE")
+    ] = None
 
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields that are recorded in another form."""
-        return {"input", "output", "within"}
 
-
-class LamellaSettings(MaskSettings):
-    """Settings of ``mask lamella``.
+class LamellaParameters(Parameters):
+    """How a lamella is found.
 
     Attributes
     ----------
@@ -57,11 +61,16 @@ class LamellaSettings(MaskSettings):
         Texture power inside over that outside below which there is no lamella.
     """
 
-    output: str = "lamella:picker/1"
-    detail: Annotated[float, Field(gt=0)] = 40.0
-    texture: Annotated[float, Field(gt=0)] = 200.0
-    smoothing: Annotated[float, Field(gt=0)] = 200.0
-    least_ratio: Annotated[float, Field(ge=1)] = 1.3
+    detail: Annotated[float, Field(gt=0), Option("Blocks averaged over first, in Angstrom.")] = 40.0
+    texture: Annotated[
+        float, Field(gt=0), Option("Length over which texture is measured, in Angstrom.")
+    ] = 200.0
+    smoothing: Annotated[
+        float, Field(gt=0), Option("Smoothing of the two surfaces, in Angstrom.")
+    ] = 200.0
+    least_ratio: Annotated[
+        float, Field(ge=1), Option("Texture inside over outside below which no lamella is found.")
+    ] = 1.3
 
     @model_validator(mode="after")
     def _scales_in_order(self) -> Self:
@@ -71,8 +80,14 @@ class LamellaSettings(MaskSettings):
         return self
 
 
-class FromLabelsSettings(MaskSettings):
-    """Settings of ``mask from-labels``.
+class LamellaSettings(MaskSettings, LamellaParameters):
+    """Settings of ``mask lamella``."""
+
+    output: str = "lamella:picker/1"
+
+
+class FromLabelsParameters(Parameters):
+    """Which labels make a mask, and how they are changed.
 
     Attributes
     ----------
@@ -89,16 +104,29 @@ class FromLabelsSettings(MaskSettings):
         The mask is where the labels are not.
     """
 
+    labels: Annotated[
+        Names, Option("Values, or names of objects. Default: all but 0.", metavar="A,B")
+    ] = ()
+    grow: Annotated[
+        float, Option("Move the surface outwards by so many Angstrom; below 0: inwards.")
+    ] = 0.0
+    largest: Annotated[bool, Option("Keep the largest connected part alone.")] = False
+    hull: Annotated[
+        Literal["planes", "volume"] | None,
+        Option("Fill to the convex hull of each plane along z, or of the whole."),
+    ] = None
+    invert: Annotated[bool, Option("The mask is where the labels are not.")] = False
+
+
+class FromLabelsSettings(MaskSettings, FromLabelsParameters):
+    """Settings of ``mask from-labels``."""
+
+    input: Annotated[str, Option(_FROM_SEGMENTATION, "-i", metavar="URI")] = "*"
     output: str = "labels:picker/1"
-    labels: Names = ()
-    grow: float = 0.0
-    largest: bool = False
-    hull: Literal["planes", "volume"] | None = None
-    invert: bool = False
 
 
-class ExcludeEdgesSettings(MaskSettings):
-    """Settings of ``mask exclude-edges``.
+class ExcludeEdgesParameters(Parameters):
+    """What is left out along the faces of a tomogram.
 
     Attributes
     ----------
@@ -106,9 +134,8 @@ class ExcludeEdgesSettings(MaskSettings):
         How far from the faces the mask begins.
     """
 
-    output: str = "inner:picker/1"
-    margin_xy: Length = 0.0
-    margin_z: Length = 0.0
+    margin_xy: Annotated[Length, Option("From the faces in x and y, in Angstrom.")] = 0.0
+    margin_z: Annotated[Length, Option("From the faces in z, in Angstrom.")] = 0.0
 
     @model_validator(mode="after")
     def _some_margin(self) -> Self:
@@ -118,8 +145,14 @@ class ExcludeEdgesSettings(MaskSettings):
         return self
 
 
-class GoldSettings(MaskSettings):
-    """Settings of ``mask gold``.
+class ExcludeEdgesSettings(MaskSettings, ExcludeEdgesParameters):
+    """Settings of ``mask exclude-edges``."""
+
+    output: str = "inner:picker/1"
+
+
+class GoldParameters(Parameters):
+    """How gold fiducials are found.
 
     Attributes
     ----------
@@ -133,8 +166,17 @@ class GoldSettings(MaskSettings):
         ``dark`` or ``bright``: how gold, like protein, looks in the tomogram.
     """
 
+    radius: Annotated[float, Field(gt=0), Option("Radius of a bead, in Angstrom.")] = 50.0
+    grow: Annotated[Length, Option("Left out around each bead, in Angstrom.")] = 50.0
+    least_score: Annotated[
+        float, Field(gt=0), Option("Robust standard deviations by which a bead stands out.")
+    ] = 8.0
+    contrast: Annotated[
+        Literal["dark", "bright"], Option("How gold, like protein, looks in the tomograms.")
+    ] = "dark"
+
+
+class GoldSettings(MaskSettings, GoldParameters):
+    """Settings of ``mask gold``."""
+
     output: str = "no-gold:picker/1"
-    radius: Annotated[float, Field(gt=0)] = 50.0
-    grow: Length = 50.0
-    least_score: Annotated[float, Field(gt=0)] = 8.0
-    contrast: Literal["dark", "bright"] = "dark"

@@ -1,16 +1,18 @@
 """Settings of ``report``."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from copick_picker.settings.job import Names
+from copick_picker.settings.job import Names, Settings
+from copick_picker.settings.options import Option
+from copick_picker.settings.segment import Contrast
 
 MOST_RUNS_TRACED = 200
 """Runs whose records a report reads to say how the candidates were made."""
 
 
-class ReportSettings(BaseModel):
+class ReportSettings(Settings):
     """Settings of ``report``.
 
     Attributes
@@ -35,14 +37,36 @@ class ReportSettings(BaseModel):
         Replace the file.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    scores: Names
-    output: str = "report.html"
-    title: str | None = None
-    config: str | None = None
-    tomogram: str | None = None
-    contrast: Literal["auto", "dark", "bright"] = "auto"
-    gallery: Annotated[int, Field(ge=0, le=50)] = 4
-    times: Names = ()
-    overwrite: bool = False
+    scores: Annotated[Names, Option(metavar="SCORES...", argument=True)]
+    output: Annotated[str, Option("The HTML file to write.", "-o", metavar="FILE")] = "report.html"
+    title: Annotated[str | None, Option("Headline. Default: candidates against reference.")] = None
+    config: Annotated[
+        str | None,
+        Option(
+            "copick configuration, for the gallery. Default: the one that evaluate read.",
+            "-c",
+            metavar="PATH",
+        ),
+    ] = None
+    tomogram: Annotated[
+        str | None,
+        Option(
+            "Tomogram of the gallery, type@spacing. Default: that of evaluate, or the only one.",
+            metavar="URI",
+        ),
+    ] = None
+    contrast: Annotated[Contrast, Option("How protein looks in the tomograms.")] = "auto"
+    gallery: Annotated[
+        int,
+        Field(ge=0, le=50),
+        Option("Most missed, false and best picks of each object in the gallery; 0: no gallery."),
+    ] = 4
+    times: Annotated[
+        Names,
+        Option(
+            "Summary that segment --json or localize --json wrote: its times and hardware are "
+            "shown; repeatable.",
+            metavar="FILE",
+        ),
+    ] = ()
+    overwrite: Annotated[bool, Option("Replace the file.")] = False

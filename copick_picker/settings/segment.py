@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from copick_picker.errors import SettingsError, choices_text
-from copick_picker.settings.files import option_name
-from copick_picker.settings.job import JobSettings, NameByName, Names
+from copick_picker.settings.job import Count, JobSettings, NameByName, Names, Parameters
+from copick_picker.settings.options import Option, long_name
 
 DEFAULT_NAME = "predict"
 """Name of a segmentation where the user names none."""
@@ -30,19 +30,18 @@ CONTRAST_LEAST_SKEWNESS = 0.2
 dark and bright) had absolute values of 0.5 to 1.2 after smoothing by one voxel."""
 
 
-class SegmentSettings(JobSettings):
-    """Settings of ``segment``; None means that the model's card decides.
+Mode = Literal["exact", "balanced", "fast"]
+AugmentationSet = Literal["octopi", "quarter-turns"]
+Blending = Literal["constant", "gaussian"]
+Contrast = Literal["auto", "dark", "bright"]
+Device = Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps.")]
+
+
+class SegmentParameters(Parameters):
+    """How networks are run over a tomogram; None means that the model's card decides.
 
     Attributes
     ----------
-    input : str
-        Tomogram URI ``type@spacing``; parts may be left out where one thing matches.
-    output : str
-        Segmentation URI ``name:user/session``.
-    model : tuple of str
-        Model folders; several make an ensemble.
-    model_config_file, model_weights : tuple of str
-        Octopi's pairs of files, in the same order.
     mode : str
         ``exact``: float32, and the windows and arithmetic of the model's home package.
         ``balanced``: every augmentation on windows that fit the tomogram and do not overlap.
@@ -56,6 +55,83 @@ class SegmentSettings(JobSettings):
         Overlap of neighbouring windows, as a fraction of the window.
     blending : str or None
         ``constant`` or ``gaussian`` weights within a window.
+    probabilities : bool
+        Also give the class probabilities (float16).
+    contrast : str
+        What protein looks like in the tomograms; ``auto`` takes it to be as in the model's
+        training data and warns where the picture says otherwise.
+    """
+
+    mode: Annotated[
+        Mode,
+        Option(
+            "exact: windows and float32 arithmetic of the model's home package; balanced: windows "
+            "that fit the tomogram, all augmentations; fast: the same in two passes."
+        ),
+    ] = "balanced"
+    tta: Annotated[
+        int | None,
+        Field(ge=1, le=8),
+        Option("Test-time augmentations, 1 to 8.", shown="model's", aliases="--ntta -ntta"),
+    ] = None
+    tta_set: Annotated[
+        AugmentationSet | None, Option("octopi's list, or quarter turns about z.", shown="model's")
+    ] = None
+    overlap: Annotated[
+        float | None,
+        Field(ge=0, lt=0.95),
+        Option("Overlap of windows, 0 to 0.95.", shown="exact: model's, else 0"),
+    ] = None
+    blending: Annotated[
+        Blending | None,
+        Option("Weight of the voxels of a window.", shown="exact: model's, else gaussian"),
+    ] = None
+    probabilities: Annotated[bool, Option("Also store class probabilities (float16).")] = False
+    contrast: Annotated[
+        Contrast,
+        Option(
+            "How protein looks in the tomograms; they are flipped where the model saw the other."
+        ),
+    ] = "auto"
+
+
+class ProjectParameters(Parameters):
+    """How tomograms and objects of a project are matched to those that a model was trained on.
+
+    Attributes
+    ----------
+    rescale : bool
+        Resample tomograms of another voxel spacing to the model's, and the result back.
+    object_map : dict
+        Model's object name -> project's object name.
+    """
+
+    rescale: Annotated[
+        bool,
+        Option(
+            "Resample tomograms of another spacing to the model's, and the result back.",
+            after="contrast",
+        ),
+    ] = False
+    object_map: Annotated[
+        NameByName,
+        Option("Name of a model's object in the project; repeatable.", metavar="MODEL=PROJECT"),
+    ] = Field(default_factory=dict)
+
+
+class SegmentSettings(ProjectParameters, SegmentParameters, JobSettings):
+    """Settings of ``segment``.
+
+    Attributes
+    ----------
+    input : str
+        Tomogram URI ``type@spacing``; parts may be left out where one thing matches.
+    output : str
+        Segmentation URI ``name:user/session``.
+    model : tuple of str
+        Model folders; several make an ensemble.
+    model_config_file, model_weights : tuple of str
+        Octopi's pairs of files, in the same order.
     window_batch : int or None
         Windows that go through the network at once; None means 1 on a CPU, else 4.
     device : str
@@ -66,24 +142,15 @@ class SegmentSettings(JobSettings):
         Worker processes on the one ``device``; None means that this process does all the work.
     threads : int or None
         CPU threads, of all workers together; None leaves torch's choice.
-    probabilities : bool
-        Also store the class probabilities (float16).
     picks : str or None
         Picks URI ``object:user/session``: localize every segmentation at once, with the default
         settings of ``localize``.
     picks_method : str
         ``watershed``: from the stored segmentations, when all are made. ``peaks``: maxima of the
         probabilities, found while each tomogram is segmented.
-    contrast : str
-        What protein looks like in the tomograms; ``auto`` takes it to be as in the model's
-        training data and warns where the picture says otherwise.
-    rescale : bool
-        Resample tomograms of another voxel spacing to the model's, and the result back.
     mask : str or None
         Segmentation URI or file: what lies outside of the mask is background, and windows wholly
         outside are not computed.
-    object_map : dict
-        Model's object name -> project's object name.
     trust_checkpoint : bool
         Load weights that need unpickling of arbitrary objects.
     preflight_runs : int
@@ -91,30 +158,84 @@ class SegmentSettings(JobSettings):
         when they are read.
     """
 
-    input: str = "*"
-    output: str = "predict:picker/1"
-    model: Names = ()
-    model_config_file: Names = ()
-    model_weights: Names = ()
-    mode: Literal["exact", "balanced", "fast"] = "balanced"
-    tta: Annotated[int, Field(ge=1, le=8)] | None = None
-    tta_set: Literal["octopi", "quarter-turns"] | None = None
-    overlap: Annotated[float, Field(ge=0, lt=0.95)] | None = None
-    blending: Literal["constant", "gaussian"] | None = None
-    window_batch: Annotated[int, Field(ge=1)] | None = None
-    device: str = "auto"
-    devices: Names = ()
-    workers: Annotated[int, Field(ge=1)] | None = None
-    threads: Annotated[int, Field(ge=1)] | None = None
-    probabilities: bool = False
-    picks: str | None = None
-    picks_method: Literal["watershed", "peaks"] = "watershed"
-    contrast: Literal["auto", "dark", "bright"] = "auto"
-    rescale: bool = False
-    mask: str | None = None
-    object_map: NameByName = Field(default_factory=dict)
-    trust_checkpoint: bool = False
-    preflight_runs: Annotated[int, Field(ge=0)] = 50
+    input: Annotated[
+        str,
+        Option(
+            "Tomogram URI, type@spacing. Default: the only tomogram of each run.",
+            "-i",
+            uri="tomogram",
+            aliases="--tomo-uri -uri -turi",
+        ),
+    ] = "*"
+    output: Annotated[
+        str,
+        Option(
+            "Segmentation URI, name:user/session.",
+            "-o",
+            makes="segmentation",
+            aliases="--seg-uri -suri",
+        ),
+    ] = "predict:picker/1"
+    model: Annotated[Names, Option("Model folder; repeatable.", "-m", metavar="FOLDER")] = ()
+    model_config_file: Annotated[
+        Names,
+        Option("octopi's model_config.yaml files.", "-mc", metavar="A,B", long="--model-config"),
+    ] = ()
+    model_weights: Annotated[
+        Names, Option("octopi's best_model.pth files.", "-mw", metavar="A,B")
+    ] = ()
+    window_batch: Annotated[
+        Count | None,
+        Option(
+            "Windows computed at once.",
+            shown="CPU 1, else 4",
+            aliases="--sliding-window-batch-size -swbs --tomo-batch-size",
+            after="blending",
+        ),
+    ] = None
+    device: Device = "auto"
+    devices: Annotated[
+        Names,
+        Option("One worker process a device: cuda:0,cuda:1; auto is all CUDA.", metavar="D,D"),
+    ] = ()
+    workers: Annotated[Count | None, Option("So many worker processes on the one device.")] = None
+    threads: Annotated[Count | None, Option("CPU threads, dealt out to the workers.")] = None
+    picks: Annotated[
+        str | None,
+        Option(
+            "Also localize, with its default settings: picks URI, object:user/session.",
+            makes="picks",
+            after="probabilities",
+        ),
+    ] = None
+    picks_method: Annotated[
+        Literal["watershed", "peaks"],
+        Option(
+            "watershed: from the segmentations, when all are made; peaks: maxima of the "
+            "probabilities, found while each tomogram is segmented, and none are stored."
+        ),
+    ] = "watershed"
+    mask: Annotated[
+        str | None,
+        Option(
+            "Segmentation name:user/session, or an MRC file ({run} in its name stands for the "
+            "run): outside is background; windows wholly outside are not computed.",
+            metavar="URI|FILE",
+            after="rescale",
+        ),
+    ] = None
+    trust_checkpoint: Annotated[
+        bool,
+        Option(
+            "Load weights that run code when they are read. Only for files of your own.",
+            after="object_map",
+        ),
+    ] = False
+    preflight_runs: Annotated[
+        int,
+        Field(ge=0),
+        Option("Runs whose voxels are checked before the work starts; others when they are read."),
+    ] = 50
 
     @model_validator(mode="after")
     def _one_way_to_name_devices(self) -> Self:
@@ -144,7 +265,7 @@ class SegmentSettings(JobSettings):
             Naming the options.
         """
         asked = [
-            option_name(field)
+            long_name(SegmentSettings, field)
             for field in ("tta", "tta_set", "overlap", "blending")
             if getattr(self, field) is not None
         ]
@@ -156,24 +277,3 @@ class SegmentSettings(JobSettings):
                 f"{what}; use --mode balanced"
             )
             raise SettingsError(msg)
-
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields that change no result, or are recorded in another form."""
-        return {
-            "input",
-            "output",
-            "picks",
-            "picks_method",
-            "mask",
-            "model",
-            "model_config_file",
-            "model_weights",
-            "window_batch",
-            "device",
-            "devices",
-            "workers",
-            "threads",
-            "trust_checkpoint",
-            "preflight_runs",
-        }

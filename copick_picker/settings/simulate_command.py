@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, model_validator
 
-from copick_picker.settings.job import split_names
+from copick_picker.settings.job import Count, Settings, split_names
+from copick_picker.settings.options import Option
 
 Shape = Annotated[tuple[int, int, int], BeforeValidator(split_names)]
 
 
-class SimulateSettings(BaseModel):
+class SimulateSettings(Settings):
     """Settings of ``simulate``.
 
     Attributes
@@ -35,21 +36,34 @@ class SimulateSettings(BaseModel):
         Where to write a machine-readable summary.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    scene: Path | None = None
-    preset: str | None = None
-    output: Path
-    runs: int | None = None
-    seed: int | None = None
-    shape: Shape | None = None
-    voxel_spacing: float | None = None
-    path: Literal["full", "quick"] | None = None
-    workers: Annotated[int, Field(ge=1)] = 1
-    threads: Annotated[int, Field(ge=1)] | None = None
-    overwrite: bool = False
-    dry_run: bool = False
-    json_file: Path | None = None
+    scene: Annotated[Path | None, Option(metavar="[SCENE.yaml]", argument=True)] = None
+    preset: Annotated[
+        str | None, Option("A ready scene instead: tiny, shrec-like or czii-like.", metavar="NAME")
+    ] = None
+    output: Annotated[Path, Option("Folder of the project that is made.", "-o", metavar="FOLDER")]
+    runs: Annotated[int | None, Option("Tomograms. Default: the scene's.", metavar="N")] = None
+    seed: Annotated[int | None, Option("Seed. Default: the scene's.", metavar="S")] = None
+    path: Annotated[
+        Literal["full", "quick"] | None,
+        Option("Image by a tilt series and back-projection, or in one step. Default: the scene's."),
+    ] = None
+    shape: Annotated[
+        Shape | None, Option("Size in voxels. Default: the scene's.", metavar="Z,Y,X")
+    ] = None
+    voxel_spacing: Annotated[
+        float | None, Option("Edge of a voxel. Default: the scene's.", metavar="A")
+    ] = None
+    workers: Annotated[Count, Option("Processes that share the runs.", "-j", metavar="N")] = 1
+    threads: Annotated[
+        Count | None, Option("CPU threads, dealt out to the workers.", metavar="N")
+    ] = None
+    overwrite: Annotated[
+        bool, Option("Begin anew: remove the simulated project that the folder holds.")
+    ] = False
+    dry_run: Annotated[bool, Option("Say what would be made; write nothing.")] = False
+    json_file: Annotated[
+        Path | None, Option("Write a machine-readable summary.", metavar="FILE", long="--json")
+    ] = None
 
     @model_validator(mode="after")
     def _one_scene(self) -> Self:

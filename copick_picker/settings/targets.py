@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from copick_picker.settings.job import JobSettings, NumberByName
+from copick_picker.settings.job import JobSettings, NumberByName, Parameters
+from copick_picker.settings.options import Option
 
 DEFAULT_NAME = "targets"
 """Name of the segmentation where the user names none."""
@@ -12,7 +13,32 @@ SLAB_BYTES = 2**26
 """Labels and distances of a slab that is painted at once."""
 
 
-class AnnotationSettings(JobSettings):
+class AnnotationParameters(Parameters):
+    """What is painted of reference picks.
+
+    Attributes
+    ----------
+    target : str
+        ``spheres``, ``points``, ``gaussian`` or ``masks``.
+    target_fraction : float
+        Radius of a painted sphere, or standard deviation of a Gaussian, as a fraction of the
+        particle's radius.
+    """
+
+    target: Annotated[
+        Literal["spheres", "points", "gaussian", "masks"],
+        Option("What the network learns to paint."),
+    ] = "spheres"
+    target_fraction: Annotated[
+        float,
+        Field(gt=0, le=2),
+        Option(
+            "Radius of the painted sphere, or sigma of the Gaussian, over the particle's radius."
+        ),
+    ] = 0.5
+
+
+class AnnotationSettings(AnnotationParameters, JobSettings):
     """What ``train`` and ``targets`` take: tomograms, reference picks, and what is painted of them.
 
     Attributes
@@ -23,21 +49,28 @@ class AnnotationSettings(JobSettings):
         Picks URI ``object:user/session`` of the reference picks.
     radius : dict
         Object name -> radius in Angstrom, over the project's.
-    target : str
-        ``spheres``, ``points``, ``gaussian`` or ``masks``.
-    target_fraction : float
-        Radius of a painted sphere, or standard deviation of a Gaussian, as a fraction of the
-        particle's radius.
     masks : str or None
         Segmentation URI for ``target: masks``.
     """
 
-    input: str = "*"
-    picks: str
-    radius: NumberByName = Field(default_factory=dict)
-    target: Literal["spheres", "points", "gaussian", "masks"] = "spheres"
-    target_fraction: Annotated[float, Field(gt=0, le=2)] = 0.5
-    masks: str | None = None
+    input: Annotated[
+        str,
+        Option(
+            "Tomogram URI, type@spacing. Default: the only tomogram of each run.",
+            "-i",
+            uri="tomogram",
+        ),
+    ] = "*"
+    picks: Annotated[str, Option("Reference picks, object:user/session.", "-p", uri="picks")]
+    radius: Annotated[
+        NumberByName, Option("Radius of an object; repeatable.", metavar="NAME=A")
+    ] = Field(default_factory=dict)
+    masks: Annotated[
+        str | None,
+        Option(
+            "Segmentation that --target masks is cut from.", metavar="URI", after="target_fraction"
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _masks_where_they_are_painted(self) -> Self:
@@ -56,9 +89,23 @@ class TargetsSettings(AnnotationSettings):
         Segmentation URI ``name:user/session``.
     """
 
-    output: str = "targets:picker/1"
-
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields that are recorded in another form."""
-        return {"input", "picks", "radius", "masks", "output"}
+    input: Annotated[
+        str,
+        Option(
+            "Tomogram URI, type@spacing: its shape and spacing are taken. Default: the only "
+            "tomogram of each run.",
+            "-i",
+            uri="tomogram",
+            aliases="--tomo-uri -uri",
+        ),
+    ] = "*"
+    output: Annotated[
+        str,
+        Option(
+            "Segmentation URI, name:user/session.",
+            "-o",
+            makes="segmentation",
+            aliases="--target-uri -turi",
+            after="picks",
+        ),
+    ] = "targets:picker/1"

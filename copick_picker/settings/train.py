@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BeforeValidator, Field, model_validator
 
-from copick_picker.errors import SettingsError
-from copick_picker.settings.job import Names, NumberByName, split_names
-from copick_picker.settings.targets import AnnotationSettings
+from copick_picker.settings.job import Count, Names, NumberByName, Threads
+from copick_picker.settings.options import Option
+from copick_picker.settings.segment import Contrast
+from copick_picker.settings.targets import AnnotationParameters, AnnotationSettings
+from copick_picker.settings.train_values import augmentation_plan, split_numbers, split_values
 
 CPU_LOADERS = 0
 """Loader processes on a CPU, which the network keeps busy."""
@@ -48,103 +49,18 @@ LEAST_START_SHARE = 0.5
 """Share of a network's numbers that ``start`` must fill, else it is of another architecture."""
 LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType({"alpha": 0.3, "beta": 0.7, "gamma": 2.0})
 """Tversky's weights of false positives and false negatives; the exponent of the focal loss."""
-AUGMENTATION_PARAMETERS: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {
-        "flips": {},
-        "quarter-turns": {},
-        "tilts": {"share": 0.3, "max_degrees": 15.0},
-        "scale": {"share": 0.3, "max_change": 0.05},
-        "wedge": {"share": 0.2, "min_degrees": 40.0, "max_degrees": 60.0},
-        "contrast": {"scale_sigma": 0.2, "shift_sigma": 0.1},
-        "noise": {"share": 0.3, "max_sigma": 0.3},
-        "mixup": {"share": 0.5, "alpha": 1.0},
-    }
-)
-"""Parameters of the augmentations, by name."""
 DEFAULT_AUGMENTATIONS = ("flips", "quarter-turns", "tilts", "scale", "contrast")
-
-
-def augmentation_plan(value: object) -> object:
-    """Return name -> parameters of ``flips,scale``, of a list of names, or of a mapping.
-
-    Parameters
-    ----------
-    value : object
-        What a flag or a YAML file gave. Parameters that are not given are the default ones.
-    """
-    if isinstance(value, Mapping):
-        return {
-            str(name): dict(AUGMENTATION_PARAMETERS.get(str(name), {})) | dict(given or {})
-            for name, given in value.items()
-        }
-    names = split_names(value)
-    if isinstance(names, tuple):
-        return {
-            str(name): dict(AUGMENTATION_PARAMETERS.get(str(name), {}))
-            for name in names
-            if name != "none"
-        }
-    return value
-
-
-def split_values(value: object) -> object:
-    """Return a dict from ``name=value`` texts, the values read as YAML, or the value itself.
-
-    Parameters
-    ----------
-    value : object
-        What a flag or a YAML file gave.
-
-    Raises
-    ------
-    SettingsError
-        If a text has no ``=``.
-    """
-    if not isinstance(value, tuple | list):
-        return value
-    pairs: dict[str, Any] = {}
-    for text in value:
-        name, equals, content = str(text).partition("=")
-        if not equals:
-            msg = f"got '{text}'; expected name=value"
-            raise SettingsError(msg)
-        pairs[name.strip()] = yaml.safe_load(content)
-    return pairs
-
-
-def split_numbers(value: object) -> object:
-    """Return a tuple of integers from ``12,24``, or one number three times, or the value itself.
-
-    Parameters
-    ----------
-    value : object
-        What a flag or a YAML file gave.
-
-    Examples
-    --------
-    >>> split_numbers("48"), split_numbers("32,64,64")
-    (('48', '48', '48'), ('32', '64', '64'))
-    """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value, value, value)
-    parts = split_names(value) if isinstance(value, str) else value
-    if isinstance(parts, tuple) and len(parts) == 1:
-        return parts * 3
-    return parts
-
 
 Side = Annotated[int, Field(ge=8)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Window = Annotated[tuple[Side, Side, Side], BeforeValidator(split_numbers)]
 
 
-class TrainSettings(AnnotationSettings):
-    """Settings of ``train``: those of :class:`AnnotationSettings`, and these.
+class TrainParameters(AnnotationParameters):
+    """What is learned, and how.
 
     Attributes
     ----------
-    output : str
-        Model folder to make; with ``folds`` and no ``fold``, a folder of model folders.
     contrast : str
         How protein looks in the tomograms: ``dark``, ``bright``, or ``auto`` to look.
     validation_runs : tuple of str
@@ -209,8 +125,6 @@ class TrainSettings(AnnotationSettings):
         Batches whose gradients are added up to one step.
     validate_every : int
         Steps between two validations.
-    save_every : int
-        Steps between two checkpoints.
     patience : int or None
         Stop after so many validations without a better one; None never stops early.
     beta : float
@@ -224,10 +138,172 @@ class TrainSettings(AnnotationSettings):
         Seed of weights, patches, augmentations and splits.
     precision : str
         ``float32``, ``bf16``, ``fp16``; ``auto`` takes what the device computes fastest.
-    device : str
-        ``auto``, ``cpu``, ``cuda``, ``mps``.
     devices : int
         Devices that share the work.
+    """
+
+    contrast: Annotated[Contrast, Option("How protein looks in the tomograms.", after="masks")] = (
+        "auto"
+    )
+    validation_runs: Annotated[
+        Names, Option("Runs kept for validation: names, globs, @file; repeatable.", metavar="RUN")
+    ] = ()
+    validation_share: Annotated[
+        float,
+        Field(gt=0, lt=1),
+        Option("Share of the runs drawn for validation, where nothing else says which."),
+    ] = 0.2
+    validation_split: Annotated[
+        str | None,
+        Option(
+            "Split of a Croissant manifest kept for validation; --split is trained on.",
+            metavar="NAME",
+        ),
+    ] = None
+    folds: Annotated[
+        int | None, Field(ge=2), Option("Cross-validation: a model for each fold.", metavar="K")
+    ] = None
+    fold: Annotated[
+        Count | None, Option("Train only the model that leaves out fold I.", metavar="I")
+    ] = None
+    head: Annotated[str, Option("What the network's outputs mean.")] = "softmax"
+    loss: Annotated[
+        str,
+        Option(
+            "Loss; tversky and dice-ce add weighted cross-entropy.",
+            metavar="tversky|dice-ce|cross-entropy|focal",
+        ),
+    ] = "tversky"
+    loss_parameters: Annotated[
+        NumberByName,
+        Option("alpha, beta of tversky, gamma of focal; repeatable.", metavar="NAME=X"),
+    ] = Field(default_factory=dict)
+    object_weight: Annotated[
+        float,
+        Field(gt=0),
+        Option("Weight of the largest object in the cross-entropy, the background's is 1."),
+    ] = 2.0
+    size_power: Annotated[
+        float,
+        Field(ge=0, le=3),
+        Option("Smaller objects weigh more: by the ratio of the radii to this power."),
+    ] = 1.0
+    weight: Annotated[
+        NumberByName,
+        Option("Weight of one object, whatever its size; repeatable.", metavar="NAME=W"),
+    ] = Field(default_factory=dict)
+    architecture: Annotated[
+        str | None,
+        Option(
+            "ResidualUNet, Unet, DynUNet, SegResNet, SwinUNETR, AttentionUnet or CryoSiam.",
+            metavar="NAME",
+            shown=f"start's, else {DEFAULT_ARCHITECTURE}",
+        ),
+    ] = None
+    parameters: Annotated[
+        dict[str, Any] | None,
+        BeforeValidator(split_values),
+        Option(
+            "Setting of the network, such as channels=[16,32,64]; repeatable, all of them.",
+            "--parameter",
+            metavar="NAME=VALUE",
+            shown="start's, else channels=[12,32,64,64] dropout=0.1 output_stride=2",
+        ),
+    ] = None
+    patch: Annotated[
+        Window | None,
+        Option("Patch in voxels.", metavar="N|Z,Y,X", shown="start's window, else 48"),
+    ] = None
+    batch_size: Annotated[Count, Option("Patches of a batch.")] = 4
+    particle_share: Annotated[
+        Share, Option("Share of the patches around particles, every object alike.")
+    ] = 0.7
+    hard_negative_share: Annotated[
+        Share, Option("Share of the patches around hard negatives, once there are any.")
+    ] = 0.1
+    augmentations: Annotated[
+        dict[str, dict[str, float]],
+        BeforeValidator(augmentation_plan),
+        Option(
+            "Of flips, quarter-turns, tilts, scale, contrast (the default), noise, wedge, mixup; "
+            "or none.",
+            metavar="A,B",
+        ),
+    ] = Field(default=DEFAULT_AUGMENTATIONS, validate_default=True)
+    start: Annotated[
+        str | None,
+        Option(
+            "Start from a model: folder, shipped name, octopi's .pth or CryoSiam's .ckpt.",
+            metavar="MODEL",
+        ),
+    ] = None
+    start_config: Annotated[
+        str | None, Option("octopi's model_config.yaml of --start.", metavar="YAML")
+    ] = None
+    backbone_rate: Annotated[
+        Share, Option("Learning rate of weights from --start, over that of the others.")
+    ] = 1.0
+    steps: Annotated[Count, Option("Steps of the optimiser.")] = 4000
+    max_minutes: Annotated[
+        float | None,
+        Field(gt=0),
+        Option("Stop after so many minutes; the rate falls with the time."),
+    ] = None
+    learning_rate: Annotated[float, Field(gt=0), Option("Highest rate of AdamW.")] = 3e-3
+    warmup_share: Annotated[
+        float, Field(ge=0, lt=1), Option("Share of the steps of the warm-up.")
+    ] = 0.05
+    weight_decay: Annotated[float, Field(ge=0), Option("AdamW's weight decay.")] = 1e-2
+    average_decay: Annotated[
+        float,
+        Field(ge=0, lt=1),
+        Option("Decay of the average of the weights, for a step; 0: no average."),
+    ] = 0.995
+    gradient_norm: Annotated[float, Field(gt=0), Option("Longer gradients are shortened.")] = 5.0
+    accumulate: Annotated[Count, Option("Batches of one step.")] = 1
+    validate_every: Annotated[Count, Option("Steps between two validations.")] = 250
+    patience: Annotated[
+        Count | None, Option("Stop after so many validations without a better one.")
+    ] = None
+    beta: Annotated[
+        float,
+        Field(gt=0),
+        Option("F-beta of the picks by which weights and thresholds are chosen."),
+    ] = 1.0
+    validation_tta: Annotated[
+        int,
+        Field(ge=1, le=8),
+        Option(
+            "Test-time augmentations of validations during training; at the end it is "
+            f"{AUGMENTATION_COUNT}."
+        ),
+    ] = 1
+    hard_negatives: Annotated[
+        int,
+        Field(ge=0),
+        Option(
+            "Most false positives of a training run to learn from, mined after each validation."
+        ),
+    ] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31), Option("Seed of everything that is drawn.")] = 0
+    precision: Annotated[
+        Literal["auto", "float32", "bf16", "fp16"],
+        Option("Arithmetic; auto is what the device computes fastest."),
+    ] = "auto"
+    devices: Annotated[Count, Option("Devices that share the work.")] = 1
+
+
+class TrainSettings(TrainParameters, AnnotationSettings):
+    """Settings of ``train``.
+
+    Attributes
+    ----------
+    output : str
+        Model folder to make; with ``folds`` and no ``fold``, a folder of model folders.
+    save_every : int
+        Steps between two checkpoints.
+    device : str
+        ``auto``, ``cpu``, ``cuda``, ``mps``.
     loaders : int or None
         Processes that read patches; None: none on a CPU, up to four for an accelerator.
     threads : int or None
@@ -240,54 +316,33 @@ class TrainSettings(AnnotationSettings):
         Load weights of ``start`` that run code when they are read.
     """
 
-    output: str
-    contrast: Literal["auto", "dark", "bright"] = "auto"
-    validation_runs: Names = ()
-    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    validation_split: str | None = None
-    folds: Annotated[int, Field(ge=2)] | None = None
-    fold: Annotated[int, Field(ge=1)] | None = None
-    head: str = "softmax"
-    loss: str = "tversky"
-    loss_parameters: NumberByName = Field(default_factory=dict)
-    object_weight: Annotated[float, Field(gt=0)] = 2.0
-    size_power: Annotated[float, Field(ge=0, le=3)] = 1.0
-    weight: NumberByName = Field(default_factory=dict)
-    architecture: str | None = None
-    parameters: Annotated[dict[str, Any], BeforeValidator(split_values)] | None = None
-    patch: Window | None = None
-    batch_size: Annotated[int, Field(ge=1)] = 4
-    particle_share: Share = 0.7
-    hard_negative_share: Share = 0.1
-    augmentations: Annotated[dict[str, dict[str, float]], BeforeValidator(augmentation_plan)] = (
-        Field(default=DEFAULT_AUGMENTATIONS, validate_default=True)
-    )
-    start: str | None = None
-    start_config: str | None = None
-    backbone_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
-    steps: Annotated[int, Field(ge=1)] = 4000
-    max_minutes: Annotated[float, Field(gt=0)] | None = None
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    average_decay: Annotated[float, Field(ge=0, lt=1)] = 0.995
-    gradient_norm: Annotated[float, Field(gt=0)] = 5.0
-    accumulate: Annotated[int, Field(ge=1)] = 1
-    validate_every: Annotated[int, Field(ge=1)] = 250
-    save_every: Annotated[int, Field(ge=1)] = 50
-    patience: Annotated[int, Field(ge=1)] | None = None
-    beta: Annotated[float, Field(gt=0)] = 1.0
-    validation_tta: Annotated[int, Field(ge=1, le=8)] = 1
-    hard_negatives: Annotated[int, Field(ge=0)] = 0
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
-    device: str = "auto"
-    devices: Annotated[int, Field(ge=1)] = 1
-    loaders: Annotated[int, Field(ge=0)] | None = None
-    threads: Annotated[int, Field(ge=1)] | None = None
-    cache_megabytes: Annotated[int, Field(ge=1)] = 2048
-    licence: str | None = None
-    trust_checkpoint: bool = False
+    also_recorded = ("input", "picks", "radius", "masks", "licence")
+
+    output: Annotated[str, Option("Model folder to make.", "-o", metavar="FOLDER", after="picks")]
+    save_every: Annotated[
+        Count, Option("Steps between two checkpoints.", after="validate_every")
+    ] = 50
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps.", after="precision")] = "auto"
+    loaders: Annotated[
+        int | None,
+        Field(ge=0),
+        Option(
+            "Processes that read patches; their number changes no result.",
+            shown="CPU 0, else up to 4",
+            after="devices",
+        ),
+    ] = None
+    threads: Threads = None
+    cache_megabytes: Annotated[Count, Option("Bound of the tomograms held in memory.")] = 2048
+    licence: Annotated[
+        str | None, Option("Licence of the model, for its card.", metavar="TEXT")
+    ] = None
+    trust_checkpoint: Annotated[
+        bool,
+        Option(
+            "Load weights of --start that run code when they are read. Only for files of your own."
+        ),
+    ] = False
 
     @model_validator(mode="after")
     def _one_way_to_split(self) -> Self:
@@ -316,16 +371,3 @@ class TrainSettings(AnnotationSettings):
             msg = "particle_share and hard_negative_share together are more than 1"
             raise ValueError(msg)
         return self
-
-    @classmethod
-    def unrecorded(cls) -> set[str]:
-        """Return the fields that change no result, or are recorded in another form."""
-        return {
-            "output",
-            "device",
-            "loaders",
-            "cache_megabytes",
-            "save_every",
-            "trust_checkpoint",
-            "threads",
-        }

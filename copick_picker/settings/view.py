@@ -1,11 +1,19 @@
 """Settings of ``view``."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from copick_picker.settings.evaluate import parse_tolerance
-from copick_picker.settings.job import JobSettings, NumberByName, split_names
+from copick_picker.settings.evaluate import (
+    ANY_REFERENCE,
+    MATCHERS,
+    MinScore,
+    RadiusOverProject,
+    Tolerance,
+)
+from copick_picker.settings.job import JobSettings, split_names
+from copick_picker.settings.options import Option
+from copick_picker.settings.segment import Contrast
 
 LOW_HIGH_PERCENTILES = (1.0, 99.0)
 """Grey values between these of the slices are told apart; the rest is black or white."""
@@ -52,22 +60,51 @@ class ViewSettings(JobSettings):
         Port of the viewer; 0 takes a free one.
     """
 
-    output: str = "view_{run}.png"
-    tomogram: str = "*"
-    reference: str | None = None
-    candidate: str = "*:picker/1"
-    segmentation: str | None = None
-    matcher: str = "one-to-one"
-    tolerance: str = "0.5r"
-    radius: NumberByName = Field(default_factory=dict)
-    min_score: NumberByName = Field(default_factory=dict)
-    contrast: Literal["auto", "dark", "bright"] = "auto"
-    at: tuple[float, ...] = ()
-    slab_angstrom: Annotated[float, Field(gt=0)] = 60.0
-    slices: Annotated[int, Field(ge=1, le=1000)] = 60
-    pixels: Annotated[int, Field(ge=32, le=4096)] = 512
-    neuroglancer: bool = False
-    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    output: Annotated[
+        str,
+        Option(
+            "Picture (.png) or page (.html) to write; {run} stands for the run.",
+            "-o",
+            metavar="FILE",
+        ),
+    ] = "view_{run}.png"
+    tomogram: Annotated[str, Option("Tomogram. Default: the run's only one.", uri="tomogram")] = "*"
+    reference: Annotated[str | None, Option(f"Reference picks, {ANY_REFERENCE}", uri="picks")] = (
+        None
+    )
+    candidate: Annotated[
+        str, Option("Picks to show, and to match with the reference.", uri="picks")
+    ] = "*:picker/1"
+    matcher: Annotated[str, Option("What counts as a hit, as in evaluate.", metavar=MATCHERS)] = (
+        "one-to-one"
+    )
+    tolerance: Tolerance = "0.5r"
+    radius: RadiusOverProject = Field(default_factory=dict)
+    min_score: MinScore = Field(default_factory=dict)
+    contrast: Annotated[
+        Contrast, Option("How protein looks in the tomogram; it is drawn dark.")
+    ] = "auto"
+    at: Annotated[
+        tuple[float, ...],
+        Option(
+            "Point in Angstrom that the slices go through. Default: where most picks are.",
+            metavar="X,Y,Z",
+        ),
+    ] = ()
+    slab_angstrom: Annotated[float, Field(gt=0), Option("Thickness of a slice (their mean).")] = (
+        60.0
+    )
+    slices: Annotated[int, Field(ge=1, le=1000), Option("Page: most slices along each axis.")] = 60
+    pixels: Annotated[
+        int, Field(ge=32, le=4096), Option("Most pixels along a side; a larger tomogram is binned.")
+    ] = 512
+    neuroglancer: Annotated[
+        bool, Option("Start a local neuroglancer viewer instead (needs the extra 'neuroglancer').")
+    ] = False
+    segmentation: Annotated[
+        str | None, Option("Segmentation to show in neuroglancer.", uri="segmentation")
+    ] = None
+    port: Annotated[int, Field(ge=0, le=65535), Option("Port of the viewer; 0: a free one.")] = 0
 
     @field_validator("output")
     @classmethod
@@ -85,9 +122,3 @@ class ViewSettings(JobSettings):
             msg = "expected X,Y,Z in Angstrom"
             raise ValueError(msg)
         return parts
-
-    @field_validator("tolerance")
-    @classmethod
-    def _tolerance_has_a_unit(cls, value: str) -> str:
-        parse_tolerance(value)
-        return value

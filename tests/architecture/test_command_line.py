@@ -3,18 +3,24 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from pkgutil import resolve_name
 
 import click
 import pytest
 import yaml
+from click.shell_completion import ShellComplete
 
+from copick_picker.cli.command import SettingsCommand
+from copick_picker.cli.fields import Alias, make_parameters
 from copick_picker.cli.main import COMMANDS, console
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.settings.options import option_of
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.settings.targets import TargetsSettings
 from copick_picker.settings.train import TrainSettings
+from help_texts import commands, help_texts
 
 SETTINGS = {
     "segment": SegmentSettings,
@@ -90,41 +96,82 @@ def test_every_command_has_help_with_an_example(name):
     text = ours.get_help(click.Context(ours, info_name=name))
     assert f"copick-picker {name}" in text
     assert ours.name == name
-    assert COMMANDS[name][1] == ours.get_short_help_str(limit=200)
+    assert COMMANDS[name] == ours.get_short_help_str(limit=200)
 
 
-DECIDED_LATER = {
-    "model's",
-    "exact: model's, else 0",
-    "exact: model's, else gaussian",
-    "CPU 1, else 4",
-    "CPU 0, else up to 4",
-    "start's, else ResidualUNet",
-    "start's, else channels=[12,32,64,64] dropout=0.1 output_stride=2",
-    "start's window, else 48",
+def test_help_of_every_command_imports_nothing_heavy():
+    tests = str(ROOT / "tests")
+    code = f"import sys; sys.path.insert(0, {tests!r}); import help_texts; help_texts.help_texts()"
+    modules = imported(code)
+    assert not {name for name in modules if name.split(".")[0] in ("copick", "rich", *HEAVY)}
+    assert not {name for name in modules if name.startswith("copick_picker.workflows")}
+
+
+def test_help_is_the_stored_text():
+    stored = (ROOT / "tests" / "fixtures" / "help.txt").read_text(encoding="utf-8")
+    assert help_texts() == stored, "python tests/help_texts.py > tests/fixtures/help.txt"
+
+
+OF_SETTINGS = {
+    name: command
+    for name, (command, _) in commands().items()
+    if isinstance(command, SettingsCommand)
 }
-"""Defaults that the model, the mode or the device decides, as the help says them."""
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_defaults_in_help_are_the_defaults_of_the_settings(name):
-    fields = SETTINGS[name].model_fields
-    for option in command(name).params:
-        shown = getattr(option, "show_default", None)
-        if option.hidden or not isinstance(shown, str):
-            continue
-        default = fields[option.name].default
-        if default is None:
-            assert shown in DECIDED_LATER, option.name
-            continue
-        assert shown.split(" ")[0] == f"{default}", option.name
+@pytest.mark.parametrize("name", OF_SETTINGS)
+def test_options_are_the_settings_and_what_is_declared(name):
+    ours = OF_SETTINGS[name]
+    fields = set(resolve_name(ours.settings).model_fields)
+    declared = [option.name for options in ours.extra.values() for option in options]
+    shown = [option.name for option in ours.params if not isinstance(option, Alias)]
+    assert len(shown) == len(set(shown))
+    assert set(shown) == fields - set(ours.without) | set(declared)
+    assert set(ours.extra) <= fields | {""}
+    assert set(ours.without) <= fields
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_is_an_option(name):
-    special = {"json_file", "model_config_file"}
-    options = {option.name for option in command(name).params if not option.hidden}
-    assert set(SETTINGS[name].model_fields) - special <= options
+@pytest.mark.parametrize("name", OF_SETTINGS)
+def test_a_default_is_said_in_words_only_where_something_else_decides_it(name):
+    kind = resolve_name(OF_SETTINGS[name].settings)
+    for field, about in kind.model_fields.items():
+        option = option_of(kind, field)
+        if option is not None and option.shown is not None:
+            assert about.default is None, field
+
+
+def test_every_command_has_its_workflow():
+    for ours in OF_SETTINGS.values():
+        assert callable(resolve_name(ours.workflow))
+
+
+def test_a_shell_completes_options_of_settings():
+    complete = ShellComplete(console, {}, "copick-picker", "_COPICK_PICKER_COMPLETE")
+    found = {item.value for item in complete.get_completions(["segment"], "--tt")}
+    assert found == {"--tta", "--tta-set"}
+
+
+def test_uris_have_the_type_of_copick_where_copick_is_loaded():
+    from copick.cli.types import CopickURI
+
+    made = {
+        option.name: option.type
+        for option in make_parameters(SegmentSettings, extra={}, without=())
+        if isinstance(option.type, CopickURI) and not isinstance(option, Alias)
+    }
+    assert {name: (uri.object_type, uri.role) for name, uri in made.items()} == {
+        "input": ("tomogram", "input"),
+        "output": ("segmentation", "output"),
+        "picks": ("picks", "output"),
+    }
+
+
+@pytest.mark.parametrize("name", ["segment", "localize"])
+def test_aliases_have_their_field(name):
+    ours = OF_SETTINGS[f"copick-picker {name}"]
+    aliases = {option.opts[0]: option.field for option in ours.params if isinstance(option, Alias)}
+    assert aliases["--run-ids"] == "run_names"
+    assert aliases["--seg-uri"] in ("input", "output")
 
 
 @pytest.mark.parametrize("name", SETTINGS)

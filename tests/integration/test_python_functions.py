@@ -1,5 +1,6 @@
 """The public functions on arrays do what the commands do."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import pytest
 import copick_picker
 from copick_picker.core.labels import paint_spheres
 from copick_picker.errors import CheckpointError, DataError, SettingsError
-from copick_picker.records.points import LocalizeTarget
+from copick_picker.records.points import LocalizeTarget, PickSet
+from copick_picker.records.runs import ObjectSpec
+from copick_picker.settings.evaluate import EvaluateParameters
+from copick_picker.settings.localize import LocalizeParameters
+from copick_picker.settings.segment import SegmentParameters
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
@@ -53,14 +58,71 @@ def test_localize_takes_labels_alone():
 
 def test_wrong_settings_and_models_are_named(shells):
     volume, _ = shells
-    with pytest.raises(SettingsError, match="overlp"):
+    with pytest.raises(TypeError, match="overlp"):
         copick_picker.segment(volume, "hiv-vlp-40a", overlp=0.5)
+    with pytest.raises(SettingsError, match="--overlap: got 2"):
+        copick_picker.segment(volume, "hiv-vlp-40a", overlap=2)
     with pytest.raises(CheckpointError, match="hiv-vlp-40a"):
         copick_picker.segment(volume, "no-such-model")
     with pytest.raises(DataError):
         copick_picker.segment(volume[0], "hiv-vlp-40a")
     with pytest.raises(SettingsError, match="method"):
         copick_picker.localize(np.zeros((2, 3, 4), int), [], voxel_spacing=10.0, method="magic")
+
+
+WHERE = {
+    "segment": {
+        *("volume", "model", "mask", "window_batch", "device", "threads"),
+        *("model_config_file", "model_weights", "trust_checkpoint"),
+    },
+    "localize": {"labels", "targets", "voxel_spacing", "probabilities"},
+    "evaluate": {"reference", "candidate", "objects", "boxes_xyz"},
+}
+"""Arguments that are no scientific parameters: the arrays, and where they are computed."""
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("segment", SegmentParameters),
+        ("localize", LocalizeParameters),
+        ("evaluate", EvaluateParameters),
+    ],
+)
+def test_a_function_takes_every_parameter_of_its_command_by_name(name, parameters):
+    arguments = inspect.signature(getattr(copick_picker, name)).parameters
+    assert set(arguments) == WHERE[name] | set(parameters.model_fields)
+    for field, about in parameters.model_fields.items():
+        argument = arguments[field]
+        assert argument.kind is inspect.Parameter.KEYWORD_ONLY
+        assert argument.default in (None, about.default)
+        if isinstance(about.default, float):
+            documented = re.search(
+                rf"^    (\w+, )*{field}(, \w+)* : (.*\n)((        .*)?\n)+",
+                getattr(copick_picker, name).__doc__,
+                re.MULTILINE,
+            )
+            assert f"Default: {about.default:g}" in documented[0], field
+
+
+def test_a_volume_of_the_other_contrast_is_flipped(shells):
+    volume, _ = shells
+    dark = copick_picker.segment(volume, "hiv-vlp-40a", tta=1, device="cpu", window_batch=2)
+    bright = copick_picker.segment(-volume, "hiv-vlp-40a", tta=1, contrast="bright", device="cpu")
+    assert dark.labels.any()
+    assert (dark.labels == bright.labels).mean() > 0.999
+
+
+def test_a_border_margin_needs_the_size_of_the_tomogram():
+    points = np.array([[20.0, 300.0, 300.0], [300.0, 300.0, 300.0]])
+    picks = {"run": {"ball": PickSet("ball", points, np.ones(2))}}
+    balls = [ObjectSpec("ball", 1, 100.0)]
+    asked = {"border_margin_xy_angstrom": 50.0}
+    with pytest.raises(DataError):
+        copick_picker.evaluate(picks, picks, balls, **asked)
+    box = {"run": np.array([600.0, 600.0, 600.0])}
+    scores = copick_picker.evaluate(picks, picks, balls, boxes_xyz=box, **asked)
+    assert scores.objects[0].score.recall == 1.0
 
 
 def test_the_example_of_the_docs_prints_what_it_says(capsys):

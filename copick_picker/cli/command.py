@@ -1,0 +1,148 @@
+"""Commands that run a workflow with settings: options and workflow are imported when used.
+
+A command is a function with a docstring, the help text. What the function does with the options,
+before they become settings, is its body; most have none.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+from copick_picker.cli.main import COMMANDS
+from copick_picker.cli.octopi import fold_aliases
+
+Flags = dict[str, Any]
+"""What the command line gave: field or option -> value, None or () where nothing was given."""
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+SETTINGS_FILE = click.Option(
+    ["--settings", "settings_file"],
+    metavar="YAML",
+    help="File with any of these options; options on the command line win.",
+)
+LOG = click.Option(
+    ["--log"],
+    metavar="FILE",
+    help="Log file with tracebacks. Default: one in the user's cache folder.",
+)
+VERBOSE = click.Option(["-v", "--verbose"], count=True, help="Say more; repeatable.")
+CONSOLE_OPTIONS = ("settings_file", "log", "verbose")
+Extra = Mapping[str, Sequence[click.Parameter]]
+OVER_A_PROJECT: Extra = {"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE]}
+"""Options that are no settings: field of :class:`JobSettings` -> options that follow it."""
+
+
+class SettingsCommand(click.Command):
+    """A command whose parameters are made from its settings class, when they are first asked for.
+
+    Parameters
+    ----------
+    name : str
+        Name of the command.
+    settings, workflow : str
+        ``module:name`` of its settings class, and of the workflow that takes the settings.
+    extra : mapping
+        Field -> parameters that are no settings and follow that field.
+    without : sequence of str
+        Fields that the command line does not offer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: str,
+        workflow: str,
+        extra: Extra,
+        without: Sequence[str],
+        **given: Any,
+    ) -> None:
+        super().__init__(name, context_settings=CONTEXT, **given)
+        self.settings, self.workflow = settings, workflow
+        self.extra, self.without = extra, without
+        self._made: list[click.Parameter] = []
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """Parameters in the order of help."""
+        if not self._made:
+            from pkgutil import resolve_name
+
+            from copick_picker.cli.fields import make_parameters
+
+            self._made = make_parameters(
+                resolve_name(self.settings), extra=self.extra, without=self.without
+            )
+        return self._made
+
+    @params.setter
+    def params(self, value: list[click.Parameter]) -> None:
+        """Take what click gives every new command: none."""
+
+
+def command(
+    settings: str,
+    workflow: str,
+    *,
+    group: click.Group | None = None,
+    short_help: str | None = None,
+    extra: Extra = OVER_A_PROJECT,
+    without: Sequence[str] = (),
+    no_args_is_help: bool | None = None,
+) -> Callable[[Callable[[Flags], None]], SettingsCommand]:
+    """Return a decorator that makes a command of a function on its options.
+
+    Parameters
+    ----------
+    settings, workflow : str
+        ``module:name`` of the settings class and of the workflow.
+    group : click.Group, optional
+        Group of the command; without one it stands in the table of commands.
+    short_help : str, optional
+        Where it is not the text of the table.
+    extra, without, no_args_is_help
+        See :class:`SettingsCommand`; a command of the table shows its help where nothing is given.
+    """
+
+    def made(function: Callable[[Flags], None]) -> SettingsCommand:
+        own = function.__name__.rstrip("_").replace("_", "-")
+        full = own if group is None else f"{group.name}-{own}"
+
+        def run(**flags: Any) -> None:
+            from copick_picker.cli.console import execute
+
+            job = {option: flags.pop(option, None) for option in CONSOLE_OPTIONS}
+            fold_aliases(made_command.params, flags)
+            function(flags)
+            execute(full, workflow=workflow, settings=settings, flags=flags, job=job)
+
+        made_command = SettingsCommand(
+            own,
+            settings=settings,
+            workflow=workflow,
+            extra=extra,
+            without=without,
+            callback=run,
+            help=function.__doc__,
+            short_help=short_help or COMMANDS[own],
+            no_args_is_help=group is None if no_args_is_help is None else no_args_is_help,
+        )
+        if group is not None:
+            group.add_command(made_command)
+        return made_command
+
+    return made
+
+
+def command_group(function: Callable[[], None]) -> click.Group:
+    """Return the group of the table that a function's name and docstring describe.
+
+    Parameters
+    ----------
+    function : callable
+        Carries the help text; it does nothing.
+    """
+    name = function.__name__.rstrip("_")
+    return click.group(
+        name, short_help=COMMANDS[name], no_args_is_help=True, context_settings=CONTEXT
+    )(function)
