@@ -19,7 +19,7 @@ from copick_picker.core.segment.results import SegmentedVolume
 from copick_picker.records.points import Localized, LocalizeTarget, PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import Evaluation
-from copick_picker.settings.evaluate import EvaluateSettings, Matcher
+from copick_picker.settings.evaluate import EvaluateParameters, Matcher
 from copick_picker.settings.files import join_settings
 from copick_picker.settings.localize import LocalizeParameters, Method
 from copick_picker.settings.scored_objects import scored_objects, scoring_rules
@@ -28,7 +28,7 @@ from copick_picker.settings.segment import (
     Blending,
     Contrast,
     Mode,
-    SegmentSettings,
+    SegmentVolumeSettings,
 )
 from copick_picker.workflows.evaluate.evaluate import with_min_score
 from copick_picker.workflows.models.load import load_models
@@ -116,7 +116,6 @@ def segment(
         mask is empty or of another shape.
     """
     given = {
-        "config": "",
         "model": _texts(model),
         "model_config_file": _texts(model_config_file),
         "model_weights": _texts(model_weights),
@@ -131,7 +130,7 @@ def segment(
         "threads": threads,
         "trust_checkpoint": trust_checkpoint,
     }
-    settings = join_settings(SegmentSettings, flags=given)
+    settings = join_settings(SegmentVolumeSettings, flags=given)
     use_threads(settings.threads)
     models = load_models(settings)
     return run_models(
@@ -292,8 +291,6 @@ def evaluate(
         If a position is not finite, or a border margin has no box.
     """
     given = {
-        "config": "",
-        "reference": "*",
         "matcher": matcher,
         "tolerance": tolerance,
         "beta": beta,
@@ -305,7 +302,7 @@ def evaluate(
         "bootstrap": bootstrap,
         "seed": seed,
     }
-    settings = join_settings(EvaluateSettings, flags=given)
+    settings = join_settings(EvaluateParameters, flags=given)
     specs = {spec.name: spec for spec in objects}
     scored, _ = scored_objects(settings, specs, reference)
     return evaluate_picks(

@@ -1,7 +1,7 @@
 """Settings that every command shares: which project, which runs, which objects, what to report."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeGuard
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -195,11 +195,15 @@ class JobSettings(Settings):
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings that change a result, as they go into provenance records."""
-        parameters = (
-            base
-            for base in type(self).__mro__
-            if issubclass(base, Parameters) and not issubclass(base, JobSettings)
-        )
-        fields = {name for base in parameters for name in base.model_fields}
+        fields = {
+            name for base in type(self).__mro__ if _is_pure(base) for name in base.model_fields
+        }
         dumped = self.model_dump(mode="json", include=fields | {*self.also_recorded})
         return {name: dumped[name] for name in in_help_order(type(self)) if name in dumped}
+
+
+def _is_pure(kind: type) -> TypeGuard[type[Parameters]]:
+    """Return whether a class holds parameters and nothing else."""
+    return issubclass(kind, Parameters) and all(
+        issubclass(base, Parameters) or issubclass(Parameters, base) for base in kind.__mro__
+    )

@@ -11,13 +11,13 @@ from copick_picker.settings.evaluate import (
     CZII_WEIGHTS,
     MIN_BOOTSTRAP_RUNS,
     RECALL_FRACTIONS,
-    EvaluateSettings,
+    EvaluateParameters,
     parse_tolerance,
 )
 
 
 def scored_objects(
-    settings: EvaluateSettings, specs: Mapping[str, ObjectSpec], reference: Picks
+    settings: EvaluateParameters, specs: Mapping[str, ObjectSpec], reference: Picks
 ) -> tuple[list[ScoredObject], tuple[str, ...]]:
     """Return the objects to score, and what is to be said about them.
 
@@ -26,10 +26,10 @@ def scored_objects(
 
     Parameters
     ----------
-    settings : EvaluateSettings
+    settings : EvaluateParameters
         What to do.
     specs : mapping
-        The project's objects by name, those that the reference URI speaks of.
+        The objects that count, by name.
     reference : mapping
         Run -> object -> reference picks.
 
@@ -43,8 +43,6 @@ def scored_objects(
     annotated = {name for entries in reference.values() for name in entries}
     objects, notes = [], []
     for name, spec in specs.items():
-        if settings.objects and name not in settings.objects:
-            continue
         if name not in annotated and not spec.is_particle:
             continue
         radius, weight = _radius_and_weight(settings, spec)
@@ -62,7 +60,9 @@ def scored_objects(
     return objects, tuple(notes)
 
 
-def _radius_and_weight(settings: EvaluateSettings, spec: ObjectSpec) -> tuple[float | None, float]:
+def _radius_and_weight(
+    settings: EvaluateParameters, spec: ObjectSpec
+) -> tuple[float | None, float]:
     challenge = settings.matcher == "czii"
     radius, weight = spec.radius_angstrom, spec.score_weight
     if challenge:
@@ -72,7 +72,7 @@ def _radius_and_weight(settings: EvaluateSettings, spec: ObjectSpec) -> tuple[fl
 
 
 def _note_on_challenge(
-    spec: ObjectSpec, radius: float | None, weight: float, settings: EvaluateSettings
+    spec: ObjectSpec, radius: float | None, weight: float, settings: EvaluateParameters
 ) -> list[str]:
     name = spec.name
     if settings.matcher != "czii" or name in settings.radius or name in settings.weight:
@@ -86,12 +86,12 @@ def _note_on_challenge(
     ]
 
 
-def scoring_rules(settings: EvaluateSettings) -> ScoringRules:
+def scoring_rules(settings: EvaluateParameters) -> ScoringRules:
     """Return the rules that ``core.evaluate`` takes.
 
     Parameters
     ----------
-    settings : EvaluateSettings
+    settings : EvaluateParameters
         What to do.
     """
     margin = settings.border_margin_xy_angstrom

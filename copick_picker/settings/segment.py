@@ -5,7 +5,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from copick_picker.errors import SettingsError, choices_text
-from copick_picker.settings.job import Count, JobSettings, NameByName, Names, Parameters
+from copick_picker.settings.job import (
+    Count,
+    JobSettings,
+    NameByName,
+    Names,
+    Parameters,
+    Settings,
+)
 from copick_picker.settings.options import Option, long_name
 
 DEFAULT_NAME = "predict"
@@ -119,15 +126,11 @@ class ProjectParameters(Parameters):
     ] = Field(default_factory=dict)
 
 
-class SegmentSettings(ProjectParameters, SegmentParameters, JobSettings):
-    """Settings of ``segment``.
+class NetworkSettings(Settings):
+    """Which networks run, and on what device.
 
     Attributes
     ----------
-    input : str
-        Tomogram URI ``type@spacing``; parts may be left out where one thing matches.
-    output : str
-        Segmentation URI ``name:user/session``.
     model : tuple of str
         Model folders; several make an ensemble.
     model_config_file, model_weights : tuple of str
@@ -136,12 +139,87 @@ class SegmentSettings(ProjectParameters, SegmentParameters, JobSettings):
         Windows that go through the network at once; None means 1 on a CPU, else 4.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+    threads : int or None
+        CPU threads, of all workers together; None leaves torch's choice.
+    trust_checkpoint : bool
+        Load weights that need unpickling of arbitrary objects.
+    """
+
+    model: Annotated[Names, Option("Model folder; repeatable.", "-m", metavar="FOLDER")] = ()
+    model_config_file: Annotated[
+        Names,
+        Option("octopi's model_config.yaml files.", "-mc", metavar="A,B", long="--model-config"),
+    ] = ()
+    model_weights: Annotated[
+        Names, Option("octopi's best_model.pth files.", "-mw", metavar="A,B")
+    ] = ()
+    window_batch: Annotated[
+        Count | None,
+        Option(
+            "Windows computed at once.",
+            shown="CPU 1, else 4",
+            aliases="--sliding-window-batch-size -swbs --tomo-batch-size",
+            after="blending",
+        ),
+    ] = None
+    device: Device = "auto"
+    threads: Annotated[Count | None, Option("CPU threads, dealt out to the workers.")] = None
+    trust_checkpoint: Annotated[
+        bool,
+        Option(
+            "Load weights that run code when they are read. Only for files of your own.",
+            after="object_map",
+        ),
+    ] = False
+
+
+class SegmentVolumeSettings(NetworkSettings, SegmentParameters):
+    """Settings of the segmentation of an array: which networks run, and how."""
+
+    def options_of_windows(self) -> list[str]:
+        """Return the options given that choose windows and passes."""
+        return [
+            long_name(type(self), field)
+            for field in ("tta", "tta_set", "overlap", "blending")
+            if getattr(self, field) is not None
+        ]
+
+    def check_plain(self, n_models: int) -> None:
+        """Raise where CryoSiam's own arithmetic cannot do what the user asks for.
+
+        Parameters
+        ----------
+        n_models : int
+            Number of models.
+
+        Raises
+        ------
+        SettingsError
+            Naming the options.
+        """
+        asked = self.options_of_windows()
+        if asked or n_models > 1:
+            what = f"no {choices_text(asked)}" if asked else "one model, no ensemble"
+            msg = (
+                "--mode exact with a model of CryoSiam has its windows and takes "
+                f"{what}; use --mode balanced"
+            )
+            raise SettingsError(msg)
+
+
+class SegmentSettings(SegmentVolumeSettings, ProjectParameters, JobSettings):
+    """Settings of ``segment``.
+
+    Attributes
+    ----------
+    input : str
+        Tomogram URI ``type@spacing``; parts may be left out where one thing matches.
+    output : str
+        Segmentation URI ``name:user/session``.
     devices : tuple of str
         Devices with a worker process each; ``auto`` means all CUDA devices.
     workers : int or None
         Worker processes on the one ``device``; None means that this process does all the work.
-    threads : int or None
-        CPU threads, of all workers together; None leaves torch's choice.
     picks : str or None
         Picks URI ``object:user/session``: localize every segmentation at once, with the default
         settings of ``localize``.
@@ -151,8 +229,6 @@ class SegmentSettings(ProjectParameters, SegmentParameters, JobSettings):
     mask : str or None
         Segmentation URI or file: what lies outside of the mask is background, and windows wholly
         outside are not computed.
-    trust_checkpoint : bool
-        Load weights that need unpickling of arbitrary objects.
     preflight_runs : int
         How many runs have their voxels looked at before the work starts; later ones are checked
         when they are read.
@@ -176,30 +252,15 @@ class SegmentSettings(ProjectParameters, SegmentParameters, JobSettings):
             aliases="--seg-uri -suri",
         ),
     ] = "predict:picker/1"
-    model: Annotated[Names, Option("Model folder; repeatable.", "-m", metavar="FOLDER")] = ()
-    model_config_file: Annotated[
-        Names,
-        Option("octopi's model_config.yaml files.", "-mc", metavar="A,B", long="--model-config"),
-    ] = ()
-    model_weights: Annotated[
-        Names, Option("octopi's best_model.pth files.", "-mw", metavar="A,B")
-    ] = ()
-    window_batch: Annotated[
-        Count | None,
-        Option(
-            "Windows computed at once.",
-            shown="CPU 1, else 4",
-            aliases="--sliding-window-batch-size -swbs --tomo-batch-size",
-            after="blending",
-        ),
-    ] = None
-    device: Device = "auto"
     devices: Annotated[
         Names,
-        Option("One worker process a device: cuda:0,cuda:1; auto is all CUDA.", metavar="D,D"),
+        Option(
+            "One worker process a device: cuda:0,cuda:1; auto is all CUDA.",
+            metavar="D,D",
+            after="device",
+        ),
     ] = ()
     workers: Annotated[Count | None, Option("So many worker processes on the one device.")] = None
-    threads: Annotated[Count | None, Option("CPU threads, dealt out to the workers.")] = None
     picks: Annotated[
         str | None,
         Option(
@@ -224,17 +285,13 @@ class SegmentSettings(ProjectParameters, SegmentParameters, JobSettings):
             after="rescale",
         ),
     ] = None
-    trust_checkpoint: Annotated[
-        bool,
-        Option(
-            "Load weights that run code when they are read. Only for files of your own.",
-            after="object_map",
-        ),
-    ] = False
     preflight_runs: Annotated[
         int,
         Field(ge=0),
-        Option("Runs whose voxels are checked before the work starts; others when they are read."),
+        Option(
+            "Runs whose voxels are checked before the work starts; others when they are read.",
+            after="trust_checkpoint",
+        ),
     ] = 50
 
     @model_validator(mode="after")
@@ -251,29 +308,6 @@ class SegmentSettings(ProjectParameters, SegmentParameters, JobSettings):
             raise ValueError(msg)
         return self
 
-    def check_plain(self, n_models: int) -> None:
-        """Raise where CryoSiam's own arithmetic cannot do what the user asks for.
-
-        Parameters
-        ----------
-        n_models : int
-            Number of models.
-
-        Raises
-        ------
-        SettingsError
-            Naming the options.
-        """
-        asked = [
-            long_name(SegmentSettings, field)
-            for field in ("tta", "tta_set", "overlap", "blending")
-            if getattr(self, field) is not None
-        ]
-        asked += ["--rescale"] if self.rescale else []
-        if asked or n_models > 1:
-            what = f"no {choices_text(asked)}" if asked else "one model, no ensemble"
-            msg = (
-                "--mode exact with a model of CryoSiam has its windows and takes "
-                f"{what}; use --mode balanced"
-            )
-            raise SettingsError(msg)
+    def options_of_windows(self) -> list[str]:
+        """Return the options given that choose windows and passes."""
+        return super().options_of_windows() + (["--rescale"] if self.rescale else [])

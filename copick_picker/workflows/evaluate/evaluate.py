@@ -248,6 +248,8 @@ class _Reading:
 def _score(reading: _Reading, summary: Summary) -> Scored:
     settings, specs = reading.job.settings, reading.job.specs
     candidate = with_min_score(reading.candidate, settings.min_score)
+    if settings.objects:
+        specs = {name: spec for name, spec in specs.items() if name in settings.objects}
     if settings.matcher != "one-to-one":
         specs = {name: spec for name, spec in specs.items() if reading.covers(name)}
     objects, notes = scored_objects(settings, specs, reading.reference)

@@ -36,7 +36,7 @@ from copick_picker.settings.segment import (
     FITTED_OVERLAP,
     WINDOW_BATCH_CPU,
     WINDOW_BATCH_DEVICE,
-    SegmentSettings,
+    SegmentVolumeSettings,
 )
 
 _PADDING_OF_HOME = {"octopi": "zero", "picker": "reflect", "cryosiam": "reflect"}
@@ -115,12 +115,12 @@ class LoadedModels:
         ]
 
 
-def load_models(settings: SegmentSettings) -> LoadedModels:
-    """Return the models that the settings of ``segment`` name, ready to run.
+def load_models(settings: SegmentVolumeSettings) -> LoadedModels:
+    """Return the models that settings name, ready to run.
 
     Parameters
     ----------
-    settings : SegmentSettings
+    settings : SegmentVolumeSettings
         Which models, and what overrules their cards.
 
     Raises
@@ -290,7 +290,7 @@ def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> Loa
     return LoadedModel(card, member)
 
 
-def _engine_options(settings: SegmentSettings, card: ModelCard) -> EngineOptions:
+def _engine_options(settings: SegmentVolumeSettings, card: ModelCard) -> EngineOptions:
     set_name = settings.tta_set or card.augmentation_set
     count = settings.tta
     if count is None:
@@ -311,7 +311,9 @@ def _engine_options(settings: SegmentSettings, card: ModelCard) -> EngineOptions
     )
 
 
-def _choices(settings: SegmentSettings, options: EngineOptions, card: ModelCard) -> dict[str, Any]:
+def _choices(
+    settings: SegmentVolumeSettings, options: EngineOptions, card: ModelCard
+) -> dict[str, Any]:
     return {
         "tta": len(options.augmentations),
         "tta_set": settings.tta_set or card.augmentation_set,

@@ -11,7 +11,7 @@ from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import RunObjectMatch
 from copick_picker.report.view_marks import Marks, judged_marks, told_scores
-from copick_picker.settings.evaluate import EvaluateSettings
+from copick_picker.settings.evaluate import EvaluateParameters
 from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.settings.view import ViewSettings
 from copick_picker.workflows.inputs.pick_sets import sets_of_run
@@ -97,12 +97,8 @@ def _matches(
 ) -> list[RunObjectMatch]:
     if not reference:
         return []
-    scoring = EvaluateSettings(
-        config=settings.config,
-        reference=settings.reference or "*",
-        matcher=settings.matcher,
-        tolerance=settings.tolerance,
-        radius=settings.radius,
+    scoring = EvaluateParameters(
+        matcher=settings.matcher, tolerance=settings.tolerance, radius=settings.radius
     )
     wanted = {name: spec for name, spec in specs.items() if name in reference}
     objects, _ = scored_objects(scoring, wanted, {run_name: dict(reference)})
