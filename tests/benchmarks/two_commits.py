@@ -51,9 +51,10 @@ def main() -> None:
     parser.add_argument("--runs", default="3")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder) / "project"
+        project, empty = Path(folder) / "project", Path(folder) / "empty"
+        empty.mkdir()
         made = ("simulate", "--preset", "tiny", "-o", str(project), "--path", "quick")
-        call(options.after, (*made, "--runs", options.runs, "--shape", options.shape))
+        call(options.after, (*made, "--runs", options.runs, "--shape", options.shape), empty)
         places = {"CONFIG": str(project / "config.json"), "SCORES": str(Path(folder) / "scores")}
         times: dict[tuple[str, Path], list[float]] = {}
         for number in range(options.rounds + 1):
@@ -61,7 +62,7 @@ def main() -> None:
                 pair = (options.before, options.after)
                 for checkout in pair if number % 2 else reversed(pair):
                     arguments = [places.get(part, part) for part in command]
-                    seconds = call(checkout, arguments)
+                    seconds = call(checkout, arguments, empty)
                     if number:
                         times.setdefault((name, checkout), []).append(seconds)
     print(f"median of {options.rounds}, {options.runs} tomograms of {options.shape} voxels")
@@ -72,7 +73,7 @@ def main() -> None:
         print(f"{name:30} {before:7.3f}s {after:7.3f}s {after / before:7.3f}")
 
 
-def call(checkout: Path, arguments: Sequence[str]) -> float:
+def call(checkout: Path, arguments: Sequence[str], folder: Path) -> float:
     """Return how long a command of a checkout takes."""
     environment = os.environ | {"PYTHONPATH": str(checkout.resolve())}
     began = time.perf_counter()
@@ -81,7 +82,7 @@ def call(checkout: Path, arguments: Sequence[str]) -> float:
         check=True,
         capture_output=True,
         env=environment,
-        cwd=tempfile.gettempdir(),  # Python looks in the current folder first
+        cwd=folder,  # an empty one, since Python looks there first
     )
     return time.perf_counter() - began
 
