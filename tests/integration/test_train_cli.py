@@ -120,7 +120,7 @@ def test_a_trained_model_segments_localizes_and_evaluates(place):
 
 
 def test_a_killed_training_goes_on_to_the_same_curve_and_weights(place, tmp_path):
-    steps = ["--steps", "14", "--validate-every", "7", "--save-every", "3"]
+    steps = ["--steps", "14", "--validate-every", "7", "--save-every", "3", "--hard-negatives", "4"]
     arguments = ["train", "-c", "config.json", "-p", PICKS, *SMALL, *steps]
     assert run(*arguments, "-o", "whole").exit_code == 0
     state = place / "stopped.training" / "last.ckpt"
