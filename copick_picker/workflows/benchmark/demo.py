@@ -1,4 +1,4 @@
-"""The main job on two projects that the package brings along: one real, one simulated."""
+"""Segment, localize and evaluate two projects made from the package: one real, one simulated."""
 
 import json
 import os
@@ -42,7 +42,7 @@ Workflow = Callable[..., "Summary"]
 
 @dataclass(frozen=True)
 class Part:
-    """One of the demo's projects and what is done with it.
+    """One of the demo's projects and the settings of its commands.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Part:
     make : callable
         Folder -> configuration of the project.
     segment, localize, evaluate : dict
-        Settings of the three commands beside the project.
+        Settings of the three commands, without the project.
     """
 
     name: str
@@ -98,7 +98,7 @@ def demo(
     threads: int | None,
     reporter: Reporter,
 ) -> int:
-    """Run the main job on the demo's projects and return the exit code.
+    """Segment, localize and evaluate the demo's projects and return the exit code.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _make_folder(folder: Path, *, overwrite: bool) -> None:
 
 
 def _remember(folder: Path, config: Path) -> None:
-    """Note what a part's configuration was like, to see later whether it was changed."""
+    """Record a part's configuration, so that later changes are noticed."""
     mark = folder.parent / MARK
     known = read_json(mark) if mark.stat().st_size else {}
     known[folder.name] = config_hash(read_json(config))

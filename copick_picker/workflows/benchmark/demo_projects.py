@@ -74,7 +74,7 @@ def make_simulated_project(
     folder : pathlib.Path
         Folder to make.
     seeds : sequence of int
-        One tomogram a seed.
+        One tomogram per seed.
     shape_zyx : tuple of int
         Size of each tomogram, in voxels of 10 Angstrom.
     """

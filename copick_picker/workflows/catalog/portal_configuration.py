@@ -1,6 +1,6 @@
-"""Write a copick configuration of the CryoET Data Portal once: labels and radii that stay.
+"""Write a copick configuration of the CryoET Data Portal with fixed labels and radii.
 
-copick itself numbers the portal's objects anew in each process and gives each the radius 50.
+copick itself renumbers the portal's objects in each process and gives each the radius 50.
 """
 
 import json
@@ -34,7 +34,7 @@ from copick_picker.settings.portal_configuration import (
 
 
 def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Result:
-    """Write a configuration of portal datasets, or find that it stands already.
+    """Write a configuration of portal datasets, unless the same one exists already.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _is_portal_config(path: Path) -> bool:
 
 
 def _named(found: Sequence[PortalObject]) -> dict[str, PortalObject]:
-    """Return the objects by the name that copick can store; like names get their identifier."""
+    """Return the objects by a name that copick can store; equal names get their identifier."""
     plain = {item.identifier: _plain(item.name) for item in found}
     names = list(plain.values())
     return {

@@ -1,4 +1,4 @@
-"""List what a project holds: objects, tomograms, segmentations, picks, and what is wrong."""
+"""List what a project holds: objects, tomograms, segmentations, picks and problems."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from copick_picker.settings.browse import BrowseProjectSettings
 
 @summarised
 def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Summary:
-    """List a project and return what became of every run.
+    """List a project and return the outcome of every run.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _chosen(run: RunInventory, objects: Sequence[str]) -> RunInventory:
 def _checked(
     items: tuple[StoredItem, ...], objects: Sequence[ObjectSpec]
 ) -> tuple[StoredItem, ...]:
-    """Return the items, picks of objects that the project does not know marked."""
+    """Return the items; picks of objects that the project does not define are marked."""
     names = {spec.name for spec in objects}
     return tuple(
         replace(item, trouble=f"{item.name} is no object of the project")
