@@ -35,7 +35,7 @@ from copick_picker.workflows.show.picks import marks_of_run
 
 @summarised
 def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
-    """Write a picture or a page of each run and return what became of it.
+    """Write a picture or a page of each run and return the outcomes.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
 
 @dataclass(frozen=True)
 class _Viewing:
-    """What shows one run after another."""
+    """Shows one run after another."""
 
     job: Job[ViewSettings]
     tomograms: Input[TomogramKey]

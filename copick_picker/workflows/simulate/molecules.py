@@ -31,12 +31,12 @@ from copick_picker.project.formats.structures import Structure, is_structure, re
 
 Volume = npt.NDArray[np.float32]
 SPACING_ANGSTROM = 5.0
-"""Voxel spacings of the potentials made here, as of those that ship with the package."""
+"""Voxel spacing of the potentials made here, as of those that ship with the package."""
 BLOB = "blob:"
 _DENSITIES = (".mrc", ".map", ".rec", ".mrc.gz", ".map.gz", ".rec.gz")
 _LARGEST_BOX = 160
 _FINE_BOX = 64
-"""Largest molecule whose atoms are drawn on voxels of 1.25 A; larger ones get 1.67 A."""
+"""Largest box, in voxels, whose atoms are drawn at 1.25 A; in larger ones at 1.67 A."""
 
 
 @dataclass(frozen=True, eq=False)
