@@ -21,7 +21,8 @@ from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
 Decoded = tuple[Tensor, ...]
-"""Decoded planes: labels (k, y, x), uint8; whether each row is finite (k, y, 1), bool; optionally probabilities (c, k, y, x), float16; for a head that finds points, its maps (m, k, y, x)."""
+"""Decoded planes: labels (k, y, x), uint8; whether each row is finite (k, y, 1), bool; optionally
+probabilities (c, k, y, x), float16; for a head that finds points, its maps (m, k, y, x)."""
 FoundPoints = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Centres (n, 3), z, y, x in voxels, and a score in [0, 1] of each."""
 

@@ -25,7 +25,9 @@ Kind = tuple[int, Shape]
 """Number of a member and the shape (z, y, x) of the windows that it sees."""
 PADDINGS = ("zero", "reflect")
 LAYOUTS = ("aligned", "tiled", "interleaved")
-"""``aligned``: every augmentation on the grid of windows that the augmented volume itself would get. ``tiled``: every augmentation on windows that fit the volume, see ``tilings``. ``interleaved``: two passes of those, whose windows cycle through the augmentations."""
+"""``aligned``: every augmentation on the grid of windows that the augmented volume itself would
+get. ``tiled``: every augmentation on windows that fit the volume, see ``tilings``.
+``interleaved``: two passes of those, whose windows cycle through the augmentations."""
 _MOST_CHANNELS = 256
 
 

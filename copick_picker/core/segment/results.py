@@ -45,7 +45,7 @@ class WindowCounts:
     outside : int
         Those entirely outside the mask, which are not computed.
     constant : int
-        Those with all voxels equal to those of an earlier one, whose result they reuse.
+        Constant ones that equal an earlier window and reuse its result.
     """
 
     planned: int
