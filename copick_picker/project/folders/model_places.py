@@ -17,8 +17,8 @@ CROP_FILE = "crop.safetensors"
 CURVE_FILE, README_FILE = "curve.csv", "README.md"
 """Files that ``train`` adds to a model."""
 README_HASH = "readme_sha256"
-"""Key in the provenance of its card. The curve contains times, so that its hash would differ between
-trainings that give the same model."""
+"""Key in the provenance of its card. The curve contains times, so that its hash would differ
+between trainings that give the same model."""
 
 
 def is_model_folder(path: Path) -> bool:
