@@ -191,8 +191,8 @@ def check_free_folder(target: Path, index: str, *, overwrite: bool) -> None:
 def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
     """Move earlier results aside, next to their folder, until new ones are complete.
 
-    If results have been moved aside before, those are the last complete ones; the folder then holds
-    an unfinished attempt, which is removed.
+    If results have been moved aside before, those are the last complete ones; the folder then
+    contains an unfinished attempt, which is removed.
 
     Parameters
     ----------

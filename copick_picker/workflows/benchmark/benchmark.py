@@ -54,14 +54,14 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Result:
     Parameters
     ----------
     settings : RunSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     CopickPickerError
-        If the suite, its project or a model is wrong, or the folder holds something else.
+        If the suite, its project or a model is wrong, or the folder contains something else.
     """
     suite = asked_suite(settings)
     folder = Path(settings.output)

@@ -39,9 +39,9 @@ def compare(settings: CompareSettings, *, reporter: Reporter) -> Result:
     Parameters
     ----------
     settings : CompareSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------

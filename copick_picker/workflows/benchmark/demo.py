@@ -49,7 +49,7 @@ class Part:
     name : str
         Name of the part and of its folder.
     title : str
-        What it is.
+        Title of the part.
     make : callable
         Folder -> configuration of the project.
     segment, localize, evaluate : dict

@@ -1,4 +1,4 @@
-"""The two projects of the demo, made from what ships with the package."""
+"""The two projects of the demo, made from data shipped with the package."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache

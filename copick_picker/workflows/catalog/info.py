@@ -28,7 +28,7 @@ def info(config: str | None, json_file: str | None, *, reporter: Reporter) -> No
     json_file : str or None
         JSON file to write, if any.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""List what the CryoET Data Portal holds: datasets, annotated objects, annotators and runs."""
+"""List the contents of the CryoET Data Portal: datasets, annotated objects, annotators and runs."""
 
 from dataclasses import asdict
 
@@ -24,9 +24,9 @@ def browse_portal(settings: BrowsePortalSettings, *, reporter: Reporter) -> Resu
     Parameters
     ----------
     settings : BrowsePortalSettings
-        What to list.
+        Settings of the command.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------

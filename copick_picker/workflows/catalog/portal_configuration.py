@@ -41,12 +41,12 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Resu
     settings : ConfigPortalSettings
         Which datasets, which objects, their radii.
     reporter : Reporter
-        Where the table of objects goes.
+        Receives the table of objects.
 
     Raises
     ------
     CopickPickerError
-        If the portal does not answer, a name is unknown, a radius is missing, or the file holds
+        If the portal does not answer, a name is unknown, a radius is missing, or the file contains
         another configuration.
     """
     before = _before(settings)

@@ -1,4 +1,4 @@
-"""List what a project holds: objects, tomograms, segmentations, picks and problems."""
+"""List the contents of a project: objects, tomograms, segmentations, picks and problems."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -31,9 +31,9 @@ def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Su
     Parameters
     ----------
     settings : BrowseProjectSettings
-        What to list.
+        Settings of the command.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------

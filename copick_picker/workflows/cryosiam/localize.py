@@ -52,7 +52,7 @@ def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     settings : CryosiamJob
         Which YAML file, which predictions.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

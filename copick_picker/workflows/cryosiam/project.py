@@ -75,7 +75,7 @@ class CryosiamProject:
     def segmentation(
         self, stem: str, record: Mapping[str, Any], *, probabilities: bool
     ) -> "SegmentationPlace":
-        """Return where the labels of a tomogram go.
+        """Return the place for the labels of a tomogram.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class CryosiamProject:
 
 @dataclass(frozen=True, eq=False)
 class SegmentationPlace:
-    """Where the labels and probabilities of one tomogram go.
+    """The place for the labels and probabilities of one tomogram.
 
     Attributes
     ----------
@@ -172,9 +172,9 @@ class SegmentationPlace:
     tomogram : TomogramKey
         The project's own copy of the tomogram.
     key : SegmentationKey
-        Where the labels go.
+        Key of the labels.
     feature : FeatureKey or None
-        Where the probabilities go.
+        Key of the probabilities.
     record : mapping
         Provenance of both.
     """

@@ -55,7 +55,7 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     settings : CryosiamJob
         Which YAML file, and how to run it.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

@@ -38,7 +38,7 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : CalibrateSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
         Where progress and tables go.
 

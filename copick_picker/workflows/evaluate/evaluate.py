@@ -44,7 +44,7 @@ def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : EvaluateSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
         Where progress and tables go.
 
@@ -73,7 +73,7 @@ def score_project(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:
     Parameters
     ----------
     job : Job
-        What to do; ``output`` of its settings is not used.
+        The job; ``output`` of its settings is not used.
 
     Returns
     -------

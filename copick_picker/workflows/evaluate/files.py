@@ -93,7 +93,7 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
     Parameters
     ----------
     scored : Scored
-        What to write.
+        The scores to write.
     store : ProjectStore
         The project, for slices of tomograms.
     reporter : Reporter
@@ -123,9 +123,9 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
     Parameters
     ----------
     scored : Scored
-        What to show.
+        Settings of the command.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
     """
     settings, evaluation = scored.settings, scored.evaluation
     if len(evaluation.matches) > _MOST_RUN_ROWS:

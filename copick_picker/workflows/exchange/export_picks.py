@@ -47,9 +47,9 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
     Parameters
     ----------
     settings : ExportPicksSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

@@ -52,9 +52,9 @@ def export_segmentation(settings: ExportSegmentationSettings, *, reporter: Repor
     Parameters
     ----------
     settings : ExportSegmentationSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

@@ -46,9 +46,9 @@ def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : ImportMrcSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

@@ -37,9 +37,9 @@ def import_picks(settings: ImportPicksSettings, *, reporter: Reporter) -> Summar
     Parameters
     ----------
     settings : ImportPicksSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

@@ -155,7 +155,7 @@ def show(checks: Sequence[Preflight], reporter: Reporter) -> None:
     checks : sequence of Preflight
         The checks.
     reporter : Reporter
-        Where the table goes.
+        Receives the table.
     """
     if checks:
         reporter.table("Pre-flight", COLUMNS, [check.row() for check in checks])

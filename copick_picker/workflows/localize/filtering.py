@@ -34,9 +34,9 @@ def filter_picks(settings: FilterSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : FilterSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

@@ -27,9 +27,9 @@ def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : LocalizeSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

@@ -50,7 +50,7 @@ class PickSets:
     job : Job
         The job; its settings determine how the picks are made.
     output : PicksOutput
-        Where they go.
+        Their keys.
     radius_advice : str
         What to do about an object without a radius; ``{name}`` is the object.
     """
@@ -197,7 +197,7 @@ def show_totals(
     details : iterable of mapping
         Details of the runs' outcomes, see :meth:`PickSets.write`.
     reporter : Reporter
-        Where the table goes.
+        Receives the table.
     """
     totals: dict[str, dict[str, Any]] = {}
     for each in details:

@@ -55,9 +55,9 @@ def make_lamella(settings: LamellaSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : LamellaSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -85,9 +85,9 @@ def make_from_labels(settings: FromLabelsSettings, *, reporter: Reporter) -> Sum
     Parameters
     ----------
     settings : FromLabelsSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -119,9 +119,9 @@ def make_exclude_edges(settings: ExcludeEdgesSettings, *, reporter: Reporter) ->
     Parameters
     ----------
     settings : ExcludeEdgesSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -144,9 +144,9 @@ def make_gold(settings: GoldSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : GoldSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

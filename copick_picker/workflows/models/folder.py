@@ -122,7 +122,7 @@ def show_model(name: str, *, reporter: Reporter) -> None:
     name : str
         Folder, or name of a shipped model.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def convert_model(
     overwrite : bool
         Whether an existing model folder is replaced.
     reporter : Reporter
-        Where the message goes.
+        Receives the message.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def convert_checkpoint(
     overwrite : bool
         Whether an existing model folder is replaced.
     reporter : Reporter
-        Where the message goes.
+        Receives the message.
 
     Raises
     ------
@@ -241,7 +241,7 @@ def check_model(name: str, *, reporter: Reporter) -> None:
     name : str
         Folder, or name of a shipped model.
     reporter : Reporter
-        Where the messages go.
+        Receives the messages.
 
     Raises
     ------

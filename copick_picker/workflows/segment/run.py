@@ -38,7 +38,7 @@ class Segmentation:
     Attributes
     ----------
     job : Job
-        What to do.
+        Settings of the command.
     models : LoadedModels
         A model or an ensemble.
     labels : mapping

@@ -37,9 +37,9 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : SegmentSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

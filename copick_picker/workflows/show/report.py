@@ -54,9 +54,9 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Result:
     Parameters
     ----------
     settings : ReportSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

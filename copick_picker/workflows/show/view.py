@@ -40,9 +40,9 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : ViewSettings
-        What to show.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

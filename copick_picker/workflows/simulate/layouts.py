@@ -28,7 +28,7 @@ def read_layouts(entry: LayoutEntry | None, folder: Path) -> tuple[Layout, ...]:
     Raises
     ------
     DataError
-        If the file does not hold picks.
+        If the file does not contain picks.
     """
     if entry is None:
         return ()

@@ -77,7 +77,7 @@ def load_molecules(
     UnknownNameError
         If there is no such molecule; with the nearest name.
     DataError
-        If a file holds no atoms, or no potential.
+        If a file contains no atoms, or no potential.
     ProjectError
         If a file cannot be read.
     """

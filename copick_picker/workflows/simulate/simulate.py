@@ -81,14 +81,14 @@ def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : SimulateSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     CopickPickerError
-        If the scene is wrong, a molecule cannot be read, or the folder holds something else.
+        If the scene is wrong, a molecule cannot be read, or the folder contains something else.
     """
     scene, path = _scene(settings)
     folder = path.parent

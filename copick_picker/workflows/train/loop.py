@@ -52,7 +52,7 @@ class TrainingCallback(Callback):
     patches : PatchBatches
         Receives the hard negatives.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
     """
 
     def __init__(self, training: Training, patches: PatchBatches, reporter: Reporter) -> None:
@@ -317,7 +317,7 @@ def fit(training: Training, module: PickerModule, *, reporter: Reporter) -> None
     module : PickerModule
         The network with its initial weights.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

@@ -91,7 +91,7 @@ def run_training(training: Training, factory: NetworkFactory, *, reporter: Repor
     factory : NetworkFactory
         Makes the network.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

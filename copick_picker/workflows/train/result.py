@@ -61,7 +61,7 @@ def write_results(
     overwrite : bool
         Whether existing model folders are replaced.
     reporter : Reporter
-        Where the scores go.
+        Receives the scores.
 
     Returns
     -------

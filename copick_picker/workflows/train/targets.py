@@ -49,9 +49,9 @@ def make_targets(settings: TargetsSettings, *, reporter: Reporter) -> Summary:
     Parameters
     ----------
     settings : TargetsSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

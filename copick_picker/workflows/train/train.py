@@ -60,9 +60,9 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     Parameters
     ----------
     settings : TrainSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
