@@ -188,7 +188,7 @@ class _Link:
             self._connection.send((kind, content))
 
 
-class _Voice:
+class _WorkerReporter:
     """Reporter of a worker: forwards to the parent's reporter."""
 
     def __init__(self, link: _Link) -> None:
@@ -212,7 +212,7 @@ class _Voice:
         """Do nothing; the parent does it."""
 
 
-class _ToParent(logging.handlers.QueueHandler):
+class _ParentLogHandler(logging.handlers.QueueHandler):
     """Sends log records to the parent, which owns the log file."""
 
     def __init__(self, link: _Link) -> None:
@@ -238,11 +238,11 @@ def _serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     link = _Link(connection)
     package = logging.getLogger(PACKAGE)
-    package.addHandler(_ToParent(link))
+    package.addHandler(_ParentLogHandler(link))
     package.setLevel(log_level)
     package.propagate = False
     try:
-        work = make(place, _Voice(link))
+        work = make(place, _WorkerReporter(link))
     except CopickPickerError as error:
         link.send("warn", f"no worker on {place.device}: {error}")
         return

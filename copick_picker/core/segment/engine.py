@@ -344,8 +344,8 @@ class _Batches:
         while waiting:
             value = self._constant(waiting[0], planes)
             if value is not None:
-                yield waiting[0], self._of_constant(waiting[0], value, planes)
-                waiting = self._after(1, waiting)
+                yield waiting[0], self._constant_logits(waiting[0], value, planes)
+                waiting = self._remaining(1, waiting)
                 continue
             batch = waiting[:1]
             for job in waiting[1 : self._batch]:
@@ -356,13 +356,13 @@ class _Batches:
             if logits is None:
                 continue
             yield from zip(batch, logits, strict=True)
-            waiting = self._after(len(batch), waiting)
+            waiting = self._remaining(len(batch), waiting)
 
     def _constant(self, job: Job, planes: PlaneBuffer) -> float | None:
         padding = self._members[job.member].padding
         return planes.constant(job.window.spans_zyx, padding)
 
-    def _of_constant(self, job: Job, value: float, planes: PlaneBuffer) -> torch.Tensor:
+    def _constant_logits(self, job: Job, value: float, planes: PlaneBuffer) -> torch.Tensor:
         """Return the logits of a constant window: the same under every augmentation."""
         known = self._constants.get(job.kind)
         if known is not None and known[0] == value:
@@ -374,7 +374,7 @@ class _Batches:
         self._constants[job.kind] = (value, logits[0])
         return logits[0]
 
-    def _after(self, count: int, waiting: list[Job]) -> list[Job]:
+    def _remaining(self, count: int, waiting: list[Job]) -> list[Job]:
         self._done += count
         if self._progress is not None:
             self._progress(self._done, self._windows.planned - self._windows.outside)

@@ -92,7 +92,7 @@ def share_split(counts: Counts, share: float, *, seed: int) -> Split:
     _check_two_runs(counts)
     n_validation = min(len(counts) - 1, max(1, round(share * len(counts))))
     sizes = [n_validation, len(counts) - n_validation]
-    validation = set(_dealt(counts, sizes, seed)[0])
+    validation = set(_assigned(counts, sizes, seed)[0])
     split = Split(
         tuple(name for name in counts if name not in validation),
         tuple(name for name in counts if name in validation),
@@ -137,7 +137,7 @@ def fold_splits(counts: Counts, n_folds: int, *, seed: int) -> tuple[Split, ...]
         raise SettingsError(msg)
     sizes = [len(counts) // n_folds + (fold < len(counts) % n_folds) for fold in range(n_folds)]
     splits = []
-    for number, fold in enumerate(_dealt(counts, sizes, seed), 1):
+    for number, fold in enumerate(_assigned(counts, sizes, seed), 1):
         inside = set(fold)
         split = Split(
             tuple(name for name in counts if name not in inside),
@@ -180,7 +180,7 @@ def check_split(counts: Counts, split: Split, what: str) -> None:
                 raise DataError(msg)
 
 
-def _dealt(counts: Counts, sizes: Sequence[int], seed: int) -> list[list[str]]:
+def _assigned(counts: Counts, sizes: Sequence[int], seed: int) -> list[list[str]]:
     """Return the runs assigned to folds of these sizes, rare objects first."""
     names = [str(name) for name in np.random.default_rng(seed).permutation(sorted(counts))]
     objects = {name for of_run in counts.values() for name in of_run}
@@ -190,15 +190,15 @@ def _dealt(counts: Counts, sizes: Sequence[int], seed: int) -> list[list[str]]:
     for name in sorted(holders, key=lambda one: (len(holders[one]), one)):
         for run in holders[name]:
             if run in left:
-                _deal(run, name, folds, sizes, counts)
+                _assign(run, name, folds, sizes, counts)
                 left.remove(run)
     for run in names:
         if run in left:
-            _deal(run, None, folds, sizes, counts)
+            _assign(run, None, folds, sizes, counts)
     return folds
 
 
-def _deal(
+def _assign(
     run: str,
     name: str | None,
     folds: list[list[str]],

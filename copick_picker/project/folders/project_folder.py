@@ -286,11 +286,11 @@ def _entries(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.iterdir())
-        if not (is_temporary(path) or (path.is_file() and _is_nobodys(path.name)))
+        if not (is_temporary(path) or (path.is_file() and _is_ignored(path.name)))
     ]
 
 
-def _is_nobodys(name: str) -> bool:
+def _is_ignored(name: str) -> bool:
     return name in (_COPICKS_OWN, _ASIDE_MARK) or LITTER.fullmatch(name) is not None
 
 

@@ -150,7 +150,7 @@ def _make_folder(folder: Path, *, overwrite: bool) -> None:
     write_text(folder / MARK, "")
 
 
-def _remember(folder: Path, config: Path) -> None:
+def _record_config(folder: Path, config: Path) -> None:
     """Record a part's configuration, so that later changes are noticed."""
     mark = folder.parent / MARK
     known = read_json(mark) if mark.stat().st_size else {}
@@ -163,7 +163,7 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
     began = time.perf_counter()
     reporter.note(f"\n=== {part.title} ===")
     config = str(part.make(folder))
-    _remember(folder, Path(config))
+    _record_config(folder, Path(config))
     reporter.note(f"project: {config} ({time.perf_counter() - began:.0f} s)")
     scores = str(folder / "scores")
     steps: tuple[tuple[str, Workflow, Any], ...] = (

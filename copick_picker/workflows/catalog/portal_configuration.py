@@ -49,7 +49,7 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Resu
         If the portal does not answer, a name is unknown, a radius is missing, or the file contains
         another configuration.
     """
-    before = _before(settings)
+    before = _existing(settings)
     found = portal_objects(PortalClient(), settings.dataset)
     named = _named(found)
     chosen = chosen_objects(named, settings)
@@ -84,7 +84,7 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Resu
     return Result(f"config portal: {settings.output} ({len(entries)} objects): {done}")
 
 
-def _before(settings: ConfigPortalSettings) -> dict[str, Any] | None:
+def _existing(settings: ConfigPortalSettings) -> dict[str, Any] | None:
     if settings.output.is_file() and _is_portal_config(settings.output):
         return dict(read_json(settings.output))
     _place(settings).check()

@@ -66,7 +66,7 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
             scored.evaluation,
             rule=rule,
             present=present,
-            sought_from=_sought_from(settings, store, scored.evaluation),
+            sought_from=_lowest_kept_scores(settings, store, scored.evaluation),
         )
         _show(settings, scored.evaluation, found, reporter)
         _check_found(settings, found)
@@ -90,7 +90,7 @@ def _card(name: str) -> ModelCard:
     return model_card(read_model_folder(folder)[1], name)
 
 
-def _sought_from(
+def _lowest_kept_scores(
     settings: CalibrateSettings, store: ProjectStore, evaluation: Evaluation
 ) -> dict[str, float]:
     """Return the lowest score at which ``localize`` kept each object's candidates.
@@ -101,7 +101,7 @@ def _sought_from(
     for run_name in evaluation.run_names:
         for key in picks_query(settings.candidate).matching(store.picks(run_name)):
             record = store.picks_provenance(run_name, key)
-            found.setdefault(key.object_name, []).append(_localized_from(record))
+            found.setdefault(key.object_name, []).append(_lowest_kept_score(record))
     return {
         name: max(value for value in values if value is not None)
         for name, values in found.items()
@@ -109,7 +109,7 @@ def _sought_from(
     }
 
 
-def _localized_from(record: Mapping[str, Any] | None) -> float | None:
+def _lowest_kept_score(record: Mapping[str, Any] | None) -> float | None:
     """Return the lowest score that a pick set's record allows, if the record states it."""
     chosen = (record or {}).get("settings", {})
     target = chosen.get("target")

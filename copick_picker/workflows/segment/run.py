@@ -38,7 +38,7 @@ class Segmentation:
     Attributes
     ----------
     job : Job
-        Settings of the command.
+        The job.
     models : LoadedModels
         A model or an ensemble.
     labels : mapping

@@ -87,7 +87,7 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
     if not runs:
         raise nothing_annotated(job)
     objects = chosen_objects(job, runs)
-    _say_what_is_not_annotated(objects, runs, job.reporter)
+    _warn_not_annotated(objects, runs, job.reporter)
     return TrainingData(
         objects=objects,
         runs=tuple(with_mask(job, run, objects) for run in runs),
@@ -115,7 +115,7 @@ def _annotated(job: Job[TrainSettings], run_name: str) -> AnnotatedRun | None:
     )
 
 
-def _say_what_is_not_annotated(
+def _warn_not_annotated(
     objects: Sequence[ObjectSpec], runs: Sequence[AnnotatedRun], reporter: Reporter
 ) -> None:
     for spec in objects:

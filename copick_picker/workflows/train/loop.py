@@ -97,7 +97,7 @@ class TrainingCallback(Callback):
         is_last = over or step >= plan.steps
         judged = is_last or step % settings.validate_every == 0
         if judged:
-            row |= self._judged(trainer, module, step)
+            row |= self._validated(trainer, module, step)
             is_last = is_last or self._is_patience_out(module)
         self._rows.append(row)
         self._log(trainer, row, step)
@@ -109,7 +109,7 @@ class TrainingCallback(Callback):
                 why = "time" if over else "steps" if step >= plan.steps else "patience"
                 self._finish(module, step, why)
 
-    def _judged(self, trainer: Trainer, module: PickerModule, step: int) -> dict[str, str]:
+    def _validated(self, trainer: Trainer, module: PickerModule, step: int) -> dict[str, str]:
         """Score the network on the validation runs; return the columns of the curve."""
         found: dict[str, Any] = {}
         if trainer.is_global_zero:

@@ -97,7 +97,7 @@ def write_results(
                 networks[name].cpu(),
                 _card(training, factory, record, calibration, scores, n_models=len(trainings)),
                 crop=_crop(training),
-                beside=partial(_beside, training),
+                beside=partial(_extra_texts, training),
                 overwrite=False,
             )
     macro = evaluation.macro.score
@@ -108,7 +108,7 @@ def write_results(
     return {"line": line, "scores": scores, "thresholds": calibration.thresholds}
 
 
-def _beside(training: Training, card: ModelCard) -> dict[str, str]:
+def _extra_texts(training: Training, card: ModelCard) -> dict[str, str]:
     """Return the texts stored next to a model: its curve and its description."""
     curve = (training.folder / CURVE_FILE).read_text(encoding="utf-8")
     return {CURVE_FILE: curve, README_FILE: readme_text(card.to_mapping())}

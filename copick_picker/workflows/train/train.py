@@ -80,7 +80,7 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     start = start_model(settings)
     data, splits = _data_and_splits(settings, reporter)
     if start is not None:
-        data = _in_order_of(data, list(start.card.channel_names))
+        data = _in_channel_order(data, list(start.card.channel_names))
     n_outputs = head_kind(settings.head).n_outputs(len(data.objects))
     factory = network_factory(settings, start, n_outputs)
     jobs = _jobs(settings, data, splits, factory, reporter)
@@ -143,7 +143,7 @@ def _counts(data: TrainingData) -> dict[str, dict[str, int]]:
     }
 
 
-def _in_order_of(data: TrainingData, names: Sequence[str]) -> TrainingData:
+def _in_channel_order(data: TrainingData, names: Sequence[str]) -> TrainingData:
     """Return the data with channels ordered as in the model to start from, if it has the same."""
     by_name = {spec.name: spec for spec in data.objects}
     if set(by_name) != set(names):
