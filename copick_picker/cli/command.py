@@ -101,8 +101,7 @@ def command(
     short_help : str, optional
         If it differs from the text of the table.
     extra, without, no_args_is_help
-        See :class:`SettingsCommand`; a command of the table shows its help if called without
-        arguments.
+        See :class:`SettingsCommand`; a command of the table without arguments shows its help.
     """
 
     def made(function: Callable[[Flags], None]) -> SettingsCommand:

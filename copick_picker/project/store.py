@@ -106,8 +106,7 @@ class ProjectStore(Protocol):
 
         Returns False, and writes nothing, if the same output, with this record, exists by then.
         Raises ``ConflictError`` if anything else is in its place; with ``overwrite`` only if that
-        is not an output of the same kind. ``replaces`` also allows replacing one of ours by its
-        record.
+        is not an output of the same kind. ``replaces`` also allows replacing ours by record.
         """
         ...
 

@@ -221,8 +221,8 @@ class ParticleTable:
         Which convention was recognised, in words.
     unit : str
         Unit of the coordinates: ``angstrom``, ``pixels`` (of the volume), ``tilt-series pixels``,
-        ``fractions`` (of the volume's size), and relative to the volume's centre ``centred
-        angstrom`` and ``centred pixels``.
+        ``fractions`` (of the volume's size), and relative to the volume's centre
+        ``centred angstrom`` and ``centred pixels``.
     coordinates : numpy.ndarray, shape (n, 3), float64
         x, y, z.
     names : tuple of str

@@ -61,8 +61,8 @@ class RunOutcome:
 class InputScaling:
     """Scaling of the input for networks that do not take z-scores.
 
-    Voxels are clipped to [minimum, maximum], scaled to [0, 1], then ``(v - mean) /
-    standard_deviation``.
+    Voxels are clipped to [minimum, maximum], scaled to [0, 1], then
+    ``(v - mean) / standard_deviation``.
 
     Attributes
     ----------

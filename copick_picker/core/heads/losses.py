@@ -17,8 +17,7 @@ class WeightedCrossEntropy(nn.Module):
     """Cross-entropy weighted by channel, averaged over all voxels.
 
     For probabilities it is the mean over voxels and channels with weight times probability, so that
-    probabilities of 0 and 1 give the same as channels (where torch divides by the number of
-    voxels).
+    probabilities of 0 and 1 give what channels give (torch then divides by the number of voxels).
 
     Parameters
     ----------

@@ -92,8 +92,8 @@ def localize(
     Returns
     -------
     dict of str to Localized
-        For each target in the given order: picks by decreasing score, then z, y, x. Points are (n,
-        3) float64 (x, y, z) in Angstrom; (0, 3) for an object without picks.
+        For each target in the given order: picks by decreasing score, then z, y, x. Points are
+        (n, 3) float64 (x, y, z) in Angstrom; (0, 3) for an object without picks.
 
     Raises
     ------

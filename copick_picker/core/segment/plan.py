@@ -47,8 +47,7 @@ class Member:
     padding : str
         Padding of a volume smaller than the window: ``zero`` or ``reflect``.
     window_multiple : int
-        Number that each side of a window must be a multiple of, if windows are fitted to the
-        volume.
+        Divisor of each side of a window, if windows are fitted to the volume.
     head : str
         Name of the head in :data:`copick_picker.core.heads.head.HEADS`: what the outputs mean.
     """

@@ -101,7 +101,7 @@ def segment_picks(
 ) -> SegmentPicks | None:
     """Return the picks that a segmentation job makes; None if it makes none.
 
-    Settings that would fail for all runs raise here, before any run is touched.
+    Errors that affect any of the requested picks are raised here, before any run is touched.
 
     Parameters
     ----------
