@@ -1,7 +1,7 @@
 """Commands that run a workflow with settings: options and workflow are imported when used.
 
-A command is a function with a docstring, the help text. What the function does with the options,
-before they become settings, is its body; most have none.
+A command is a function whose docstring is the help text. Its body may change the options before
+they become settings; most have none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from copick_picker.cli.main import COMMANDS
 from copick_picker.cli.octopi import fold_aliases
 
 Flags = dict[str, Any]
-"""What the command line gave: field or option -> value, None or () where nothing was given."""
+"""Values from the command line: field or option -> value, None or () if not given."""
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 SETTINGS_FILE = click.Option(
     ["--settings", "settings_file"],
@@ -29,11 +29,11 @@ VERBOSE = click.Option(["-v", "--verbose"], count=True, help="Say more; repeatab
 CONSOLE_OPTIONS = ("settings_file", "log", "verbose")
 Extra = Mapping[str, Sequence[click.Parameter]]
 OVER_A_PROJECT: Extra = {"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE]}
-"""Options that are no settings: field of :class:`JobSettings` -> options that follow it."""
+"""Options that are not settings: field of :class:`JobSettings` -> options that follow it."""
 
 
 class SettingsCommand(click.Command):
-    """A command whose parameters are made from its settings class, when they are first asked for.
+    """A command whose parameters are made from its settings class on first use.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class SettingsCommand(click.Command):
     settings, workflow : str
         ``module:name`` of its settings class, and of the workflow that takes the settings.
     extra : mapping
-        Field -> parameters that are no settings and follow that field.
+        Field -> parameters that are not settings and follow that field.
     without : sequence of str
         Fields that the command line does not offer.
     """
@@ -77,7 +77,7 @@ class SettingsCommand(click.Command):
 
     @params.setter
     def params(self, value: list[click.Parameter]) -> None:
-        """Take what click gives every new command: none."""
+        """Ignore the empty list that click sets on every new command."""
 
 
 def command(
@@ -90,18 +90,18 @@ def command(
     without: Sequence[str] = (),
     no_args_is_help: bool | None = None,
 ) -> Callable[[Callable[[Flags], None]], SettingsCommand]:
-    """Return a decorator that makes a command of a function on its options.
+    """Return a decorator that makes a command from a function of its options.
 
     Parameters
     ----------
     settings, workflow : str
         ``module:name`` of the settings class and of the workflow.
     group : click.Group, optional
-        Group of the command; without one it stands in the table of commands.
+        Group of the command; without one it is in the table of commands.
     short_help : str, optional
-        Where it is not the text of the table.
+        If it differs from the text of the table.
     extra, without, no_args_is_help
-        See :class:`SettingsCommand`; a command of the table shows its help where nothing is given.
+        See :class:`SettingsCommand`; a command of the table without arguments shows its help.
     """
 
     def made(function: Callable[[Flags], None]) -> SettingsCommand:
@@ -135,12 +135,12 @@ def command(
 
 
 def command_group(function: Callable[[], None]) -> click.Group:
-    """Return the group of the table that a function's name and docstring describe.
+    """Return the group of the table with a function's name and docstring.
 
     Parameters
     ----------
     function : callable
-        Carries the help text; it does nothing.
+        Only its help text is used.
     """
     name = function.__name__.rstrip("_")
     return click.group(

@@ -1,4 +1,4 @@
-"""What a user sees: lines, tables, progress, one line for an error, a log file for the rest."""
+"""The terminal: lines, tables, progress, one line per error, and a log file for the rest."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ _STYLES = {"done": "green", "skipped": "cyan", "absent": "yellow", "failed": "re
 
 
 class Stop(click.ClickException):
-    """An error that a user can mend: one line, exit code 2."""
+    """An error that the user can fix: one line, exit code 2."""
 
     exit_code = 2
 
@@ -32,21 +32,21 @@ class Stop(click.ClickException):
 
 
 class Console:
-    """Reporter of the command line: lines and tables to standard output, warnings to error."""
+    """Reporter of the command line: lines and tables on standard output, warnings on error."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
 
     def note(self, text: str) -> None:
-        """Say one line."""
+        """Show one line."""
         click.echo(text)
 
     def warn(self, text: str) -> None:
-        """Say one line that asks for attention, on standard error."""
+        """Show one line as a warning, on standard error."""
         click.secho(f"Warning: {text}", fg="yellow", err=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show a table, as wide as its content where output is not a terminal."""
+        """Show a table, as wide as its content if output is not a terminal."""
         from rich import box
         from rich.console import Console as RichConsole
         from rich.table import Table
@@ -69,7 +69,7 @@ class Console:
             click.echo("No runs to work on.")
 
     def outcome(self, outcome: "RunOutcome", *, done: int, total: int, seconds: float) -> None:
-        """Say what became of a run, and how long the rest will take."""
+        """Show the outcome of a run and the estimated time for the rest."""
         left = (time.perf_counter() - self._began) / done * (total - done)
         eta = f", about {_duration(left)} left" if done < total else ""
         status = click.style(outcome.status, fg=_STYLES.get(outcome.status))
@@ -83,7 +83,7 @@ class Console:
 def execute(
     command: str, *, workflow: str, settings: str, flags: Mapping[str, Any], job: Mapping[str, Any]
 ) -> None:
-    """Run a workflow and exit with its code; a user's mistake becomes one line.
+    """Run a workflow and exit with its code; a user's mistake gives one line.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def execute(
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Make an error of ours one line and exit code 2; its traceback is logged."""
+    """Turn our errors into one line and exit code 2; the traceback is logged."""
     from copick_picker.errors import CopickPickerError
 
     try:
@@ -136,7 +136,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def start_log(command: str, log: str | None, verbose: int) -> Path | None:
-    """Return the path of the log file that was opened, None where none could be.
+    """Return the path of the opened log file, None if none could be opened.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
     shown = logging.StreamHandler(sys.stderr)
     shown.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
     shown.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    if verbose == 0:  # a failed run has its own line; its traceback is for the log file
+    if verbose == 0:  # a failed run has its own line; its traceback goes to the log file
         shown.addFilter(lambda record: record.exc_info is None and record.exc_text is None)
     logger.addHandler(shown)
     if log:
@@ -183,13 +183,13 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
 
 
 def _is_log(path: Path) -> bool:
-    """Return whether lines may be added to a file: it is new, empty, or a log of ours."""
+    """Return whether a file may be appended to: it is new, empty, or a log of ours."""
     if not path.is_file():
         return not path.exists() or path.is_char_device()
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             first = file.readline()
-    except OSError:  # whoever opens it to write says what is wrong
+    except OSError:  # opening it for writing reports the error
         return True
     return not first or _LOG_LINE.match(first) is not None
 

@@ -1,4 +1,4 @@
-"""Options of a command, made from the fields of its settings."""
+"""Making the options of a command from the fields of its settings."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from copick_picker.settings.options import Option, in_help_order, long_name, opt
 
 
 class Alias(click.Option):
-    """Another program's name for the option of a field; it works and is not in help."""
+    """Another program's name for the option of a field; it works but is not in help."""
 
     def __init__(self, names: Sequence[str], *, field: str, **extra: Any) -> None:
         super().__init__(names, hidden=True, **extra)
@@ -31,7 +31,7 @@ def make_parameters(
     kind : type
         Settings class.
     extra : mapping
-        Field -> parameters that are no settings and follow that field; the empty name stands for
+        Field -> parameters that are not settings and follow that field; the empty name stands for
         the beginning.
     without : sequence of str
         Fields that the command line does not offer.
@@ -89,10 +89,10 @@ def plain_type(annotation: Any) -> Any:  # noqa: ANN401 (any annotation)
 
 
 def _type(annotation: Any, option: Option) -> dict[str, Any]:  # noqa: ANN401
-    """Return what click is told of the type of an option.
+    """Return click's arguments for the type of an option.
 
-    A URI has copick's own type, which tells form generators what it names, where copick is loaded;
-    to the command line it is a text, and importing copick would take longer than all the rest.
+    If copick is loaded, a URI has copick's own type, which tells form generators what it names; on
+    the command line it is a text, and importing copick would take longer than everything else.
     """
     if annotation is bool:
         return {"is_flag": True, "default": None}
@@ -104,7 +104,7 @@ def _type(annotation: Any, option: Option) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _shown(field: FieldInfo, option: Option) -> str | None:
-    """Return the default that help shows; ``*`` and the like are explained by the help text."""
+    """Return the default to show in help; the help text explains ``*`` and the like."""
     if option.shown is not None or "{default}" in option.help:
         return option.shown
     default = field.default

@@ -1,7 +1,7 @@
 """Test-time augmentations: flips and quarter turns, each with its inverse.
 
-Each one is a signed permutation of the axes, so that it can be applied to a window just as well as
-to the whole volume, and it never mixes z with another axis: a window stays in its planes.
+Each one is a signed permutation of the axes, so that it applies to a window as well as to the whole
+volume, and never mixes z with another axis: a window stays in its planes.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Augmentation:
         return volume.permute(order).flip(self._flip_dims(lead))
 
     def undo(self, volume: torch.Tensor) -> torch.Tensor:
-        """Return the volume whose augmentation is the one given.
+        """Return the volume with the augmentation undone.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class Augmentation:
         return volume.flip(self._flip_dims(lead)).permute(order)
 
     def undo_vectors(self, field: torch.Tensor) -> torch.Tensor:
-        """Return a field of vectors in the volume's orientation: voxels move, vectors turn.
+        """Return a vector field in the volume's orientation: voxels move, vectors rotate.
 
         Parameters
         ----------

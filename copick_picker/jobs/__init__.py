@@ -1,1 +1,1 @@
-"""What every command over the runs of a project does alike: select, resume, run, report."""
+"""What all commands over the runs of a project share: select, resume, run, report."""

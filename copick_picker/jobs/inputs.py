@@ -1,4 +1,4 @@
-"""What a command reads of a run: a URI, parsed once, and the listing in which it is looked up."""
+"""What a command reads from a run: a URI, parsed once, and the listing that it is looked up in."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Key = TypeVar("Key", TomogramKey, SegmentationKey, PicksKey, FeatureKey)
 
 @dataclass(frozen=True)
 class Input(Generic[Key]):
-    """Tomograms, segmentations or picks that a URI means.
+    """Tomograms, segmentations or picks that a URI matches.
 
     Attributes
     ----------
@@ -30,11 +30,11 @@ class Input(Generic[Key]):
     what: str
 
     def keys(self, run_name: str) -> list[Key]:
-        """Return all that the URI means in a run."""
+        """Return everything in a run that the URI matches."""
         return self.query.matching(self.listing(run_name))
 
     def key(self, run_name: str) -> Key:
-        """Return the one thing that the URI means in a run.
+        """Return the one thing in a run that the URI matches.
 
         Raises
         ------
@@ -44,12 +44,12 @@ class Input(Generic[Key]):
         return self.query.match_one(self.listing(run_name), run_name=run_name)
 
     def check_any(self, run_names: Sequence[str]) -> None:
-        """Raise where no run has one; a run that cannot be listed fails later.
+        """Raise if no run has one; a run that cannot be listed fails later.
 
         Raises
         ------
         UnknownNameError
-            Listing what the runs do have.
+            With what the runs do have.
         """
         if run_names and not any(self.query.matching(self._listed(name)) for name in run_names):
             raise self.nothing_found(run_names)

@@ -11,9 +11,9 @@ _KIBIBYTE = 1024
 
 
 def machine_facts() -> dict[str, Any]:
-    """Return processor, cores, threads and accelerator, and the most memory used so far.
+    """Return processor, cores, threads, accelerator and peak memory so far.
 
-    Accelerators and threads are those of torch where the command has loaded it.
+    Threads and accelerator are torch's, if the command has loaded it.
     """
     facts: dict[str, Any] = {
         "platform": platform.platform(terse=True),
@@ -30,7 +30,7 @@ def machine_facts() -> dict[str, Any]:
 
 
 def processor_name() -> str:
-    """Return the processor's name as the system gives it."""
+    """Return the processor's name as the system reports it."""
     table = Path("/proc/cpuinfo")
     if table.is_file():
         named = re.search(r"^model name\s*:\s*(.+)$", table.read_text(), re.MULTILINE)

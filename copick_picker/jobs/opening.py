@@ -1,4 +1,4 @@
-"""The project that a command's settings name, opened as they say."""
+"""Opening the project that a command's settings name."""
 
 from copick_picker.project.copick.store import CopickStore, open_project
 from copick_picker.records.runs import Opening
@@ -11,7 +11,7 @@ def open_job(settings: JobSettings) -> CopickStore:
     Parameters
     ----------
     settings : JobSettings
-        Which project, which split of it, how remote objects are read.
+        Which project and split, and how to read remote objects.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What an executor needs beside its transport: where to compute, and how often to try."""
+"""What an executor needs besides its transport: where to compute and how often to retry."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Attempt:
     run_name : str
         The run.
     tries : int
-        How often it was begun before.
+        Earlier attempts.
     """
 
     run_name: str
@@ -49,7 +49,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often a run is begun before it counts as failed.
+    """How often a run is tried before it counts as failed.
 
     Attributes
     ----------
@@ -65,20 +65,20 @@ class RetryPolicy:
 
 
 Work = Callable[[str, int], RunOutcome]
-"""Run name and how often the window batch is to be halved -> outcome."""
+"""Run name and how often to halve the window batch -> outcome."""
 MakeWork = Callable[[Place, Reporter], Work]
-"""Called once in each worker; can be pickled."""
+"""Called once in each worker; must be picklable."""
 
 
 def attempted(work: Work, attempt: Attempt) -> tuple[RunOutcome, bool]:
-    """Return a run's outcome, and whether the device's memory was too small for it.
+    """Return a run's outcome, and whether the device ran out of memory.
 
     Parameters
     ----------
     work : callable
-        What works on a run.
+        The work on a run.
     attempt : Attempt
-        The run, and how often it was tried before.
+        The run and its number of earlier attempts.
     """
     lacked_memory = False
 

@@ -1,8 +1,8 @@
 """Worker processes: one for each device, or several on one CPU.
 
-The largest runs go first, each to the worker that is free. A worker that dies gives its run back to
-the queue and is replaced; a run that a device has no memory for is tried again with half as many
-windows at once. What failed that often is reported as failed, as in one process.
+The largest runs go first, each to a free worker. The run of a worker that dies returns to the queue
+and the worker is replaced; a run that exhausts a device's memory is retried with half as many
+windows at once. A run that keeps failing is reported as failed, as in one process.
 """
 
 import copy
@@ -28,21 +28,21 @@ from copick_picker.records.runs import RunOutcome
 
 PACKAGE = "copick_picker"
 LEAVE_SECONDS = 10.0
-"""How long a worker may take to leave when the command is interrupted."""
+"""How long a worker may take to exit after an interrupt."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Works on runs in one process for each place.
+    """Processes runs in one worker process per place.
 
     Attributes
     ----------
     make : callable
-        Makes in each worker what works on a run.
+        Called in each worker; returns the work on a run.
     places : sequence of Place
         Where the workers compute.
     sizes : mapping
-        Run name -> voxels; the largest run is begun first.
+        Run name -> voxels; the largest run starts first.
     retries : RetryPolicy
         How often a run is tried.
     """
@@ -53,7 +53,7 @@ class Processes:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
 
     def outcomes(self, run_names: Sequence[str], reporter: Reporter) -> tuple[RunOutcome, ...]:
-        """Return what became of every run; each is reported as it ends, in any order."""
+        """Return the outcome of every run; each is reported as it ends, in any order."""
         by_size = sorted(run_names, key=lambda name: -self.sizes.get(name, 0))
         pool = _Pool(self, deque(Attempt(name, 0) for name in by_size), len(run_names), reporter)
         try:
@@ -80,7 +80,7 @@ class _Worker:
 
 
 class _Pool:
-    """The workers, the runs that wait for one, and the outcomes so far."""
+    """The workers, the waiting runs, and the outcomes so far."""
 
     def __init__(
         self, given: Processes, pending: deque[Attempt], total: int, reporter: Reporter
@@ -108,7 +108,7 @@ class _Pool:
                     self._receive(worker, kind, content)
 
     def _receive(self, worker: _Worker, kind: str, content: Any) -> None:  # noqa: ANN401 (of any kind)
-        """Act on what a worker says."""
+        """Handle a message from a worker."""
         if kind == "ready":
             worker.is_ready = True
         elif kind == "log":
@@ -125,7 +125,7 @@ class _Pool:
             getattr(self.reporter, kind)(content)
 
     def _replace_dead(self, worker: _Worker) -> None:
-        """Replace a worker that died; its run goes back to the queue, or has failed."""
+        """Replace a worker that died; its run is queued again or counts as failed."""
         worker.process.join()
         self.workers.remove(worker)
         code = worker.process.exitcode or 0
@@ -155,7 +155,7 @@ class _Pool:
         self.reporter.outcome(outcome, done=done, total=self.total, seconds=seconds)
 
     def leave(self) -> None:
-        """Let idle workers go; make the others stop, as after an interrupt."""
+        """Release idle workers and terminate the others, as after an interrupt."""
         for worker in self.workers:
             if worker.attempt is not None or not worker.is_ready:
                 worker.process.terminate()
@@ -177,7 +177,7 @@ def _start(make: MakeWork, place: Place) -> _Worker:
 
 
 class _Link:
-    """A worker's way to its parent, for all its threads."""
+    """A worker's connection to its parent, shared by all its threads."""
 
     def __init__(self, connection: "Connection[Any, Any]") -> None:
         self._connection = connection
@@ -188,39 +188,39 @@ class _Link:
             self._connection.send((kind, content))
 
 
-class _Voice:
-    """Reporter of a worker: its parent says it."""
+class _WorkerReporter:
+    """Reporter of a worker: forwards to the parent's reporter."""
 
     def __init__(self, link: _Link) -> None:
         self._link = link
 
     def note(self, text: str) -> None:
-        """Say one line."""
+        """Show one line."""
         self._link.send("note", text)
 
     def warn(self, text: str) -> None:
-        """Say one line that asks for attention."""
+        """Show one line as a warning."""
         self._link.send("warn", text)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Leave that to the parent."""
+        """Do nothing; the parent does it."""
 
     def begin(self, total: int) -> None:
-        """Leave that to the parent."""
+        """Do nothing; the parent does it."""
 
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
-        """Leave that to the parent."""
+        """Do nothing; the parent does it."""
 
 
-class _ToParent(logging.handlers.QueueHandler):
-    """Sends what is logged to the parent, which has the log file."""
+class _ParentLogHandler(logging.handlers.QueueHandler):
+    """Sends log records to the parent, which owns the log file."""
 
     def __init__(self, link: _Link) -> None:
         super().__init__(queue.SimpleQueue())
         self._link = link
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Return a record that can be sent; its traceback stays apart, for the log file alone."""
+        """Return a picklable record; its traceback is kept apart, for the log file only."""
         text = logging.Formatter().formatException(record.exc_info) if record.exc_info else None
         sent = copy.copy(record)
         sent.msg, sent.args, sent.exc_info, sent.exc_text = record.getMessage(), None, None, text
@@ -233,16 +233,16 @@ class _ToParent(logging.handlers.QueueHandler):
 def _serve(
     make: MakeWork, place: Place, connection: "Connection[Any, Any]", log_level: int
 ) -> None:
-    """Work on runs until the parent has no more: the life of a worker process."""
+    """Process runs until the parent has no more: the main loop of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides, by SIGTERM
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     link = _Link(connection)
     package = logging.getLogger(PACKAGE)
-    package.addHandler(_ToParent(link))
+    package.addHandler(_ParentLogHandler(link))
     package.setLevel(log_level)
     package.propagate = False
     try:
-        work = make(place, _Voice(link))
+        work = make(place, _WorkerReporter(link))
     except CopickPickerError as error:
         link.send("warn", f"no worker on {place.device}: {error}")
         return

@@ -1,4 +1,4 @@
-"""Provenance records: what made an output, and whether it is the same as what is asked for now."""
+"""Provenance records: what made an output, and whether the same job would make it again now."""
 
 import hashlib
 import json
@@ -28,12 +28,12 @@ def new_record(command: str, **content: Any) -> dict[str, Any]:
 
 
 def digest(record: Mapping[str, Any] | None) -> str | None:
-    """Return a short hash of a record, so that an output knows which version of its input it saw.
+    """Return a short hash of a record; an output stores it to identify the version of its input.
 
     Parameters
     ----------
     record : mapping or None
-        A provenance record; None where the input has none.
+        A provenance record; None if the input has none.
     """
     if record is None:
         return None
@@ -42,7 +42,7 @@ def digest(record: Mapping[str, Any] | None) -> str | None:
 
 
 def same_job(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return the first difference between two records in words, empty where there is none.
+    """Return the first difference between two records in words, empty if there is none.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def same_job(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
 
 
 def same_job_as(record: Mapping[str, Any]) -> MayReplace:
-    """Return what tells whether a stored record is of the same job.
+    """Return a function that checks whether a stored record comes from the same job.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a workflow speaks to whoever called it."""
+"""How a workflow reports to its caller."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,11 +10,11 @@ class Reporter(Protocol):
     """Where a workflow's lines, tables and progress go."""
 
     def note(self, text: str) -> None:
-        """Say one line."""
+        """Show one line."""
         ...
 
     def warn(self, text: str) -> None:
-        """Say one line that asks for attention."""
+        """Show one line as a warning."""
         ...
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -22,9 +22,9 @@ class Reporter(Protocol):
         ...
 
     def begin(self, total: int) -> None:
-        """Say that work on so many runs begins."""
+        """Announce the start of work on ``total`` runs."""
         ...
 
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
-        """Say what became of a run, the done-th of total, after so many seconds of work."""
+        """Report the outcome of a run: number done of total, and its seconds of work."""
         ...

@@ -1,4 +1,4 @@
-"""Files that every call of a command writes anew: ``--json`` and ``--csv``."""
+"""Files that a command rewrites at every call: ``--json`` and ``--csv``."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from copick_picker.settings.browse import BrowsePortalSettings, BrowseProjectSet
 
 
 def result_json(path: Path) -> Output:
-    """Return the place of a machine-readable result: ``--json`` replaces only what it wrote.
+    """Return the output file of ``--json``, which replaces only what ``--json`` wrote.
 
     Parameters
     ----------
@@ -24,14 +24,14 @@ def result_json(path: Path) -> Output:
 
 
 def result_csv(path: Path, columns: Sequence[str]) -> Output:
-    """Return the place of a table: ``--csv`` replaces only a table of the same columns.
+    """Return the output file of ``--csv``, which replaces only a table with the same columns.
 
     Parameters
     ----------
     path : pathlib.Path
         As the user named it.
     columns : sequence of str
-        Of the table.
+        Columns of the table.
     """
     kind = own_file(lambda file: has_columns(file, columns))
     return Output(path, kind, overwrite=False, advice="another file for --csv", renews=True)
@@ -40,19 +40,19 @@ def result_csv(path: Path, columns: Sequence[str]) -> Output:
 def check_listing_files(
     settings: BrowseProjectSettings | BrowsePortalSettings, columns: Sequence[str]
 ) -> None:
-    """Raise where a listing could not be written at the end.
+    """Raise if a listing could not be written at the end.
 
     Parameters
     ----------
     settings : BrowseProjectSettings or BrowsePortalSettings
-        The files, where any are named.
+        The output files, if any.
     columns : sequence of str
-        Of the table.
+        Columns of the table.
 
     Raises
     ------
     ConflictError
-        If a file is something else than an earlier listing.
+        If a file exists and is not an earlier listing.
     """
     if settings.json_file is not None:
         result_json(settings.json_file).check()
@@ -66,14 +66,14 @@ def write_result_json(path: Path, content: Mapping[str, Any]) -> None:
     Parameters
     ----------
     path : pathlib.Path
-        File to make, or to replace where it is an earlier result.
+        File to make, or an earlier result to replace.
     content : mapping
         JSON values.
 
     Raises
     ------
     ConflictError
-        If the file is something else.
+        If the file exists and is anything else.
     """
     text = json.dumps({RESULT_OF: MARK, **content}, indent=2) + "\n"
     write_text(path, text, permit=result_json(path).check)

@@ -1,4 +1,4 @@
-"""Which runs and objects a command works on, and what it says where a name is wrong."""
+"""Which runs and objects a command works on, and the errors for unknown names."""
 
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,22 +11,22 @@ from copick_picker.records.runs import ObjectSpec
 def select_runs(
     names: Sequence[str], patterns: Sequence[str], *, shard: str | None = None
 ) -> list[str]:
-    """Return the runs that the patterns mean, in the project's order.
+    """Return the runs that the patterns match, in the project's order.
 
     Parameters
     ----------
     names : sequence of str
         All runs of the project.
     patterns : sequence of str
-        Names, globs, ``@file`` with a pattern a line, ``!pattern`` to leave out. Without any
-        pattern, or with ``!pattern`` alone, all runs are meant.
+        Names, globs, ``@file`` with one pattern per line, ``!pattern`` to exclude. Without any
+        pattern, or with exclusions only, all runs are selected first.
     shard : str, optional
-        ``i/n``: only every n-th run, from the i-th on.
+        ``i/n``: only every n-th run, starting with the i-th.
 
     Raises
     ------
     UnknownNameError
-        If a pattern fits no run; the nearest name and the runs are listed.
+        If a pattern matches no run; with the nearest name and the runs.
     """
     wanted: list[str] = []
     unwanted: list[str] = []
@@ -45,17 +45,17 @@ def select_runs(
 
 
 def named_runs(patterns: Sequence[str]) -> bool:
-    """Return whether the user asked for runs by name, so that an absent input is a failure."""
+    """Return whether the user named runs; an absent input is then a failure."""
     return any(not pattern.startswith("!") for pattern in _expanded(patterns))
 
 
 def check_object_names(names: Iterable[str], specs: Mapping[str, ObjectSpec], option: str) -> None:
-    """Raise where the user names an object that the project has not.
+    """Raise if the user names an object that the project does not have.
 
     Parameters
     ----------
     names : iterable of str
-        What the user wrote.
+        Names that the user gave.
     specs : mapping
         The project's objects by name.
     option : str

@@ -1,4 +1,4 @@
-"""Slabs are written while the next ones are computed."""
+"""Writing slabs while the next ones are computed."""
 
 import threading
 import weakref
@@ -16,14 +16,14 @@ Block = npt.NDArray[Any]
 
 
 class WritingStoppedError(Exception):
-    """Raised within a writer, so that it leaves nothing half-written behind."""
+    """Raised inside a writer, so that it removes what is half-written."""
 
 
 class SlabWriters:
-    """The writers of one job: it can stop those that nobody else knows of.
+    """The writers of one job, so that it can stop those that have no owner yet.
 
-    An interrupt may come between the start of a writer and the moment in which its owner has it;
-    a writer that nobody stops waits for ever, and with it the end of the process.
+    An interrupt may come after a writer starts and before its owner holds it; a writer that nobody
+    stops would wait for ever and keep the process from exiting.
     """
 
     def __init__(self) -> None:
@@ -34,23 +34,23 @@ class SlabWriters:
         self._known.add(writer)
 
     def stop(self) -> None:
-        """Stop all writers that have not ended yet; nothing stays of what they wrote."""
+        """Stop all writers that have not finished; what they wrote is removed."""
         for writer in tuple(self._known):
             writer.stop()
 
 
 class SlabWriter:
-    """Hands slabs to a writer that works in a thread of its own.
+    """Passes slabs to a writer in a thread of its own.
 
     Parameters
     ----------
     write : callable
-        Takes an iterable of (first plane, block) and writes it, whole or not at all. It may return
-        False where what it would write stands by then.
+        Writes an iterable of (first plane, block), completely or not at all. May return False if
+        the output exists by then.
     waiting_bytes : int
-        No further slab is taken while so many bytes wait; one may always wait.
+        Limit of the bytes that wait to be written; one slab may always wait.
     job : SlabWriters, optional
-        The writers of its job, which know of it before it begins.
+        The writers of its job; this one is added before it starts.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class SlabWriter:
         self._written.add_done_callback(lambda _: self._notify())
 
     def put(self, z_start: int, block: Block) -> None:
-        """Hand over a slab; wait while too many of them wait.
+        """Queue a slab; block while the queue is full.
 
         Parameters
         ----------
         z_start : int
             First plane.
         block : numpy.ndarray
-            (z, y, x) or (c, z, y, x); not to be changed any more.
+            (z, y, x) or (c, z, y, x); must not be changed afterwards.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class SlabWriter:
             self._change.notify_all()
 
     def finish(self) -> bool:
-        """Say that there are no more slabs, wait until all is written, return whether it was.
+        """Wait until all slabs are written; return False if the writer did.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class SlabWriter:
         return self._written.result() is not False
 
     def stop(self) -> None:
-        """Stop writing; nothing stays of what was written."""
+        """Stop writing; what was written is removed."""
         self._is_stopped = True
         self._notify()
         self._pool.shutdown()

@@ -1,4 +1,4 @@
-"""What a command did: one line on the terminal, an exit code, and the file of ``--json``."""
+"""The result of a command: one line on the terminal, an exit code, and the file of ``--json``."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from copick_picker.records.runs import RunOutcome
 
 
 class Told(Protocol):
-    """What a command says at its end."""
+    """The result that a command reports at its end."""
 
     @property
     def exit_code(self) -> int:
@@ -35,7 +35,7 @@ class WritesSummary(Protocol):
 
     @property
     def json_file(self) -> Path | None:
-        """Where the summary goes; None writes none."""
+        """Where the summary is written; None for no summary."""
         ...
 
 
@@ -46,20 +46,20 @@ Rest = ParamSpec("Rest")
 
 @dataclass(frozen=True)
 class Summary:
-    """What a command over runs did.
+    """The result of a command that works run by run.
 
     Attributes
     ----------
     command : str
         Name of the command.
     outcomes : tuple of RunOutcome
-        One a run, in order of the runs.
+        One per run, in the order of the runs.
     seconds : float
         Wall time of the work on the runs.
     figures : dict
-        Further figures for ``--json``.
+        Further values for ``--json``.
     missed : tuple of str
-        Scores below what the user asks for, in words.
+        Scores below the limits of ``--fail-under``, in words.
     """
 
     command: str
@@ -80,7 +80,7 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """1 where a run failed, else 3 where a score was missed, else 0."""
+        """1 if a run failed, else 3 if a score is below its limit, else 0."""
         if self.n_failed:
             return 1
         return 3 if self.missed else 0
@@ -100,7 +100,7 @@ class Summary:
         Raises
         ------
         ConflictError
-            If the file is something else than an earlier summary.
+            If the file exists and is not an earlier summary.
         """
         content = {
             "command": self.command,
@@ -124,7 +124,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did that does not work run by run.
+    """The result of a command that does not work run by run.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class Result:
     exit_code : int
         Exit code of the process.
     content : dict
-        What ``--json`` holds.
+        Content for ``--json``.
     """
 
     line: str
@@ -150,7 +150,7 @@ class Result:
         Raises
         ------
         ConflictError
-            If the file is something else than an earlier result.
+            If the file exists and is not an earlier result.
         """
         write_result_json(path, self.content)
 
@@ -158,12 +158,12 @@ class Result:
 def summarised(
     workflow: Callable[Concatenate[Settings, Rest], Outcome],
 ) -> Callable[Concatenate[Settings, Rest], Outcome]:
-    """Return the workflow, which then also writes the summary that ``--json`` asks for.
+    """Return the workflow extended to write the summary for ``--json``.
 
     Parameters
     ----------
     workflow : callable
-        Settings of a command -> what it did.
+        Settings of a command -> its result.
     """
 
     def run(settings: Settings, *rest: Rest.args, **named: Rest.kwargs) -> Outcome:

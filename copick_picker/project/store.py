@@ -1,10 +1,10 @@
-"""What a workflow may ask of a project: the Protocol that copick and the test memory store obey.
+"""The interface of a project: a Protocol for the copick store and the memory store of tests.
 
 Volumes are (z, y, x); feature volumes (c, z, y, x); points (n, 3) are (x, y, z) in Angstrom.
-Readers raise ``ProjectError`` (broken store) or ``UnknownNameError`` (no such thing; the message
-lists the choices). Writers compute nothing: they write beside the target, then rename, and write
-the provenance record last; an object is *complete* when its provenance record exists and its array
-or file can be read.
+Readers raise ``ProjectError`` (broken store) or ``UnknownNameError`` (no such item; the message
+lists the choices). Writers compute nothing: they write next to the target, then rename, and write
+the provenance record last; an object is *complete* if its provenance record exists and its array or
+file can be read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ OutputKey = SegmentationKey | PicksKey | FeatureKey
 
 
 class LazyVolume(Protocol):
-    """A stored volume that is read piece by piece."""
+    """A stored volume that is read in pieces."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -40,7 +40,7 @@ class LazyVolume(Protocol):
 
     @property
     def chunk_planes(self) -> int:
-        """Planes of a stored chunk: reading whole chunks reads each of them once."""
+        """Planes per stored chunk; reads of whole chunks read each chunk once."""
         ...
 
     def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
@@ -49,7 +49,7 @@ class LazyVolume(Protocol):
 
 
 class ProjectStore(Protocol):
-    """A copick project, seen by a workflow."""
+    """A copick project as workflows use it."""
 
     @property
     def location(self) -> str:
@@ -81,13 +81,13 @@ class ProjectStore(Protocol):
         ...
 
     def segmentation_provenance(self, run_name: str, key: SegmentationKey) -> Provenance | None:
-        """Return our record of a complete segmentation; None where absent, partial or not ours."""
+        """Return our record of a complete segmentation; None if absent, partial or not ours."""
         ...
 
     def segmentation_labels(self, run_name: str, key: SegmentationKey) -> dict[str, int] | None:
-        """Return name -> label as the segmentation's maker recorded it; None where unknown.
+        """Return name -> label as recorded with the segmentation; None if unknown.
 
-        Our attributes first, else octopi's log of the run.
+        From our attributes, else from octopi's log of the run.
         """
         ...
 
@@ -104,9 +104,9 @@ class ProjectStore(Protocol):
     ) -> bool:
         """Write labels (uint8 or uint16) slab by slab, then the record.
 
-        Returns False, and writes nothing, where the same output stands by then: of this record.
-        Raises ``ConflictError`` where anything else stands; with ``overwrite`` only where that is
-        no output of its kind. ``replaces`` tells by its record whether one of ours may go, too.
+        Returns False, and writes nothing, if the same output, with this record, exists by then.
+        Raises ``ConflictError`` if anything else is in its place; with ``overwrite`` only if that
+        is not an output of the same kind. ``replaces`` also allows replacing ours by record.
         """
         ...
 
@@ -144,7 +144,7 @@ class ProjectStore(Protocol):
         ...
 
     def read_picks(self, run_name: str, key: PicksKey) -> PickSet:
-        """Return a pick set: true centres (location plus transform shift) and scores."""
+        """Return a pick set: particle centres (location plus transform shift) and scores."""
         ...
 
     def picks_provenance(self, run_name: str, key: PicksKey) -> Provenance | None:
@@ -161,17 +161,16 @@ class ProjectStore(Protocol):
         overwrite: bool,
         replaces: MayReplace | None = None,
     ) -> bool:
-        """Write a pick set, an empty one too, then the record; see ``write_segmentation``."""
+        """Write a pick set, which may be empty, then the record; see ``write_segmentation``."""
         ...
 
     def standing(self, run_name: str, keys: Sequence[OutputKey]) -> dict[OutputKey, Standing]:
-        """Return what stands in the places of the keys, whatever it is; free places are left out.
+        """Return whatever is in the places of the keys; free places are omitted.
 
-        The listing is fresh. A write of ours that was cut off does not count: the next one starts
-        anew.
+        The listing is fresh. An interrupted write of ours does not count: the next one starts over.
         """
         ...
 
     def check_writable(self) -> None:
-        """Raise ProjectError with the place and the reason where outputs cannot be written."""
+        """Raise ProjectError with the place and the reason if outputs cannot be written."""
         ...

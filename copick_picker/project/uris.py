@@ -1,4 +1,4 @@
-"""copick URIs to keys, and patterns to the one key that they mean."""
+"""Parsing copick URIs, and the keys that they match."""
 
 import fnmatch
 import re
@@ -43,7 +43,7 @@ _FORMS = {
     "feature": "type@spacing:feature",
 }
 DEFAULT_USER, DEFAULT_SESSION = "picker", "1"
-"""User and session of outputs where the user names none."""
+"""Default user and session of outputs."""
 _NAME = re.compile(r"[A-Za-z0-9.\-]+")
 _ORIGIN = re.compile(r"(?P<what>deposition|annotation|author):(?P<value>.+)")
 _QUERY = ("truth", "deposition", "annotation", "author")
@@ -51,7 +51,7 @@ _QUERY = ("truth", "deposition", "annotation", "author")
 
 @dataclass(frozen=True)
 class Query(Generic[Key]):
-    """A copick URI, parsed once: it tells which keys of a run it means.
+    """A copick URI, parsed once, which matches keys of a run.
 
     Missing parts match everything; globs and ``re:`` work as in copick.
 
@@ -70,11 +70,11 @@ class Query(Generic[Key]):
     parts: Mapping[str, Any] = field(compare=False, repr=False)
 
     def matching(self, keys: Sequence[Key]) -> list[Key]:
-        """Return the keys that the URI means, in their order."""
+        """Return the keys that the URI matches, in their order."""
         return [key for key in keys if _fits(key, self.parts, self.kind)]
 
     def match_one(self, keys: Sequence[Key], *, run_name: str) -> Key:
-        """Return the only key of a run that the URI means.
+        """Return the only key of a run that the URI matches.
 
         Parameters
         ----------
@@ -86,9 +86,9 @@ class Query(Generic[Key]):
         Raises
         ------
         UnknownNameError
-            If no key fits; the message lists what the run has.
+            If no key matches; the message lists what the run has.
         SettingsError
-            If several keys fit; the message lists them.
+            If several keys match; the message lists them.
         """
         found = self.matching(keys)
         if len(found) == 1:
@@ -104,35 +104,35 @@ class Query(Generic[Key]):
 
 
 def tomogram_query(uri: str) -> Query[TomogramKey]:
-    """Return a tomogram URI, parsed; raise ``SettingsError`` where it has not the form."""
+    """Return a parsed tomogram URI; raise ``SettingsError`` if it is malformed."""
     return Query(uri, "tomogram", _parse(uri, "tomogram"))
 
 
 def segmentation_query(uri: str) -> Query[SegmentationKey]:
-    """Return a segmentation URI, parsed; raise ``SettingsError`` where it has not the form."""
+    """Return a parsed segmentation URI; raise ``SettingsError`` if it is malformed."""
     return Query(uri, "segmentation", _parse(uri, "segmentation"))
 
 
 def picks_query(uri: str) -> Query[PicksKey]:
-    """Return a picks URI, parsed; raise ``SettingsError`` where it has not the form."""
+    """Return a parsed picks URI; raise ``SettingsError`` if it is malformed."""
     return Query(uri, "picks", _parse(uri, "picks"))
 
 
 def feature_query(uri: str) -> Query[FeatureKey]:
-    """Return a feature URI, parsed; raise ``SettingsError`` where it has not the form."""
+    """Return a parsed feature URI; raise ``SettingsError`` if it is malformed."""
     return Query(uri, "feature", _parse(uri, "feature"))
 
 
 @dataclass(frozen=True)
 class SegmentationOutput:
-    """Where the segmentations of a command go.
+    """Keys of the segmentations that a command writes.
 
     Attributes
     ----------
     name, user_id, session_id : str
         Parts of the key, defaults filled in.
     voxel_spacing : float or None
-        Spacing that the user stated, in Angstrom.
+        Spacing that the user requires, in Angstrom.
     """
 
     name: str
@@ -146,7 +146,7 @@ class SegmentationOutput:
         Raises
         ------
         SettingsError
-            If the user stated another spacing.
+            If the user requires another spacing.
         """
         stated = self.voxel_spacing
         if stated is not None and round(stated, 3) != round(voxel_spacing, 3):
@@ -160,7 +160,7 @@ class SegmentationOutput:
 
 @dataclass(frozen=True)
 class PicksOutput:
-    """Where the picks of a command go.
+    """Keys of the picks that a command writes.
 
     Attributes
     ----------
@@ -183,7 +183,7 @@ class PicksOutput:
         Raises
         ------
         SettingsError
-            If the output is of another object.
+            If the output is for another object.
         """
         if self.object_name not in ("*", object_name):
             msg = f"output '{self.uri}': use '*' and choose with --objects"
@@ -192,19 +192,19 @@ class PicksOutput:
 
 
 def segmentation_output(uri: str, *, name: str) -> SegmentationOutput:
-    """Return where segmentations go.
+    """Return the keys for the segmentations of a command.
 
     Parameters
     ----------
     uri : str
-        ``name:user/session``, perhaps with ``@spacing``.
+        ``name:user/session``, optionally with ``@spacing``.
     name : str
-        Name where the URI gives none.
+        Name if the URI gives none.
 
     Raises
     ------
     SettingsError
-        If the URI has not this form or a name holds a character that copick cannot store.
+        If the URI does not have this form or a name contains a character that copick cannot store.
     """
     parts = _output_parts(uri, "segmentation", name=name)
     spacing = parts["voxel_spacing"]
@@ -215,19 +215,19 @@ def segmentation_output(uri: str, *, name: str) -> SegmentationOutput:
 def picks_output(
     uri: str, *, user_id: str = DEFAULT_USER, session_id: str = DEFAULT_SESSION
 ) -> PicksOutput:
-    """Return where picks go.
+    """Return the keys for the picks of a command.
 
     Parameters
     ----------
     uri : str
         ``object:user/session``; ``*`` stands for every object.
     user_id, session_id : str
-        Where the URI gives none.
+        Used if the URI gives none.
 
     Raises
     ------
     SettingsError
-        If the URI has not this form or a name holds a character that copick cannot store.
+        If the URI does not have this form or a name contains a character that copick cannot store.
     """
     parts = _output_parts(uri, "picks", user_id=user_id, session_id=session_id)
     return PicksOutput(parts["object_name"], parts["user_id"], parts["session_id"], uri)
@@ -250,7 +250,7 @@ def _output_parts(uri: str, kind: str, **defaults: str) -> dict[str, str]:
 
 
 def _with_origin(uri: str) -> tuple[str, dict[str, str]]:
-    """Return a picks URI without what it says of the portal's annotations, and that."""
+    """Return a picks URI without its part about the portal's annotations, and that part."""
     text = uri.strip()
     if text == "ground-truth":
         return "*", {"truth": "true"}
@@ -313,7 +313,7 @@ def _fits(key: Any, parts: Mapping[str, Any], kind: str) -> bool:  # noqa: ANN40
         if wanted == "*":
             continue
         if part == "tomogram_type" and "#" not in wanted:
-            value = str(value).partition("#")[0]  # one of several that copick names alike
+            value = str(value).partition("#")[0]  # one of several with the same name in copick
         if part == "voxel_spacing" and not any(mark in wanted for mark in "*?[\\"):
             if round(float(wanted), 3) != round(value, 3):
                 return False

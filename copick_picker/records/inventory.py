@@ -1,4 +1,4 @@
-"""What a run holds, as a listing shows it."""
+"""Contents of a run, for listings."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 def scores_text(lowest: float | None, highest: float | None) -> str:
     """Return the range of the scores of a pick set in words.
 
-    copick gives a pick the score 1 where nobody gave one, so that all scores at 1 are no scores.
+    copick defaults to the score 1, so that picks that all score 1 count as having no scores.
 
     Parameters
     ----------
     lowest, highest : float or None
-        Range; None where there are no picks.
+        Range; None if there are no picks.
     """
     if lowest is None or highest is None or lowest == highest == 1.0:
         return "none"
@@ -20,7 +20,7 @@ def scores_text(lowest: float | None, highest: float | None) -> str:
 
 @dataclass(frozen=True)
 class StoredItem:
-    """One thing that a run holds.
+    """One item in a run.
 
     Attributes
     ----------
@@ -31,19 +31,19 @@ class StoredItem:
     name : str
         Tomogram type, name of the segmentation, or object of the picks.
     user_id, session_id : str
-        Who made it and in which session; empty for tomograms and feature volumes.
+        User and session of its maker; empty for tomograms and feature volumes.
     voxel_spacing : float or None
         Edge of a voxel in Angstrom; None for picks.
     shape : tuple of int or None
-        (z, y, x) or (c, z, y, x); None for picks, and where it is not known.
+        (z, y, x) or (c, z, y, x); None for picks, or if unknown.
     n_bytes : int or None
-        Size on disk; None where it was not looked at.
+        Size on disk; None if not determined.
     n_picks : int or None
-        Number of picks; None for volumes, and where it was not looked at.
+        Number of picks; None for volumes, or if not determined.
     scores : str
-        Range of the scores, ``none`` where the picks have none; empty where not looked at.
+        Range of the scores, ``none`` if the picks have none; empty if not determined.
     trouble : str
-        What is wrong with it, empty where nothing is known to be.
+        What is wrong with it, empty if nothing is known to be wrong.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class StoredItem:
 
 @dataclass(frozen=True)
 class RunInventory:
-    """What one run holds.
+    """Contents of one run.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class RunInventory:
     items : tuple of StoredItem
         Tomograms, features, segmentations and picks, each kind sorted by URI.
     troubles : tuple of str
-        What is wrong with the run apart from its items.
+        Problems of the run apart from its items.
     """
 
     run_name: str

@@ -1,16 +1,16 @@
-"""Keys of what a run holds: tomograms, feature volumes, segmentations, picks."""
+"""Keys of the contents of a run: tomograms, feature volumes, segmentations, picks."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, order=True)
 class TomogramKey:
-    """Which tomogram of a run: ``type@voxel_spacing``."""
+    """Key of a tomogram in a run: ``type@voxel_spacing``."""
 
     tomogram_type: str
     voxel_spacing: float
     alignment_id: int | None = field(default=None, compare=False, repr=False)
-    """Alignment on the CryoET Data Portal; None where unknown."""
+    """Alignment on the CryoET Data Portal; None if unknown."""
 
     def __str__(self) -> str:
         """Return the copick URI."""
@@ -19,7 +19,7 @@ class TomogramKey:
 
 @dataclass(frozen=True, order=True)
 class SegmentationKey:
-    """Which segmentation of a run: ``name:user/session@voxel_spacing``."""
+    """Key of a segmentation in a run: ``name:user/session@voxel_spacing``."""
 
     name: str
     user_id: str
@@ -36,13 +36,13 @@ class SegmentationKey:
 
 @dataclass(frozen=True, order=True)
 class PicksKey:
-    """Which picks of a run: ``object:user/session``."""
+    """Key of picks in a run: ``object:user/session``."""
 
     object_name: str
     user_id: str
     session_id: str
     origin: "PicksOrigin | None" = field(default=None, compare=False, repr=False)
-    """What the CryoET Data Portal says of them; None for all others."""
+    """Their origin on the CryoET Data Portal; None for all others."""
 
     def __str__(self) -> str:
         """Return the copick URI."""
@@ -51,18 +51,18 @@ class PicksKey:
 
 @dataclass(frozen=True)
 class PicksOrigin:
-    """Where picks of the CryoET Data Portal come from.
+    """Origin of picks from the CryoET Data Portal.
 
     Attributes
     ----------
     annotation_id : int
         Number of the annotation.
     deposition_id : int or None
-        Who deposited it.
+        Number of the deposition.
     is_truth : bool
         Whether the portal marks it as ground truth.
     authors : tuple of str
-        Of the annotation.
+        Authors of the annotation.
     alignment_id : int or None
         The alignment that the coordinates belong to.
     """
@@ -76,7 +76,7 @@ class PicksOrigin:
 
 @dataclass(frozen=True, order=True)
 class FeatureKey:
-    """Which feature volume of a run: ``type@voxel_spacing:feature``."""
+    """Key of a feature volume in a run: ``type@voxel_spacing:feature``."""
 
     tomogram_type: str
     voxel_spacing: float

@@ -1,4 +1,4 @@
-"""Picks: points with scores, how they are found, and their form in other programs' files."""
+"""Picks: points with scores, how to find them, and their form in other programs' files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class PickSet:
     object_name : str
         Name of the object.
     points_xyz : numpy.ndarray, shape (n, 3), float64
-        Centres (x, y, z) in Angstrom; (0, 3) where there are none.
+        Centres (x, y, z) in Angstrom; (0, 3) if there are none.
     scores : numpy.ndarray, shape (n,), float64
-        Score of each pick, in [0, 1] where this package made it.
+        Score of each pick, in [0, 1] if made by this package.
     rotations : numpy.ndarray, shape (n, 3, 3), float64, or None
-        Rotation of the particle's axes to the tomogram's (x, y, z); None where none is known.
+        Rotation of the particle's axes to the tomogram's (x, y, z); None if unknown.
     instance_ids : numpy.ndarray, shape (n,), int64, or None
-        Filament of each pick, from 1; None where there are none.
+        Filament of each pick, from 1; None if there are none.
     """
 
     object_name: str
@@ -35,7 +35,7 @@ class PickSet:
     instance_ids: npt.NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        """Check shapes, so that a swapped axis never travels far."""
+        """Check shapes, so that a swapped axis is noticed early."""
         if self.points_xyz.ndim != 2 or self.points_xyz.shape[1] != 3:
             msg = f"picks of {self.object_name} have shape {self.points_xyz.shape}, not (n, 3)"
             raise DataError(msg)
@@ -57,7 +57,7 @@ class PickSet:
         return len(self.points_xyz)
 
     def chosen(self, which: npt.NDArray[Any]) -> "PickSet":
-        """Return some of the picks, with all that is known of them.
+        """Return some of the picks, with all their attributes.
 
         Parameters
         ----------
@@ -84,14 +84,14 @@ class LocalizeTarget:
     label : int
         Its value in the segmentation, 1 or more.
     radius_angstrom : float or None
-        Radius of the particle; None is refused by localization, which names the object.
+        Radius of the particle; with None, localization raises an error that names the object.
     score_threshold : float or None
-        Lowest score of a pick that is kept; None keeps all.
+        Minimum score of kept picks; None keeps all.
     target_fraction : float or None
-        Radius that the model was taught to paint, as a fraction of the particle's radius; None
-        where the model does not say.
+        Radius that the model was trained to paint, as a fraction of the particle's radius; None if
+        the model does not state it.
     channel : int or None
-        Channel of the probability volume; None where there are labels only.
+        Channel of the probability volume; None if there are only labels.
     """
 
     object_name: str
@@ -104,7 +104,7 @@ class LocalizeTarget:
 
 @dataclass(frozen=True)
 class LocalizeRules:
-    """How localization decides; the defaults stand in the settings.
+    """Rules of localization; the defaults are in the settings.
 
     Attributes
     ----------
@@ -112,26 +112,26 @@ class LocalizeRules:
         ``watershed``, ``peaks`` or ``components``.
     radius_min_scale : float
         A region smaller than a ball of this scale times the target's radius is dropped. The
-        target's radius is the particle's, times the target fraction where that is known.
+        target's radius is the particle's, times the target fraction if that is known.
     radius_max_scale : float
-        A region larger than a ball of this scale times the particle's radius is dropped, where
-        the target fraction is unknown.
+        If the target fraction is unknown, a region larger than a ball of this scale times the
+        particle's radius is dropped.
     target_max_scale : float
-        The same for targets of known fraction, times the target's radius.
+        The same for targets with known fraction, times the target's radius.
     min_distance_radii : float
-        Of two picks of one object nearer than this many radii the one of lower score is dropped.
+        Minimum distance between picks of one object, in radii; the higher score is kept.
     border_margin_angstrom : float
-        Picks nearer to a face of the volume are dropped.
+        Picks nearer than this to a face of the volume are dropped.
     smoothing_radii : float
-        Standard deviation, in radii, of the smoothing of masks and distance maps before markers
-        are sought.
+        Standard deviation, in radii, of the smoothing of masks and distance maps before the search
+        for markers.
     neck_ratio : float
-        Two markers stand for one particle where the thinnest cross-section between them has at
-        least this fraction of the area of the thinner of the two.
+        Two markers count as one particle if the thinnest cross-section between them has at least
+        this fraction of the area of the thinner of the two.
     peak_floor : float
         Lowest smoothed probability of a peak.
     peak_smoothing_radii : float
-        Standard deviation, in radii, of the smoothing before peaks are sought.
+        Standard deviation, in radii, of the smoothing before the search for peaks.
     """
 
     method: str
@@ -148,12 +148,12 @@ class LocalizeRules:
 
 @dataclass(frozen=True, eq=False)
 class Localized:
-    """Picks of one object and what was dropped on the way.
+    """Picks of one object and counts of what was dropped.
 
     Attributes
     ----------
     picks : PickSet
-        Picks by falling score, then z, y, x.
+        Picks by decreasing score, then z, y, x.
     dropped : mapping of str to int
         Number of regions or peaks dropped for each reason: ``too small``, ``too large``,
         ``too close``, ``near border``, ``low score``.
@@ -169,14 +169,14 @@ class Localized:
 
 @dataclass(frozen=True)
 class PickLimits:
-    """Which picks of one object are kept; None and 0 keep all.
+    """Limits for the picks of one object; None and 0 keep all.
 
     Attributes
     ----------
     min_score : float or None
         Lowest score.
     top : int or None
-        Most picks, the best of them.
+        Number of highest-scoring picks to keep.
     min_distance_angstrom : float
         Minimum distance of two picks of the object; the higher score is kept.
     """
@@ -188,7 +188,7 @@ class PickLimits:
 
 @dataclass(frozen=True, eq=False)
 class ExportedRun:
-    """Picks of one tomogram on their way into another program's file.
+    """Picks of one tomogram, to be written to another program's file.
 
     Attributes
     ----------
@@ -197,11 +197,11 @@ class ExportedRun:
     tomogram_name : str
         Name of the tomogram in that program.
     picks : PickSet
-        Picks, points (x, y, z) in Angstrom from the first voxel.
+        Picks; points (x, y, z) in Angstrom relative to the first voxel.
     centre_xyz : tuple of float or None
-        Centre of the tomogram (x, y, z) in Angstrom, half its size; None where not needed.
+        Centre of the tomogram (x, y, z) in Angstrom, half its size; None if not needed.
     pixel_size : float or None
-        Pixels that coordinates count, in Angstrom; None where not needed.
+        Pixel size of the coordinates, in Angstrom; None if not needed.
     """
 
     run_name: str
@@ -213,28 +213,28 @@ class ExportedRun:
 
 @dataclass(frozen=True, eq=False)
 class ParticleTable:
-    """Particles as a file of another program holds them.
+    """Particles as stored in a file of another program.
 
     Attributes
     ----------
     convention : str
         Which convention was recognised, in words.
     unit : str
-        Of the coordinates: ``angstrom``, ``pixels`` (of the volume), ``tilt-series pixels``,
-        ``fractions`` (of the volume's size), and from the volume's centre ``centred angstrom`` and
-        ``centred pixels``.
+        Unit of the coordinates: ``angstrom``, ``pixels`` (of the volume), ``tilt-series pixels``,
+        ``fractions`` (of the volume's size), and relative to the volume's centre
+        ``centred angstrom`` and ``centred pixels``.
     coordinates : numpy.ndarray, shape (n, 3), float64
         x, y, z.
     names : tuple of str
-        Tomogram of each particle as the file calls it; empty where the file does not say.
+        Tomogram of each particle as named in the file; empty if the file does not state it.
     pixel_size : numpy.ndarray, shape (n,), float64, or None
-        Pixel size in Angstrom that the file states.
+        Pixel size in Angstrom, from the file.
     offsets_xyz : numpy.ndarray, shape (n, 3), float64
-        Shift in Angstrom to be added.
+        Shift in Angstrom to add.
     scores : numpy.ndarray, shape (n,), float64, or None
-        Scores; None where the file has none.
+        Scores; None if the file has none.
     rotations : numpy.ndarray, shape (n, 3, 3), float64, or None
-        Rotations; None where the file has none.
+        Rotations; None if the file has none.
     unread : tuple of str
         Columns that were not read.
     """

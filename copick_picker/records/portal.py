@@ -1,19 +1,18 @@
-"""What the CryoET Data Portal says of its datasets, runs and annotations."""
+"""Records of datasets, runs and annotations of the CryoET Data Portal."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class DatasetFilter:
-    """Which datasets: all conditions hold.
+    """Selection of datasets; all conditions must hold.
 
     Attributes
     ----------
     ids : tuple of int
         Only these; empty means all.
     words : str
-        Found in the title or in the name of an annotated object, upper and lower case alike;
-        empty means all.
+        Found in the title or in the name of an annotated object, ignoring case; empty means all.
     organism : str
         Found in the organism's name; empty means all.
     has_truth : bool
@@ -28,7 +27,7 @@ class DatasetFilter:
 
 @dataclass(frozen=True)
 class TomogramCount:
-    """How many tomograms of a type and spacing a dataset has.
+    """Number of tomograms of a type and spacing in a dataset.
 
     Attributes
     ----------
@@ -47,7 +46,7 @@ class TomogramCount:
 
 @dataclass(frozen=True)
 class AnnotationCount:
-    """How often a deposition annotates an object in a dataset.
+    """Number of a deposition's annotations of an object in a dataset.
 
     Attributes
     ----------
@@ -58,15 +57,15 @@ class AnnotationCount:
     is_truth : bool
         Whether marked as ground truth.
     deposition_id : int or None
-        Who deposited it.
+        Number of the deposition.
     deposition_title : str
-        In words.
+        Title of the deposition.
     depositors : tuple of str
         Authors of the deposition.
     annotations : int
-        Number of annotations, about one a run.
+        Number of annotations, about one per run.
     points : int
-        Sum of the object counts that the portal states; 0 where it states none.
+        Sum of the object counts on the portal; 0 if it states none.
     """
 
     object_name: str
@@ -81,7 +80,7 @@ class AnnotationCount:
 
 @dataclass(frozen=True)
 class PortalDataset:
-    """A dataset of the portal in numbers.
+    """A dataset of the portal.
 
     Attributes
     ----------
@@ -90,7 +89,7 @@ class PortalDataset:
     title : str
         Its title.
     organism : str
-        Name of the organism; empty where none.
+        Name of the organism; empty if none.
     authors : tuple of str
         In the portal's order.
     runs : int
@@ -125,7 +124,7 @@ class PortalTomogram:
     shape_zyx : tuple of int
         Voxels.
     alignment_id : int or None
-        The alignment it was reconstructed from.
+        The alignment that it was reconstructed with.
     store : str or None
         Address of its OME-Zarr store; None for a row without files.
     """
@@ -157,17 +156,17 @@ class PortalAnnotation:
     is_truth : bool
         Whether marked as ground truth.
     deposition_id : int or None
-        Who deposited it.
+        Number of the deposition.
     deposition_title : str
-        In words.
+        Title of the deposition.
     authors : tuple of str
-        Of the annotation.
+        Authors of the annotation.
     alignment_id : int or None
         The alignment that its coordinates belong to.
     voxel_spacing : float or None
         Of the points' own voxels, in Angstrom.
     points : int or None
-        Number of objects that the portal states.
+        Number of objects, as stated by the portal.
     path : str
         Address of the file.
     """
@@ -196,9 +195,9 @@ class PortalRun:
     run_id : int
         Its number.
     name : str
-        The author's name.
+        The author's name for it.
     dataset_id : int
-        Where it belongs.
+        Its dataset.
     tomograms : tuple of PortalTomogram
         By number.
     annotations : tuple of PortalAnnotation
@@ -214,7 +213,7 @@ class PortalRun:
 
 @dataclass(frozen=True)
 class PortalObject:
-    """Something that is annotated.
+    """An annotated object.
 
     Attributes
     ----------
@@ -223,7 +222,7 @@ class PortalObject:
     name : str
         As the portal spells it.
     is_particle : bool
-        Whether annotated by points anywhere.
+        Whether annotated with points anywhere.
     has_truth : bool
         Whether any annotation of it is marked as ground truth.
     """
@@ -236,7 +235,7 @@ class PortalObject:
 
 @dataclass(frozen=True)
 class PortalNames:
-    """Names that the portal knows.
+    """Names on the portal.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Objects of a project, outcomes of runs, and how a project is opened."""
+"""Objects of a project, outcomes of runs, and options for opening a project."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ class ObjectSpec:
     label : int
         Value in a multilabel segmentation; 0 is background and never an object.
     radius_angstrom : float or None
-        Radius of the particle; None where the project does not say.
+        Radius of the particle; None if the project does not state it.
     score_threshold : float or None
         Lowest score of a pick that counts (``metadata.score_threshold``).
     score_weight : float
         Weight in macro averages (``metadata.score_weight``, octopi's ``metadata.weight``).
     is_particle : bool
-        False for membranes and other extended things.
+        False for membranes and other extended structures.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ObjectSpec:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What became of one run in a command.
+    """Outcome of one run in a command.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class RunOutcome:
     message : str
         One line for the summary.
     details : mapping
-        Figures for ``--json``.
+        Values for ``--json``.
     """
 
     run_name: str
@@ -59,9 +59,9 @@ class RunOutcome:
 
 @dataclass(frozen=True)
 class InputScaling:
-    """How a network that is not fed z-scores wants its input.
+    """Scaling of the input for networks that do not take z-scores.
 
-    Voxels are clipped to [minimum, maximum], brought to [0, 1], then
+    Voxels are clipped to [minimum, maximum], scaled to [0, 1], then
     ``(v - mean) / standard_deviation``.
 
     Attributes
@@ -69,7 +69,7 @@ class InputScaling:
     minimum, maximum : float
         Limits, in the unit of the tomogram.
     mean, standard_deviation : float
-        In the unit of the clipped values.
+        In the unit of the scaled values.
     """
 
     minimum: float
@@ -80,22 +80,22 @@ class InputScaling:
 
 @dataclass(frozen=True)
 class Opening:
-    """How a project is opened, and how the objects of a remote one are read.
+    """Options for opening a project and reading the objects of a remote one.
 
     Attributes
     ----------
     attempts : int
-        How often an object is asked for before its run fails.
+        How often an object is requested before its run fails.
     timeout_seconds : float
         How long to wait for a connection, and for the next bytes.
     connections : int
-        Objects that are read at once.
+        Objects to read in parallel.
     memory_bytes : int
-        Objects read last that stay in memory.
+        Size limit of the most recently read objects kept in memory.
     cache : pathlib.Path or None
         Folder that keeps objects on disk.
     cache_bytes : int
-        Bound of that folder.
+        Size limit of that folder.
     split : str or None
         Only the runs of this split of a Croissant manifest.
     """

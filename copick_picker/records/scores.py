@@ -1,4 +1,4 @@
-"""Frozen records of matches and scores: what scoring picks gives, and tables and figures take."""
+"""Frozen records of matches and scores: the results of scoring, for tables and figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ import numpy.typing as npt
 from copick_picker.records.points import PickSet
 
 Picks = Mapping[str, Mapping[str, PickSet]]
-"""Run name -> object name -> pick set. No entry: no such set; an empty set: looked, found none."""
+"""Run name -> object name -> pick set. No entry: no such set; an empty set: none were found."""
 
 
 @dataclass(frozen=True)
 class MatchCounts:
-    """What matching reference picks with candidate picks gave, as whole numbers.
+    """Counts from matching reference picks with candidate picks.
 
     Attributes
     ----------
     true_positives : int
-        Hits as the matcher counts them: reference picks, but candidate picks with ``octopi``.
+        Hits as the matcher counts them: reference picks; candidate picks with ``octopi``.
     false_positives : int
-        Candidates less hits; with ``czii`` it can be negative.
+        Candidates minus hits; can be negative with ``czii``.
     false_negatives : int
         Reference picks without a hit.
     n_reference, n_candidate : int
-        Picks that were counted.
+        Picks that count.
     duplicates : int
-        Candidates within the tolerance of a reference pick that another candidate took.
+        Candidates within the tolerance of a reference pick that is matched to another candidate.
     """
 
     true_positives: int = 0
@@ -38,7 +38,7 @@ class MatchCounts:
     duplicates: int = 0
 
     def __add__(self, other: "MatchCounts") -> "MatchCounts":
-        """Return the counts of two disjoint sets of picks taken together."""
+        """Return the counts of two disjoint sets of picks together."""
         return MatchCounts(
             self.true_positives + other.true_positives,
             self.false_positives + other.false_positives,
@@ -51,14 +51,14 @@ class MatchCounts:
 
 @dataclass(frozen=True)
 class Score:
-    """Rates in [0, 1] (above 1 only for raw ``czii``); None where there is nothing to score.
+    """Rates in [0, 1] (above 1 only for raw ``czii``); None if there is nothing to score.
 
     Attributes
     ----------
     precision, recall, f1, f_beta : float or None
-        As ``docs/metrics.md`` defines them.
+        As defined in ``docs/metrics.md``.
     jaccard : float or None
-        Hits over hits, false and missed picks; octopi calls it accuracy.
+        Hits over hits plus false plus missed picks; octopi calls it accuracy.
     """
 
     precision: float | None = None
@@ -75,11 +75,11 @@ class LocalizationError:
     Attributes
     ----------
     n_pairs : int
-        Matched pairs; the figures are None where there are none.
+        Matched pairs; the values are None if there are none.
     mean_angstrom, median_angstrom, p95_angstrom : float or None
         Mean, median and 95th percentile of the distance.
     mean_offset_xyz : tuple of float or None
-        Mean of candidate minus reference (x, y, z): not near zero where one of them is shifted.
+        Mean of candidate minus reference (x, y, z); far from zero if one of them is shifted.
     """
 
     n_pairs: int = 0
@@ -91,12 +91,12 @@ class LocalizationError:
 
 @dataclass(frozen=True, eq=False)
 class ScoreCurve:
-    """Precision and recall when only candidates of at least a score are kept.
+    """Precision and recall as functions of the minimum score of the candidates.
 
     Attributes
     ----------
     thresholds : numpy.ndarray, shape (k,), float64
-        The distinct scores, falling.
+        The distinct scores, decreasing.
     precision, recall, f_beta : numpy.ndarray, shape (k,), float64
         Rates at each threshold.
     average_precision : float
@@ -112,7 +112,7 @@ class ScoreCurve:
 
 @dataclass(frozen=True)
 class SuggestedThreshold:
-    """The score threshold with the highest F-beta, and the rates there."""
+    """The score threshold with the highest F-beta, and its rates."""
 
     threshold: float
     precision: float
@@ -135,12 +135,12 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class RunObjectMatch:
-    """Every pick of one object in one run, and what became of it.
+    """Every pick of one object in one run, and its match.
 
     Attributes
     ----------
     run_name, object_name : str
-        Which picks.
+        Run and object of the picks.
     reference_xyz, candidate_xyz : numpy.ndarray, shape (n, 3) and (m, 3), float64
         Centres (x, y, z) in Angstrom.
     candidate_scores : numpy.ndarray, shape (m,), float64
@@ -151,9 +151,9 @@ class RunObjectMatch:
         ``matched``, ``duplicate``, ``confused`` (at a reference of another object), ``false`` or
         ``border`` (listed, not counted).
     reference_partner, candidate_partner : numpy.ndarray, shape (n,) and (m,), int64
-        Index of the other pick; -1 where there is none.
+        Index of the other pick; -1 if there is none.
     confused_with : numpy.ndarray, shape (m,), str
-        Object at whose reference a ``confused`` candidate lies, else empty.
+        Object of the reference at which a ``confused`` candidate lies, else empty.
     counts : MatchCounts
         Counts of this run and object.
     score : Score
@@ -183,7 +183,7 @@ class ObjectScore:
     name : str
         The object.
     tolerance_angstrom, radius_angstrom : float or None
-        Greatest distance of a match, and the radius that it came from.
+        Maximum distance of a match, and the radius that it derives from.
     weight : float
         Weight in the macro average.
     n_runs : int
@@ -191,7 +191,7 @@ class ObjectScore:
     counts, score
         Summed counts and their rates.
     intervals : mapping or None
-        Bootstrap interval over runs of each rate; None where the runs are too few.
+        Bootstrap interval over runs of each rate; None if there are too few runs.
     spread : mapping
         Mean and standard deviation over runs of each rate.
     localization : LocalizationError
@@ -199,7 +199,7 @@ class ObjectScore:
     recall_at : tuple of RecallAtDistance
         Recall against tolerance.
     curve : ScoreCurve or None
-        None where the scores do not tell candidates apart; ``curve_note`` says why.
+        None if the scores do not distinguish candidates; ``curve_note`` says why.
     suggested : SuggestedThreshold or None
         From the curve.
     """
@@ -232,7 +232,7 @@ class TotalScore:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Everything that scoring candidate picks against reference picks gave.
+    """All results of scoring candidate picks against reference picks.
 
     Attributes
     ----------
@@ -243,7 +243,7 @@ class Evaluation:
     run_names : tuple of str
         Runs that count.
     objects : tuple of ObjectScore
-        In the order of the request.
+        In the requested order.
     matches : tuple of RunObjectMatch
         Every run and object.
     micro, macro, macro_present : TotalScore
@@ -254,7 +254,7 @@ class Evaluation:
         (object of the reference, object of the candidate) -> picks; an empty name stands for
         missed references and for candidates at no reference.
     notes : tuple of str
-        What was left out, and why.
+        What was excluded, and why.
     """
 
     matcher: str
@@ -273,17 +273,17 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class PickTable:
-    """Every pick of an evaluation as columns, one row a pick, as ``matches.csv`` lists them.
+    """Every pick of an evaluation as columns, one row per pick, as in ``matches.csv``.
 
     Attributes
     ----------
     run_name, object_name, kind, status, confused_with : numpy.ndarray, shape (n,), str
-        Run, object, ``reference`` or ``candidate``, what became of the pick, and the object at
-        whose reference a confused candidate lies.
+        Run, object, ``reference`` or ``candidate``, status of the pick, and the object of the
+        reference at which a confused candidate lies.
     points_xyz : numpy.ndarray, shape (n, 3), float64
         Centres (x, y, z) in Angstrom.
     score, distance_angstrom : numpy.ndarray, shape (n,), float64
-        Score of a candidate and distance to the partner; NaN where there is none.
+        Score of a candidate and distance to the partner; NaN if there is none.
     """
 
     run_name: npt.NDArray[np.str_]
@@ -302,14 +302,14 @@ class PickTable:
     def rows(
         self, kind: str, *statuses: str, object_name: str | None = None
     ) -> npt.NDArray[np.intp]:
-        """Return which rows are of a kind, of any of some statuses, and of an object.
+        """Return the indices of rows of a kind, with any of some statuses, and of an object.
 
         Parameters
         ----------
         kind : str
             ``reference`` or ``candidate``.
         *statuses : str
-            Any of these; without one, all.
+            Any of these; all if none is given.
         object_name : str, optional
             Only this object.
         """
@@ -323,7 +323,7 @@ class PickTable:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The threshold chosen for one object, and the rates there.
+    """The threshold chosen for one object, and its rates.
 
     Attributes
     ----------
@@ -332,15 +332,15 @@ class Calibrated:
     threshold : float
         Lowest score that counts, see :func:`calibrated_thresholds`.
     precision, recall, f_beta : float
-        Rates at the threshold, pooled over runs, each hit counted once.
+        Rates at the threshold, pooled over runs; each hit counts once.
     highest_f_beta : float
-        The highest on the curve.
+        Maximum of the curve.
     present, present_f_beta : float or None
-        The threshold in use so far, and F-beta there; None where there is none.
+        The current threshold, and its F-beta; None if there is none.
     n_runs, n_reference, n_candidate : int
-        Runs, reference picks and candidates that the curve is from.
+        Runs, reference picks and candidates of the curve.
     is_lowest_score : bool
-        Whether even the lowest score is kept and lower ones above 0 may not have been sought.
+        Whether even the lowest score is kept, and lower ones above 0 may not have been searched.
     """
 
     object_name: str
@@ -359,7 +359,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What calibrating gave.
+    """Result of a calibration.
 
     Attributes
     ----------
@@ -387,9 +387,9 @@ class ScoredObject:
     name : str
         The object.
     tolerance_angstrom : float or None
-        Greatest distance of a hit in Angstrom; None only for an object without reference picks.
+        Maximum distance of a hit in Angstrom; None only for an object without reference picks.
     radius_angstrom : float or None
-        Radius in Angstrom, the base of the recall fractions; None: the tolerance is the base.
+        Radius in Angstrom, the base of the recall fractions; with None, the tolerance is the base.
     weight : float
         Weight in the macro average.
     """
@@ -402,25 +402,25 @@ class ScoredObject:
 
 @dataclass(frozen=True)
 class ScoringRules:
-    """How picks are scored.
+    """Rules of scoring.
 
     Attributes
     ----------
     matcher : str
         ``one-to-one``, ``czii`` or ``octopi``.
     beta : float
-        How many times recall counts as much as precision in F-beta.
+        Weight of recall relative to precision in F-beta.
     recall_fractions : tuple of float
         Tolerances of the recall curve as fractions of the radius.
     n_bootstrap : int
         Bootstrap replicates.
     min_bootstrap_runs : int
-        Fewest runs for an interval.
+        Minimum number of runs for an interval.
     confidence : float
         Share of the replicates inside an interval.
     border_margin_xyz : tuple of float
-        Picks this near to a face across x, y or z, in Angstrom, are listed and not counted; 0
-        leaves that axis alone.
+        Picks within this distance of a face across x, y or z, in Angstrom, are listed but not
+        counted; 0 disables that axis.
     """
 
     matcher: str

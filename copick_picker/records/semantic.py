@@ -7,18 +7,18 @@ from copick_picker.records.runs import InputScaling
 
 @dataclass(frozen=True)
 class LamellaRules:
-    """How a lamella is cut out of its probability.
+    """Rules for cutting a lamella out of its probability.
 
     Attributes
     ----------
     smoothing_zyx : tuple of float
-        Standard deviation of the Gaussian, in voxels; outside of the volume stand zeros.
+        Standard deviation of the Gaussian, in voxels; the volume is padded with zeros.
     smoothing_cut : float
         Standard deviations at which the Gaussian is cut off.
     threshold : float
         The lamella is where the smoothed probability is above it.
     hull_in_3d : bool
-        One convex hull of the whole, else one of each plane.
+        One convex hull of the whole, else one per plane.
     """
 
     smoothing_zyx: tuple[float, float, float]
@@ -29,18 +29,18 @@ class LamellaRules:
 
 @dataclass(frozen=True)
 class SemanticRules:
-    """What CryoSiam's YAML says of a prediction.
+    """Settings of a prediction from CryoSiam's YAML.
 
     Attributes
     ----------
     scaling : InputScaling
-        Of the input.
+        Scaling of the input.
     threshold : float
         Probabilities below it count as 0 when a label is chosen.
     lamella : LamellaRules or None
-        How a lamella is cut out of the first class; None cuts out none.
+        How to cut a lamella out of the first class; None for no lamella.
     least_sizes : tuple of int or None
-        Fewest voxels of a component of each label; None keeps all.
+        Minimum voxels of a component of each label; None keeps all.
     """
 
     scaling: InputScaling

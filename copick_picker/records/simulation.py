@@ -1,7 +1,7 @@
-"""What a simulated specimen holds: the plan.
+"""The plan of a simulated specimen.
 
-Pairs are ranges to draw from, both ends included. Lengths are Angstrom. Angles and shapes are drawn
-by :func:`copick_picker.core.simulate.specimen.build_specimen`.
+Pairs are ranges to draw from, both ends included. Lengths are in Angstrom. Angles and shapes are
+drawn by :func:`copick_picker.core.simulate.specimen.build_specimen`.
 """
 
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ AMOUNT_KINDS = (COUNT, CONCENTRATION, VOLUME_SHARE, LAYOUT)
 
 @dataclass(frozen=True)
 class Amount:
-    """How much of something a specimen holds.
+    """Amount of something in a specimen.
 
     Attributes
     ----------
     kind : str
         ``count``: particles; ``concentration``: particles per cubic micrometre of the slab;
-        ``volume-share``: share of the slab's volume that the molecules' potential fills, at
-        the potential of protein; ``layout``: as many as the real picks have, where they have them.
+        ``volume-share``: share of the slab's volume that the molecules' potential fills, at the
+        potential of protein; ``layout``: number and positions of the real picks.
     low, high : float
         Range to draw from; not used by ``layout``.
 
@@ -67,17 +67,17 @@ class ParticleSpec:
     name : str
         Name of the object or distractor; unique in a specimen.
     molecule : str
-        Key of the molecule that is drawn.
+        Key of the molecule to draw.
     amount : Amount
-        How many.
+        Number or density.
     is_labelled : bool
-        Whether it is listed in the truth's labels; distractors are not.
+        Whether it is in the labels of the ground truth; distractors are not.
     allow_fewer : bool
-        Whether fewer than asked may be placed where there is no room.
+        Whether fewer than requested may be placed if there is no room.
     membrane_centre_z_angstrom : float or None
         None: dissolved, in any orientation. A number: a membrane protein, placed with its +z along
-        the membrane's outward normal and the membrane's mid-plane this far along +z from its
-        centre of mass; its turn about the normal is drawn evenly.
+        the membrane's outward normal and the membrane's mid-plane this far along +z from its centre
+        of mass; its rotation about the normal is drawn uniformly.
     """
 
     name: str
@@ -99,22 +99,22 @@ class MembraneSpec:
     form : str
         ``vesicle`` (closed, about a sphere) or ``sheet`` (an open disc).
     amount : Amount
-        How many.
+        Number or density.
     radius_angstrom : tuple of float
         Radius of a vesicle's mid-plane, or of a sheet's disc.
     roughness : tuple of float
         Standard deviation of the surface: of a vesicle's radius over directions, as a share of it;
-        of a sheet's height, as a share of its radius.
+        of a sheet's height, as a fraction of its radius.
     leaflet_distance_angstrom : tuple of float
-        Distance of the two leaflets' densest planes.
+        Distance between the densest planes of the two leaflets.
     leaflet_sigma_angstrom : float
         Standard deviation of a leaflet's Gaussian profile.
     leaflet_volt_angstrom : tuple of float
         Excess potential integrated across one leaflet.
     is_labelled : bool
-        Whether the bilayers are listed in the truth.
+        Whether the bilayers are in the ground truth.
     allow_fewer : bool
-        Whether fewer than asked may be placed.
+        Whether fewer than requested may be placed.
     """
 
     name: str
@@ -131,7 +131,7 @@ class MembraneSpec:
 
 @dataclass(frozen=True)
 class LayerRange:
-    """Ranges that one layer of a shell is drawn from; the fields are those of ``ShellLayer``."""
+    """Ranges for drawing one layer of a shell; the fields are those of ``ShellLayer``."""
 
     offset_angstrom: Range
     sigma_angstrom: Range
@@ -148,7 +148,7 @@ class EnvelopedSpec:
     name : str
         Name of the particles; unique in a specimen.
     amount : Amount
-        How many.
+        Number or density.
     radius_angstrom : tuple of float
         Radius of the reference layer (offset 0).
     outer_angstrom : float
@@ -160,9 +160,9 @@ class EnvelopedSpec:
     layers : tuple of LayerRange
         Layers, such as two leaflets and the shells of a lattice.
     is_labelled : bool
-        Whether they are listed in the truth.
+        Whether they are in the ground truth.
     allow_fewer : bool
-        Whether fewer than asked may be placed.
+        Whether fewer than requested may be placed.
     """
 
     name: str
@@ -185,15 +185,15 @@ class BeadSpec:
     name : str
         Name of the beads; unique in a specimen.
     amount : Amount
-        How many.
+        Number or density.
     radius_angstrom : tuple of float
         Radius.
     volts : float
         Potential over ice inside (gold: 22 V).
     is_labelled : bool
-        Whether they are listed in the truth.
+        Whether they are in the ground truth.
     allow_fewer : bool
-        Whether fewer than asked may be placed.
+        Whether fewer than requested may be placed.
     """
 
     name: str
@@ -208,11 +208,11 @@ class BeadSpec:
 class FilamentSpec:
     """Filaments: strands of subunits along a worm-like chain.
 
-    Subunit ``i`` of strand ``k`` stands at the arc length ``i * rise_angstrom + k *
-    stagger_angstrom``, at the angle ``i * twist_degrees + k * 360 / n_strands`` about the chain. Of
-    a microtubule: 13 strands, rise 40.9, stagger 9.4 (three starts), twist 0, subunits at radius
-    112, persistence length 5.2e7. Of actin: 1 strand, rise 27.5, twist -166.6, radius 16,
-    persistence length 1.77e5.
+    Subunit ``i`` of strand ``k`` is at the arc length ``i * rise_angstrom + k * stagger_angstrom``,
+    at the angle ``i * twist_degrees + k * 360 / n_strands`` about the chain. For a microtubule: 13
+    strands, rise 40.9, stagger 9.4 (three starts), twist 0, subunits at radius 112, persistence
+    length 5.2e7. For actin: 1 strand, rise 27.5, twist -166.6, radius 16, persistence length
+    1.77e5.
 
     Attributes
     ----------
@@ -221,7 +221,7 @@ class FilamentSpec:
     molecule : str
         Key of the subunit; its +z points along the chain and its +x away from it.
     amount : Amount
-        How many filaments.
+        Number or density of filaments.
     n_strands : int
         Strands.
     rise_angstrom, stagger_angstrom, twist_degrees : float
@@ -229,17 +229,17 @@ class FilamentSpec:
     subunit_radius_angstrom : float
         Distance of the subunits' centres from the chain.
     outer_radius_angstrom : float
-        Radius that the filament needs for itself.
+        Radius that the filament occupies.
     persistence_length_angstrom : float
         Persistence length.
     length_angstrom : tuple of float
-        Contour length; what leaves the volume is cut off.
+        Contour length; parts outside the volume are cut off.
     point_distance_angstrom : float
-        Distance along the chain of the truth's points.
+        Spacing of the ground-truth points along the chain.
     is_labelled : bool
-        Whether they are listed in the truth.
+        Whether they are in the ground truth.
     allow_fewer : bool
-        Whether fewer than asked may be placed.
+        Whether fewer than requested may be placed.
     """
 
     name: str
@@ -268,9 +268,9 @@ class IceSpec:
     Attributes
     ----------
     thickness_angstrom : tuple of float
-        Thickness; it may be more than the volume's.
+        Thickness; may exceed the volume's.
     centre_offset_angstrom : tuple of float
-        Where the slab's middle lies along z from the volume's middle.
+        Position of the slab's middle along z relative to the volume's middle.
     adsorbed_share : float
         Share of the dissolved molecules that stick to one of the two air-water interfaces.
     adsorbed_gap_angstrom : tuple of float
@@ -285,12 +285,12 @@ class IceSpec:
 
 @dataclass(frozen=True)
 class CrowdingSpec:
-    """Molecules without label that fill what is free.
+    """Unlabelled molecules that fill the free space.
 
     Attributes
     ----------
     molecules : tuple of str
-        Keys of the molecules; each gets the same share of the volume to fill.
+        Keys of the molecules; each gets an equal share of the volume to fill.
     occupied_share : tuple of float
         Share of the slab's voxels that all particles cover together, fillers included.
     allow_fewer : bool
@@ -304,7 +304,7 @@ class CrowdingSpec:
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where the particles of one real tomogram stand.
+    """Positions of the particles in one real tomogram.
 
     Attributes
     ----------
@@ -323,7 +323,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class SpecimenSpec:
-    """What a specimen holds.
+    """Contents of a specimen.
 
     Attributes
     ----------
@@ -340,14 +340,14 @@ class SpecimenSpec:
     ice : IceSpec
         The slab.
     crowding : CrowdingSpec or None
-        What fills the rest.
+        Filler molecules.
     layouts : tuple of Layout
-        Real tomograms; one of them, drawn at random, gives the places of the particles whose
+        Real tomograms; one of them, drawn at random, gives the positions of the particles whose
         amount is of kind ``layout``.
     layout_jitter_angstrom : float
-        Standard deviation of a particle's shift from its real place, on each axis.
+        Standard deviation of a particle's shift from its real position, along each axis.
     gap_angstrom : float
-        What stays free around a particle, rounded to voxels.
+        Free space around a particle, rounded to voxels.
     footprint_volts : float
         A molecule covers the voxels where its potential is above this.
     """
@@ -365,7 +365,7 @@ class SpecimenSpec:
     footprint_volts: float
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return everything that has a name of its own, fillers aside; labels follow this order."""
+        """Return everything with a name of its own, except fillers; labels follow this order."""
         return (
             *self.particles,
             *self.enveloped,

@@ -1,4 +1,4 @@
-"""Frozen records of what is simulated: specimens and the conditions of imaging."""
+"""Frozen records of simulations: specimens and imaging conditions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class ImagingConditions:
-    """How a simulated tomogram was taken and reconstructed.
+    """Acquisition and reconstruction of a simulated tomogram.
 
     Attributes
     ----------
@@ -18,15 +18,15 @@ class ImagingConditions:
     spherical_aberration_angstrom : float
         Spherical aberration of the objective lens (2.7 mm = 2.7e7 A).
     amplitude_contrast : float
-        Share of amplitude contrast.
+        Fraction of amplitude contrast.
     defocus_angstrom : float
         Underfocus, positive.
     phase_flipped : bool
-        Whether the reconstruction corrected the signs of the contrast transfer function.
+        Whether the signs of the contrast transfer function were corrected.
     tilt_limits_degrees : tuple of float
         Lowest and highest tilt angle about the y axis.
     tilt_step_degrees : float
-        Step between tilts; 0 stands for tilts without gaps.
+        Step between tilts; 0 means a continuous tilt range.
     noise_std : float
         Standard deviation of the noise before the reconstruction filter, in the unit of the image
         (contrast of one voxel).
@@ -34,9 +34,8 @@ class ImagingConditions:
         Noise amplitude grows with this power of the frequency perpendicular to the tilt axis; 0.5
         is weighted back-projection.
     filter_exponent : float
-        Power of the frequency by which the reconstruction filter departs from the ideal one, on
-        signal and noise alike;
-        below 0 favours low frequencies.
+        Power of the frequency by which the reconstruction filter deviates from the ideal one, on
+        signal and noise alike; below 0 favours low frequencies.
     """
 
     voltage_kilovolt: float
@@ -58,7 +57,7 @@ class ShellLayer:
     Attributes
     ----------
     offset_angstrom : float
-        Where the layer lies, outwards from the shell's radius.
+        Position of the layer, outwards from the shell's radius.
     sigma_angstrom : float
         Standard deviation of its Gaussian profile.
     volt_angstrom : float
@@ -76,7 +75,7 @@ class ShellLayer:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A simulated specimen with known truth.
+    """A simulated specimen with ground truth.
 
     Attributes
     ----------
@@ -95,12 +94,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class MoleculeSceneSpec:
-    """What a simulated scene of molecules holds; every pair is a range to draw from.
+    """Contents of a simulated scene of molecules; every pair is a range to draw from.
 
     Attributes
     ----------
     objects : mapping of str to tuple of int
-        How many particles of each object to try to place, listed in the truth.
+        Number of particles of each object to try to place; in the ground truth.
     distractors : mapping of str to tuple of int
         The same for molecules that are not objects.
     vesicle_count : tuple of int
@@ -108,7 +107,7 @@ class MoleculeSceneSpec:
     vesicle_radius_angstrom : tuple of float
         Radius of a vesicle's mid-plane.
     leaflet_distance_angstrom : tuple of float
-        Distance of the two leaflets.
+        Distance between the two leaflets.
     leaflet_volt_angstrom : tuple of float
         Integrated potential across one leaflet.
     gold_count : tuple of int
@@ -116,7 +115,7 @@ class MoleculeSceneSpec:
     gold_radius_angstrom : tuple of float
         Radius of a bead.
     gap_voxels : int
-        Voxels that stay free around a molecule.
+        Voxels kept free around a molecule.
     footprint_volts : float
         A molecule covers the voxels where its potential is above this.
     """
@@ -135,10 +134,10 @@ class MoleculeSceneSpec:
 
 @dataclass(frozen=True)
 class ImagingRanges:
-    """Ranges that :class:`ImagingConditions` are drawn from.
+    """Ranges for drawing :class:`ImagingConditions`.
 
     The fields are those of the conditions; ``phase_flipped_share`` and ``tilt_limit_degrees`` (both
-    sides are drawn) stand for theirs, and ``noise_std`` is drawn evenly in its logarithm.
+    sides are drawn) replace theirs, and ``noise_std`` is drawn uniformly in its logarithm.
     """
 
     voltage_kilovolt: float
@@ -155,10 +154,10 @@ class ImagingRanges:
 
 @dataclass(frozen=True)
 class TiltSeriesRanges:
-    """Ranges that :class:`copick_picker.core.simulate.acquisition.TiltSeriesConditions` come from.
+    """Ranges for :class:`copick_picker.core.simulate.acquisition.TiltSeriesConditions`.
 
     The fields are those of the conditions; ``phase_flipped_share`` and ``tilt_limit_degrees`` (both
-    sides are drawn) stand for theirs.
+    sides are drawn) replace theirs.
     """
 
     voltage_kilovolt: float
@@ -184,7 +183,7 @@ class TiltSeriesRanges:
 
 @dataclass(frozen=True)
 class ImagingPlan:
-    """How the tomograms of a specimen are taken.
+    """Imaging of the tomograms of a specimen.
 
     Attributes
     ----------
@@ -193,11 +192,11 @@ class ImagingPlan:
     tomogram_type : str
         Type of the tomogram.
     denoised_type : str or None
-        Type of the variant with little noise; None leaves it out.
+        Type of the variant with little noise; None for no such variant.
     denoised_noise_share : float
-        Share of the noise that the variant keeps.
+        Fraction of the noise that the variant keeps.
     denoised_lowpass_angstrom : float
-        Resolution at which the Gaussian that smooths it leaves half the amplitude; 0 for none.
+        Resolution at which its Gaussian low-pass filter halves the amplitude; 0 for no filter.
     quick, full : ImagingRanges, TiltSeriesRanges
         Ranges of the two paths.
     """

@@ -1,4 +1,4 @@
-"""Settings that every command shares: which project, which runs, which objects, what to report."""
+"""Settings shared by all commands: project, runs, objects, reporting."""
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeGuard
@@ -16,7 +16,7 @@ def split_names(value: object) -> object:
     Parameters
     ----------
     value : object
-        What a flag or a YAML file gave.
+        Value from a flag or a YAML file.
     """
     if value is None:
         return ()
@@ -42,7 +42,7 @@ def split_pairs(value: object) -> object:
     Raises
     ------
     SettingsError
-        If a pair has no ``=`` or a name stands twice.
+        If a pair has no ``=`` or a name occurs twice.
     """
     if value is None:
         return {}
@@ -62,17 +62,17 @@ def split_pairs(value: object) -> object:
 
 
 def shard_in_range(value: str) -> str:
-    """Return a shard ``i/n`` whose part i is one of the n.
+    """Return a shard ``i/n`` if i is one of its n parts.
 
     Parameters
     ----------
     value : str
-        What the user wrote.
+        Value of the option.
 
     Raises
     ------
     ValueError
-        If there is no such part.
+        If it is not.
     """
     part, parts = (int(number) for number in value.split("/"))
     if part > parts:
@@ -90,7 +90,7 @@ Threads = Annotated[Count | None, Option("CPU threads.")]
 
 
 class Settings(BaseModel):
-    """Settings that cannot be changed, and none of which may be unknown or infinite."""
+    """Immutable settings that allow no unknown field and no infinite value."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=()
@@ -98,18 +98,18 @@ class Settings(BaseModel):
 
 
 class Parameters(Settings):
-    """Settings that change a result: provenance records hold them as they are."""
+    """Settings that change a result and go into provenance records unchanged."""
 
 
 class JobSettings(Settings):
-    """Settings that every command over a project takes: where it works, and on what.
+    """Settings of every command on a project.
 
     Attributes
     ----------
     config : str
         Path of the copick configuration file.
     run_names : tuple of str
-        Run names, globs, ``@file`` (a name a line), ``!name`` to leave out; empty means all runs.
+        Run names, globs, ``@file`` (one name per line), ``!name`` to exclude; empty means all.
     objects : tuple of str
         Names of the objects to work on; empty means all.
     shard : str or None
@@ -119,21 +119,21 @@ class JobSettings(Settings):
     cache : pathlib.Path or None
         Folder that keeps remote array data on disk, shared by processes.
     cache_gigabytes : float
-        Bound of that folder in GB (1e9 bytes).
+        Size limit of that folder in GB (1e9 bytes).
     attempts : int
-        How often a remote object is asked for before its run fails.
+        How often a remote object is requested before its run fails.
     timeout_seconds : float
         How long to wait for a remote store.
     overwrite : bool
         Replace outputs that exist.
     dry_run : bool
-        Say what would be done, write nothing.
+        Report what would be done, write nothing.
     json_file : pathlib.Path or None
-        Where to write a machine-readable summary.
+        File for a machine-readable summary.
     """
 
     also_recorded: ClassVar[tuple[str, ...]] = ()
-    """Fields that records hold as they are, though they are no parameters."""
+    """Fields recorded unchanged although they are not parameters."""
 
     config: Annotated[
         str,
@@ -203,7 +203,7 @@ class JobSettings(Settings):
 
 
 def _is_pure(kind: type) -> TypeGuard[type[Parameters]]:
-    """Return whether a class holds parameters and nothing else."""
+    """Return whether a class holds only parameters."""
     return issubclass(kind, Parameters) and all(
         issubclass(base, Parameters) or issubclass(Parameters, base) for base in kind.__mro__
     )

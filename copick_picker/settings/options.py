@@ -1,4 +1,4 @@
-"""What a field of the settings says about its option on the command line."""
+"""The command-line option of a settings field."""
 
 import inspect
 from collections.abc import Iterator
@@ -11,35 +11,35 @@ from pydantic import BaseModel
 class Option:
     """The option of a settings field, an entry of the field's ``Annotated``.
 
-    The long name, type, choices, repetition and shown default follow from the field; what is said
-    here is what does not follow.
+    Long name, type, choices, repetition and shown default follow from the field; this adds what
+    does not.
 
     Attributes
     ----------
     help : str
         Help text; ``{default}`` stands for the field's default, which is then not shown again.
     names : str
-        Other names that help shows, such as ``-i``, separated by spaces.
+        Other names shown in help, such as ``-i``, separated by spaces.
     metavar : str or None
-        Stands for the value in help. A comma in it means a list in one value, ``a,b``, where a
-        field of many values is otherwise a repeatable option.
+        Stands for the value in help. A comma in it means a list in one value, ``a,b``; a field of
+        many values is otherwise a repeatable option.
     uri : str or None
-        Kind of copick object that the value names and the command reads, such as ``tomogram``.
+        Kind of copick object that the value names for reading, such as ``tomogram``.
     makes : str or None
-        Kind of copick object that the value names and the command makes.
+        Kind of copick object that the value names for writing.
     shown : str or None
-        Default that help shows where it is not the field's own; empty shows none.
+        Default shown in help if it is not the field's own; empty for none.
     long : str or None
-        Long name where it is not the field's name.
+        Long name if it is not the field's name.
     aliases : str
-        Names that work and are not in help (another program's), separated by spaces.
+        Names of another program that work but are not in help, separated by spaces.
     envvar : str or None
-        Environment variable that gives the value too.
+        Environment variable that also sets the value.
     argument : bool
         Whether the value is given by its position, without a name.
     after : str or None
-        Field that this one follows in help, with the fields declared behind it. A class's own
-        fields otherwise come before those of its bases.
+        Field that this one follows in help, together with the fields declared after it. Otherwise a
+        class's own fields come before those of its bases.
     """
 
     help: str = ""
@@ -56,12 +56,12 @@ class Option:
 
 
 def option_of(kind: type[BaseModel], name: str) -> Option | None:
-    """Return the option of a field, None where the command line does not offer it.
+    """Return the option of a field, None if the command line does not offer it.
 
     Parameters
     ----------
     kind : type
-        Settings class. A field that it declares anew keeps the option of its base unless it gives
+        Settings class. A field that it redeclares keeps the option of its base unless it gives
         another.
     name : str
         Name of the field.

@@ -1,1 +1,1 @@
-"""Heads: what a network's outputs mean, in training and in use."""
+"""Heads: the meaning of a network's outputs, in training and inference."""

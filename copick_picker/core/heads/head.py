@@ -1,9 +1,9 @@
-"""Heads: what a network's outputs mean, in training and in use.
+"""Heads: the meaning of a network's outputs, in training and inference.
 
-A head is one file and one line in :data:`HEADS`. In training it owns its target and its loss
-(:class:`LearningHead`); in use it owns what is averaged over windows, augmentations and models, how
-an augmentation is undone on its channels, and what is read from the averages (:class:`Readout`).
-The card of a model names its head.
+A head is one file and one line in :data:`HEADS`. In training it defines target and loss
+(:class:`LearningHead`); in inference it defines what is averaged over windows, augmentations and
+models, how an augmentation is undone on its channels, and how the averages are decoded
+(:class:`Readout`). The card of a model names its head.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,8 @@ from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
 Decoded = tuple[Tensor, ...]
-"""What planes hold, the axes before the last are planes and rows: labels (k, y, x), uint8; whether
-each row is finite (k, y, 1), bool; where asked for, probabilities (c, k, y, x), float16; of a head
-that finds points, its maps (m, k, y, x)."""
+"""Decoded planes: labels (k, y, x), uint8; whether each row is finite (k, y, 1), bool; optionally
+probabilities (c, k, y, x), float16; for a head that finds points, its maps (m, k, y, x)."""
 FoundPoints = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 """Centres (n, 3), z, y, x in voxels, and a score in [0, 1] of each."""
 
@@ -32,12 +31,12 @@ class LearningHead(Protocol):
     """A head in training."""
 
     n_outputs: int
-    """Channels that the network puts out."""
+    """Output channels of the network."""
     output_stride: int
-    """Voxels of the patch for a voxel of the output, along each axis."""
+    """Voxels of the patch per voxel of the output, along each axis."""
 
     def target(self, truth: PatchTruth) -> npt.NDArray[Any]:
-        """Return what the outputs of a patch shall be; of one shape for all patches of a size."""
+        """Return the target of a patch; its shape depends only on that of the patch."""
         ...
 
     def loss(self) -> nn.Module:
@@ -46,10 +45,10 @@ class LearningHead(Protocol):
 
 
 class Readout(Protocol):
-    """A head in use: from a network's outputs to labels, probabilities and points."""
+    """A head in inference: from a network's outputs to labels, probabilities and points."""
 
     n_outputs: int
-    """Channels that the network puts out."""
+    """Output channels of the network."""
     n_sums: int
     """Channels that are averaged over windows, augmentations and models."""
     n_channels: int
@@ -58,7 +57,7 @@ class Readout(Protocol):
     """Whether picks are read from maps of its own, not from labels or probabilities."""
 
     def sums(self, outputs: Tensor) -> Tensor:
-        """Return what is averaged (b, m, z, y, x), float32, of outputs (b, n, z, y, x)."""
+        """Return the channels to average (b, m, z, y, x), float32, from outputs (b, n, z, y, x)."""
         ...
 
     def undo(self, sums: Tensor, augmentation: Augmentation) -> Tensor:
@@ -66,15 +65,15 @@ class Readout(Protocol):
         ...
 
     def compact(self, sums: Tensor) -> Tensor:
-        """Return sums (m, z, y, x) in a form that float16 holds, with the same averages."""
+        """Return sums (m, z, y, x) in the range of float16 that decode to the same result."""
         ...
 
     def decode(self, averages: Tensor, *, probabilities: bool) -> Decoded:
-        """Return what some planes hold, of averages (m, k, y, x)."""
+        """Return the decoded planes of averages (m, k, y, x)."""
         ...
 
     def points(self, maps: npt.NDArray[Any]) -> list[FoundPoints]:
-        """Return the points of each object, by channel from 1, of maps (m, z, y, x)."""
+        """Return the points of each object, by channel from 1, from maps (m, z, y, x)."""
         ...
 
 
@@ -85,11 +84,11 @@ class HeadKind:
     Attributes
     ----------
     learn : callable
-        Rules of a training -> the head in training.
+        Rules of a training -> head for training.
     read : callable
-        Channels of the network's outputs -> the head in use.
+        Channels of the network's outputs -> head for inference.
     n_outputs : callable
-        Number of objects -> channels that the network puts out.
+        Number of objects -> output channels of the network.
     """
 
     learn: Callable[[HeadRules], LearningHead]
@@ -135,14 +134,14 @@ def build_head(name: str, rules: HeadRules) -> LearningHead:
     name : str
         Name in :data:`HEADS`.
     rules : HeadRules
-        What it is made for.
+        Objects, target and loss.
 
     Raises
     ------
     UnknownNameError
         If there is no such head, kind of target or loss.
     SettingsError
-        If the channel weights are not one for the background and each object.
+        If the channel weights are not one each for the background and every object.
 
     Examples
     --------
@@ -161,7 +160,7 @@ def build_head(name: str, rules: HeadRules) -> LearningHead:
 
 
 def outputs_of(network: nn.Module, patches: Tensor, *, output_stride: int) -> Tensor:
-    """Return what a network puts out for patches, on the grid of the head's targets.
+    """Return a network's outputs for patches, on the grid of the head's targets.
 
     Parameters
     ----------
@@ -170,7 +169,7 @@ def outputs_of(network: nn.Module, patches: Tensor, *, output_stride: int) -> Te
     patches : torch.Tensor, shape (b, 1, z, y, x)
         Parts of tomograms.
     output_stride : int
-        The head's; above 1 the network's ``coarse`` outputs are taken.
+        The head's; above 1 the network's ``coarse`` outputs are used.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Losses for small objects in a large background: one table, all over softmax outputs.
+"""Losses for small objects in a large background, all on softmax outputs.
 
 Every loss takes logits (b, c, z, y, x) and either channels (b, z, y, x), int64, or probabilities
 (b, c, z, y, x), float32.
@@ -14,10 +14,10 @@ from copick_picker.errors import SettingsError, UnknownNameError, choices_text, 
 
 
 class WeightedCrossEntropy(nn.Module):
-    """Cross-entropy, the mean over all voxels, each with the weight of its channel.
+    """Cross-entropy weighted by channel, averaged over all voxels.
 
-    Of probabilities it is the mean over voxels and channels with weight times probability, so that
-    probabilities of 0 and 1 give what channels give (torch divides by the number of voxels there).
+    For probabilities it is the mean over voxels and channels with weight times probability, so that
+    probabilities of 0 and 1 give what channels give (torch then divides by the number of voxels).
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class WeightedCrossEntropy(nn.Module):
         self.hard = nn.CrossEntropyLoss(weight=_weights(channel_weights))
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of logits for channels or probabilities."""
+        """Return the loss of logits against channels or probabilities."""
         if not targets.is_floating_point():
             result: Tensor = self.hard(logits, targets)
             return result
@@ -63,7 +63,7 @@ class TverskyCrossEntropy(nn.Module):
         self.cross_entropy = WeightedCrossEntropy(channel_weights)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of logits for channels or probabilities."""
+        """Return the loss of logits against channels or probabilities."""
         overlap: Tensor = self.tversky(logits, as_probabilities(targets, logits.shape[1]))
         result: Tensor = overlap + self.cross_entropy(logits, targets)
         return result
@@ -87,21 +87,21 @@ class DiceCrossEntropy(nn.Module):
         self.cross_entropy = WeightedCrossEntropy(channel_weights)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of logits for channels or probabilities."""
+        """Return the loss of logits against channels or probabilities."""
         overlap: Tensor = self.dice(logits, as_probabilities(targets, logits.shape[1]))
         result: Tensor = overlap + self.cross_entropy(logits, targets)
         return result
 
 
 class SoftmaxFocal(nn.Module):
-    """Focal loss over softmax outputs, the mean over all voxels.
+    """Focal loss on softmax outputs, averaged over all voxels.
 
     Lin et al. 2017, https://arxiv.org/abs/1708.02002, equation 5.
 
     Parameters
     ----------
     gamma : float
-        Power by which well classified voxels are weighed down.
+        Exponent that down-weights well classified voxels.
     channel_weights : sequence of float
         Weight of each channel, background first.
     """
@@ -112,7 +112,7 @@ class SoftmaxFocal(nn.Module):
         self.focal = FocalLoss(gamma=gamma, use_softmax=True, weight=weights, reduction="none")
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of logits for channels or probabilities."""
+        """Return the loss of logits against channels or probabilities."""
         by_channel: Tensor = self.focal(logits, as_probabilities(targets, logits.shape[1]))
         return by_channel.sum(dim=1).mean()
 
@@ -143,8 +143,8 @@ def build_loss(
     channel_weights : sequence of float
         Weight of each channel in the cross-entropy, background first.
     parameters : mapping of str to float
-        ``alpha`` and ``beta`` of ``tversky``, ``gamma`` of ``focal``; further ones are ignored, so
-        that one set of settings serves all.
+        ``alpha`` and ``beta`` of ``tversky``, ``gamma`` of ``focal``; others are ignored, so that
+        one set of settings serves all losses.
 
     Raises
     ------

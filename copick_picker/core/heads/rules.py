@@ -1,4 +1,4 @@
-"""What a head is made for in training."""
+"""Rules of a head in training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HeadRules:
-    """What a head is made for.
+    """Objects, target and loss of a head.
 
     Attributes
     ----------
     n_objects : int
-        Objects; they have the channels from 1 on.
+        Number of objects; their channels start from 1.
     target_kind : str
         One of :data:`copick_picker.core.heads.targets.TARGET_KINDS`.
     target_fraction : float
-        Size of the target as a share of the particle's radius.
+        Size of the target as a fraction of the particle's radius.
     output_stride : int
-        Voxels of the patch for a voxel of the output, along each axis.
+        Voxels of the patch per voxel of the output, along each axis.
     loss : str
         Name of the loss.
     loss_parameters : mapping of str to float

@@ -1,4 +1,4 @@
-"""The head of a segmentation: one probability for the background and each object, by softmax."""
+"""The segmentation head: softmax over the background and the objects."""
 
 import math
 from typing import Any
@@ -22,7 +22,7 @@ from copick_picker.core.heads.targets import (
 from copick_picker.errors import UnknownNameError, choices_text
 
 _SEEN = math.sqrt(3.0) / 2.0
-"""A ball of this radius in voxels holds the middle of one voxel at least, wherever it lies."""
+"""A ball of this radius in voxels contains at least one voxel centre, wherever it lies."""
 
 
 class SoftmaxHead:
@@ -90,14 +90,14 @@ class SoftmaxReadout:
         return augmentation.undo(sums)
 
     def compact(self, sums: Tensor) -> Tensor:
-        """Return logits less the highest of each voxel, which a softmax does not see."""
+        """Return logits minus the highest of each voxel, to which softmax is invariant."""
         return sums - sums.amax(dim=0)
 
     def decode(self, averages: Tensor, *, probabilities: bool) -> tuple[Tensor, ...]:
-        """Return labels, the first of equals, finite rows and, where asked for, probabilities."""
+        """Return labels (ties go to the first), finite rows and, if requested, probabilities."""
         shares = torch.softmax(averages, dim=0)
         labels = shares.max(dim=0).indices.to(torch.uint8)
-        # where one channel is not finite, none is
+        # if one channel is not finite, none is
         finite = torch.isfinite(shares[0]).all(dim=-1, keepdim=True)
         if not probabilities:
             return labels, finite
@@ -111,8 +111,8 @@ class SoftmaxReadout:
 def coarse_truth(truth: PatchTruth, stride: int, *, least_radius: float) -> PatchTruth:
     """Return the particles of a patch on a grid whose voxels are blocks of the patch's.
 
-    A ball that is painted there has its own size; one that is painted on the patch and pooled
-    would grow by half a block.
+    A ball painted on that grid keeps its size; one painted on the patch and then pooled would grow
+    by half a block.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def coarse_truth(truth: PatchTruth, stride: int, *, least_radius: float) -> Patc
     stride : int
         Side of the blocks.
     least_radius : float
-        Smaller radii become this, in blocks.
+        Smaller radii are raised to this, in blocks.
 
     Examples
     --------

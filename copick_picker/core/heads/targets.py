@@ -1,7 +1,7 @@
-"""What a network shall answer, painted from particle centres or cut from segmentations.
+"""Training targets, painted from particle centres or taken from segmentations.
 
-Painted on the fly in a patch, or on a whole volume to be looked at: the same functions. A patch is
-painted from its own local coordinates, so that it equals the same part of the whole volume.
+The same functions paint patches on the fly and whole volumes for inspection. A patch is painted in
+its local coordinates, so that it equals the same part of the whole volume.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,25 +19,25 @@ from copick_picker.errors import DataError, SettingsError, UnknownNameError, cho
 FloatArray = npt.NDArray[np.float64]
 Probabilities = npt.NDArray[np.float32]
 _REACH = 3.0
-"""Gaussian targets end so many standard deviations from their centre."""
+"""Gaussian targets are cut off at this many standard deviations."""
 _HALF_HEIGHT = float(np.sqrt(2.0 * np.log(2.0)))
-"""Radius of a Gaussian at half of its height, in standard deviations."""
+"""Radius of a Gaussian at half its height, in standard deviations."""
 
 
 @dataclass(frozen=True, eq=False)
 class PatchTruth:
-    """What is known of the particles of a patch, or of a whole volume.
+    """The particles of a patch, or of a whole volume.
 
     Attributes
     ----------
     shape_zyx : tuple of int
         Shape of the patch.
     centres_zyx : mapping of int to numpy.ndarray, shape (n, 3), float64
-        Particle centres in voxels of the patch of each channel from 1; they may lie outside of it.
+        Particle centres of each channel from 1, in voxels of the patch; may lie outside it.
     radii_voxels : mapping of int to float
         Radius of the particle of each channel in voxels.
     labels_zyx : numpy.ndarray, shape (z, y, x), uint8, or None
-        Channels of a segmentation that covers the patch, where there is one.
+        Channels of a segmentation that covers the patch, if there is one.
     """
 
     shape_zyx: Triple
@@ -54,13 +54,13 @@ def sphere_labels(truth: PatchTruth, fraction: float) -> LabelVolume:
     truth : PatchTruth
         Centres and radii.
     fraction : float
-        Radius of the ball as a share of the particle's.
+        Radius of the ball as a fraction of the particle's.
 
     Returns
     -------
     numpy.ndarray, shape (z, y, x), uint8
-        Channel of each voxel; where balls overlap, that of the centre which is nearest in units of
-        its own ball.
+        Channel of each voxel; where balls overlap, that of the nearest centre in units of its
+        ball's radius.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def sphere_labels(truth: PatchTruth, fraction: float) -> LabelVolume:
 
 
 def point_labels(truth: PatchTruth, fraction: float) -> LabelVolume:
-    """Return one voxel for each particle: the nearest to its centre.
+    """Return one voxel per particle: the nearest to its centre.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def mask_labels(truth: PatchTruth, fraction: float) -> LabelVolume:
     Raises
     ------
     DataError
-        If there is no segmentation, or of another shape.
+        If there is no segmentation, or its shape differs.
     """
     del fraction
     if truth.labels_zyx is None:
@@ -129,7 +129,7 @@ def mask_labels(truth: PatchTruth, fraction: float) -> LabelVolume:
 
 
 def gaussian_heights(truth: PatchTruth, n_channels: int, fraction: float) -> Probabilities:
-    """Return for each channel the highest of the Gaussians of height 1 at its particles.
+    """Return, per channel, the maximum of Gaussians of height 1 at its particles.
 
     Parameters
     ----------
@@ -138,13 +138,12 @@ def gaussian_heights(truth: PatchTruth, n_channels: int, fraction: float) -> Pro
     n_channels : int
         Channels of the network, background included.
     fraction : float
-        Standard deviation as a share of the particle's radius; the Gaussian ends at three.
+        Standard deviation as a fraction of the particle's radius; cut off at three of them.
 
     Returns
     -------
     numpy.ndarray, shape (c, z, y, x), float32
-        Channel 0 holds what the others leave of 1; where the others sum to more than 1 they are
-        scaled to it.
+        Channel 0 is 1 minus the others; where the others sum to more than 1 they are scaled to 1.
 
     Examples
     --------
@@ -168,22 +167,22 @@ LABEL_TARGETS: dict[str, Callable[[PatchTruth, float], LabelVolume]] = {
     "points": point_labels,
     "spheres": sphere_labels,
 }
-"""Kinds of target with one channel for each voxel: name -> (truth, fraction) -> labels."""
+"""Kinds of target with one channel per voxel: name -> (truth, fraction) -> labels."""
 TARGET_KINDS = ("gaussian", *LABEL_TARGETS)
 """All kinds of target."""
 
 
 def labels_of(kind: str, truth: PatchTruth, *, fraction: float) -> LabelVolume:
-    """Return a target as labels, the way a user looks at it.
+    """Return a target as labels, for inspection.
 
     Parameters
     ----------
     kind : str
-        One of :data:`TARGET_KINDS`; of ``gaussian`` the voxels at half height and above.
+        One of :data:`TARGET_KINDS`; for ``gaussian``, the voxels at half height and above.
     truth : PatchTruth
         The particles.
     fraction : float
-        Size of the target as a share of the particle's radius.
+        Size of the target as a fraction of the particle's radius.
 
     Returns
     -------
@@ -204,14 +203,14 @@ def labels_of(kind: str, truth: PatchTruth, *, fraction: float) -> LabelVolume:
 
 
 def painted_fraction(kind: str, fraction: float) -> float | None:
-    """Return the radius of what :func:`labels_of` paints, as a share of the particle's.
+    """Return the radius that :func:`labels_of` paints, as a fraction of the particle's.
 
     Parameters
     ----------
     kind : str
         One of :data:`TARGET_KINDS`.
     fraction : float
-        Size of the target as a share of the particle's radius.
+        Size of the target as a fraction of the particle's radius.
 
     Returns
     -------
@@ -231,7 +230,7 @@ def painted_fraction(kind: str, fraction: float) -> float | None:
 
 
 def pooled_labels(labels: LabelVolume, stride: int) -> LabelVolume:
-    """Return labels on a coarser grid: a block that touches an object is that object's.
+    """Return labels on a coarser grid: a block that touches an object gets its label.
 
     Parameters
     ----------
@@ -248,14 +247,14 @@ def pooled_labels(labels: LabelVolume, stride: int) -> LabelVolume:
     """
     if stride == 1:
         return labels
-    below = labels - np.uint8(1)  # background becomes 255, the greatest of all
+    below = labels - np.uint8(1)  # background becomes 255, the maximum
     lowest = _blocks(below, stride).min(axis=(-5, -3, -1))
     result: LabelVolume = lowest + np.uint8(1)
     return result
 
 
 def pooled_heights(heights: Probabilities, stride: int) -> Probabilities:
-    """Return heights on a coarser grid: the highest of each block; the background is the rest.
+    """Return heights on a coarser grid: the maximum of each block; the background is the rest.
 
     Parameters
     ----------
@@ -276,19 +275,19 @@ def pooled_heights(heights: Probabilities, stride: int) -> Probabilities:
 def false_positive_centres(
     candidates_zyx: FloatArray, references_zyx: FloatArray, *, tolerance_voxels: float
 ) -> FloatArray:
-    """Return the candidates that lie far from every reference: hard negatives.
+    """Return the candidates far from every reference: hard negatives.
 
-    A second candidate at a found particle counts as false in a score, but its surroundings do show
-    the particle: it is not returned.
+    A second candidate at a found particle counts as false in a score, but its surroundings show the
+    particle, so it is not returned.
 
     Parameters
     ----------
     candidates_zyx : numpy.ndarray, shape (n, 3), float64
         Candidate picks of one object in one run, in voxels.
     references_zyx : numpy.ndarray, shape (m, 3), float64
-        Reference picks of the same object there.
+        Reference picks of the same object in that run.
     tolerance_voxels : float
-        Greatest distance of a hit.
+        Maximum distance of a hit.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Segmentations and probability volumes to picks: the one entry, its checks and its filters."""
+"""Picks from segmentations and probability volumes: the entry point, its checks and filters."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -31,7 +31,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class LabelledSlab(NamedTuple):
-    """Some planes that picks are made of; what a method does not need may be None.
+    """Some planes that picks are made from; what a method does not need may be None.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class LabelledSlab(NamedTuple):
     probabilities : numpy.ndarray, shape (c, k, y, x), floating, or None
         Class probabilities.
     maps : numpy.ndarray, shape (m, k, y, x), floating, or None
-        What a head that finds points reads them from.
+        Maps of a head that finds points.
     """
 
     z_start: int
@@ -69,12 +69,12 @@ def localize(
     voxel_spacing: float,
     rules: LocalizeRules,
 ) -> dict[str, Localized]:
-    """Return the picks of every target, with a score on each.
+    """Return the picks of every target, each with a score.
 
-    ``watershed`` and ``components`` read the segmentation (where there is none, the most probable
-    channel of each voxel); ``peaks`` reads the probability volumes. A score is the mean
-    probability over the pick's region, or, from labels alone, the number of its voxels over the
-    number expected of a ball of the painted radius, at most 1.
+    ``watershed`` and ``components`` read the segmentation (without one, the most probable channel
+    of each voxel); ``peaks`` reads the probability volumes. A score is the mean probability over
+    the pick's region, or, from labels alone, its number of voxels over the number expected for a
+    ball of the painted radius, at most 1.
 
     Parameters
     ----------
@@ -92,18 +92,18 @@ def localize(
     Returns
     -------
     dict of str to Localized
-        For each target in the order given: picks by falling score, then z, y, x. Points are
-        (n, 3) float64 (x, y, z) in Angstrom; an object that is not there has (0, 3).
+        For each target in the given order: picks by decreasing score, then z, y, x. Points are
+        (n, 3) float64 (x, y, z) in Angstrom; (0, 3) for an object without picks.
 
     Raises
     ------
     UnknownNameError
         If the method does not exist.
     SettingsError
-        If an object has no positive radius, no label, or no channel where one is needed, or
-        stands twice.
+        If an object has no positive radius, no label, or no channel although one is needed, or
+        appears twice.
     DataError
-        If a volume is missing, has a wrong shape or type, or holds values that are not finite.
+        If a volume is missing, has a wrong shape or type, or contains values that are not finite.
 
     Examples
     --------
@@ -152,12 +152,11 @@ def picks_of_slabs(
     rules: LocalizeRules,
     read_points: ReadPoints | None = None,
 ) -> dict[str, Localized]:
-    """Return the picks of every target of a volume that comes in slabs: the one sink of picks.
+    """Return the picks of every target from a volume that comes in slabs.
 
-    The points of a head that finds points are taken as they are, whatever the method, and then
-    pass the same limits of score, distance and border. ``peaks`` keeps a few planes at a time; the
-    other methods keep the labels, and the probabilities where slabs have them, until the last slab
-    is there.
+    For a head that finds points, its points are used whatever the method, subject to the same
+    limits of score, distance and border. ``peaks`` keeps a few planes at a time; the other methods
+    keep the labels, and the probabilities if slabs have them, until the last slab.
 
     Parameters
     ----------
@@ -173,7 +172,7 @@ def picks_of_slabs(
     rules : LocalizeRules
         Method and limits.
     read_points : callable, optional
-        Of a head that finds points: its points of each channel.
+        For a head that finds points: maps -> its points of each channel.
 
     Raises
     ------
@@ -253,7 +252,7 @@ def _localized(
 def _gathered(
     slabs: Iterable[LabelledSlab], shape_zyx: tuple[int, int, int]
 ) -> tuple[IntVolume | None, FloatVolume | None]:
-    """Return whole labels and probabilities; a single slab is handed on as it is."""
+    """Return whole labels and probabilities; a single slab is passed on unchanged."""
     labels: IntVolume | None = None
     probabilities: FloatVolume | None = None
     depth = shape_zyx[0]
@@ -278,7 +277,7 @@ def _checked_shape(
     *,
     method: str,
 ) -> tuple[int, int, int]:
-    """Return the shape (z, y, x) of the volumes that were given."""
+    """Return the shape (z, y, x) of the given volumes."""
     if labels is None and probabilities is None:
         msg = "got neither a segmentation nor probabilities; expected at least one"
         raise DataError(msg)
@@ -287,7 +286,7 @@ def _checked_shape(
         raise DataError(msg)
     if probabilities is not None:
         check_channels(probabilities, targets)
-        if method != "peaks":  # which checks them block by block
+        if method != "peaks":  # peaks checks them block by block
             for target in targets:
                 check_values(probabilities[target.channel], target.object_name)
     if labels is None:
@@ -328,7 +327,7 @@ def _regions(
 
 
 def _most_probable(probabilities: FloatVolume, searches: Sequence[Search]) -> IntVolume:
-    """Return the target's label where its channel is the most probable of all, else 0."""
+    """Return the target's label where its channel is the most probable, else 0."""
     label_of_channel = np.zeros(len(probabilities), dtype=np.int64)
     for search in searches:
         label_of_channel[search.target.channel] = search.target.label

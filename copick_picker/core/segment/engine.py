@@ -1,13 +1,13 @@
 """Tomogram to labels and class probabilities, in one pass along z.
 
-Every window is cut from the original volume, augmented, run through its network, and what the head
-averages of its outputs is turned back, weighted and added into one accumulator in the volume's own
-orientation. No augmentation moves a voxel to another plane but by a flip, so windows sorted by
-their first plane finish the planes in order: finished planes leave as slabs, and only what lies
-under windows still to come is held, whatever the depth of the volume.
+Every window is cut from the original volume, augmented and run through its network; the channels
+that the head averages are turned back, weighted and added into one accumulator in the volume's own
+orientation. Only flips move voxels between planes, so windows sorted by their first plane finish
+the planes in order: finished planes leave as slabs, and only planes under windows still to come are
+held, whatever the depth of the volume.
 
-What is averaged over augmentations and models, and what the averages mean, is the head's: of
-``softmax`` the logits, and one float32 softmax gives the probabilities, their argmax the labels
+The head defines what is averaged over augmentations and models, and what the averages mean: for
+``softmax`` the logits; one float32 softmax then gives the probabilities, their argmax the labels
 (octopi's order of operations).
 """
 
@@ -55,7 +55,7 @@ from copick_picker.errors import DataError, DeviceMemoryError
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-"""Called with (windows done, windows in all) after each batch."""
+"""Called with (windows done, total windows) after each batch."""
 
 
 def segment_volume(
@@ -68,7 +68,7 @@ def segment_volume(
     statistics: VolumeStatistics | None = None,
     progress: Progress | None = None,
 ) -> SegmentedVolume:
-    """Return labels and, where asked for, class probabilities of a whole volume.
+    """Return labels and optionally class probabilities of a whole volume.
 
     Parameters
     ----------
@@ -77,15 +77,15 @@ def segment_volume(
     members : sequence of Member
         One model, or an ensemble.
     options : EngineOptions
-        How they are run.
+        How to run them.
     probabilities : bool
-        Whether the probabilities are kept.
+        Whether to return the probabilities.
     mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
         As for :func:`segment_slabs`.
     statistics : VolumeStatistics, optional
-        Of the whole volume, where known.
+        Of the whole volume, if known.
     progress : callable, optional
-        Called with (windows done, windows in all).
+        Called with (windows done, total windows).
 
     Returns
     -------
@@ -142,8 +142,8 @@ def segment_slabs(
 ) -> Stream[Slab]:
     """Return finished slabs of a volume, ascending and gapless along z, a few planes each.
 
-    The volume is read twice, both times in order: for its mean and standard deviation at once,
-    then along with the windows. Where the statistics are given it is read once.
+    The volume is read twice, both times in order: first for its mean and standard deviation, then
+    along with the windows. With ``statistics`` it is read once.
 
     Parameters
     ----------
@@ -152,31 +152,30 @@ def segment_slabs(
     members : sequence of Member
         One model, or an ensemble with equal channels.
     options : EngineOptions
-        How they are run.
+        How to run them.
     probabilities : bool
         Whether the slabs carry probabilities.
     mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
-        Voxels outside are background with probability 1, and windows wholly outside are not
+        Voxels outside are background with probability 1, and windows entirely outside are not
         computed. Voxels inside are as without a mask.
     statistics : VolumeStatistics, optional
-        Of the whole volume, where known.
+        Of the whole volume, if known.
     progress : callable, optional
-        Called with (windows done, windows in all).
+        Called with (windows done, total windows).
 
     Returns
     -------
     iterator of Slab
-        Arguments are checked at once; windows are computed as slabs are asked for, and counted in
-        its ``windows``.
+        Arguments are checked at once; windows are computed on demand and counted in ``windows``.
 
     Raises
     ------
     DataError
-        If the volume is not finite, constant, or not (z, y, x); if the mask has another shape or
-        is empty; or if a network fails on its window, returns another shape, or numbers that are
-        not finite.
+        If the volume is not finite, constant, or not (z, y, x); if the mask has another shape or is
+        empty; or if a network fails on its window, or returns another shape or numbers that are not
+        finite.
     SettingsError
-        If the members or options do not fit each other, or there is no such device.
+        If the members or options are incompatible, or there is no such device.
     DeviceMemoryError
         If the device's memory is too small for a single window.
     """
@@ -205,8 +204,8 @@ def logit_slabs(
 ) -> Stream[tuple[int, torch.Tensor]]:
     """Return averaged logits as pairs (first plane, (c, k, y, x) float32), ascending along z.
 
-    Outside of a mask they are those of the windows that reach into it, and 0 where there is none.
-    With ``sums="float16"`` they are those less the highest of each voxel and window.
+    Outside a mask they come from the windows that reach into it, and are 0 without such a window.
+    With ``sums="float16"`` the highest logit of each voxel and window is subtracted.
 
     Parameters
     ----------
@@ -228,7 +227,7 @@ def logit_slabs(
 def sums_bytes(
     shape_zyx: Shape, members: Sequence[Member], options: EngineOptions, *, mask_zyx: Mask | None
 ) -> int:
-    """Return how many bytes of sums are held at most while a volume is segmented.
+    """Return the maximum number of bytes of sums held while a volume is segmented.
 
     Parameters
     ----------
@@ -295,7 +294,7 @@ class _Engine:
         self._total = weight_total(shape, members, options)
 
     def run(self, finish: Callable[[torch.Tensor], Results]) -> Iterator[tuple[int, Results]]:
-        """Yield first plane and finished results of the sums of a few planes at a time."""
+        """Yield the first plane and the results of a few finished planes at a time."""
         layers = Layers(self._plan, finish, self._sums.empty)
         for first_plane, level in groupby(self._jobs, key=lambda job: job.first_plane):
             same_height = list(level)
@@ -306,7 +305,7 @@ class _Engine:
             yield from layers.finished()
 
     def _add(self, job: Job, logits: torch.Tensor, layers: Layers) -> None:
-        """Add the logits of a window; what is finished by it goes into the layers."""
+        """Add the logits of a window; planes that it finishes go into the layers."""
         turned = self._readout.undo(logits, job.window.augmentation)
         spans = job.window.spans_zyx
         with memory_guard("finished planes"):
@@ -321,7 +320,7 @@ class _Engine:
 
 
 class _Batches:
-    """Runs jobs in batches; remembers the batch that fits the device, and what is done."""
+    """Runs jobs in batches; keeps track of the batch that fits the device, and of progress."""
 
     def __init__(
         self,
@@ -340,13 +339,13 @@ class _Batches:
         self._constants: dict[Kind, tuple[float, torch.Tensor]] = {}
 
     def run(self, jobs: Sequence[Job], planes: PlaneBuffer) -> Iterator[tuple[Job, torch.Tensor]]:
-        """Yield the logits of jobs of one kind, in order; their planes are held."""
+        """Yield the logits of jobs of one kind, in order; their planes must be in the buffer."""
         waiting = list(jobs)
         while waiting:
             value = self._constant(waiting[0], planes)
             if value is not None:
-                yield waiting[0], self._of_constant(waiting[0], value, planes)
-                waiting = self._after(1, waiting)
+                yield waiting[0], self._constant_logits(waiting[0], value, planes)
+                waiting = self._remaining(1, waiting)
                 continue
             batch = waiting[:1]
             for job in waiting[1 : self._batch]:
@@ -357,13 +356,13 @@ class _Batches:
             if logits is None:
                 continue
             yield from zip(batch, logits, strict=True)
-            waiting = self._after(len(batch), waiting)
+            waiting = self._remaining(len(batch), waiting)
 
     def _constant(self, job: Job, planes: PlaneBuffer) -> float | None:
         padding = self._members[job.member].padding
         return planes.constant(job.window.spans_zyx, padding)
 
-    def _of_constant(self, job: Job, value: float, planes: PlaneBuffer) -> torch.Tensor:
+    def _constant_logits(self, job: Job, value: float, planes: PlaneBuffer) -> torch.Tensor:
         """Return the logits of a constant window: the same under every augmentation."""
         known = self._constants.get(job.kind)
         if known is not None and known[0] == value:
@@ -375,7 +374,7 @@ class _Batches:
         self._constants[job.kind] = (value, logits[0])
         return logits[0]
 
-    def _after(self, count: int, waiting: list[Job]) -> list[Job]:
+    def _remaining(self, count: int, waiting: list[Job]) -> list[Job]:
         self._done += count
         if self._progress is not None:
             self._progress(self._done, self._windows.planned - self._windows.outside)

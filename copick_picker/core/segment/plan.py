@@ -1,4 +1,4 @@
-"""What the engine is asked to do: members, options, and the windows in the order they are run."""
+"""The engine's input: members, options, and the windows in the order in which they run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ Kind = tuple[int, Shape]
 """Number of a member and the shape (z, y, x) of the windows that it sees."""
 PADDINGS = ("zero", "reflect")
 LAYOUTS = ("aligned", "tiled", "interleaved")
-"""``aligned``: every augmentation on the grid of windows that the augmented volume would get by
-itself. ``tiled``: every augmentation on windows that fit the volume, see ``tilings``.
-``interleaved``: two passes of those, whose windows take the augmentations in turn."""
+"""``aligned``: every augmentation on the grid of windows that the augmented volume itself would
+get. ``tiled``: every augmentation on windows that fit the volume, see ``tilings``.
+``interleaved``: two passes of those, whose windows cycle through the augmentations."""
 _MOST_CHANNELS = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A network and what it takes to run it; several make an ensemble.
+    """A network and the facts needed to run it; several make an ensemble.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class Member:
     n_channels : int
         Channels of the network's outputs.
     padding : str
-        What stands outside of a volume smaller than the window: ``zero`` or ``reflect``.
+        Padding of a volume smaller than the window: ``zero`` or ``reflect``.
     window_multiple : int
-        What each side of a window must be a multiple of, where windows are fitted to the volume.
+        Divisor of each side of a window, if windows are fitted to the volume.
     head : str
         Name of the head in :data:`copick_picker.core.heads.head.HEADS`: what the outputs mean.
     """
@@ -61,7 +61,7 @@ class Member:
 
     @cached_property
     def readout(self) -> Readout:
-        """What reads the network's outputs.
+        """Readout of the network's outputs.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class Member:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How the members are run.
+    """How to run the members.
 
     Attributes
     ----------
@@ -90,9 +90,9 @@ class EngineOptions:
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
     window_batch : int
-        Windows that go through a network at once; halved where the device's memory is too small.
+        Windows per forward pass; halved if the device's memory is too small.
     inverted : bool
-        Whether dark and bright change places in the input.
+        Whether to invert the contrast of the input.
     sums : str
         Type of the sums over windows: ``float32``, or ``float16`` in half the memory.
     """
@@ -110,7 +110,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A window and the number of the member that sees it."""
+    """A window and the number of the member that it is for."""
 
     member: int
     window: Window
@@ -127,7 +127,7 @@ class Job:
 
     @property
     def kind(self) -> Kind:
-        """Member and shape of what it sees: jobs of one kind can share a batch."""
+        """Member and input shape: jobs of one kind can share a batch."""
         lengths = [span.stop - span.start for span in self.window.spans_zyx]
         z, y, x = (lengths[axis] for axis in self.window.augmentation.axes_zyx)
         return self.member, (z, y, x)
@@ -147,7 +147,7 @@ def planned_jobs(
 ) -> tuple[Job, ...]:
     """Return every forward pass over a volume, sorted by first plane, row, and member.
 
-    Windows wholly outside of a mask are left out. All windows over a voxel of the mask stay, so
+    Windows entirely outside a mask are left out. All windows over a voxel of the mask are kept, so
     that the weights over it sum to the same as without a mask.
 
     Parameters
@@ -157,14 +157,14 @@ def planned_jobs(
     members : sequence of Member
         At least one; equal channels.
     options : EngineOptions
-        How they are run.
+        How to run them.
     mask_zyx : numpy.ndarray, shape ``shape_zyx``, bool, optional
-        Where something is sought.
+        Region to segment.
 
     Raises
     ------
     SettingsError
-        If the members or the options do not fit each other.
+        If the members or the options are incompatible.
     DataError
         If the mask has another shape than the volume, or is empty.
     """
@@ -180,7 +180,7 @@ def planned_jobs(
 
 
 def held_planes(jobs: Sequence[Job]) -> int:
-    """Return how many planes of logits are held at most while the jobs run in their order.
+    """Return the maximum number of planes of logits held while the jobs run in order.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def passes(members: Sequence[Member], options: EngineOptions) -> int:
     members : sequence of Member
         The ensemble.
     options : EngineOptions
-        How its members are run.
+        How to run its members.
     """
     return _passes_of_one(options) * len(members)
 
@@ -214,7 +214,7 @@ class WeightTotal:
     Attributes
     ----------
     terms_zyx : tuple
-        For each pass three float32 arrays, of the weights along z, y and x.
+        For each pass, three float32 arrays: the weights along z, y and x.
     """
 
     terms_zyx: tuple[tuple[npt.NDArray[np.float32], ...], ...]
@@ -229,7 +229,7 @@ class WeightTotal:
 def weight_total(
     shape_zyx: Shape, members: Sequence[Member], options: EngineOptions
 ) -> WeightTotal | None:
-    """Return what the sums over windows are to be divided by.
+    """Return the divisor of the sums over windows.
 
     Parameters
     ----------
@@ -238,12 +238,12 @@ def weight_total(
     members : sequence of Member
         The ensemble.
     options : EngineOptions
-        How its members are run.
+        How to run its members.
 
     Returns
     -------
     WeightTotal or None
-        None where the weights over each voxel sum to :func:`passes` anyway.
+        None if the weights over each voxel sum to :func:`passes`.
     """
     if options.layout == "aligned":
         return None
@@ -287,7 +287,7 @@ def _tiled_passes(shape_zyx: Shape, member: Member, options: EngineOptions) -> l
 
 
 def check_mask(mask_zyx: Mask | None, shape_zyx: Sequence[int]) -> None:
-    """Raise where a mask does not fit a volume.
+    """Raise if a mask does not fit a volume.
 
     Parameters
     ----------
@@ -299,7 +299,7 @@ def check_mask(mask_zyx: Mask | None, shape_zyx: Sequence[int]) -> None:
     Raises
     ------
     DataError
-        If its shape is another, or no voxel is inside.
+        If its shape differs, or no voxel is inside.
     """
     if mask_zyx is None:
         return

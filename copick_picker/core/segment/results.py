@@ -1,4 +1,4 @@
-"""Labels and class probabilities: planes as they are finished, and whole volumes."""
+"""Labels and class probabilities, as slabs of finished planes and as whole volumes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ class Slab:
     z_start : int
         First plane.
     labels : numpy.ndarray, shape (k, y, x), uint8
-        Channel of the highest probability, the first of equals; 0 is background.
+        Channel of the highest probability, the first if tied; 0 is background.
     probabilities : numpy.ndarray, shape (c, k, y, x), float16, or None
-        Probability of each channel, where asked for.
+        Probability of each channel, if requested.
     maps : numpy.ndarray, shape (m, k, y, x), float16, or None
-        What a head that finds points reads them from.
+        Maps of a head that finds points.
     """
 
     z_start: int
@@ -36,16 +36,16 @@ class Slab:
 
 @dataclass
 class WindowCounts:
-    """What became of the windows of a volume; grows while they are run.
+    """Counts of the windows of a volume; grow while they run.
 
     Attributes
     ----------
     planned : int
         Windows of all augmentations and models.
     outside : int
-        Those that lie wholly outside of the mask and are not computed.
+        Those entirely outside the mask, which are not computed.
     constant : int
-        Those whose voxels are all equal to those of one before, whose result they take.
+        Constant ones that equal an earlier window and reuse its result.
     """
 
     planned: int
@@ -55,12 +55,12 @@ class WindowCounts:
 
 @dataclass(eq=False)
 class Stream(Generic[Item]):
-    """Pieces of a volume, ascending and gapless along z, computed as they are asked for.
+    """Pieces of a volume, ascending and gapless along z, computed on demand.
 
     Attributes
     ----------
     windows : WindowCounts
-        Of the windows that have been run so far.
+        Counts of the windows run so far.
     """
 
     windows: WindowCounts
@@ -71,7 +71,7 @@ class Stream(Generic[Item]):
         return self
 
     def __next__(self) -> Item:
-        """Compute on to the next piece."""
+        """Compute the next piece."""
         return next(self._pieces)
 
 
@@ -82,9 +82,9 @@ class SegmentedVolume:
     Attributes
     ----------
     labels : numpy.ndarray, shape (z, y, x), uint8
-        Channel of the highest probability, the first of equals; 0 is background.
+        Channel of the highest probability, the first if tied; 0 is background.
     probabilities : numpy.ndarray, shape (c, z, y, x), float16, or None
-        Probability of each channel, where asked for.
+        Probability of each channel, if requested.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -92,7 +92,7 @@ class SegmentedVolume:
 
 
 def whole_volume(slabs: Iterable[Slab]) -> SegmentedVolume:
-    """Return slabs put together.
+    """Return slabs joined into a volume.
 
     Parameters
     ----------
@@ -114,14 +114,14 @@ def whole_volume(slabs: Iterable[Slab]) -> SegmentedVolume:
 
 
 def masked_volume(volume: SegmentedVolume, mask_zyx: Mask) -> SegmentedVolume:
-    """Return a volume that is background with probability 1 outside of a mask.
+    """Return a volume that is background with probability 1 outside a mask.
 
     Parameters
     ----------
     volume : SegmentedVolume
-        Labels (z, y, x) and perhaps probabilities (c, z, y, x).
+        Labels (z, y, x) and optionally probabilities (c, z, y, x).
     mask_zyx : numpy.ndarray, shape (z, y, x), bool
-        Where the volume stays as it is.
+        Where the volume is unchanged.
 
     Examples
     --------
@@ -139,14 +139,14 @@ def masked_volume(volume: SegmentedVolume, mask_zyx: Mask) -> SegmentedVolume:
 
 
 def masked_slab(slab: Slab, mask_zyx: Mask) -> Slab:
-    """Return a slab that is background with probability 1 outside of a mask; maps are 0 there.
+    """Return a slab that is background with probability 1 outside a mask; maps are 0 there.
 
     Parameters
     ----------
     slab : Slab
         Planes of a volume.
     mask_zyx : numpy.ndarray, shape (z, y, x), bool
-        Where the volume stays as it is; of the whole volume.
+        Where the volume is unchanged; for the whole volume.
     """
     planes = mask_zyx[slab.z_start : slab.z_start + len(slab.labels)]
     masked = masked_volume(SegmentedVolume(slab.labels, slab.probabilities), planes)

@@ -1,4 +1,4 @@
-"""CryoSiam's semantic prediction of one tomogram: its windows, a mask, a lamella, tidy labels.
+"""CryoSiam's semantic prediction of one tomogram: windows, mask, lamella, cleaned labels.
 
 The rules are those of CryoSiam's ``semantic_predict`` and ``semantic_postprocessing`` (Stojanovska
 et al., https://github.com/frosinastojanovska/cryosiam).
@@ -19,18 +19,18 @@ from copick_picker.records.semantic import SemanticRules
 
 @dataclass(frozen=True, eq=False)
 class SemanticPrediction:
-    """What was predicted, and what is doubtful about it.
+    """A prediction, and figures for its warnings.
 
     Attributes
     ----------
     labels : numpy.ndarray, shape (z, y, x), uint8
         CryoSiam's labels.
     probabilities : numpy.ndarray, shape (c, z, y, x), float32, or None
-        As CryoSiam stores them: of a network of one class, that class alone.
+        As CryoSiam stores them: for a network with one class, only that class.
     clipped_share : float
-        Share of the voxels outside of the limits of the scaling.
+        Fraction of the voxels outside the limits of the scaling.
     planes_without : int or None
-        Planes without the lamella; None where none is cut out.
+        Planes without the lamella; None if no lamella is cut out.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -60,14 +60,14 @@ def predict_semantic(
     options : EngineOptions
         Device, precision and window batch.
     rules : SemanticRules
-        What CryoSiam's YAML says.
+        Settings from CryoSiam's YAML.
     is_sigmoid : bool
-        Whether the network has one class alone, as channel 1.
+        Whether the network has a single class, as channel 1.
     inside : callable
-        Returns the mask (z, y, x), bool, outside of which is background, or None; asked when the
+        Returns the mask (z, y, x), bool, outside which is background, or None; called after the
         network has run.
     probabilities : bool
-        Whether the probabilities are kept.
+        Whether to return the probabilities.
 
     Raises
     ------

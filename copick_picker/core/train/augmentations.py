@@ -1,7 +1,7 @@
 """Augmentations of training patches, each with a random stream of its own.
 
-A stream is made of (seed, step, row, name): turning one augmentation off, or adding another,
-changes no draw of the others.
+A stream is seeded with (seed, step, row, name): turning one augmentation off, or adding another,
+does not change the draws of the others.
 """
 
 import zlib
@@ -18,22 +18,22 @@ from copick_picker.errors import SettingsError, UnknownNameError, choices_text, 
 FloatArray = npt.NDArray[np.float64]
 Parameters = Mapping[str, float]
 Plan = Mapping[str, Parameters]
-"""Name of an augmentation -> its parameters; what is not named is off."""
+"""Name of an augmentation -> its parameters; those not named are off."""
 
 
 def stream(seed: int, step: int, row: int, name: str) -> np.random.Generator:
-    """Return the random numbers of one purpose in one patch.
+    """Return the random generator for one purpose in one patch.
 
     Parameters
     ----------
     seed : int
-        Of the training.
+        Seed of the training.
     step : int
         Number of the batch.
     row : int
         Number of the patch in its batch.
     name : str
-        What the numbers are for.
+        Purpose of the numbers.
     """
     return np.random.default_rng([seed, step, row, zlib.crc32(name.encode())])
 
@@ -51,14 +51,14 @@ def quarter_turns(rng: np.random.Generator, _: Parameters) -> FloatArray:
 
 
 def tilts(rng: np.random.Generator, given: Parameters) -> FloatArray:
-    """Return the matrix of small turns about all three axes, x first, then y and z.
+    """Return the matrix of small rotations about all three axes, x first, then y and z.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of randomness.
     given : mapping
-        ``share`` of the patches that are tilted; ``max_degrees``, each angle is uniform up to it.
+        ``share`` of the patches that are tilted; ``max_degrees``, the limit of each uniform angle.
     """
     is_used = rng.random() < given["share"]
     angles = np.deg2rad(rng.uniform(-1.0, 1.0, 3) * given["max_degrees"])
@@ -75,15 +75,15 @@ def tilts(rng: np.random.Generator, given: Parameters) -> FloatArray:
 
 
 def scale(rng: np.random.Generator, given: Parameters) -> FloatArray:
-    """Return the matrix of a change of size, the same along all axes.
+    """Return the matrix of an isotropic change of size.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         Source of randomness.
     given : mapping
-        ``share`` of the patches that change; ``max_change``: the particles become larger or
-        smaller by up to this share, uniformly.
+        ``share`` of the patches that change; ``max_change``: the particles grow or shrink by up to
+        this fraction, uniformly.
     """
     is_used = rng.random() < given["share"]
     change = rng.uniform(-1.0, 1.0) * given["max_change"]
@@ -91,7 +91,7 @@ def scale(rng: np.random.Generator, given: Parameters) -> FloatArray:
 
 
 def contrast(patch: FloatVolume, rng: np.random.Generator, given: Parameters) -> FloatVolume:
-    """Return a patch whose contrast and mean differ a little.
+    """Return a patch with slightly changed contrast and mean.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def noise(patch: FloatVolume, rng: np.random.Generator, given: Parameters) -> Fl
     rng : numpy.random.Generator
         Source of randomness.
     given : mapping
-        ``share`` of the patches; ``max_sigma``, the standard deviation is uniform up to it.
+        ``share`` of the patches; ``max_sigma``, the limit of the uniform standard deviation.
     """
     is_used, sigma = rng.random() < given["share"], rng.uniform(0.0, given["max_sigma"])
     if not is_used:
@@ -126,7 +126,7 @@ def noise(patch: FloatVolume, rng: np.random.Generator, given: Parameters) -> Fl
 
 
 def wedge(patch: FloatVolume, rng: np.random.Generator, given: Parameters) -> FloatVolume:
-    """Return a patch as a shorter tilt series about y would have given it.
+    """Return a patch as if from a shorter tilt series about y.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def wedge(patch: FloatVolume, rng: np.random.Generator, given: Parameters) -> Fl
         Source of randomness.
     given : mapping
         ``share`` of the patches; ``min_degrees`` and ``max_degrees``: both ends of the tilt range
-        are drawn between them, each by itself.
+        are drawn between them, independently.
     """
     is_used = rng.random() < given["share"]
     low, high = rng.uniform(given["min_degrees"], given["max_degrees"], 2)
@@ -158,13 +158,13 @@ PLACING: dict[str, tuple[tuple[str, ...], Placing]] = {
     "tilts": (("share", "max_degrees"), tilts),
     "scale": (("share", "max_change"), scale),
 }
-"""Where a patch lies: name -> (parameters, draw of a matrix); multiplied in this order."""
+"""Placing a patch: name -> (parameters, draw of a matrix); multiplied in this order."""
 CHANGING: dict[str, tuple[tuple[str, ...], Changing]] = {
     "wedge": (("share", "min_degrees", "max_degrees"), wedge),
     "contrast": (("scale_sigma", "shift_sigma"), contrast),
     "noise": (("share", "max_sigma"), noise),
 }
-"""What becomes of a patch's values: name -> (parameters, function), in this order."""
+"""Changing a patch's values: name -> (parameters, function), in this order."""
 MIXUP = "mixup"
 AUGMENTATIONS: dict[str, tuple[str, ...]] = {
     **{name: needed for name, (needed, _) in (PLACING | CHANGING).items()},
@@ -174,7 +174,7 @@ AUGMENTATIONS: dict[str, tuple[str, ...]] = {
 
 
 def check_plan(plan: Plan) -> None:
-    """Raise where an augmentation is unknown or lacks a parameter.
+    """Raise if an augmentation is unknown or lacks a parameter.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def check_plan(plan: Plan) -> None:
     UnknownNameError
         With the nearest name and the choices.
     SettingsError
-        Naming the parameters that an augmentation takes.
+        With the parameters of the augmentation.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def check_plan(plan: Plan) -> None:
 
 
 def placing_matrix(plan: Plan, *, seed: int, step: int, row: int, may_swap: bool) -> FloatArray:
-    """Return how a patch's axes (z, y, x) lie in the volume, shape (3, 3), float64.
+    """Return the matrix of a patch's axes (z, y, x) in the volume, shape (3, 3), float64.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def placing_matrix(plan: Plan, *, seed: int, step: int, row: int, may_swap: bool
     seed, step, row : int
         Of the random streams.
     may_swap : bool
-        Whether a quarter turn fits: where not, it is made a half turn.
+        Whether a quarter turn fits; if not, it becomes a half turn.
     """
     matrix = np.eye(3)
     for name, (_, draw) in PLACING.items():
@@ -240,7 +240,7 @@ def changed(
     seed, step, row : int
         Of the random streams.
     is_turned : bool
-        Whether the tilt axis, which is y in the tomogram, lies along the patch's x.
+        Whether the tilt axis, y in the tomogram, lies along the patch's x.
     """
     for name, (_, change) in CHANGING.items():
         if name not in plan:
@@ -254,15 +254,15 @@ def changed(
 
 
 def mixup_share(plan: Plan, *, seed: int, step: int) -> float:
-    """Return the share of the other patch in each mixed one, 0 where nothing is mixed.
+    """Return the share of the other patch in each mixed one, 0 without mixing.
 
-    Zhang et al. 2018, https://arxiv.org/abs/1710.09412: Beta distributed; here the smaller part,
-    at most 1/2, is the other's.
+    Zhang et al. 2018, https://arxiv.org/abs/1710.09412: Beta distributed; here the other patch gets
+    the smaller part, at most 1/2.
 
     Parameters
     ----------
     plan : mapping
-        ``mixup`` with ``share`` of the batches that are mixed, and ``alpha`` of the distribution.
+        ``mixup`` with the ``share`` of mixed batches, and ``alpha`` of the distribution.
     seed, step : int
         Of the random stream.
     """

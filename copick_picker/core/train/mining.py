@@ -1,4 +1,4 @@
-"""Hard negatives: the surest false positives of a network on the runs that it is trained on."""
+"""Hard negatives: the highest-scoring false positives of a network on its training runs."""
 
 from collections.abc import Mapping
 
@@ -20,18 +20,18 @@ def hard_negatives(
     voxel_spacing: float,
     least_score: float,
 ) -> list[Centre]:
-    """Return the centres of false candidates of one run, the surest first.
+    """Return the centres of false candidates of one run, the highest score first.
 
     Parameters
     ----------
     candidate, reference : mapping of str to PickSet
-        Picks by object; an object without a reference set is not judged.
+        Picks by object; objects without a reference set are ignored.
     distances_angstrom : mapping of str to float
-        Object name -> a candidate nearer than this to any reference pick is no hard negative.
+        Object name -> minimum distance of a hard negative from any reference pick.
     voxel_spacing : float
         Edge of a voxel in Angstrom.
     least_score : float
-        Candidates of lower score are left out.
+        Candidates with lower scores are ignored.
     """
     known = [points_to_voxels(picks.points_xyz, voxel_spacing) for picks in reference.values()]
     references = np.concatenate([np.zeros((0, 3)), *known])

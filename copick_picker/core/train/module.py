@@ -1,7 +1,7 @@
-"""The Lightning module: a network that learns, with averaged weights and a rate that falls.
+"""The Lightning module: a network with averaged weights and a learning rate schedule.
 
-What is random within a step (dropout) follows from the seed and the number of the batch alone, so
-that a training that was stopped goes on as if nothing had happened.
+Randomness within a step (dropout) depends only on the seed and the number of the batch, so that a
+stopped training resumes as if nothing had happened.
 """
 
 import math
@@ -29,7 +29,7 @@ _RECENT = 50
 
 
 class LossNotFiniteError(DataError):
-    """The loss became infinite or no number."""
+    """The loss became NaN or infinite."""
 
 
 class TensorBatch(NamedTuple):
@@ -40,11 +40,11 @@ class TensorBatch(NamedTuple):
     patches : torch.Tensor, shape (b, 1, z, y, x), float32
         Patches.
     targets, partner_targets : torch.Tensor
-        As the head makes them; the partner's are those of the targets where nothing is mixed in.
+        As the head makes them; the partner's equal the targets if nothing is mixed in.
     partner_share : torch.Tensor, shape (), float32
         Share of the partner's targets in the loss.
     run_names : tuple of str
-        Where each patch was taken.
+        Run of each patch.
     """
 
     patches: Tensor
@@ -73,14 +73,14 @@ def as_tensors(batch: Batch) -> TensorBatch:
 
 
 class BatchOrder(Sampler[int]):
-    """Numbers of the batches of one epoch, from where the training stands.
+    """Numbers of the batches of one epoch, from the current step of the training on.
 
     Parameters
     ----------
     per_epoch : int
         Batches between two validations.
     accumulate : int
-        Batches of a step.
+        Batches per step.
     """
 
     def __init__(self, per_epoch: int, accumulate: int) -> None:
@@ -89,11 +89,11 @@ class BatchOrder(Sampler[int]):
         self.trainer: Trainer | None = None
 
     def __len__(self) -> int:
-        """Return the batches of an epoch for this device, those done already included."""
+        """Return the number of batches of an epoch for this device, finished ones included."""
         return self.per_epoch
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the numbers of the batches that are left of this epoch."""
+        """Yield the numbers of the remaining batches of this epoch."""
         trainer = self.trainer
         done, world, rank = 0, 1, 0
         if trainer is not None:
@@ -105,15 +105,15 @@ class BatchOrder(Sampler[int]):
 
 @dataclass(frozen=True)
 class LearningPlan:
-    """How long and how fast to learn.
+    """Duration and learning rates of a training.
 
     Attributes
     ----------
     steps : int
-        Steps of the optimiser in all.
+        Total steps of the optimiser.
     seconds : float or None
-        Time for the training; None for no limit. The rate rises and falls with whichever of steps
-        and time is nearer to its end.
+        Time limit of the training, or None. The rate follows steps or time, whichever is nearer to
+        its end.
     warmup_steps : int
         Steps over which the rate rises from 0.
     learning_rate : float
@@ -121,13 +121,13 @@ class LearningPlan:
     backbone_rate : float
         Rate of the weights named in ``backbone``, as a fraction of that of the others.
     backbone : frozenset of str
-        Names of the parameters that come from another model.
+        Names of the parameters taken from another model.
     weight_decay : float
         AdamW's decoupled weight decay.
     average_decay : float
-        Decay of the exponential average of the weights for one step; 0 takes the last weights.
+        Decay of the exponential average of the weights per step; 0 uses the last weights.
     seed : int
-        Seed of what is random within a step.
+        Seed of the randomness within a step.
     """
 
     steps: int
@@ -142,7 +142,7 @@ class LearningPlan:
 
 
 def rate_factor(step: int, seconds: float, plan: LearningPlan) -> float:
-    """Return the share of the highest learning rate: a linear rise, then half a cosine.
+    """Return the fraction of the highest learning rate: a linear rise, then half a cosine.
 
     Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983, equation 5 without restarts.
 
@@ -172,7 +172,7 @@ def rate_factor(step: int, seconds: float, plan: LearningPlan) -> float:
 
 
 class PickerModule(LightningModule):
-    """A network with its loss, its optimiser and the average of its weights.
+    """A network with its loss, optimiser and averaged weights.
 
     Parameters
     ----------
@@ -181,9 +181,9 @@ class PickerModule(LightningModule):
     loss : torch.nn.Module
         (outputs, targets) -> scalar.
     plan : LearningPlan
-        How long and how fast.
+        Duration and learning rates.
     output_stride : int
-        Voxels of a patch for a voxel of the outputs that the loss sees.
+        Voxels of a patch per voxel of the outputs in the loss.
     """
 
     def __init__(
@@ -208,7 +208,7 @@ class PickerModule(LightningModule):
 
     @property
     def seconds(self) -> float:
-        """Seconds of training so far, of interrupted trainings too."""
+        """Seconds of training so far, including interrupted sessions."""
         return self.seconds_before + time.monotonic() - self._began
 
     def averaged_network(self) -> nn.Module:
@@ -221,7 +221,7 @@ class PickerModule(LightningModule):
         self._began = time.monotonic()
 
     def on_train_batch_start(self, batch: TensorBatch, batch_idx: int) -> None:  # noqa: ARG002 (Lightning's)
-        """Let dropout follow from the seed and the batch."""
+        """Seed dropout from the seed and the batch."""
         number = self.trainer.fit_loop.total_batch_idx + 1
         entropy = np.random.SeedSequence([self.plan.seed, number, self.global_rank])
         torch.manual_seed(int(entropy.generate_state(1)[0]))
@@ -232,7 +232,7 @@ class PickerModule(LightningModule):
         Raises
         ------
         LossNotFiniteError
-            Naming the runs of the batch; the weights are as before.
+            With the runs of the batch; the weights are unchanged.
         """
         patches = batch.patches
         if prefers_channels_last(patches.device):
@@ -262,7 +262,7 @@ class PickerModule(LightningModule):
         return (1.0 - share) * value + share * mixed
 
     def step_loss(self) -> float:
-        """Return the mean loss of the batches since the last call: those of one step."""
+        """Return the mean loss of the batches since the last call, i.e. of one step."""
         mean = float(np.mean(self._losses)) if self._losses else math.nan
         self._recent = [*self._recent[1 - _RECENT :], mean]
         self._losses = []
@@ -273,12 +273,12 @@ class PickerModule(LightningModule):
         return float(np.mean(self._recent)) if self._recent else math.nan
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Make a step, and take the new weights into the average."""
+        """Make a step and add the new weights to the average."""
         super().optimizer_step(*args, **kwargs)
         self.average.update_parameters(self.network)
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 (Lightning's signature)
-        """Return AdamW [1]_ with the plan's rate; weights of a backbone have their own.
+        """Return AdamW [1]_ with the plan's rate; the backbone's weights have their own.
 
         References
         ----------
@@ -302,17 +302,17 @@ class PickerModule(LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put in the time used so far and what the best validation gave."""
+        """Add the time used so far and the result of the best validation."""
         checkpoint["picker"] = {"seconds": self.seconds, "best": self.best}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up the time used so far and what the best validation gave."""
+        """Restore the time used so far and the result of the best validation."""
         known = checkpoint["picker"]
         self.seconds_before, self.best = float(known["seconds"]), dict(known["best"])
 
 
 def finest(outputs: Tensor | Sequence[Tensor]) -> Tensor:
-    """Return the outputs at the finest level of a network that puts out several in training.
+    """Return the outputs at the finest level of a network that returns several in training.
 
     Parameters
     ----------
@@ -331,10 +331,10 @@ def finest(outputs: Tensor | Sequence[Tensor]) -> Tensor:
 
 
 def _averaging(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
-    """Return a step of the exponential average, whose decay rises in the first steps.
+    """Return the update of the exponential average, with a decay that rises in the first steps.
 
-    With n steps averaged the decay is min(decay, (1 + n) / (10 + n)), so that the first, random
-    weights are soon forgotten.
+    After n steps the decay is min(decay, (1 + n) / (10 + n)), so that the initial random weights
+    are soon forgotten.
     """
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Targets of whole tomograms, to be looked at: the same voxels that training patches show."""
+"""Targets of whole tomograms for inspection: the same voxels as in training patches."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ def target_slabs(
 ) -> Iterator[tuple[int, LabelVolume]]:
     """Yield the target of a whole tomogram in slabs, from the first plane to the last.
 
-    Each slab is a patch of full width, painted as those of a batch are. The tomogram itself is not
+    Each slab is a patch of full width, painted like those of a batch. The tomogram itself is not
     read.
 
     Parameters
@@ -26,9 +26,9 @@ def target_slabs(
         One of :data:`copick_picker.core.heads.targets.TARGET_KINDS`; see
         :func:`copick_picker.core.heads.targets.labels_of` for ``gaussian``.
     fraction : float
-        Size of the target as a share of the particle's radius.
+        Size of the target as a fraction of the particle's radius.
     slab_planes : int
-        Planes of a slab; the last may have fewer.
+        Planes per slab; the last may have fewer.
 
     Yields
     ------
@@ -42,7 +42,7 @@ def target_slabs(
     UnknownNameError
         If there is no such kind.
     SettingsError
-        If a channel has particles and no radius.
+        If a channel has particles but no radius.
     DataError
         If the kind is ``masks`` and the run has no segmentation.
 

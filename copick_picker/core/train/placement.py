@@ -1,8 +1,8 @@
-"""Where a patch lies in a tomogram: flipped, turned, tilted, larger or smaller.
+"""Placement of a patch in a tomogram: flipped, turned, tilted, scaled.
 
-One affine map from patch voxels to volume voxels serves the image, the labels and the points, so
-that all three are augmented alike and nothing is resampled twice. A map that only permutes and
-flips axes copies voxels as they are.
+One affine map from patch voxels to volume voxels serves image, labels and points, so that all three
+are augmented alike and nothing is resampled twice. A map that only permutes and flips axes copies
+voxels unchanged.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ class Placement:
     matrix : numpy.ndarray, shape (3, 3), float64
         Patch axes (z, y, x) to volume axes (z, y, x): a rotation or reflection times a factor.
     centre_zyx : numpy.ndarray, shape (3,), float64
-        Where the middle of the patch lies, in voxels of the volume.
+        Position of the middle of the patch, in voxels of the volume.
     window_voxels : tuple of int
         Shape (z, y, x) of the patch.
     """
@@ -41,13 +41,13 @@ class Placement:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every voxel of the patch is one of the volume."""
+        """Whether every voxel of the patch coincides with one of the volume."""
         whole = np.abs(self.matrix - np.rint(self.matrix)).max() < _EXACT
         return bool(whole and np.abs(self._first - np.rint(self._first)).max() < _EXACT)
 
     @property
     def scale(self) -> float:
-        """Voxels of the volume for a voxel of the patch."""
+        """Voxels of the volume per voxel of the patch."""
         return float(np.abs(np.linalg.det(self.matrix)) ** (1 / 3))
 
     @property
@@ -80,8 +80,7 @@ class Placement:
     ) -> FloatArray:
         """Return points of the volume in voxels of the patch, shape (n, 3), order (z, y, x).
 
-        Points whose mirror image the patch shows, where it reaches out of the volume, come with
-        their mirror images.
+        If the patch reaches out of the volume, the mirror images that it shows are included.
 
         Parameters
         ----------
@@ -90,7 +89,7 @@ class Placement:
         shape_zyx : tuple of int
             Shape of the volume.
         reach_voxels : float
-            Points farther outside of the patch, in its voxels, are left out.
+            Points farther than this outside the patch, in its voxels, are omitted.
         """
         centres = np.asarray(centres_zyx, dtype=np.float64).reshape(-1, 3)
         low, high = self._bounds(reach_voxels * self.scale)
@@ -99,7 +98,7 @@ class Placement:
             for mirror in (0.0, float(shape_zyx[axis] - 1)):
                 mirrored = centres.copy()
                 mirrored[:, axis] = 2 * mirror - mirrored[:, axis]
-                is_new = centres[:, axis] != mirror  # on the face it is its own image
+                is_new = centres[:, axis] != mirror  # a point on the face is its own image
                 copies.append(mirrored[is_new])
             centres = np.concatenate(
                 copies if low[axis] < 0 or high[axis] > shape_zyx[axis] - 1 else copies[:1]
@@ -118,7 +117,7 @@ class Placement:
 
     @property
     def _first(self) -> FloatArray:
-        """Return where the patch's voxel (0, 0, 0) lies."""
+        """Return the position of the patch's voxel (0, 0, 0)."""
         result: FloatArray = self.centre_zyx - self.matrix @ self._middle
         return result
 
@@ -154,7 +153,7 @@ def mirrored_box(
     corner_zyx: npt.ArrayLike,
     size_zyx: npt.ArrayLike,
 ) -> npt.NDArray[Any]:
-    """Return a box that may reach out of the volume, which is mirrored at its outermost voxels.
+    """Return a box that may reach out of the volume, mirrored at the volume's outermost voxels.
 
     Parameters
     ----------
@@ -202,7 +201,7 @@ def local_radii(radii_voxels: Mapping[int, float], placement: Placement) -> dict
 
 
 def _permuted(block: npt.NDArray[Any], matrix: npt.NDArray[np.int_]) -> npt.NDArray[Any]:
-    """Return the block with its axes in the order and direction that the patch's are."""
+    """Return the block with its axes in the order and direction of the patch's."""
     order = [int(np.abs(matrix[:, axis]).argmax()) for axis in range(3)]
     backwards = [int(matrix[order[axis], axis]) < 0 for axis in range(3)]
     result = block.transpose(order)[tuple(slice(None, None, -1 if b else 1) for b in backwards)]

@@ -1,7 +1,7 @@
-"""Training batches: patches around particles, at hard negatives and anywhere.
+"""Training batches: patches around particles, at hard negatives and at random positions.
 
-A batch is a function of (seed, step): training goes on after a kill as if nothing had happened,
-and no number of loading processes changes a result.
+A batch is a function of (seed, step): a killed training resumes as if nothing had happened, and the
+number of loading processes does not change a result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 _INNER = (0.25, 0.75)
-"""A particle lies anywhere in this part of its patch, along each axis."""
+"""Central part of a patch, along each axis, in which its particle lies."""
 _REACH_RADII = 3.5
-"""Particles outside of a patch leave a trace in it up to so many radii: a Gaussian's three."""
+"""Distance in radii up to which particles outside a patch affect it: a Gaussian's three."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingRun:
-    """A tomogram of the training with what is known of it.
+    """A tomogram of the training with its annotation.
 
     Attributes
     ----------
     name : str
         Name of the run, for messages.
     source : PatchSource
-        The tomogram, of mean 0 and standard deviation 1.
+        The tomogram, with mean 0 and standard deviation 1.
     centres_zyx : mapping of int to numpy.ndarray, shape (n, 3), float64
-        Reference picks in voxels of each channel from 1.
+        Reference picks of each channel from 1, in voxels.
     radii_voxels : mapping of int to float
-        Radius of the particle of each channel in voxels of this tomogram.
+        Particle radius of each channel, in voxels of this tomogram.
     labels : LabelSource or None
         Segmentation in channels, for targets of the kind ``masks``.
     hard_negatives_zyx : numpy.ndarray, shape (n, 3), float64
-        Places in voxels that a model took for a particle and that are none.
+        Positions in voxels of a model's false positives.
     """
 
     name: str
@@ -64,20 +64,20 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class SamplingRules:
-    """Where patches are taken.
+    """How patches are sampled.
 
     Attributes
     ----------
     window_voxels : tuple of int
         Shape (z, y, x) of a patch.
     batch_size : int
-        Patches of a batch.
+        Patches per batch.
     particle_share : float
-        Share of the patches around a particle: each channel with the same probability, then each
-        of its particles in all runs.
+        Share of patches around a particle: channels with equal probability, then the particles of
+        the channel in all runs.
     hard_negative_share : float
-        Share of the patches around a hard negative. What is left lies anywhere, each run with the
-        same probability; also the share of particles or hard negatives where there are none.
+        Share of patches around a hard negative. The rest lie anywhere, runs with equal probability;
+        so do the shares of particles or hard negatives if there are none.
     """
 
     window_voxels: Triple
@@ -88,7 +88,7 @@ class SamplingRules:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Patches and what the network shall answer.
+    """Patches and their targets.
 
     Attributes
     ----------
@@ -97,11 +97,11 @@ class Batch:
     targets : numpy.ndarray, shape (b, ...)
         As the head makes them.
     run_names : tuple of str
-        Where each patch was taken.
+        Run of each patch.
     kinds : tuple of str
         ``particle``, ``hard negative`` or ``background`` for each patch.
     partner_targets : numpy.ndarray or None
-        Targets of the patches that are mixed in; None where nothing is.
+        Targets of the patches that are mixed in; None without mixing.
     partner_share : float
         Their share: the loss is ``(1 - share) * loss(targets) + share * loss(partner_targets)``.
     """
@@ -130,20 +130,20 @@ def batch_at(
     step : int
         Number of the batch, from 0.
     runs : sequence of TrainingRun
-        Where patches come from; of one split only.
+        Runs to sample, from one side of the split only.
     rules : SamplingRules
-        Where they are taken.
+        How to sample.
     head : LearningHead
         Makes the targets.
     augmentations : mapping
-        Name -> parameters of those in use, as ``augmentations.check_plan`` accepts them.
+        Name -> parameters of those in use; see ``augmentations.check_plan``.
     seed : int
-        Of the training.
+        Seed of the training.
 
     Raises
     ------
     DataError
-        If there is no run, or a tomogram is smaller than the window; the run is named.
+        If there is no run, or a tomogram is smaller than the window; with the run.
     SettingsError
         If the shares are not between 0 and 1 or sum to more than 1.
 
@@ -185,7 +185,7 @@ def batch_at(
 
 
 def truth_of(run: TrainingRun, placement: Placement) -> PatchTruth:
-    """Return what is known of the particles of a patch.
+    """Return the particles of a patch.
 
     Parameters
     ----------
@@ -208,20 +208,20 @@ def truth_of(run: TrainingRun, placement: Placement) -> PatchTruth:
 
 
 def check_runs(runs: Sequence[TrainingRun], rules: SamplingRules) -> None:
-    """Raise where no patch can be taken.
+    """Raise if no patch can be sampled.
 
     Parameters
     ----------
     runs : sequence of TrainingRun
         The runs.
     rules : SamplingRules
-        Where patches are taken.
+        How patches are sampled.
 
     Raises
     ------
     DataError
         If there is no run, a tomogram is smaller than the window, or a run's segmentation has
-        another shape; the run is named.
+        another shape; with the run.
     SettingsError
         If the shares are not between 0 and 1 or sum to more than 1.
     """
@@ -252,7 +252,7 @@ def check_runs(runs: Sequence[TrainingRun], rules: SamplingRules) -> None:
 
 
 class _Pool:
-    """All particles and hard negatives of the runs: pairs (run, place)."""
+    """All particles and hard negatives of the runs as pairs (run, position)."""
 
     def __init__(self, runs: Sequence[TrainingRun]) -> None:
         self.runs = runs
@@ -268,7 +268,7 @@ class _Pool:
         ]
 
     def particle(self, rng: np.random.Generator) -> tuple[TrainingRun, FloatArray] | None:
-        """Return a particle of a channel that is drawn first; None where there is none."""
+        """Return a particle, after drawing its channel; None if there is none."""
         channel, place = rng.random(2)
         channels = sorted(self._of_channel)
         if not channels:
@@ -276,7 +276,7 @@ class _Pool:
         return self._one_of(self._of_channel[channels[int(channel * len(channels))]], place)
 
     def hard_negative(self, rng: np.random.Generator) -> tuple[TrainingRun, FloatArray] | None:
-        """Return a hard negative; None where there is none."""
+        """Return a hard negative; None if there is none."""
         _, place = rng.random(2)
         return self._one_of(self._hard, place) if self._hard else None
 
@@ -293,7 +293,7 @@ class _Pool:
 def _placed(
     pool: _Pool, rules: SamplingRules, matrix: FloatArray, rng: np.random.Generator
 ) -> tuple[str, TrainingRun, Placement]:
-    """Return the kind of a patch, its run and its place; draws the same numbers for each kind."""
+    """Return the kind of a patch, its run and placement; each kind uses the same random draws."""
     kind_at, run_at = rng.random(2)
     where = rng.random(3)
     found, kind = None, "background"
@@ -320,7 +320,7 @@ def _is_whole(matrix: FloatArray) -> bool:
 
 
 def _turned(matrix: FloatArray, window: npt.NDArray[np.int_]) -> FloatArray:
-    """Return the window along the volume's axes, small tilts and changes of size left out."""
+    """Return the window along the volume's axes, ignoring small tilts and changes of size."""
     nearest = np.abs(matrix).argmax(axis=1)
     result: FloatArray = window[nearest].astype(np.float64)
     return result

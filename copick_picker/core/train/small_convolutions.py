@@ -1,4 +1,4 @@
-"""Convolutions over fewer voxels than their kernel, in an arithmetic whose gradients are right."""
+"""Convolutions over fewer voxels than their kernel, in a precision with correct gradients."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,10 +17,10 @@ _CONVOLUTIONS: tuple[Any, ...] = (
 class SmallConvolutionsInFloat32(TorchFunctionMode):
     """While active, a small convolution on a CPU is computed in float32 under autocast to bfloat16.
 
-    Where an axis has fewer voxels than the kernel, oneDNN's gradient of the weights in bfloat16
-    (PyTorch 2.13 on processors with AVX-512 BF16) reads memory that nobody has written: the
-    gradient differs from call to call and may be NaN. This happens at the bottom of a network that
-    is trained on small patches. Gradients of larger volumes are not affected.
+    If an axis has fewer voxels than the kernel, oneDNN's gradient of the weights in bfloat16
+    (PyTorch 2.13 on processors with AVX-512 BF16) reads uninitialised memory: the gradient differs
+    from call to call and may be NaN. This happens at the bottom of a network trained on small
+    patches. Gradients of larger volumes are not affected.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class SmallConvolutionsInFloat32(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 (the result of any function)
-        """Return the result of a function of torch."""
+        """Return the result of a torch function."""
         if func in _CONVOLUTIONS and torch.is_autocast_enabled("cpu"):
             features, weights, *rest = args
             small = any(n < k for n, k in zip(features.shape[2:], weights.shape[2:], strict=False))

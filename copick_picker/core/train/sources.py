@@ -1,4 +1,4 @@
-"""Where training patches are read: stored volumes, plane by plane, through one bounded cache."""
+"""Sources of training patches: stored volumes, read by planes through one bounded cache."""
 
 import threading
 from collections import OrderedDict
@@ -25,7 +25,7 @@ class StoredVolume(Protocol):
 
     @property
     def chunk_planes(self) -> int:
-        """Planes of a stored chunk."""
+        """Planes per stored chunk."""
         ...
 
     def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
@@ -34,7 +34,7 @@ class StoredVolume(Protocol):
 
 
 class PatchSource(Protocol):
-    """A tomogram of mean 0 and standard deviation 1 from which boxes are read."""
+    """A tomogram with mean 0 and standard deviation 1 from which boxes are read."""
 
     @property
     def shape_zyx(self) -> Triple:
@@ -42,7 +42,7 @@ class PatchSource(Protocol):
         ...
 
     def read(self, corner_zyx: Triple, size_zyx: Triple) -> FloatVolume:
-        """Return a box (z, y, x), float32, that lies within the tomogram."""
+        """Return a box (z, y, x), float32, inside the tomogram."""
         ...
 
 
@@ -55,7 +55,7 @@ class LabelSource(Protocol):
         ...
 
     def read(self, corner_zyx: Triple, size_zyx: Triple) -> LabelVolume:
-        """Return a box (z, y, x), uint8, that lies within the segmentation."""
+        """Return a box (z, y, x), uint8, inside the segmentation."""
         ...
 
 
@@ -65,7 +65,7 @@ class PlaneCache:
     Parameters
     ----------
     max_bytes : int
-        Most that the blocks held may take together. A larger block is handed out and not held.
+        Limit of the cached blocks together. A larger block is returned without caching.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -76,7 +76,7 @@ class PlaneCache:
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes of the blocks held now."""
+        """Bytes of the cached blocks."""
         with self._lock:
             return self._bytes
 
@@ -89,12 +89,12 @@ class PlaneCache:
         *,
         part: tuple[slice, slice] = (slice(None), slice(None)),
     ) -> npt.NDArray[Any]:
-        """Return planes as stored, or a part of each, from the cache where they are there.
+        """Return planes as stored, or a part of each, from the cache if possible.
 
         Parameters
         ----------
         name : str
-            Which volume; unique among those that share the cache.
+            Name of the volume; unique among those that share the cache.
         volume : StoredVolume
             The volume.
         z_start, z_stop : int
@@ -118,15 +118,15 @@ class PlaneCache:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Another process starts with an empty cache of the same size."""
+        """Return the size; another process starts with an empty cache."""
         return {"max_bytes": self.max_bytes}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        """Take up the size."""
+        """Restore the size."""
         self.__init__(state["max_bytes"])  # type: ignore[misc]
 
     def _fits(self, volume: StoredVolume, n_planes: int) -> bool:
-        """Return whether a block can be held, as far as can be told before it is read."""
+        """Return whether a block fits the cache, as far as is known before reading it."""
         dtype = getattr(volume, "dtype", np.dtype(np.float32))
         plane = int(np.prod(volume.shape[1:])) * np.dtype(dtype).itemsize
         return n_planes * plane <= self.max_bytes
@@ -162,7 +162,7 @@ class CachedPlanes:
     cache : PlaneCache
         Shared by all runs.
     mean, standard_deviation : float
-        Of the whole tomogram; below 0 turns the contrast round.
+        Of the whole tomogram; a negative standard deviation inverts the contrast.
 
     Raises
     ------
@@ -197,7 +197,7 @@ class CachedPlanes:
         self._mean, self._factor = np.float32(mean), np.float32(1.0 / standard_deviation)
 
     def read(self, corner_zyx: Triple, size_zyx: Triple) -> FloatVolume:
-        """Return a box (z, y, x), float32, that lies within the tomogram.
+        """Return a box (z, y, x), float32, inside the tomogram.
 
         Parameters
         ----------
@@ -210,7 +210,7 @@ class CachedPlanes:
 
 
 class CachedLabels:
-    """A stored segmentation whose values are turned into channels of the training.
+    """A stored segmentation whose values are converted to channels of the training.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ class CachedLabels:
         self._channels = dict(channel_of_value)
 
     def read(self, corner_zyx: Triple, size_zyx: Triple) -> LabelVolume:
-        """Return a box (z, y, x), uint8, that lies within the segmentation.
+        """Return a box (z, y, x), uint8, inside the segmentation.
 
         Parameters
         ----------
@@ -252,7 +252,7 @@ class CachedLabels:
 
 
 class ArraySource:
-    """A tomogram of mean 0 and standard deviation 1 that is whole in memory.
+    """A tomogram with mean 0 and standard deviation 1, completely in memory.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ class ArraySource:
         self._volume = volume
 
     def read(self, corner_zyx: Triple, size_zyx: Triple) -> FloatVolume:
-        """Return a box (z, y, x), float32, that lies within the tomogram.
+        """Return a box (z, y, x), float32, inside the tomogram.
 
         Parameters
         ----------

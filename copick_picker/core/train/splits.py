@@ -1,4 +1,4 @@
-"""Which runs a model is trained on and which it is judged by; always whole runs."""
+"""Splits into training and validation runs; always whole runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Counts = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Split:
-    """Two sets of runs without a run in common.
+    """Two disjoint sets of runs.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Split:
 
 
 def fixed_split(counts: Counts, validation: Sequence[str]) -> Split:
-    """Return the split whose validation runs the user names.
+    """Return the split with the validation runs that the user names.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def fixed_split(counts: Counts, validation: Sequence[str]) -> Split:
     UnknownNameError
         If there is no such run.
     DataError
-        If a side has no run, or lacks an object that there is.
+        If a side has no run, or lacks an object that the runs have.
 
     Examples
     --------
@@ -71,14 +71,14 @@ def share_split(counts: Counts, share: float, *, seed: int) -> Split:
     share : float
         Share of the runs, between 0 and 1.
     seed : int
-        Of the choice.
+        Seed of the choice.
 
     Raises
     ------
     SettingsError
         If the share is not between 0 and 1.
     DataError
-        If there are fewer than two runs, or a side lacks an object that there is.
+        If there are fewer than two runs, or a side lacks an object that the runs have.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def share_split(counts: Counts, share: float, *, seed: int) -> Split:
     _check_two_runs(counts)
     n_validation = min(len(counts) - 1, max(1, round(share * len(counts))))
     sizes = [n_validation, len(counts) - n_validation]
-    validation = set(_dealt(counts, sizes, seed)[0])
+    validation = set(_assigned(counts, sizes, seed)[0])
     split = Split(
         tuple(name for name in counts if name not in validation),
         tuple(name for name in counts if name in validation),
@@ -104,9 +104,9 @@ def share_split(counts: Counts, share: float, *, seed: int) -> Split:
 def fold_splits(counts: Counts, n_folds: int, *, seed: int) -> tuple[Split, ...]:
     """Return k splits; each run is in the validation of exactly one.
 
-    Objects in few runs are dealt out first, each run to the fold that has the fewest of that
-    object, so that no fold lacks an object where it can be helped: iterative stratification,
-    Sechidis et al. 2011, https://doi.org/10.1007/978-3-642-23808-6_10, by presence.
+    Objects in few runs are assigned first, each run to the fold that has the fewest of that object,
+    so that no fold lacks an object if avoidable: iterative stratification, Sechidis et al. 2011,
+    https://doi.org/10.1007/978-3-642-23808-6_10, by presence.
 
     Parameters
     ----------
@@ -115,14 +115,14 @@ def fold_splits(counts: Counts, n_folds: int, *, seed: int) -> tuple[Split, ...]
     n_folds : int
         Number of folds, from 2.
     seed : int
-        Of the order in which equal choices are made.
+        Seed for breaking ties.
 
     Raises
     ------
     SettingsError
         If there are fewer than two folds, or more than runs.
     DataError
-        If there are fewer than two runs, or an object is in no run of a fold; both are named.
+        If there are fewer than two runs, or an object is in no run of a fold; with both.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def fold_splits(counts: Counts, n_folds: int, *, seed: int) -> tuple[Split, ...]
         raise SettingsError(msg)
     sizes = [len(counts) // n_folds + (fold < len(counts) % n_folds) for fold in range(n_folds)]
     splits = []
-    for number, fold in enumerate(_dealt(counts, sizes, seed), 1):
+    for number, fold in enumerate(_assigned(counts, sizes, seed), 1):
         inside = set(fold)
         split = Split(
             tuple(name for name in counts if name not in inside),
@@ -149,7 +149,7 @@ def fold_splits(counts: Counts, n_folds: int, *, seed: int) -> tuple[Split, ...]
 
 
 def check_split(counts: Counts, split: Split, what: str) -> None:
-    """Raise where a side of a split is empty or lacks an object that the runs have.
+    """Raise if a side of a split is empty or lacks an object that the runs have.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def check_split(counts: Counts, split: Split, what: str) -> None:
     Raises
     ------
     DataError
-        Naming the object and the side.
+        With the object and the side.
     """
     objects = sorted({name for of_run in counts.values() for name, n in of_run.items() if n})
     for side, names in (("training", split.training), ("validation", split.validation)):
@@ -180,8 +180,8 @@ def check_split(counts: Counts, split: Split, what: str) -> None:
                 raise DataError(msg)
 
 
-def _dealt(counts: Counts, sizes: Sequence[int], seed: int) -> list[list[str]]:
-    """Return the runs dealt to folds of these sizes, rare objects first."""
+def _assigned(counts: Counts, sizes: Sequence[int], seed: int) -> list[list[str]]:
+    """Return the runs assigned to folds of these sizes, rare objects first."""
     names = [str(name) for name in np.random.default_rng(seed).permutation(sorted(counts))]
     objects = {name for of_run in counts.values() for name in of_run}
     holders = {name: [run for run in names if counts[run].get(name)] for name in sorted(objects)}
@@ -190,15 +190,15 @@ def _dealt(counts: Counts, sizes: Sequence[int], seed: int) -> list[list[str]]:
     for name in sorted(holders, key=lambda one: (len(holders[one]), one)):
         for run in holders[name]:
             if run in left:
-                _deal(run, name, folds, sizes, counts)
+                _assign(run, name, folds, sizes, counts)
                 left.remove(run)
     for run in names:
         if run in left:
-            _deal(run, None, folds, sizes, counts)
+            _assign(run, None, folds, sizes, counts)
     return folds
 
 
-def _deal(
+def _assign(
     run: str,
     name: str | None,
     folds: list[list[str]],

@@ -1,4 +1,4 @@
-"""Start from another model: take by name what fits, and say what did not."""
+"""Start from another model: take over matching tensors by name, and report the rest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ class StartReport:
     Attributes
     ----------
     matched : tuple of str
-        Tensors of the network that now hold the other's values.
+        Tensors of the network that now have the other's values.
     mismatched : tuple of str
-        Tensors of the same name and another shape, such as a head for other objects: they start
-        anew.
+        Tensors of the same name but another shape, such as a head for other objects; they keep
+        their initial values.
     missing : tuple of str
-        Tensors of the network that the weights do not have: they start anew.
+        Tensors of the network that the weights lack; they keep their initial values.
     unused : tuple of str
-        Tensors of the weights that the network does not have.
+        Tensors of the weights that the network lacks.
     """
 
     matched: tuple[str, ...]
@@ -51,22 +51,22 @@ class StartReport:
 def start_from(
     network: nn.Module, state_dict: Mapping[str, Tensor], *, least_share: float
 ) -> StartReport:
-    """Return what a network took over by name; it is changed in place.
+    """Return a report of the tensors taken over by name; the network is changed in place.
 
     Parameters
     ----------
     network : torch.nn.Module
         The network to be trained.
     state_dict : mapping
-        Name -> tensor of another model of the same architecture, perhaps with another head.
+        Name -> tensor of another model of the same architecture, possibly with another head.
     least_share : float
-        Share of the network's numbers that must be taken over, else the weights are those of
-        another architecture.
+        Share of the network's numbers that must be taken over; with less, the weights count as
+        those of another architecture.
 
     Raises
     ------
     CheckpointError
-        If less is taken over, or a tensor is not finite; the network is then as before.
+        If less is taken over, or a tensor is not finite; the network is then unchanged.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Folders of our own beside a project: models, scores, trainings."""
+"""Our own folders outside projects: models, scores, trainings."""

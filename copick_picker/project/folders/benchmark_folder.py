@@ -29,20 +29,20 @@ _OWN_OF_LABEL = ("report.html", "segment.json", "localize.json")
 PROJECT = "project"
 """Folder of the project that a benchmark makes."""
 SEGMENTATION, USER = "predict", "picker"
-"""Name and user of what a benchmark writes into a project; the session is a candidate's label."""
+"""Name and user of a benchmark's outputs in a project; the session is a candidate's label."""
 MADE_FILE = "made.json"
 CONFIG_HASH = "config_sha256"
-"""Key in it: of the configuration as it was made."""
+"""Key in it: hash of the original configuration."""
 _CANDIDATES = "candidates"
 
 
 class Stages:
-    """Which stages stand, by a hash of all that goes into each.
+    """The finished stages, identified by a hash of their inputs.
 
     Parameters
     ----------
     file : pathlib.Path
-        Where this is kept.
+        Where they are stored.
     """
 
     def __init__(self, file: Path) -> None:
@@ -51,28 +51,28 @@ class Stages:
         if file.exists():
             try:
                 self._known = read_json(file)
-            except CopickPickerError:  # a stage done twice is no harm
+            except CopickPickerError:  # repeating a stage does no harm
                 self._known = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Labels of all candidates that the benchmark has begun with."""
+        """Labels of all candidates that the benchmark has started."""
         return tuple(self._known.get(_CANDIDATES, {}))
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Those of them that are models, whose picks the benchmark makes."""
+        """Labels of those that are models, whose picks the benchmark makes."""
         return tuple(
             label for label, kind in self._known.get(_CANDIDATES, {}).items() if kind == "model"
         )
 
     def begin(self, models: Iterable[str], also: Iterable[str]) -> None:
-        """Remember the candidates before the work, to know later what is the benchmark's own.
+        """Store the candidates before the work, to recognise the benchmark's own files later.
 
         Parameters
         ----------
         models, also : iterable of str
-            Labels of models, and of picks that are there already.
+            Labels of models, and of existing picks.
         """
         known = dict(self._known.get(_CANDIDATES, {}))
         known |= dict.fromkeys(also, "picks") | dict.fromkeys(models, "model")
@@ -81,7 +81,7 @@ class Stages:
             self._write()
 
     def done(self, name: str, key: Mapping[str, Any]) -> bool:
-        """Return whether a stage was done with just this.
+        """Return whether a stage was done with exactly this input.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class Stages:
         return self._known.get(name) == _hash(key)
 
     def mark(self, name: str, key: Mapping[str, Any]) -> None:
-        """Remember that a stage is done.
+        """Store that a stage is done.
 
         Parameters
         ----------
@@ -110,7 +110,7 @@ class Stages:
 
 
 def suite_text(fixed: Mapping[str, Any]) -> str:
-    """Return the file that says which suite a folder is of.
+    """Return the content of the file that identifies a folder's suite.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def suite_text(fixed: Mapping[str, Any]) -> str:
 
 
 def is_own_suite(file: Path) -> bool:
-    """Return whether a benchmark wrote a suite: it has a form of its own, and no candidates."""
+    """Return whether a benchmark wrote a suite file: it has its own form and no candidates."""
     if file.is_symlink() or not file.is_file():
         return False
     text = file.read_text(encoding="utf-8")
@@ -134,7 +134,7 @@ def is_own_suite(file: Path) -> bool:
 
 
 def foreign_of_benchmark(folder: Path) -> list[str]:
-    """Return all in a folder that no benchmark puts there.
+    """Return everything in a folder that no benchmark puts there.
 
     Parameters
     ----------
@@ -164,14 +164,14 @@ def foreign_of_benchmark(folder: Path) -> list[str]:
 
 
 def foreign_of_project(place: Path, labels: Sequence[str]) -> list[str]:
-    """Return all in the folder of a benchmark's project that no benchmark puts there.
+    """Return everything in the folder of a benchmark's project that no benchmark puts there.
 
     Parameters
     ----------
     place : pathlib.Path
         The folder; it need not exist.
     labels : sequence of str
-        The candidates that the benchmark has a folder of.
+        Candidates with a folder in the benchmark.
     """
     if place.is_symlink() or (os.path.lexists(place) and not place.is_dir()):
         return [""]
@@ -196,7 +196,7 @@ def foreign_of_project(place: Path, labels: Sequence[str]) -> list[str]:
 
 
 def _names_made(labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return command -> names of what it writes into the project of a benchmark."""
+    """Return command -> names of its outputs in the project of a benchmark."""
     stems = [f"_{USER}_{label}_{SEGMENTATION}-multilabel.zarr" for label in labels]
     features = [f"_{SEGMENTATION}-{USER}-{label}-probabilities_features.zarr" for label in labels]
     return {
@@ -211,7 +211,7 @@ def _hash(key: Mapping[str, Any]) -> str:
 
 
 def read_made(file: Path) -> Mapping[str, Any]:
-    """Return what a benchmark noted of the project that it made; empty where it noted nothing.
+    """Return a benchmark's record of the project that it made; empty if there is none.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Model files: our folder, octopi's pair of files, CryoSiam's checkpoint.
 
 Readers return a state dict (name -> tensor) and the raw mapping of the YAML; workflows turn the
-mapping into settings and the state into a network. Nothing is unpickled unless the caller says
-``trust=True``: safetensors files hold numbers only, and ``torch.load`` runs with
+mapping into settings and the state into a network. Nothing is unpickled unless the caller passes
+``trust=True``: safetensors files contain only numbers, and ``torch.load`` runs with
 ``weights_only=True``.
 """
 
@@ -44,7 +44,7 @@ _BROKEN = (
     TypeError,
     AssertionError,
 )
-"""What the restricted unpickler and the archive reader raise on damaged bytes."""
+"""Errors of the restricted unpickler and the archive reader on damaged bytes."""
 
 
 def read_model_folder(folder: Path) -> tuple[StateDict, dict[str, Any]]:
@@ -94,28 +94,28 @@ def write_model_folder(
     beside: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write a model folder: all of it or nothing.
+    """Write a model folder, completely or not at all.
 
     Parameters
     ----------
     folder : pathlib.Path
         Folder to make.
     state_dict : mapping
-        Name -> tensor; stored contiguous, tensors that share memory as copies.
+        Name -> tensor; stored contiguously, tensors that share memory as copies.
     raw : mapping
-        The card; ``weights_file`` and ``weights_sha256`` are filled in here, and the file and the
-        SHA-256 of ``crop``.
+        The card; ``weights_file``, ``weights_sha256``, and file and SHA-256 of ``crop`` are filled
+        in here.
     crop : numpy.ndarray, shape (z, y, x), float16, optional
-        Piece of a tomogram, normalised, that ``crop`` of the card speaks of.
+        Crop of a tomogram, normalised, described by ``crop`` in the card.
     beside : callable, optional
-        Card as it is written -> texts that go into the folder too, by file name.
+        Card as written -> further texts for the folder, by file name.
     overwrite : bool
         Whether an existing model folder is replaced.
 
     Raises
     ------
     CheckpointError
-        If the folder exists (or is something else than a model), or cannot be written.
+        If the folder exists (or is not a model), or cannot be written.
     """
     check_free_model(folder, overwrite=overwrite)
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in state_dict.items()}
@@ -143,7 +143,7 @@ def write_model_folder(
 
 
 def card_text(raw: Mapping[str, Any]) -> str:
-    """Return a card as ``model.yaml`` holds it.
+    """Return a card as the text of ``model.yaml``.
 
     Parameters
     ----------
@@ -154,25 +154,25 @@ def card_text(raw: Mapping[str, Any]) -> str:
 
 
 def replace_card(folder: Path, raw: Mapping[str, Any]) -> None:
-    """Write another card into a model folder, safely; weights and all else stay.
+    """Replace the card of a model folder, safely; weights and everything else are kept.
 
     Parameters
     ----------
     folder : pathlib.Path
         Model folder.
     raw : mapping
-        The whole card.
+        The complete card.
 
     Raises
     ------
     ProjectError
-        If it cannot be written; the old card then stays.
+        If it cannot be written; the old card is then kept.
     """
     write_text(folder / CARD_FILE, card_text(raw))
 
 
 def read_crop(folder: Path, entry: Mapping[str, Any]) -> npt.NDArray[np.float16]:
-    """Return the piece of a tomogram that a model folder holds.
+    """Return the crop of a tomogram in a model folder.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def read_crop(folder: Path, entry: Mapping[str, Any]) -> npt.NDArray[np.float16]
     Raises
     ------
     CheckpointError
-        If the file is missing, broken, or another than the card's.
+        If the file is missing, broken, or differs from the card's.
     """
     path = folder / Path(str(entry["file"])).name
     data = _read_bytes(path)
@@ -220,7 +220,7 @@ def read_octopi_pair(
     weights_path : pathlib.Path
         ``best_model.pth``: a plain state dict.
     trust : bool
-        Whether to unpickle a file that holds more than numbers. Unpickling runs code from the
+        Whether to unpickle a file that contains more than numbers. Unpickling runs code from the
         file.
 
     Returns
@@ -244,12 +244,12 @@ def read_torch_weights(path: Path, *, trust: bool = False) -> StateDict:
     path : pathlib.Path
         The file.
     trust : bool
-        Whether to unpickle a file that holds more than numbers.
+        Whether to unpickle a file that contains more than numbers.
 
     Raises
     ------
     CheckpointError
-        In one line, if the file is missing, broken, unsafe or no state dict.
+        In one line, if the file is missing, broken, unsafe or not a state dict.
     """
     state = _load(path, trust=trust)
     if not isinstance(state, Mapping) or not state:
@@ -265,14 +265,14 @@ def read_torch_weights(path: Path, *, trust: bool = False) -> StateDict:
 def read_cryosiam_checkpoint(
     path: Path, *, trust: bool = False
 ) -> tuple[StateDict, dict[str, Any]]:
-    """Return the weights and the hyper-parameters of a checkpoint that CryoSiam trained.
+    """Return the weights and the hyper-parameters of a checkpoint from CryoSiam.
 
     Parameters
     ----------
     path : pathlib.Path
         ``.ckpt`` as Lightning writes it, with ``state_dict`` and ``hyper_parameters``.
     trust : bool
-        Whether to unpickle a file that holds more than numbers and settings.
+        Whether to unpickle a file that contains more than numbers and settings.
 
     Returns
     -------
@@ -282,7 +282,7 @@ def read_cryosiam_checkpoint(
     Raises
     ------
     CheckpointError
-        In one line, if the file is missing, broken, unsafe or no such checkpoint.
+        In one line, if the file is missing, broken, unsafe or not such a checkpoint.
     """
     content = _load(path, trust=trust)
     if not isinstance(content, Mapping):
@@ -305,7 +305,7 @@ def read_cryosiam_checkpoint(
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Return the mapping that a YAML file holds.
+    """Return the mapping in a YAML file.
 
     Parameters
     ----------
@@ -315,7 +315,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        In one line, if the file is missing or is no YAML mapping.
+        In one line, if the file is missing or not a YAML mapping.
     """
     text = _read_bytes(path)
     try:

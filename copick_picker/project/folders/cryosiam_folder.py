@@ -41,13 +41,13 @@ class CryosiamFolders:
     predictions : pathlib.Path
         Where predictions and tables of picks are.
     masks : pathlib.Path or None
-        Masks, under the names of predictions.
+        Masks, named like the predictions.
     ending : str
-        End of the tomograms' names.
+        Extension of the tomograms' names.
     has_copies : bool
-        Whether the labels are also written in the tomograms' own format.
+        Whether to also write the labels in the tomograms' format.
     overwrite : bool
-        Whether what stands is replaced.
+        Whether to replace existing outputs.
     """
 
     data: Path
@@ -58,17 +58,17 @@ class CryosiamFolders:
     overwrite: bool
 
     def tomograms(self, names: Sequence[str] | None) -> dict[str, Path]:
-        """Return name without its ending -> path, in the order of the folder or of the list.
+        """Return name without extension -> path, in the order of the folder or of the list.
 
         Parameters
         ----------
         names : sequence of str or None
-            Names in the folder; None means all with the ending.
+            Names in the folder; None means all with the extension.
 
         Raises
         ------
         SettingsError
-            If there is no such folder, no tomogram in it, or two would write one prediction.
+            If there is no such folder, no tomogram in it, or two would write the same prediction.
         """
         if not self.data.is_dir():
             msg = f"data_folder {self.data} is no folder (relative to the current folder)"
@@ -108,11 +108,11 @@ class CryosiamFolders:
         return {path.name.removesuffix(SUFFIX).removesuffix(".h5"): path for path in paths}
 
     def mask(self, stem: str) -> Path | None:
-        """Return the file of a tomogram's mask; None where there are no masks."""
+        """Return the file of a tomogram's mask; None if there are no masks."""
         return None if self.masks is None else self.masks / f"{stem}{SUFFIX}"
 
     def stated_spacing(self, stem: str) -> float:
-        """Return the voxel spacing that a tomogram's file states; 0 where it cannot be read."""
+        """Return the voxel spacing in a tomogram's file; 0 if it cannot be read."""
         path = self.data / f"{stem}{self.ending}"
         if not path.is_file():
             return 0.0
@@ -122,22 +122,22 @@ class CryosiamFolders:
             return 0.0
 
     def record(self, stem: str) -> dict[str, Any] | None:
-        """Return the record of the prediction that stands; None where none of ours does."""
+        """Return the record of an existing prediction; None if there is none of ours."""
         target = self.prediction(stem)
         return read_record(target) if target.is_file() else None
 
     def read(self, stem: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None]:
-        """Return the labels and probabilities that stand."""
+        """Return the labels and probabilities of an existing prediction."""
         target = self.prediction(stem)
         return read_labels(target), read_probabilities(target)
 
     def check(self, stem: str) -> None:
-        """Raise where a prediction could not be written.
+        """Raise if a prediction could not be written.
 
         Raises
         ------
         ConflictError
-            If something else stands in the place of one of its files.
+            If something else is in the place of one of its files.
         """
         for output in self._outputs(stem):
             output.check()
@@ -159,11 +159,11 @@ class CryosiamFolders:
         labels : numpy.ndarray, shape (z, y, x), uint8
             CryoSiam's labels.
         probabilities : numpy.ndarray, shape (c, z, y, x), float32, or None
-            Where they are kept.
+            If they are kept.
         record : mapping
             Our provenance record.
         voxel_spacing : float
-            Of the tomogram, for the copy.
+            Voxel spacing of the tomogram, for the copy.
         """
         target, *beside = self._outputs(stem)
         for output in beside:
@@ -171,19 +171,19 @@ class CryosiamFolders:
         write_predictions(target.path, labels, probabilities, record, permit=target.check)
 
     def write_tables(self, rows: Mapping[int, Sequence[Row]], *, dry_run: bool) -> str:
-        """Write the tables of picks that are new; return in words what was done.
+        """Write the new tables of picks; return a text that says what was done.
 
         Parameters
         ----------
         rows : mapping
             Label -> its components.
         dry_run : bool
-            Whether nothing is written.
+            Whether to write nothing.
 
         Raises
         ------
         ConflictError
-            If tables stand there that say something else, and are not to be replaced.
+            If different tables are in their place and may not be replaced.
         """
         texts = {}
         for label, of_label in rows.items():
@@ -213,12 +213,12 @@ class CryosiamFolders:
         return f"{self.predictions}: {len(new)} files {verb}, {unchanged} unchanged"
 
     def _outputs(self, stem: str) -> list[Output]:
-        """Return where a prediction goes, and its copy in the tomogram's own format."""
+        """Return the output files of a prediction and of its copy in the tomogram's format."""
         target = self.prediction(stem)
         places = [Output(target, own_file(is_predictions), self.overwrite, _ADVICE)]
         if self.has_copies:
             beside = target.with_name(f"{stem}_preds{self.ending}")
-            # a copy of ours without its predictions is what a stopped command left
+            # a copy of ours without its predictions was left by a stopped command
             copied = Output(beside, own_file(is_own_mrc), self.overwrite, _ADVICE)
             is_left = not os.path.lexists(target) and copied.is_earlier()
             places.append(Output(beside, own_file(is_mrc), self.overwrite or is_left, _ADVICE))

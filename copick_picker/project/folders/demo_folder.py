@@ -1,4 +1,4 @@
-"""The folder of the demo: two projects, and what the demo's commands put there."""
+"""The folder of the demo: two projects, and the outputs of the demo's commands."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from copick_picker.project.folders.project_folder import (
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_json
 
 MARK = ".copick-picker-demo"
-"""File that says that a folder was made by the demo, and may be replaced by it."""
+"""File that marks a folder as made by the demo, which may then replace it."""
 MADE_BY = "demo"
 """Command in the records of the projects' tomograms and reference picks."""
 REFERENCE_USER, REFERENCE_SESSION = "curator", "1"
@@ -32,11 +32,11 @@ _MADE = {
     ),
     "localize": ("picker_1_*",),
 }
-"""Command -> names of what the demo lets it write."""
+"""Command -> names of its outputs in the demo."""
 
 
 def foreign_of_demo(folder: Path) -> list[str]:
-    """Return all in a folder that the demo did not make there.
+    """Return everything in a folder that the demo did not make.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def foreign_of_demo(folder: Path) -> list[str]:
 
 
 def _is_own(run_name: str, name: str, record: Mapping[str, Any]) -> bool:
-    """Return whether the demo's own commands write an object of such a name."""
+    """Return whether the demo's own commands write an object with this name."""
     if not any(fnmatch(run_name, pattern) for pattern in RUNS_MADE):
         return False
     command = str(record.get("command"))

@@ -1,4 +1,4 @@
-"""Folders of models: how they are told from others, and whether new ones may take their place."""
+"""Folders of models: recognising them, and whether new ones may replace them."""
 
 import hashlib
 from importlib import resources
@@ -15,10 +15,10 @@ CARD_FILE = "model.yaml"
 WEIGHTS_FILE = "weights.safetensors"
 CROP_FILE = "crop.safetensors"
 CURVE_FILE, README_FILE = "curve.csv", "README.md"
-"""What ``train`` puts beside a model."""
+"""Files that ``train`` adds to a model."""
 README_HASH = "readme_sha256"
-"""Key in the provenance of its card. The curve holds times, so that its hash would differ between
-trainings that give the same model."""
+"""Key in the provenance of its card. The curve contains times, so that its hash would differ
+between trainings that give the same model."""
 
 
 def is_model_folder(path: Path) -> bool:
@@ -33,19 +33,19 @@ def is_model_folder(path: Path) -> bool:
 
 
 def check_free_model(folder: Path, *, overwrite: bool) -> None:
-    """Raise where a model folder cannot be written without losing something.
+    """Raise if writing a model folder would lose something.
 
     Parameters
     ----------
     folder : pathlib.Path
         Folder to make or to replace.
     overwrite : bool
-        Whether an existing model folder is replaced.
+        Whether to replace an existing model folder.
 
     Raises
     ------
     CheckpointError
-        If anything stands there that may not be replaced.
+        If anything is there that may not be replaced.
     """
     found = standing_at(folder, own_folder(foreign_in_model))
     if found is None or (overwrite and found.is_replaceable):
@@ -60,7 +60,7 @@ def check_free_model(folder: Path, *, overwrite: bool) -> None:
 
 
 def foreign_in_model(folder: Path) -> list[str]:
-    """Return all in a folder that is no part of a model.
+    """Return everything in a folder that is not part of a model.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def foreign_in_model(folder: Path) -> list[str]:
 
 
 def _card(file: Path) -> dict[str, Any]:
-    """Return a model's card, as far as it is one."""
+    """Return a model's card, empty if the file is not one."""
     try:
         content = yaml.safe_load(file.read_bytes())
     except (OSError, ValueError, yaml.YAMLError):
@@ -91,19 +91,19 @@ def _card(file: Path) -> dict[str, Any]:
 
 
 def check_free_models(output: Path, *, overwrite: bool) -> None:
-    """Raise where a model, or a folder of models, cannot be written without losing something.
+    """Raise if writing a model, or a folder of models, would lose something.
 
     Parameters
     ----------
     output : pathlib.Path
         Folder to make or to replace.
     overwrite : bool
-        Whether existing models are replaced.
+        Whether to replace existing models.
 
     Raises
     ------
     ConflictError
-        If anything stands there that may not be replaced.
+        If anything is there that may not be replaced.
     """
     found = standing_at(output, own_folder(_foreign_in_models))
     if found is None or (overwrite and found.is_replaceable):
@@ -144,12 +144,12 @@ def find_folder(name: str) -> Path:
     Parameters
     ----------
     name : str
-        What the user wrote.
+        Path or name.
 
     Raises
     ------
     CheckpointError
-        If there is neither.
+        If there is no such folder or model.
     """
     path = Path(name)
     if path.exists():

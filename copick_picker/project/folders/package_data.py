@@ -1,4 +1,4 @@
-"""Data that ship with the package."""
+"""Data shipped with the package."""
 
 from functools import cache
 from importlib import resources
@@ -13,15 +13,15 @@ VLP_NAME = "virus-like-particle"
 
 
 def package_data() -> Path:
-    """Return the folder of the data that ship with the package."""
+    """Return the folder of the data shipped with the package."""
     return Path(str(resources.files("copick_picker"))) / "data"
 
 
 def vlp_centres() -> list[tuple[float, float, float, bool]]:
     """Return (x, y, z, annotated) of the reference picks, in Angstrom.
 
-    Nine are sphere fits to lattice points of the data's source (annotated); two more were found by
-    eye and are good to a voxel.
+    Nine are sphere fits to lattice points of the data's source (annotated); two more were picked by
+    eye and are accurate to a voxel.
     """
     return [
         (
@@ -35,7 +35,7 @@ def vlp_centres() -> list[tuple[float, float, float, bool]]:
 
 
 def annotated_error(matches_csv: Path) -> str:
-    """Return in words how far the found virus-like particles are from their annotated centres.
+    """Return a text on the distance of found virus-like particles from their annotated centres.
 
     Parameters
     ----------
@@ -60,6 +60,6 @@ def annotated_error(matches_csv: Path) -> str:
 
 @cache
 def molecule_table() -> dict[str, dict[str, str]]:
-    """Return the rows of the shipped molecules, by the name of the file without its suffix."""
+    """Return the table rows of the shipped molecules, by file name without suffix."""
     rows = read_csv(package_data() / "molecules" / "molecules.csv")
     return {row["file"].split(".", maxsplit=1)[0]: row for row in rows}

@@ -1,8 +1,8 @@
-"""Folders that a command makes with a whole project in them: whose is what, and how it is replaced.
+"""Folders that a command makes with a whole project in them: ownership of files, and replacement.
 
-A command that begins anew replaces only what it made itself. The rest, such as picks that a user
-has put into the project since, is listed, so that the command can refuse. What is replaced waits in
-``FOLDER.replaced`` until the new project stands.
+A command that starts over replaces only what it made itself. The rest, such as picks that a user
+added to the project since, is listed, so that the command can refuse. What is replaced is kept in
+``FOLDER.replaced`` until the new project is complete.
 """
 
 import glob
@@ -26,28 +26,28 @@ _DEPTH = 4
 """Names in the path of a stored object: runs, run, kind or spacing, object."""
 _COPICKS_OWN = ".meta"
 _ASIDE_MARK = ".copick-picker-replaced"
-"""File in what was moved aside: it goes when the new results stand."""
+"""File in a folder that was moved aside, removed once the new results are complete."""
 _HASHES = "files_sha256"
-"""Key in the file that tells of a folder of results: name -> hash of the others."""
+"""Key in the index file of a folder of results: name -> hash of the other files."""
 _PICKS = ("*.json", "*.provenance.yaml", "*.mask-distances.csv")
 _NAMED = 5
 
 Foreign = Callable[[Path], Sequence[str]]
-"""Names all in a folder that a command did not make."""
+"""Lists everything in a folder that a command did not make."""
 IsOwn = Callable[[str, str, Mapping[str, Any]], bool]
-"""Takes the run and the name of a stored object's file, and our record of it."""
+"""Run, file name and our record of a stored object -> whether the command made it."""
 
 
 def foreign_in_project(root: Path, is_own: IsOwn) -> list[str]:
-    """Return all that a command did not make in a project's root, as paths below it.
+    """Return everything that a command did not make in a project's root, as relative paths.
 
     Parameters
     ----------
     root : pathlib.Path
         Overlay of a project; it need not exist.
     is_own : callable
-        Whether such an object was made by the command. Objects without a record of ours, and picks
-        that were changed since, are nobody's but the user's.
+        Whether the command made such an object. Objects without a record of ours, and picks that
+        were changed since, belong to the user.
     """
     found = []
     for path in _leaves(root):
@@ -59,14 +59,14 @@ def foreign_in_project(root: Path, is_own: IsOwn) -> list[str]:
 
 
 def foreign_files(folder: Path, own_files: Sequence[str]) -> list[str]:
-    """Return all in a folder of results that its command does not put there.
+    """Return everything in a folder of results that its command does not write.
 
     Parameters
     ----------
     folder : pathlib.Path
         The folder.
     own_files : sequence of str
-        Names, or globs, of files that such a folder holds.
+        Names, or globs, of the files of such a folder.
     """
     return sorted(
         path.name + ("/" if path.is_dir() else "")
@@ -89,7 +89,7 @@ def files_below(folder: Path) -> list[str]:
 
 
 def signed(files: Mapping[str, bytes], index: str) -> dict[str, bytes]:
-    """Return the files of a folder of results, with their hashes in the file that tells of all.
+    """Return the files of a folder of results, with their hashes added to the index file.
 
     Parameters
     ----------
@@ -106,14 +106,14 @@ def signed(files: Mapping[str, bytes], index: str) -> dict[str, bytes]:
 
 
 def foreign_results(folder: Path, index: str) -> list[str]:
-    """Return all in a folder of results that its command did not write, or that was edited since.
+    """Return everything in a folder of results that its command did not write or that was edited.
 
     Parameters
     ----------
     folder : pathlib.Path
         The folder; it need not exist.
     index : str
-        The JSON file that holds the hashes of the others.
+        The JSON file with the hashes of the others.
     """
     try:
         content = json.loads((folder / index).read_bytes())
@@ -131,7 +131,7 @@ def foreign_results(folder: Path, index: str) -> list[str]:
 
 
 def refuse_foreign(folder: Path | str, command: str, foreign: Sequence[str]) -> None:
-    """Raise where a folder that is to be begun anew holds what its command did not make.
+    """Raise if a folder to be replaced contains files that its command did not make.
 
     Parameters
     ----------
@@ -140,12 +140,12 @@ def refuse_foreign(folder: Path | str, command: str, foreign: Sequence[str]) -> 
     command : str
         Name of the command.
     foreign : sequence of str
-        What was found, as paths below the folder.
+        Those files, as paths below the folder.
 
     Raises
     ------
     ConflictError
-        With their number and the first of them.
+        With their number and the first few.
     """
     if not foreign:
         return
@@ -158,21 +158,21 @@ def refuse_foreign(folder: Path | str, command: str, foreign: Sequence[str]) -> 
 
 
 def check_free_folder(target: Path, index: str, *, overwrite: bool) -> None:
-    """Raise where a folder of results cannot be written without losing something.
+    """Raise if writing a folder of results would lose something.
 
     Parameters
     ----------
     target : pathlib.Path
-        Folder that will be made or replaced.
+        Folder to make or to replace.
     index : str
-        The JSON file in such a folder that tells of the others: nothing else is ever replaced.
+        The JSON file in such a folder with the hashes of the others: nothing else is ever replaced.
     overwrite : bool
         Whether an older folder of results may be replaced.
 
     Raises
     ------
     ConflictError
-        If anything stands there that may not be replaced.
+        If anything is there that may not be replaced.
     """
     found = standing_at(target, own_folder(lambda folder: foreign_results(folder, index)))
     if found is None:
@@ -189,10 +189,10 @@ def check_free_folder(target: Path, index: str, *, overwrite: bool) -> None:
 
 
 def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
-    """Move earlier results aside, beside their folder, where they wait until new ones stand.
+    """Move earlier results aside, next to their folder, until new ones are complete.
 
-    What waits there already is the last that was whole; what stands in the folder is then a
-    beginning that was never finished, and goes.
+    If results have been moved aside before, those are the last complete ones; the folder then
+    contains an unfinished attempt, which is removed.
 
     Parameters
     ----------
@@ -201,14 +201,14 @@ def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
     command : str
         Name of the command.
     foreign : callable
-        What a folder holds that the command did not make.
+        Lists everything in a folder that the command did not make.
 
     Raises
     ------
     ConflictError
-        If the folder, or what waits beside it, holds such things.
+        If the folder, or what was moved aside, contains such files.
     ProjectError
-        If it cannot be moved.
+        If the folder cannot be moved.
     """
     if folder.name in ("", ".."):
         msg = f"{command} --overwrite cannot replace the current folder; name another folder"
@@ -232,16 +232,16 @@ def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
 
 
 def end_anew(folder: Path, foreign: Foreign) -> str:
-    """Remove what waited aside, once the new results stand; return why it stays, if it does.
+    """Remove the old results once the new ones are complete; return why, if they are kept.
 
     Parameters
     ----------
     folder : pathlib.Path
         The folder of the new results.
     foreign : callable
-        What a folder holds that the command did not make.
+        Lists everything in a folder that the command did not make.
     """
-    if folder.name in ("", ".."):  # never begun anew
+    if folder.name in ("", ".."):  # never replaced
         return ""
     aside = aside_of(folder)
     for place in (folder, aside):
@@ -260,7 +260,7 @@ def _is_aside(aside: Path) -> bool:
 
 
 def aside_of(folder: Path) -> Path:
-    """Return where the earlier results of a folder wait.
+    """Return where the earlier results of a folder are moved aside.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ def aside_of(folder: Path) -> Path:
 
 
 def _leaves(folder: Path) -> Iterator[Path]:
-    """Yield files, links and stores below a folder; what nobody made for keeps is left out."""
+    """Yield files, links and stores below a folder, without temporary and system files."""
     for path in _entries(folder):
         if path.is_symlink() or not path.is_dir() or path.suffix == ".zarr":
             yield path
@@ -280,17 +280,17 @@ def _leaves(folder: Path) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Return what a folder holds, less copick's marks, leftovers and what systems put there."""
+    """Return the entries of a folder without copick's marks, leftovers and system files."""
     if not folder.is_dir():
         return []
     return [
         path
         for path in sorted(folder.iterdir())
-        if not (is_temporary(path) or (path.is_file() and _is_nobodys(path.name)))
+        if not (is_temporary(path) or (path.is_file() and _is_ignored(path.name)))
     ]
 
 
-def _is_nobodys(name: str) -> bool:
+def _is_ignored(name: str) -> bool:
     return name in (_COPICKS_OWN, _ASIDE_MARK) or LITTER.fullmatch(name) is not None
 
 
@@ -305,9 +305,9 @@ def _is_own_object(path: Path, run_name: str, is_own: IsOwn) -> bool:
 
 
 def _volume_record(path: Path) -> dict[str, Any] | None:
-    """Return our record of a store that holds nothing but a volume, unchanged since.
+    """Return our record of a store that contains only an unchanged volume.
 
-    The record is written last: whatever is younger in the store was changed since.
+    The record is written last: anything newer in the store was changed since.
     """
     if not zarr_group(local_files(), str(path))[1]:
         return None
@@ -324,7 +324,7 @@ def _volume_record(path: Path) -> dict[str, Any] | None:
 
 
 def _picks_record(path: Path) -> dict[str, Any] | None:
-    """Return our record of picks, also for the files beside them."""
+    """Return our record of picks, also for their accompanying files."""
     from copick_picker.project.copick.pick_files import record_of_picks
 
     if path.parent.name != "Picks" or not any(fnmatch(path.name, each) for each in _PICKS):
@@ -333,7 +333,7 @@ def _picks_record(path: Path) -> dict[str, Any] | None:
     for ending in _PICKS:
         stem = stem.removesuffix(ending[1:])
     picks = path.with_name(f"{stem}.json")
-    if not picks.exists():  # a write of ours that was cut off after the record
+    if not picks.exists():  # a write of ours that was interrupted after the record
         record = from_yaml(path.with_name(f"{stem}.provenance.yaml").read_bytes(), path.name)
         return from_stored(record)
     return record_of_picks(local_files(), str(picks))

@@ -1,4 +1,4 @@
-"""The folder that ``evaluate`` writes, read again."""
+"""Reading the folder that ``evaluate`` writes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _NEEDED = ("matcher", "beta", "tolerance", "totals", "objects", "runs", "confusi
 
 @dataclass(frozen=True, eq=False)
 class ScoreFolder:
-    """What ``evaluate`` found.
+    """Results of ``evaluate``.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class ScoreFolder:
 
 
 def read_score_folder(path: Path) -> ScoreFolder:
-    """Return what ``evaluate`` wrote into a folder.
+    """Return the results that ``evaluate`` wrote into a folder.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def read_score_folder(path: Path) -> ScoreFolder:
     ProjectError
         If the folder or one of its files is missing or cannot be read.
     DataError
-        If a file was cut off or holds something else.
+        If a file is truncated or contains something else.
     """
     values, picks = read_scores(path), _picks(path / MATCHES_FILE)
     for kind in ("reference", "candidate"):
@@ -72,7 +72,7 @@ def read_scores(path: Path) -> dict[str, Any]:
     ProjectError
         If it is missing or cannot be read.
     DataError
-        If it is no output of ``evaluate``.
+        If it is not an output of ``evaluate``.
     """
     file = path / SCORES_FILE
     values = read_json(file)
@@ -84,7 +84,7 @@ def read_scores(path: Path) -> dict[str, Any]:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Return the object that a JSON file holds.
+    """Return the object in a JSON file.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def read_json(file: Path) -> dict[str, Any]:
     ProjectError
         If it is missing or cannot be read.
     DataError
-        If it holds something else.
+        If it contains something else.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -134,7 +134,7 @@ def _picks(file: Path) -> PickTable:
 
 def _texts(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray[Any, np.dtype[np.str_]]:
     values = [row[name] for row in rows]
-    if any(value is None for value in values):  # csv gives None where a line is too short
+    if any(value is None for value in values):  # csv gives None if a line is too short
         msg = f"column {name}"
         raise ValueError(msg)
     return np.array(values, dtype=np.str_)

@@ -1,4 +1,4 @@
-"""Whether two evaluations were made by the same rules, so that they may stand side by side."""
+"""Checking that two evaluations follow the same rules, so that they can be compared."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ _RULES = ("matcher", "tolerance", "beta")
 def check_same_rules(
     first: Mapping[str, Any], other: Mapping[str, Any], *, names: tuple[str, str]
 ) -> None:
-    """Raise where two evaluations were made by other rules or against other reference picks.
+    """Raise if two evaluations differ in their rules or reference picks.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def check_same_rules(
     Raises
     ------
     SettingsError
-        Naming the first difference.
+        With the first difference.
     """
     for rule in _RULES:
         _check(rule, first[rule], other[rule], names)

@@ -1,4 +1,4 @@
-"""The folder of a simulated project: its manifest, and what ``simulate`` puts there."""
+"""The folder of a simulated project: its manifest, and the outputs of ``simulate``."""
 
 import os
 from collections.abc import Mapping
@@ -15,28 +15,28 @@ from copick_picker.project.provenance import from_yaml
 
 COMMAND = "simulate"
 MANIFEST = "manifest.yaml"
-"""File that says what a folder was made from, and that it may be replaced."""
+"""File that records what a folder was made from, and allows replacing it."""
 CONFIG_HASH = "config_sha256"
-"""Key in it: of the project's configuration as it was made."""
+"""Key in it: hash of the project's original configuration."""
 MANIFEST_FOLDER = "manifest"
-"""Folder of a file for each run, written last."""
+"""Folder with one file per run, written last."""
 USER, SESSION = "simulation", "1"
-"""User and session of the truth."""
+"""User and session of the ground truth."""
 
 
 def manifest_text(content: Mapping[str, Any]) -> str:
-    """Return a manifest as it is written.
+    """Return the text of a manifest.
 
     Parameters
     ----------
     content : mapping
-        What the folder is made from.
+        Scene and inputs of the folder.
     """
     return yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return what a folder was made from; None where it has no manifest of ours.
+    """Return the manifest of a folder; None if it has none of ours.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def foreign_of_simulation(folder: Path) -> list[str]:
-    """Return all in a folder that ``simulate`` did not make there.
+    """Return everything in a folder that ``simulate`` did not make.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def foreign_of_simulation(folder: Path) -> list[str]:
 
 
 def _names_made(stored: Mapping[str, Any]) -> list[str]:
-    """Return patterns of the names of what a run of an earlier simulation holds."""
+    """Return patterns of the names of the objects in a run of an earlier simulation."""
     imaging = stored.get("settings", {}).get("imaging", {})
     kinds = [imaging.get(part) for part in ("tomogram_type", "denoised_type")]
     truth = (f"*_{USER}_{SESSION}_*.zarr", f"{USER}_{SESSION}_*")

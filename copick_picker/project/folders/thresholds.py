@@ -1,4 +1,4 @@
-"""Score thresholds in the object metadata of a copick configuration; all else keeps its bytes."""
+"""Score thresholds in the object metadata of a copick configuration; other bytes do not change."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ _BLANK = " \t\r\n"
 
 
 def check_writable(config_path: Path) -> None:
-    """Raise where a configuration may not be changed.
+    """Raise if a configuration may not be changed.
 
     Parameters
     ----------
@@ -41,15 +41,15 @@ def store_thresholds(config_path: Path, thresholds: Mapping[str, float]) -> None
     Parameters
     ----------
     config_path : pathlib.Path
-        copick's JSON configuration; of a link, the file that it leads to is replaced.
+        copick's JSON configuration; if it is a link, its target is replaced.
     thresholds : mapping of str to float
         Object name -> lowest score that counts; stored as ``metadata.score_threshold``.
 
     Raises
     ------
     ProjectError
-        If the file is read-only, is no such JSON, has no such object, or cannot be written; it
-        then stays as it was.
+        If the file is read-only, not such JSON, has no such object, or cannot be written; it is
+        then unchanged.
     """
     check_writable(config_path)
     path = config_path.resolve()
@@ -63,7 +63,7 @@ def store_thresholds(config_path: Path, thresholds: Mapping[str, float]) -> None
 
 
 def with_thresholds(text: str, thresholds: Mapping[str, float], *, source: str) -> str:
-    """Return the text of a configuration with thresholds in it; every other character stays.
+    """Return the text of a configuration with thresholds; no other character changes.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def with_thresholds(text: str, thresholds: Mapping[str, float], *, source: str) 
     thresholds : mapping of str to float
         Object name -> lowest score that counts.
     source : str
-        Where the text is from, for messages.
+        Origin of the text, for messages.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def with_thresholds(text: str, thresholds: Mapping[str, float], *, source: str) 
 
 
 def _edit(text: str, entry: Mapping[str, tuple[int, int]], value: float) -> tuple[int, int, str]:
-    """Return (start, end, words to put there) for the threshold of one object."""
+    """Return (start, end, replacement text) for the threshold of one object."""
     number = json.dumps(float(value))
     if "metadata" not in entry:
         end = max(stop for _, stop in entry.values())

@@ -1,4 +1,4 @@
-"""Files of a training that is under way: its job, its curve, its best weights."""
+"""Files of an unfinished training: its job, its curve, its best weights."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ _EVENTS = "tensorboard"
 
 
 def foreign_in_training(folder: Path) -> list[str]:
-    """Return all in the folder of a training that no training puts there.
+    """Return everything in the folder of a training that no training puts there.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def foreign_in_training(folder: Path) -> list[str]:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return what a JSON file of a training holds; None where there is no such file.
+    """Return the content of a JSON file of a training; None if there is no such file.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file of a training, whole.
+    """Write a JSON file of a training atomically.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_curve(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a training curve, as texts by column; none where there is no file.
+    """Return the rows of a training curve, as texts by column; empty if there is no file.
 
     Parameters
     ----------
@@ -95,14 +95,14 @@ def read_curve(path: Path) -> list[dict[str, str]]:
 
 
 def write_curve(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> None:
-    """Write a training curve, whole.
+    """Write a training curve atomically.
 
     Parameters
     ----------
     path : pathlib.Path
         The CSV file.
     columns : sequence of str
-        In this order.
+        Columns in their order.
     rows : sequence of mapping
         Texts by column; a missing one is empty.
     """
@@ -114,7 +114,7 @@ def write_curve(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
 
 
 def write_weights(path: Path, state: Mapping[str, torch.Tensor]) -> None:
-    """Write weights, whole.
+    """Write weights atomically.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def finished(folder: Path) -> dict[str, Any]:
-    """Return what a finished training says of itself.
+    """Return the content of a finished training's ``done.json``.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 def read_mrc(path: Path) -> tuple[npt.NDArray[Any], float]:
     """Return the volume (z, y, x) of an MRC file and its voxel spacing.
 
-    Headers with small faults are read all the same; each fault is logged as a warning.
+    Headers with minor faults are accepted; each fault is logged as a warning.
 
     Parameters
     ----------
@@ -34,15 +34,15 @@ def read_mrc(path: Path) -> tuple[npt.NDArray[Any], float]:
         (z, y, x), type as stored: int8, uint8 (IMOD's mode 0 and 101), int16, uint16, float16 or
         float32.
     voxel_spacing : float
-        Edge of a voxel in Angstrom, to the three decimals of copick; 0.0 where the header does not
-        say.
+        Edge of a voxel in Angstrom, to the three decimals of copick; 0.0 if the header does not
+        state it.
 
     Raises
     ------
     ProjectError
         If the file cannot be read.
     DataError
-        If it holds no single real volume, or voxels that are not cubes.
+        If it does not contain a single real volume, or the voxels are not cubic.
     """
     with unpacked(path) as plain:
         header = read_header(plain, name=path)
@@ -66,7 +66,7 @@ def write_mrc(
     path : pathlib.Path
         File to make or to replace.
     volume : numpy.ndarray
-        (z, y, x); a type that MRC knows (int8, int16, uint16, float16, float32).
+        (z, y, x); a type that MRC supports (int8, int16, uint16, float16, float32).
     voxel_spacing : float
         Edge of a voxel in Angstrom.
     permit : callable, optional
@@ -87,7 +87,7 @@ def write_mrc(
         replacing(path, permit=permit) as temporary,
         mrcfile.new(temporary, data=volume) as file,
     ):
-        file.header.label[0] = f"{MARK} {__version__}"  # mrcfile's own label holds the time
+        file.header.label[0] = f"{MARK} {__version__}"  # mrcfile's own label contains the time
         file.voxel_size = voxel_spacing
         file.set_volume()
 
@@ -117,7 +117,7 @@ def is_mrc(path: Path) -> bool:
 
 
 def labels_for_mrc(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return labels as the smallest of MRC's types that holds them: int8, int16 or uint16.
+    """Return labels in the smallest MRC type that fits them: int8, int16 or uint16.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def labels_for_mrc(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Raises
     ------
     DataError
-        If none does.
+        If none fits.
     """
     fitted = as_smallest(labels, np.int8, np.int16, np.uint16)
     if fitted is not None:
@@ -137,7 +137,7 @@ def labels_for_mrc(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def as_smallest(labels: npt.NDArray[Any], *kinds: type[np.integer[Any]]) -> npt.NDArray[Any] | None:
-    """Return labels as the first of some types that holds them all, None where none does.
+    """Return labels in the first of some types that fits them all, None if none does.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Folders of MRC files, and the runs that their names give."""
+"""Folders of MRC files, and run names from file names."""
 
 import re
 from pathlib import Path
@@ -8,28 +8,28 @@ from copick_picker.errors import SettingsError, choices_text
 CONTENT_TYPES = (".mrc", ".rec", ".map", ".st", ".mrcs")
 """Suffixes of MRC files."""
 PACKED = ("", ".gz", ".bz2")
-"""Suffixes behind those."""
+"""Further suffixes after those."""
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def run_files(folder: Path, pattern: str) -> dict[str, Path]:
-    """Return run name -> MRC file of a folder, by name.
+    """Return run name -> MRC file in a folder, sorted by name.
 
-    A run's name is the file's without suffix, or the part that stands for ``{run}`` in the
-    pattern; what copick or a shell cannot take becomes ``-``.
+    A run's name is the file's without suffix, or the part that matches ``{run}`` in the pattern;
+    characters that copick or a shell cannot handle become ``-``.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Where to look; folders in it are left alone.
+        Where to look; subfolders are ignored.
     pattern : str
-        File name without suffix, with ``{run}`` in it.
+        File name without suffix, containing ``{run}``.
 
     Raises
     ------
     SettingsError
-        If there is no such folder, no MRC file in it, a file that does not fit the pattern, or two
-        files with one run name.
+        If there is no such folder, no MRC file in it, a file that does not match the pattern, or
+        two files with the same run name.
     """
     if not folder.is_dir():
         msg = f"there is no folder {folder}"
@@ -60,7 +60,7 @@ def run_files(folder: Path, pattern: str) -> dict[str, Path]:
 
 
 def run_name_of(stem: str) -> str:
-    """Return the run's name that a file's name gives: what a name cannot have becomes ``-``.
+    """Return the run name for a file name: characters that it cannot contain become ``-``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""MRC files of any mode and either byte order, read in blocks: a file may exceed the memory.
+"""Reading MRC files of any mode and byte order in blocks: a file may exceed the memory.
 
 The format is that of Cheng et al. 2015 (J. Struct. Biol. 192, 146-150) with IMOD's additions:
 unsigned bytes in mode 0 and four-bit numbers in mode 101.
@@ -29,12 +29,12 @@ _IMOD_STAMP = 1146047817
 _CUBIC_WITHIN = 0.01
 _VOLUME_STACKS = range(401, 631)
 MAP_AT = 208
-"""Where an MRC file says that it is one."""
+"""Offset of the mark that identifies an MRC file."""
 
 
 @dataclass(frozen=True)
 class MrcHeader:
-    """What the header of an MRC file says.
+    """Contents of the header of an MRC file.
 
     Attributes
     ----------
@@ -47,11 +47,11 @@ class MrcHeader:
     axes_xyz : tuple of int
         Axis (1 x, 2 y, 3 z) of columns, rows and sections.
     voxel_spacing : float
-        Edge of a voxel in Angstrom, three decimals; 0.0 where the header does not say.
+        Edge of a voxel in Angstrom, three decimals; 0.0 if the header does not state it.
     space_group : int
         ISPG: 0 for images and image stacks, 1 for a volume, 401 to 630 for stacks of volumes.
     has_map_stamp : bool
-        Whether the header holds ``MAP``, as the format demands.
+        Whether the header contains ``MAP``, as the format requires.
     """
 
     shape: tuple[int, int, int]
@@ -111,7 +111,7 @@ def unpacked(path: Path) -> Iterator[Path]:
     Raises
     ------
     ProjectError
-        If it cannot be read, or is damaged.
+        If it cannot be read or is damaged.
     """
     kind = path.suffix.lower()
     if kind not in (".gz", ".bz2"):
@@ -133,7 +133,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 
 def read_header(path: Path, *, name: Path) -> MrcHeader:
-    """Return what the header of an uncompressed MRC file says, after a check of the file's length.
+    """Return the header of an uncompressed MRC file, after checking the file's length.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def read_header(path: Path, *, name: Path) -> MrcHeader:
     ProjectError
         If the file cannot be read.
     DataError
-        If it is no MRC file, holds no single real volume, or is cut off.
+        If it is not an MRC file, does not contain a single real volume, or is truncated.
     """
     with guarded(f"cannot read {name}"), path.open("rb") as file:
         raw = file.read(HEADER_BYTES)
@@ -229,7 +229,7 @@ def _numbers(raw: bytes, header: MrcHeader, n_rows: int) -> npt.NDArray[np.gener
 
 
 def _byte_order(raw: bytes, name: Path) -> str:
-    """Return ``<`` or ``>``: the one that makes sense, the machine stamp's where both do."""
+    """Return ``<`` or ``>``: the one that makes sense, or the machine stamp's if both do."""
     stamped = ">" if raw[212] == 0x11 else "<"
     for order in (stamped, "<", ">"):
         columns, rows, sections, mode = struct.unpack_from(f"{order}4i", raw, 0)

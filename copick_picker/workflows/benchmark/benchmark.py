@@ -49,19 +49,19 @@ from copick_picker.workflows.show.report import report
 
 
 def benchmark(settings: RunSettings, *, reporter: Reporter) -> Result:
-    """Run a suite, or what is left of it, and return what became of it.
+    """Run a suite, or what is left of it, and return its result.
 
     Parameters
     ----------
     settings : RunSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     CopickPickerError
-        If the suite, its project or a model is wrong, or the folder holds something else.
+        If the suite, its project or a model is wrong, or the folder contains something else.
     """
     suite = asked_suite(settings)
     folder = Path(settings.output)
@@ -93,9 +93,9 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Result:
 
 
 def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
-    """Make the folder of a benchmark, or make sure that it holds this one."""
+    """Make the folder of a benchmark, or check that it holds this one."""
     content = suite.model_dump(mode="json", exclude_defaults=True)
-    # other candidates may be added, and runs left out, without doing the rest again
+    # candidates may be added and runs left out without redoing the rest
     fixed = {key: value for key, value in content.items() if key not in ("models", "also")}
     file = folder / SUITE_FILE
     if is_own_suite(file):
@@ -129,7 +129,7 @@ class _Benchmark:
     run_names: tuple[str, ...] | None = None
 
     def pick(self, label: str, model: str) -> str:
-        """Segment and localize with a model; return what went wrong, empty where nothing did."""
+        """Segment and localize with a model; return the error text, empty on success."""
         given = self._common() | {"run_names": self._runs()}
         place = f"{USER}/{label}"
         device = {"device": self.settings.device} if self.settings.device else {}
@@ -168,7 +168,7 @@ class _Benchmark:
         return ""
 
     def score(self, label: str) -> int:
-        """Evaluate candidates, unless their scores stand already; return the exit code."""
+        """Evaluate candidates, unless their scores exist already; return the exit code."""
         output = self.folder / label / "scores"
         candidate = self.suite.also.get(label, f"*:{USER}/{label}")
         wanted = EvaluateSettings(
@@ -199,7 +199,7 @@ class _Benchmark:
         return summary.exit_code
 
     def report(self, label: str, candidates: Sequence[str]) -> int:
-        """Write the report of candidates, the others beside them; return the exit code."""
+        """Write the report of candidates, with the others for comparison; return the exit code."""
         output = self.folder / label / "report.html"
         folders = [str(self.folder / label / "scores")]
         folders += [str(self.folder / other / "scores") for other in candidates if other != label]
@@ -242,7 +242,7 @@ class _Benchmark:
         self.reporter.table(self.suite.title, columns, rows)
 
     def _common(self) -> dict[str, Any]:
-        """Return the settings that every command gets."""
+        """Return the settings common to all commands."""
         given = {"split": self.suite.split, "cache": self.settings.cache}
         return {"config": self.config} | {k: v for k, v in given.items() if v is not None}
 

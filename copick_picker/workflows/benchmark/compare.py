@@ -34,19 +34,19 @@ _SHOWN_OF_OBJECTS = ("f1", "f_beta")
 
 
 def compare(settings: CompareSettings, *, reporter: Reporter) -> Result:
-    """Show by how much the second of two evaluations differs, and write it where asked.
+    """Show by how much the second of two evaluations differs; optionally write it.
 
     Parameters
     ----------
     settings : CompareSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------
     CopickPickerError
-        If a folder is missing or broken, or the two were made by other rules.
+        If a folder is missing or broken, or the two were made with different rules.
     """
     if settings.output is not None:
         check_free_folder(Path(settings.output), COMPARE_FILE, overwrite=settings.overwrite)
@@ -111,7 +111,7 @@ def compare(settings: CompareSettings, *, reporter: Reporter) -> Result:
 
 
 def score_folder(path: Path) -> Path:
-    """Return the folder of scores that a user means: itself, or the only one of a benchmark.
+    """Return the folder of scores at a path: the path itself, or the only one of a benchmark.
 
     Parameters
     ----------

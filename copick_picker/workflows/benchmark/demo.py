@@ -1,4 +1,4 @@
-"""The main job on two projects that the package brings along: one real, one simulated."""
+"""Segment, localize and evaluate two projects made from the package: one real, one simulated."""
 
 import json
 import os
@@ -42,18 +42,18 @@ Workflow = Callable[..., "Summary"]
 
 @dataclass(frozen=True)
 class Part:
-    """One of the demo's projects and what is done with it.
+    """One of the demo's projects and the settings of its commands.
 
     Attributes
     ----------
     name : str
         Name of the part and of its folder.
     title : str
-        What it is.
+        Title of the part.
     make : callable
         Folder -> configuration of the project.
     segment, localize, evaluate : dict
-        Settings of the three commands beside the project.
+        Settings of the three commands, without the project.
     """
 
     name: str
@@ -98,7 +98,7 @@ def demo(
     threads: int | None,
     reporter: Reporter,
 ) -> int:
-    """Run the main job on the demo's projects and return the exit code.
+    """Segment, localize and evaluate the demo's projects and return the exit code.
 
     Parameters
     ----------
@@ -150,8 +150,8 @@ def _make_folder(folder: Path, *, overwrite: bool) -> None:
     write_text(folder / MARK, "")
 
 
-def _remember(folder: Path, config: Path) -> None:
-    """Note what a part's configuration was like, to see later whether it was changed."""
+def _record_config(folder: Path, config: Path) -> None:
+    """Record a part's configuration, so that later changes are noticed."""
     mark = folder.parent / MARK
     known = read_json(mark) if mark.stat().st_size else {}
     known[folder.name] = config_hash(read_json(config))
@@ -163,7 +163,7 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
     began = time.perf_counter()
     reporter.note(f"\n=== {part.title} ===")
     config = str(part.make(folder))
-    _remember(folder, Path(config))
+    _record_config(folder, Path(config))
     reporter.note(f"project: {config} ({time.perf_counter() - began:.0f} s)")
     scores = str(folder / "scores")
     steps: tuple[tuple[str, Workflow, Any], ...] = (

@@ -1,4 +1,4 @@
-"""The two projects of the demo, made from what ships with the package."""
+"""The two projects of the demo, made from data shipped with the package."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -74,7 +74,7 @@ def make_simulated_project(
     folder : pathlib.Path
         Folder to make.
     seeds : sequence of int
-        One tomogram a seed.
+        One tomogram per seed.
     shape_zyx : tuple of int
         Size of each tomogram, in voxels of 10 Angstrom.
     """

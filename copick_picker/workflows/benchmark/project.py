@@ -24,7 +24,7 @@ from copick_picker.workflows.benchmark.demo_projects import make_simulated_proje
 
 
 def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
-    """Return the configuration of a suite's project, made where it is not there yet.
+    """Return the configuration of a suite's project, made if it does not exist yet.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
 
 
 def _simulated(wanted: SimulatedProject, place: Path, reporter: Reporter) -> str:
-    """Return the configuration of a simulated project; one that was cut off is made anew."""
+    """Return the configuration of a simulated project; an incomplete one is made again."""
     config, made = place / CONFIG_FILE, place / MADE_FILE
     asked = wanted.model_dump(mode="json")
     recorded = read_made(made)

@@ -1,4 +1,4 @@
-"""What a benchmark remembers between two calls: which stages stand, and the time they took."""
+"""What a benchmark stores between two calls: finished stages and the time they took."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from copick_picker.records.runs import RunOutcome
 
 
 class TimedReporter:
-    """A reporter that also keeps how long each run took, over interrupted calls too.
+    """A reporter that also records the time of each run, across interrupted calls.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class TimedReporter:
         self._seconds: dict[str, float] = {}
 
     def note(self, text: str) -> None:
-        """Say one line."""
+        """Show one line."""
         self._inner.note(text)
 
     def warn(self, text: str) -> None:
-        """Say one line that asks for attention."""
+        """Show one line as a warning."""
         self._inner.warn(text)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -46,17 +46,17 @@ class TimedReporter:
         self._inner.table(title, columns, rows)
 
     def begin(self, total: int) -> None:
-        """Say that work on so many runs begins."""
+        """Announce the start of work on ``total`` runs."""
         self._inner.begin(total)
 
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
-        """Say what became of a run; remember its time, on disk, where it was done now."""
+        """Report the outcome of a run; store its time on disk if it was done now."""
         self._inner.outcome(outcome, done=done, total=total, seconds=seconds)
         if outcome.status == "done":
             self._seconds[outcome.run_name] = seconds
 
     def write(self) -> None:
-        """Write the times of the runs that were done now beside those of earlier calls."""
+        """Write the times of the runs done now, together with those of earlier calls."""
         if not self._seconds:
             return
         earlier = read_json(self._file) if self._file.exists() else {}
@@ -76,7 +76,7 @@ class TimedReporter:
 
 
 def picks_fingerprint(store: ProjectStore, run_names: Sequence[str], uris: Sequence[str]) -> str:
-    """Return a hash of the pick sets that URIs mean: positions and scores, or portal annotations.
+    """Return a hash of the matching pick sets: positions and scores, or portal annotations.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def picks_fingerprint(store: ProjectStore, run_names: Sequence[str], uris: Seque
         for run_name in run_names:
             for key in picks_query(uri).matching(store.picks(run_name)):
                 content.update(f"{uri}\n{run_name}\n{key}\n{key.origin}\n".encode())
-                if key.origin is None:  # annotations of the portal never change under their number
+                if key.origin is None:  # a portal annotation never changes under its number
                     picks = store.read_picks(run_name, key)
                     content.update(picks.points_xyz.tobytes() + picks.scores.tobytes())
     return content.hexdigest()[:16]

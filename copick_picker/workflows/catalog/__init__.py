@@ -1,1 +1,1 @@
-"""What a project, the portal or this machine holds."""
+"""Contents of a project, of the portal, and facts about this machine."""

@@ -1,4 +1,4 @@
-"""What a bug report needs: versions, devices, and what is wrong with a project."""
+"""What a bug report needs: versions, devices, and the problems of a project."""
 
 import os
 import platform
@@ -19,16 +19,16 @@ _PACKAGES = ("copick", "torch", "monai", "numpy", "scipy", "scikit-image", "zarr
 
 
 def info(config: str | None, json_file: str | None, *, reporter: Reporter) -> None:
-    """Show versions, devices and the health of a project, and write them where asked.
+    """Show versions, devices and the health of a project; optionally write them as JSON.
 
     Parameters
     ----------
     config : str or None
-        Path of a copick configuration file; None leaves the project out.
+        Path of a copick configuration file; None for no project.
     json_file : str or None
-        Where to write the same as JSON.
+        JSON file to write, if any.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""List what the CryoET Data Portal holds: datasets, what is annotated, by whom, and runs."""
+"""List the contents of the CryoET Data Portal: datasets, annotated objects, annotators and runs."""
 
 from dataclasses import asdict
 
@@ -19,19 +19,19 @@ from copick_picker.settings.browse import BrowsePortalSettings
 
 @summarised
 def browse_portal(settings: BrowsePortalSettings, *, reporter: Reporter) -> Result:
-    """List datasets of the portal and return what was found; at most three queries.
+    """List datasets of the portal and return the result; at most three queries.
 
     Parameters
     ----------
     settings : BrowsePortalSettings
-        What to list.
+        Settings of the command.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------
     UnknownNameError
-        If nothing is found; the nearest names are given.
+        If nothing matches; with the nearest names.
     ProjectError
         If the portal does not answer.
     """
@@ -72,7 +72,7 @@ def browse_portal(settings: BrowsePortalSettings, *, reporter: Reporter) -> Resu
 def _nothing_found(
     client: PortalClient, settings: BrowsePortalSettings, found: set[int]
 ) -> UnknownNameError:
-    """Return the error that names what is nearest; one query."""
+    """Return the error with the nearest names; one query."""
     names = portal_names(client)
     unknown = [number for number in settings.dataset if number not in names.dataset_ids]
     if unknown:

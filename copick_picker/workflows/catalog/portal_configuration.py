@@ -1,6 +1,6 @@
-"""Write a copick configuration of the CryoET Data Portal once: labels and radii that stay.
+"""Write a copick configuration of the CryoET Data Portal with fixed labels and radii.
 
-copick itself numbers the portal's objects anew in each process and gives each the radius 50.
+copick itself renumbers the portal's objects in each process and gives each the radius 50.
 """
 
 import json
@@ -34,22 +34,22 @@ from copick_picker.settings.portal_configuration import (
 
 
 def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Result:
-    """Write a configuration of portal datasets, or find that it stands already.
+    """Write a configuration of portal datasets, unless the same one exists already.
 
     Parameters
     ----------
     settings : ConfigPortalSettings
         Which datasets, which objects, their radii.
     reporter : Reporter
-        Where the table of objects goes.
+        Receives the table of objects.
 
     Raises
     ------
     CopickPickerError
-        If the portal does not answer, a name is unknown, a radius is missing, or the file holds
+        If the portal does not answer, a name is unknown, a radius is missing, or the file contains
         another configuration.
     """
-    before = _before(settings)
+    before = _existing(settings)
     found = portal_objects(PortalClient(), settings.dataset)
     named = _named(found)
     chosen = chosen_objects(named, settings)
@@ -84,7 +84,7 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Resu
     return Result(f"config portal: {settings.output} ({len(entries)} objects): {done}")
 
 
-def _before(settings: ConfigPortalSettings) -> dict[str, Any] | None:
+def _existing(settings: ConfigPortalSettings) -> dict[str, Any] | None:
     if settings.output.is_file() and _is_portal_config(settings.output):
         return dict(read_json(settings.output))
     _place(settings).check()
@@ -104,7 +104,7 @@ def _is_portal_config(path: Path) -> bool:
 
 
 def _named(found: Sequence[PortalObject]) -> dict[str, PortalObject]:
-    """Return the objects by the name that copick can store; like names get their identifier."""
+    """Return the objects by a name that copick can store; equal names get their identifier."""
     plain = {item.identifier: _plain(item.name) for item in found}
     names = list(plain.values())
     return {

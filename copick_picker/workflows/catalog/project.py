@@ -1,4 +1,4 @@
-"""List what a project holds: objects, tomograms, segmentations, picks, and what is wrong."""
+"""List the contents of a project: objects, tomograms, segmentations, picks and problems."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -26,14 +26,14 @@ from copick_picker.settings.browse import BrowseProjectSettings
 
 @summarised
 def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Summary:
-    """List a project and return what became of every run.
+    """List a project and return the outcome of every run.
 
     Parameters
     ----------
     settings : BrowseProjectSettings
-        What to list.
+        Settings of the command.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _chosen(run: RunInventory, objects: Sequence[str]) -> RunInventory:
 def _checked(
     items: tuple[StoredItem, ...], objects: Sequence[ObjectSpec]
 ) -> tuple[StoredItem, ...]:
-    """Return the items, picks of objects that the project does not know marked."""
+    """Return the items; picks of objects that the project does not define are marked."""
     names = {spec.name for spec in objects}
     return tuple(
         replace(item, trouble=f"{item.name} is no object of the project")

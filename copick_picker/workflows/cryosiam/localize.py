@@ -42,24 +42,24 @@ from copick_picker.workflows.cryosiam.segment import read_and_warn
 
 @summarised
 def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
-    """Make one CSV and one STAR file a class of all predictions of a folder.
+    """Make one CSV and one STAR file per class from all predictions in a folder.
 
-    The files are written when every prediction could be read: a merged file never lacks a tomogram
-    without a word. With a project, each run gets the same picks.
+    The files are written only if every prediction could be read: a merged file never silently lacks
+    a tomogram. With a project, the same picks are also written to each run.
 
     Parameters
     ----------
     settings : CryosiamJob
         Which YAML file, which predictions.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     CopickPickerError
         If the YAML file or the project is wrong, or the folder has no predictions.
     ConflictError
-        If files stand there that say something else, and ``overwrite`` is not set.
+        If other files are in their place and ``overwrite`` is not set.
     """
     config, folders = read_and_warn(settings, reporter)
     found = folders.all_predictions()
@@ -92,7 +92,7 @@ class _Picks:
 
 @dataclass(frozen=True, eq=False)
 class _Centres:
-    """One YAML file over its predictions."""
+    """One YAML file applied to its predictions."""
 
     settings: CryosiamJob
     config: CryosiamConfig
@@ -147,7 +147,7 @@ class _Centres:
         reporter.note(f"{where}: {len(self.waiting)} pick sets {verb}, the others are complete")
 
     def _channel(self, label: int) -> int:
-        """Return the channel of a class: a network of one channel has that of class 1 alone."""
+        """Return the channel of a class; a network with one channel has only that of class 1."""
         return label if self.config.parameters.network.out_channels > 1 else 0
 
     def _new_picks(
@@ -157,7 +157,7 @@ class _Centres:
         shape_zyx: tuple[int, ...],
         components: Mapping[int, ErodedComponents],
     ) -> list[_Picks]:
-        """Return the picks of a run that do not stand yet; raise where others stand."""
+        """Return the picks of a run still to be written; raise if others are in their place."""
         run_name = project.run_of(name)
         spacing = project.spacing_of(
             run_name, shape_zyx, stated=lambda: self.folders.stated_spacing(name)
@@ -190,7 +190,7 @@ class _Centres:
 def _scored(
     object_name: str, found: ErodedComponents, radius_angstrom: float | None, spacing: float
 ) -> tuple[PickSet, str]:
-    """Return picks in Angstrom, and what their score is."""
+    """Return picks in Angstrom, and the meaning of their score."""
     points_xyz = voxels_to_points(found.centres_zyx.reshape(-1, 3), spacing)
     if found.mean_probabilities is not None:
         scores = np.clip(found.mean_probabilities, 0.0, 1.0)

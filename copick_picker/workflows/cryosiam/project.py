@@ -1,4 +1,4 @@
-"""The results of CryoSiam's YAML files in a copick project, beside the files."""
+"""Results of CryoSiam's YAML files in a copick project, in addition to the files."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ class CryosiamProject:
     settings : CryosiamJob
         The job.
     runs : mapping
-        Tomogram's name without ending -> run of the project; those without a run are left out.
+        Name of a tomogram without extension -> run of the project; those without a run are omitted.
     specs : mapping
         Object name -> object of the project.
     values : mapping
-        Project's object name -> value in CryoSiam's labels; empty for a lamella.
+        Object name in the project -> value in CryoSiam's labels; empty for a lamella.
     hint : str
-        The command that brings the tomograms into the project.
+        The command that imports the tomograms into the project.
     """
 
     store: ProjectStore
@@ -60,12 +60,12 @@ class CryosiamProject:
         Parameters
         ----------
         stem : str
-            Name of the tomogram without its ending.
+            Name of the tomogram without its extension.
 
         Raises
         ------
         UnknownNameError
-            If the project has none; the command that makes it is named.
+            If the project has none; with the command that makes it.
         """
         if stem not in self.runs:
             msg = f"no run '{run_name_of(stem)}' in {self.store.location}; first: {self.hint}"
@@ -75,12 +75,12 @@ class CryosiamProject:
     def segmentation(
         self, stem: str, record: Mapping[str, Any], *, probabilities: bool
     ) -> "SegmentationPlace":
-        """Return where the labels of a tomogram go.
+        """Return the place for the labels of a tomogram.
 
         Parameters
         ----------
         stem : str
-            Name of the tomogram without its ending.
+            Name of the tomogram without its extension.
         record : mapping
             Provenance record of the prediction.
         probabilities : bool
@@ -89,7 +89,7 @@ class CryosiamProject:
         Raises
         ------
         CopickPickerError
-            If the project has no such run, or not one tomogram that is meant.
+            If the project has no such run, or not exactly one matching tomogram.
         """
         run_name = self.run_of(stem)
         tomograms = self.store.tomograms(run_name)
@@ -119,14 +119,14 @@ class CryosiamProject:
         shape_zyx : sequence of int
             Shape of the labels.
         stated : callable
-            Returns the spacing that the MRC file states, 0 where there is no file; called where
-            tomograms of several spacings have this shape.
+            Returns the spacing in the MRC file, 0 if there is no file; called if tomograms of
+            several spacings have this shape.
 
         Raises
         ------
         DataError
             If no tomogram of the run has this shape, or several of different spacings do and the
-            file does not say which is meant.
+            file does not decide between them.
         """
         shapes = {
             key: self.store.open_tomogram(run_name, key).shape
@@ -161,7 +161,7 @@ class CryosiamProject:
 
 @dataclass(frozen=True, eq=False)
 class SegmentationPlace:
-    """Where the labels and probabilities of one tomogram go.
+    """The place for the labels and probabilities of one tomogram.
 
     Attributes
     ----------
@@ -172,9 +172,9 @@ class SegmentationPlace:
     tomogram : TomogramKey
         The project's own copy of the tomogram.
     key : SegmentationKey
-        Where the labels go.
+        Key of the labels.
     feature : FeatureKey or None
-        Where the probabilities go.
+        Key of the probabilities.
     record : mapping
         Provenance of both.
     """
@@ -187,12 +187,12 @@ class SegmentationPlace:
     record: Provenance
 
     def stands(self) -> bool:
-        """Return whether all was written before; with ``overwrite`` nothing stands.
+        """Return whether all outputs exist already; False with ``overwrite``.
 
         Raises
         ------
         ConflictError
-            If something else stands in its place.
+            If something else is in their place.
         """
         records: dict[OutputKey, Provenance] = {self.key: self.record}
         if self.feature is not None:
@@ -208,16 +208,16 @@ class SegmentationPlace:
     def check(
         self, shape_zyx: Sequence[int], header_spacing: float | None, reporter: Reporter
     ) -> None:
-        """Raise where the project's tomogram is not that of the file.
+        """Raise if the project's tomogram is not the one in the file.
 
         Parameters
         ----------
         shape_zyx : sequence of int
             Shape of the file's volume.
         header_spacing : float or None
-            Spacing that the file states; 0 and 1 mean that it does not know.
+            Spacing in the file's header; 0 and 1 mean unknown.
         reporter : Reporter
-            Where small differences of the spacing go.
+            Told about small differences in spacing.
 
         Raises
         ------
@@ -247,14 +247,14 @@ class SegmentationPlace:
     def write(
         self, labels: npt.NDArray[Any], probabilities: npt.NDArray[np.float32] | None
     ) -> None:
-        """Write a prediction; whatever of ours stands there is replaced.
+        """Write a prediction; outputs of this tool in its place are replaced.
 
         Parameters
         ----------
         labels : numpy.ndarray, shape (z, y, x), integer
             CryoSiam's labels.
         probabilities : numpy.ndarray, shape (c, z, y, x), float32, or None
-            CryoSiam's probabilities; one channel is that of class 1.
+            CryoSiam's probabilities; a single channel is that of class 1.
         """
         store, feature = self.project.store, self.feature
         if feature is not None and probabilities is not None:
@@ -291,7 +291,7 @@ def open_cryosiam_project(
     *,
     reporter: Reporter,
 ) -> CryosiamProject | None:
-    """Return the project that the results go into as well; None where none is named.
+    """Return the project that also receives the results; None if none is named.
 
     Parameters
     ----------
@@ -300,17 +300,16 @@ def open_cryosiam_project(
     config : CryosiamConfig
         CryoSiam's YAML file.
     stems : sequence of str
-        Tomograms' names without ending.
+        Names of the tomograms without extension.
     channels : mapping
         Class name -> value in CryoSiam's labels.
     reporter : Reporter
-        Where doubts about names go.
+        Told about doubtful names.
 
     Raises
     ------
     CopickPickerError
-        If the project cannot be opened or written, no tomogram has a run, or an object is not
-        known.
+        If the project cannot be opened or written, no tomogram has a run, or an object is unknown.
     """
     if settings.config is None:
         return None
@@ -329,7 +328,7 @@ def open_cryosiam_project(
 
 
 def class_names(config: CryosiamConfig) -> dict[str, int]:
-    """Return class name -> value in the labels: a model folder's names, else ``class_1`` and so on.
+    """Return class name -> label value: the names of a model folder, else ``class_1`` and so on.
 
     Parameters
     ----------
@@ -353,7 +352,7 @@ def _values(
     channels: Mapping[str, int],
     reporter: Reporter,
 ) -> dict[str, int]:
-    """Return project's object name -> value in CryoSiam's labels."""
+    """Return object name in the project -> value in CryoSiam's labels."""
     names = dict(settings.object_map)
     if not names and not any(name in specs for name in channels):
         by_label = {spec.label: spec.name for spec in specs.values()}
@@ -385,7 +384,7 @@ def _runs(store: ProjectStore, stems: Iterable[str], hint: str) -> dict[str, str
 
 
 def _import_command(project: str, config: CryosiamConfig) -> str:
-    """Return the command that makes runs of CryoSiam's tomograms, under CryoSiam's names."""
+    """Return the command that makes runs from CryoSiam's tomograms, with CryoSiam's names."""
     ending = config.file_extension
     rest = next((ending.removesuffix(t) for t in CONTENT_TYPES if ending.endswith(t)), "")
     pattern = f' --name-pattern "{{run}}{rest}"' if rest else ""

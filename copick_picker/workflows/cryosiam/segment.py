@@ -47,15 +47,15 @@ logger = logging.getLogger(__name__)
 def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     """Segment a folder of MRC files as CryoSiam's ``semantic_predict`` does.
 
-    Where the YAML has ``postprocessing_sizes``, small components are dropped as well
+    If the YAML has ``postprocessing_sizes``, small components are removed as well
     (``semantic_postprocessing``); with ``postprocess_only`` nothing else is done.
 
     Parameters
     ----------
     settings : CryosiamJob
-        Which YAML file, and how it is run.
+        Which YAML file, and how to run it.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
 def read_and_warn(
     settings: CryosiamJob, reporter: Reporter
 ) -> tuple[CryosiamConfig, CryosiamFolders]:
-    """Return CryoSiam's settings and its folders; keys that have no effect are named.
+    """Return CryoSiam's settings and folders; warn about keys without effect.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def read_and_warn(
 
 @dataclass(frozen=True)
 class _Prediction:
-    """One YAML file over its tomograms."""
+    """One YAML file applied to its tomograms."""
 
     settings: CryosiamJob
     config: CryosiamConfig
@@ -154,7 +154,7 @@ class _Prediction:
         return RunOutcome(stem, "done", f"{outputs}: {text or 'all background'}", details)
 
     def clean(self, stem: str) -> RunOutcome:
-        """Drop the small components of one prediction (``semantic_postprocessing``)."""
+        """Remove the small components of one prediction (``semantic_postprocessing``)."""
         target, sizes = self.folders.prediction(stem), self.config.rules().least_sizes or ()
         if not target.is_file():
             return RunOutcome(stem, "failed", f"{target} does not exist: run segment first")
@@ -218,7 +218,7 @@ class _Prediction:
         record: dict[str, Any],
         place: SegmentationPlace | None,
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
-        """Predict and write CryoSiam's files; return labels and what is kept of probabilities."""
+        """Predict and write CryoSiam's files; return labels, and probabilities if they are kept."""
         config, (volume, spacing) = self.config, read_mrc(self.files[stem])
         if place is not None:
             place.check(volume.shape, spacing, self.reporter)
@@ -249,7 +249,7 @@ class _Prediction:
         return mask_on_grid(values, shape_zyx)
 
     def _warn(self, stem: str, made: SemanticPrediction) -> None:
-        """Say what is doubtful about a prediction."""
+        """Warn about what is doubtful in a prediction."""
         data, threshold = self.config.parameters.data, self.config.parameters.network.threshold
         if made.clipped_share > CLIPPED_DOUBT:
             self.reporter.warn(

@@ -1,4 +1,4 @@
-"""Choose a score threshold for each object on scored candidate picks, and store it."""
+"""Choose a score threshold for each object from scored candidate picks, and store it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,15 +30,15 @@ from copick_picker.workflows.evaluate.evaluate import score_project
 
 @summarised
 def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
-    """Choose a threshold for each object and return what became of every run.
+    """Choose a threshold for each object and return the outcome of every run.
 
-    Everything is read and checked first; thresholds are stored last, and where they are asked for
-    alone. Nothing is stored where a run failed.
+    Everything is read and checked first; thresholds are stored last, and only on request. Nothing
+    is stored if a run failed.
 
     Parameters
     ----------
     settings : CalibrateSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
         Where progress and tables go.
 
@@ -66,7 +66,7 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
             scored.evaluation,
             rule=rule,
             present=present,
-            sought_from=_sought_from(settings, store, scored.evaluation),
+            sought_from=_lowest_kept_scores(settings, store, scored.evaluation),
         )
         _show(settings, scored.evaluation, found, reporter)
         _check_found(settings, found)
@@ -79,7 +79,7 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
 
 
 def _card(name: str) -> ModelCard:
-    """Return the card of a model folder that may be changed."""
+    """Return the card of a model folder that may be modified."""
     folder = Path(name)
     if not is_model_folder(folder):
         msg = (
@@ -90,18 +90,18 @@ def _card(name: str) -> ModelCard:
     return model_card(read_model_folder(folder)[1], name)
 
 
-def _sought_from(
+def _lowest_kept_scores(
     settings: CalibrateSettings, store: ProjectStore, evaluation: Evaluation
 ) -> dict[str, float]:
-    """Return the score from which on each object's candidates were kept by ``localize``.
+    """Return the lowest score at which ``localize`` kept each object's candidates.
 
-    The highest of all runs; no entry where the record of a set does not tell.
+    The highest over all runs; no entry if the record of a set does not state it.
     """
     found: dict[str, list[float | None]] = {}
     for run_name in evaluation.run_names:
         for key in picks_query(settings.candidate).matching(store.picks(run_name)):
             record = store.picks_provenance(run_name, key)
-            found.setdefault(key.object_name, []).append(_localized_from(record))
+            found.setdefault(key.object_name, []).append(_lowest_kept_score(record))
     return {
         name: max(value for value in values if value is not None)
         for name, values in found.items()
@@ -109,8 +109,8 @@ def _sought_from(
     }
 
 
-def _localized_from(record: Mapping[str, Any] | None) -> float | None:
-    """Return the lowest score that a pick set's record lets a pick have, where it tells that."""
+def _lowest_kept_score(record: Mapping[str, Any] | None) -> float | None:
+    """Return the lowest score that a pick set's record allows, if the record states it."""
     chosen = (record or {}).get("settings", {})
     target = chosen.get("target")
     if target is None:
@@ -121,7 +121,7 @@ def _localized_from(record: Mapping[str, Any] | None) -> float | None:
 
 
 def _check_places(settings: CalibrateSettings) -> None:
-    """Raise where what is asked for could not be stored at the end."""
+    """Raise if the results could not be stored at the end."""
     if settings.dry_run:
         return
     if settings.project:
@@ -184,7 +184,7 @@ def _store(
 
 
 def _store_in_model(settings: CalibrateSettings, found: Calibration, reporter: Reporter) -> None:
-    """Put the thresholds into the card; the weights and their checksum stay."""
+    """Put the thresholds into the card; the weights and their checksum do not change."""
     folder = Path(settings.model or "")
     raw = read_model_folder(folder)[1]
     card = model_card(raw, str(folder))

@@ -37,14 +37,14 @@ from copick_picker.workflows.evaluate.files import Scored, score_files, show_sco
 
 @summarised
 def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
-    """Score candidate picks of a project and return what became of every run.
+    """Score candidate picks of a project and return the outcome of every run.
 
-    Everything is computed first; the folder of scores is written last and appears whole.
+    Everything is computed first; the folder of scores is written last, atomically.
 
     Parameters
     ----------
     settings : EvaluateSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
         Where progress and tables go.
 
@@ -73,12 +73,12 @@ def score_project(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:
     Parameters
     ----------
     job : Job
-        What to do; ``output`` of its settings is not used.
+        The job; ``output`` of its settings is not used.
 
     Returns
     -------
     tuple
-        What became of every run, and the scores: None with ``dry_run``, or where all runs failed.
+        Outcome of every run, and the scores: None with ``dry_run``, or if all runs failed.
 
     Raises
     ------
@@ -108,14 +108,14 @@ def score_project(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:
 def with_min_score(
     picks: Mapping[str, Mapping[str, PickSet]], least: Mapping[str, float]
 ) -> dict[str, dict[str, PickSet]]:
-    """Return pick sets without the picks of too low a score.
+    """Return pick sets without the picks that score too low.
 
     Parameters
     ----------
     picks : mapping
         Run -> object -> picks.
     least : mapping of str to float
-        Object -> lowest score that is kept; other objects stay as they are.
+        Object -> lowest score that is kept; other objects are not filtered.
     """
 
     def kept(name: str, found: PickSet) -> PickSet:
@@ -176,13 +176,13 @@ class _Reading:
         return RunOutcome(run_name, "done", text)
 
     def check_found(self, run_names: Sequence[str]) -> None:
-        """Raise where no run has a reference set, or none has a candidate set."""
+        """Raise if no run has a reference set, or none has a candidate set."""
         for side, wanted in (("reference", self.references), ("candidate", self.candidates)):
             if not any(entries[side] for entries in self.sets.values()):
                 raise wanted.nothing_found([name for name in run_names if name in self.sets])
 
     def covers(self, name: str) -> bool:
-        """Return whether the reference URI speaks of an object."""
+        """Return whether the reference URI covers an object."""
         keys = [replace(key, object_name=name) for key in self.reference_keys]
         return bool(self.references.query.matching(keys))
 
@@ -209,7 +209,7 @@ class _Reading:
         keys: Sequence[PicksKey],
         distances: dict[str, dict[tuple[float, ...], float]],
     ) -> dict[str, PickSet]:
-        """Return the picks by object; put what is known of their distances to a mask aside."""
+        """Return the picks by object; collect the recorded distances to a mask in ``distances``."""
         read: dict[str, PickSet] = {}
         for key in keys:
             picks = self.job.store.read_picks(run_name, key)
@@ -228,7 +228,7 @@ class _Reading:
         return read
 
     def _check_alignments(self, run_name: str, keys: Sequence[PicksKey]) -> None:
-        if any(key.origin is not None for key in keys):  # else no tomogram need be looked for
+        if any(key.origin is not None for key in keys):  # otherwise no tomogram is needed
             tomograms = self.job.store.tomograms(run_name)
             check_alignments(run_name, keys, tomograms, self.job.settings.tomogram)
 
@@ -275,7 +275,7 @@ def _score(reading: _Reading, summary: Summary) -> Scored:
 
 
 def _unlisted(listed: set[str], candidate: Mapping[str, Mapping[str, PickSet]]) -> tuple[str, ...]:
-    """Return a note for every object that has candidates and is not among the objects listed."""
+    """Return a note for every object that has candidates but is not listed."""
     numbers: Counter[str] = Counter()
     for entries in candidate.values():
         numbers.update({name: len(picks) for name, picks in entries.items() if name not in listed})
@@ -283,7 +283,7 @@ def _unlisted(listed: set[str], candidate: Mapping[str, Mapping[str, PickSet]]) 
 
 
 def _with_figures(summary: Summary, scored: Scored) -> Summary:
-    """Return the summary with the scores in it, each run's with its outcome."""
+    """Return the summary with the scores added, each run's to its outcome."""
     values = scored.values()
     by_run: dict[str, list[object]] = {}
     for entry in values["runs"]:

@@ -1,4 +1,4 @@
-"""The folder of an evaluation: what is in it, and what is shown on screen."""
+"""The files of an evaluation, and the tables on screen."""
 
 import json
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ _MOST_RUN_ROWS = 60
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """An evaluation with all that its files say of it.
+    """An evaluation with everything that goes into its files.
 
     Attributes
     ----------
     settings : EvaluateSettings
-        What was asked for.
+        Settings of the command.
     evaluation : Evaluation
         The scores.
     sets : mapping
@@ -93,7 +93,7 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
     Parameters
     ----------
     scored : Scored
-        What to write.
+        The scores to write.
     store : ProjectStore
         The project, for slices of tomograms.
     reporter : Reporter
@@ -118,14 +118,14 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
 
 
 def show_scores(scored: Scored, reporter: Reporter) -> None:
-    """Show the tables of scores and what was left out.
+    """Show the tables of scores and what was excluded.
 
     Parameters
     ----------
     scored : Scored
-        What to show.
+        Settings of the command.
     reporter : Reporter
-        Where to.
+        Receives the tables.
     """
     settings, evaluation = scored.settings, scored.evaluation
     if len(evaluation.matches) > _MOST_RUN_ROWS:

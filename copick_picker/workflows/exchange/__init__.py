@@ -1,1 +1,1 @@
-"""Other programs' files into a project, and out of it."""
+"""Import of other programs' files into a project, and export."""

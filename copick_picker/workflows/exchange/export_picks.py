@@ -1,4 +1,4 @@
-"""Write picks as other programs read them: for every run, one file or one file a run."""
+"""Write picks for other programs: one file for all runs, or one per run."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,21 +40,21 @@ _COMMAND = "export picks"
 
 @summarised
 def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summary:
-    """Write the picks of a project for another program and return what became of every run.
+    """Write the picks of a project for another program and return the outcome of every run.
 
-    All runs are read before the first file is written; where one fails, nothing is.
+    All runs are read before the first file is written; if one fails, nothing is written.
 
     Parameters
     ----------
     settings : ExportPicksSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     CopickPickerError
-        If the project or a setting is wrong, or a file stands in the way.
+        If the project or a setting is wrong, or another file is in the way.
     """
     job = Job.open(_COMMAND, settings, reporter=reporter)
     picks = job.picks(settings.input)
@@ -71,7 +71,7 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
 
 @dataclass(frozen=True)
 class _Export:
-    """One export over runs; what is read stays here until all is read."""
+    """One export over runs; collects the picks until all are read."""
 
     job: Job[ExportPicksSettings]
     picks: Input[PicksKey]
@@ -108,7 +108,7 @@ class _Export:
         return ExportedRun(run_name, name, picks, pixel_size=pixel_size)
 
     def files(self) -> dict[Path, list[ExportedRun]]:
-        """Return the runs that each file holds."""
+        """Return the runs that go into each file."""
         settings = self.job.settings
         folder, suffix = Path(settings.output), SUFFIXES[settings.to]
         if not settings.per_run:
@@ -121,7 +121,7 @@ class _Export:
 
 
 def _write(export: _Export) -> dict[str, Any]:
-    """Write the files and return figures for the summary."""
+    """Write the files and return numbers for the summary."""
     settings, reporter = export.job.settings, export.job.reporter
     if not export.read:
         msg = f"no picks are left to export from '{settings.input}'"
@@ -139,7 +139,7 @@ def _write(export: _Export) -> dict[str, Any]:
     counts = {str(path): sum(len(run.picks) for run in runs) for path, runs in files.items()}
     made = {
         path: {
-            _record_path(path): _record(settings, runs).encode(),  # what it lies beside is ours
+            _record_path(path): _record(settings, runs).encode(),  # the file next to it is ours
             **particle_files(path, settings.to, runs, options),
         }
         for path, runs in files.items()
@@ -164,12 +164,12 @@ def _write(export: _Export) -> dict[str, Any]:
 
 
 def _places(path: Path, settings: ExportPicksSettings) -> dict[Path, Output]:
-    """Return where the files of one object go, and their record: what no export made stays."""
+    """Return the output files of one object and their record; only earlier exports are replaced."""
     kind = own_file(lambda _: _is_record(_record_path(path)))
     names = file_names(path, settings.to)
     overwrite, advice = settings.overwrite, "another folder"
     places = {name: Output(name, kind, overwrite, advice) for name in names}
-    record = _record_path(path)  # an earlier one goes with the file that it speaks of
+    record = _record_path(path)  # replaced together with its file
     return {**places, record: Output(record, kind, overwrite, advice, renews=True)}
 
 

@@ -1,4 +1,4 @@
-"""Write segmentations as MRC or TIFF files, one a run."""
+"""Write segmentations as MRC or TIFF files, one per run."""
 
 import tempfile
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class _Format:
     is_own: Callable[[Path], bool]
 
     def as_bytes(self, name: str, labels: Labels, voxel_spacing: float) -> bytes:
-        """Return the file that would be written."""
+        """Return the content of the file."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             self.write(path, labels, voxel_spacing)
@@ -47,14 +47,14 @@ _FORMATS = {
 
 @summarised
 def export_segmentation(settings: ExportSegmentationSettings, *, reporter: Reporter) -> Summary:
-    """Write the segmentations of a project and return what became of every run.
+    """Write the segmentations of a project and return the outcome of every run.
 
     Parameters
     ----------
     settings : ExportSegmentationSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------

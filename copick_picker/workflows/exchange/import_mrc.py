@@ -1,4 +1,4 @@
-"""Bring a folder of MRC files into a project: a run and a tomogram for each file."""
+"""Import a folder of MRC files into a project: one run and tomogram per file."""
 
 import hashlib
 import os
@@ -41,19 +41,19 @@ _NAME_COLUMNS = ("run_name", "tomogram_name")
 
 @summarised
 def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
-    """Store every MRC file of a folder as a tomogram and return what became of every run.
+    """Store every MRC file of a folder as a tomogram and return the outcome of every run.
 
     Parameters
     ----------
     settings : ImportMrcSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     CopickPickerError
-        If the folder is empty, two files would get one run name, or the project is wrong.
+        If the folder is empty, two files would get the same run name, or the project is wrong.
     """
     check_type_name(settings.type)
     files = run_files(Path(settings.folder), settings.name_pattern)
@@ -81,7 +81,7 @@ def _names_table(files: Mapping[str, Path]) -> str:
 
 
 def _has_names(settings: ImportMrcSettings, files: Mapping[str, Path]) -> bool:
-    """Return whether the table of names stands, or none is asked for; raise for another one."""
+    """Return whether the table of names exists or is not wanted; raise for a different file."""
     if settings.names is None:
         return True
     path = Path(settings.names)
@@ -98,7 +98,7 @@ def _names_place(path: Path, settings: ImportMrcSettings) -> Output:
 
 @dataclass(frozen=True)
 class _Import:
-    """One import over files."""
+    """One import over the files of a folder."""
 
     settings: ImportMrcSettings
     files: Mapping[str, Path]
@@ -157,7 +157,7 @@ class _Import:
 
 
 def _make_project(settings: ImportMrcSettings, config: Path, reporter: Reporter) -> None:
-    """Make a project with the objects that the user names."""
+    """Make a project with the objects named by the user."""
     if not settings.new_object:
         msg = f"there is no {config}: name a project, or make one with --new-object NAME=RADIUS"
         raise SettingsError(msg)

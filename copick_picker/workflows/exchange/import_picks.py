@@ -32,14 +32,14 @@ _LISTED = 5
 
 @summarised
 def import_picks(settings: ImportPicksSettings, *, reporter: Reporter) -> Summary:
-    """Store the particles of a file as pick sets and return what became of every run.
+    """Store the particles of a file as pick sets and return the outcome of every run.
 
     Parameters
     ----------
     settings : ImportPicksSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class _Import:
     record: dict[str, Any]
 
     def plan(self, run_name: str) -> Plan[npt.NDArray[np.int64]]:
-        """Return the pick set that a run gets."""
+        """Return the pick set to make for a run."""
         return Plan(self.rows[run_name], {self.key: self.record}, f"{self.key} is complete")
 
     def make(
@@ -109,7 +109,7 @@ class _Import:
         return self.job.finished(run_name, written, self.key, text, details)
 
     def _points(self, rows: npt.NDArray[np.int64], box: TomogramBox) -> FloatArray:
-        """Return points (x, y, z) in Angstrom from the first voxel."""
+        """Return points (x, y, z) in Angstrom relative to the first voxel."""
         table = self.table
         points = table.coordinates[rows]
         if table.unit.endswith("pixels"):
@@ -163,7 +163,7 @@ def _place(point: FloatArray) -> str:
 def _rows_by_run(
     settings: ImportPicksSettings, table: ParticleTable, run_names: list[str], reporter: Reporter
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the rows of the table of each run that the project has."""
+    """Return the rows of the table for each run of the project."""
     if settings.run is not None:
         if settings.run not in run_names:
             msg = f"--run: no run '{settings.run}'; the project has: {_some(run_names)}"

@@ -1,1 +1,1 @@
-"""What commands read of a run: tomograms, masks, pick sets, annotations."""
+"""Inputs of a run: tomograms, masks, pick sets, annotations."""

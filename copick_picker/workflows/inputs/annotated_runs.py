@@ -37,16 +37,16 @@ class AnnotatedRun:
     shape_zyx : tuple of int
         Shape of the tomogram.
     picks : mapping of str to PickSet
-        Reference picks by object; an empty set means that there is none, no entry that nobody
-        looked.
+        Reference picks by object; an empty set means that there are none, no entry that nobody
+        annotated the object.
     picks_keys : tuple of PicksKey
         Where they come from.
     mean, standard_deviation : float
-        Of all its voxels; no numbers where they were not looked at.
+        Of all its voxels; NaN if they were not read.
     looks : str
         ``dark``, ``bright``, ``unclear`` or ``not looked at``: how protein looks.
     mask : SegmentationKey or None
-        Segmentation that targets are cut from.
+        Segmentation that targets are taken from.
     labels : mapping of str to int
         Object name -> value in that segmentation.
     """
@@ -63,7 +63,7 @@ class AnnotatedRun:
     labels: Mapping[str, int] | None = None
 
     def annotation(self) -> dict[str, Any]:
-        """Return what tells these picks and masks from others."""
+        """Return what identifies these picks and masks."""
         return {
             "tomogram": str(self.tomogram),
             "shape_zyx": list(self.shape_zyx),
@@ -75,7 +75,7 @@ class AnnotatedRun:
         }
 
     def record(self) -> dict[str, Any]:
-        """Return what tells this training data from other data."""
+        """Return what identifies this training data."""
         return self.annotation() | {
             "mean": f"{self.mean:.6g}",
             "standard_deviation": f"{self.standard_deviation:.6g}",
@@ -86,7 +86,7 @@ AnnotationJob = Job[AnnotationSettings]
 
 
 def check_annotation(job: AnnotationJob) -> None:
-    """Raise where a URI has not its form, or an option names an object that the project has not.
+    """Raise if a URI is malformed, or an option names an object that the project does not have.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def check_annotation(job: AnnotationJob) -> None:
 
 
 def annotated_run(job: AnnotationJob, run_name: str) -> AnnotatedRun | str:
-    """Return a run with its reference picks, or what it lacks; its voxels are not looked at.
+    """Return a run with its reference picks, or what it lacks; its voxels are not read.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def annotated_run(job: AnnotationJob, run_name: str) -> AnnotatedRun | str:
     Raises
     ------
     CopickPickerError
-        If the URIs mean several tomograms or sets, the run was asked for by name and has no such
-        tomogram, or all picks of a set lie outside of it.
+        If the URIs match several tomograms or sets, the user named the run and it has no such
+        tomogram, or all picks of a set lie outside it.
     """
     key = job.find(job.tomograms(job.settings.input), run_name)
     if isinstance(key, RunOutcome):
@@ -134,7 +134,7 @@ def annotated_run(job: AnnotationJob, run_name: str) -> AnnotatedRun | str:
 
 
 def nothing_annotated(job: AnnotationJob) -> UnknownNameError:
-    """Return the error for runs of which none has both a tomogram and reference picks.
+    """Return the error if no run has both a tomogram and reference picks.
 
     Parameters
     ----------
@@ -151,19 +151,19 @@ def nothing_annotated(job: AnnotationJob) -> UnknownNameError:
 
 
 def chosen_objects(job: AnnotationJob, runs: Sequence[AnnotatedRun]) -> tuple[ObjectSpec, ...]:
-    """Return the objects that are painted, each with a radius, in the order of their labels.
+    """Return the objects to paint, each with a radius, in the order of their labels.
 
     Parameters
     ----------
     job : Job
-        Its settings give objects and radii; without ``objects``, those that any run has picks of.
+        Its settings give objects and radii; without ``objects``, those with picks in any run.
     runs : sequence of AnnotatedRun
         The runs.
 
     Raises
     ------
     CopickPickerError
-        If an object has no picks in any run or no radius, or two have one label.
+        If an object has no picks in any run or no radius, or two share a label.
     """
     settings = job.settings
     wanted = settings.objects or {name for run in runs for name in run.picks}
@@ -188,7 +188,7 @@ def chosen_objects(job: AnnotationJob, runs: Sequence[AnnotatedRun]) -> tuple[Ob
 
 
 def with_mask(job: AnnotationJob, run: AnnotatedRun, objects: Sequence[ObjectSpec]) -> AnnotatedRun:
-    """Return a run with the segmentation that its targets are cut from, where one is asked for.
+    """Return a run with the segmentation that its targets are taken from, if requested.
 
     Parameters
     ----------
@@ -197,12 +197,12 @@ def with_mask(job: AnnotationJob, run: AnnotatedRun, objects: Sequence[ObjectSpe
     run : AnnotatedRun
         The run.
     objects : sequence of ObjectSpec
-        What the segmentation must hold.
+        Objects that the segmentation must contain.
 
     Raises
     ------
     CopickPickerError
-        If there is no such segmentation, or of another shape, or it lacks an object.
+        If there is no such segmentation, its shape differs, or it lacks an object.
     """
     if job.settings.masks is None:
         return run
@@ -238,12 +238,12 @@ def sampled_run(
     source: PatchSource,
     cache: PlaneCache,
 ) -> TrainingRun:
-    """Return a run as the sampler takes it: particles in voxels, by channel.
+    """Return a run as input of the sampler: particles in voxels, by channel.
 
     Parameters
     ----------
     store : ProjectStore
-        Where its segmentation is.
+        The project.
     run : AnnotatedRun
         The run.
     objects : sequence of ObjectSpec
@@ -251,7 +251,7 @@ def sampled_run(
     source : PatchSource
         Its tomogram.
     cache : PlaneCache
-        What the segmentation is read through.
+        Cache for reading the segmentation.
     """
     spacing = run.tomogram.voxel_spacing
     channels = {spec.name: channel for channel, spec in enumerate(objects, start=1)}
@@ -296,7 +296,7 @@ def _picks_keys(job: AnnotationJob, run_name: str) -> list[PicksKey]:
 def _inside(
     picks: PickSet, box_xyz: npt.NDArray[np.float64], where: str, reporter: Reporter
 ) -> PickSet:
-    """Return the picks that lie in the tomogram."""
+    """Return the picks inside the tomogram."""
     points = picks.points_xyz
     inside = np.isfinite(points) & (points >= 0) & (points <= box_xyz)
     keep = np.asarray(inside.all(axis=1), dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""How protein looks in a tomogram: as the user says, else as its voxels show."""
+"""Contrast of protein in a tomogram: as the user says, else from its voxels."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from copick_picker.settings.segment import CONTRAST_LEAST_SKEWNESS, CONTRAST_SMO
 
 
 def contrast_of(volume: npt.NDArray[Any], *, stated: str) -> str:
-    """Return ``dark`` or ``bright``: how protein looks in a tomogram that is drawn.
+    """Return ``dark`` or ``bright``: how protein looks in a tomogram to be drawn.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def contrast_of(volume: npt.NDArray[Any], *, stated: str) -> str:
         The tomogram, or a part of it.
     stated : str
         ``dark`` or ``bright`` as the user says; ``auto`` takes the sign of the skewness of the
-        voxels, and dark where that is unclear.
+        voxels, and dark if that is unclear.
     """
     if stated != "auto":
         return stated

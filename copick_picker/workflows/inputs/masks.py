@@ -1,4 +1,4 @@
-"""The mask that a run gets: a segmentation of the project, or a file."""
+"""The mask of a run: a segmentation of the project, or a file."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,12 +21,12 @@ _SPACING_STEP = 1e-3
 
 
 def check_mask(mask: str | None, option: str = "--mask") -> None:
-    """Raise where a mask cannot be found for any run, before the first is looked at.
+    """Raise if no run can have the mask, before the first run is read.
 
     Parameters
     ----------
     mask : str or None
-        What the user wrote; None for no mask.
+        Value of the option; None for no mask.
     option : str
         The option, for the message.
 
@@ -47,7 +47,7 @@ def check_mask(mask: str | None, option: str = "--mask") -> None:
 def mask_record(
     store: ProjectStore, run_name: str, mask: str, *, spacing: float
 ) -> dict[str, str | None]:
-    """Return which mask a run gets, as it goes into provenance records.
+    """Return the mask of a run, as it goes into provenance records.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def mask_record(
     mask : str
         Segmentation URI or path.
     spacing : float
-        Voxel spacing of the volume that is masked: of several masks this one is meant.
+        Voxel spacing of the masked volume; selects between several masks.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def load_mask(
     spacing: float,
     warn: Callable[[str], None],
 ) -> RunMask | None:
-    """Return the mask of a run, checked against its volume; None where none is asked for.
+    """Return the mask of a run, checked against its volume, or None.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def load_mask(
     run_name : str
         The run.
     mask : str or None
-        Segmentation URI, or path of a file, perhaps with ``{run}`` in it.
+        Segmentation URI, or path of a file, optionally with ``{run}``.
     shape_zyx : sequence of int
         Shape of the volume.
     spacing : float
@@ -106,7 +106,7 @@ def load_mask(
     Raises
     ------
     DataError
-        If the mask is empty, or has another box; both boxes are named.
+        If the mask is empty, or its box differs; with both boxes.
     CopickPickerError
         If it is missing or cannot be read.
     """

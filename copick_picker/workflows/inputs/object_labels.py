@@ -1,4 +1,4 @@
-"""Which value of a segmentation, or channel of a model, means which object of the project."""
+"""Mapping from values of a segmentation, or channels of a model, to objects of the project."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from copick_picker.records.runs import ObjectSpec
 
 
 def check_labels_differ(labels: Mapping[str, int]) -> None:
-    """Raise where two objects of a segmentation would have one label.
+    """Raise if two objects of a segmentation would share a label.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ def check_labels_differ(labels: Mapping[str, int]) -> None:
     Raises
     ------
     SettingsError
-        Naming both objects. copick gives an object without a label the label 1.
+        With both objects. copick gives an object without a label the label 1.
     """
     first: dict[int, str] = {}
     for name, label in labels.items():
@@ -37,24 +37,24 @@ def object_labels(
     object_map: Mapping[str, str],
     objects: Sequence[str],
 ) -> dict[str, int]:
-    """Return project's object name -> value in a segmentation.
+    """Return object name in the project -> value in a segmentation.
 
     Parameters
     ----------
     recorded : mapping or None
-        Name -> value as the segmentation's maker recorded it; None where nothing is recorded: then
-        the values are the project's labels.
+        Name -> value, as recorded with the segmentation; None if nothing is recorded: then the
+        values are the project's labels.
     specs : mapping
         The project's objects by name.
     object_map : mapping
-        Recorded name -> project's name, where they differ.
+        Recorded name -> name in the project, if they differ.
     objects : sequence of str
-        Project's names to keep; empty means all that are particles.
+        Names in the project to keep; empty means all particles.
 
     Raises
     ------
     SettingsError
-        If a recorded name is not in the project, or two mean one object; both sides are listed.
+        If a recorded name is not in the project, or two map to one object; with both lists.
     """
     if recorded is None:
         recorded = {name: spec.label for name, spec in specs.items()}
@@ -75,23 +75,23 @@ def project_labels(
     *,
     objects: Sequence[str],
 ) -> dict[str, int]:
-    """Return project's object name -> label for the objects that a model finds.
+    """Return object name in the project -> label, for the objects that a model finds.
 
     Parameters
     ----------
     channels : mapping
-        Model's object name -> channel.
+        Object name in the model -> channel.
     specs : mapping
         The project's objects by name.
     object_map : mapping
-        Model's object name -> project's object name, where they differ.
+        Object name in the model -> name in the project, if they differ.
     objects : sequence of str
-        Project's names to keep; empty means all.
+        Names in the project to keep; empty means all.
 
     Raises
     ------
     SettingsError
-        If a name is unknown or two model objects mean one project object; both sides are listed.
+        If a name is unknown or two map to one object of the project; with both lists.
     """
     for name in object_map:
         if name not in channels:
@@ -112,7 +112,7 @@ def _matched(
     *,
     finder: str,
 ) -> dict[str, str]:
-    """Return project's name -> name there, of the objects that are kept."""
+    """Return name in the project -> name in ``found``, for the objects that are kept."""
     both = _both_sides(found, specs, finder)
     meant: dict[str, str] = {}
     for name in found:

@@ -1,4 +1,4 @@
-"""What ``export``, ``import`` and ``filter`` share: a run's pick sets, its box, its limits."""
+"""Shared by ``export``, ``import`` and ``filter``: pick sets, box and limits of a run."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class TomogramBox:
     Attributes
     ----------
     key : TomogramKey
-        Which tomogram said so.
+        The tomogram.
     shape_zyx : tuple of int
         Its shape.
     """
@@ -77,7 +77,7 @@ class Limited:
 
     @property
     def text(self) -> str:
-        """What was kept and dropped, in words."""
+        """Numbers kept and dropped, in words."""
         return ", ".join(
             f"{name} {len(picks)}{_dropped_text(self.dropped[name])}"
             for name, picks in self.kept.items()
@@ -97,12 +97,12 @@ class Limited:
 def sets_of_run(
     picks: Input[PicksKey], run_name: str, objects: tuple[str, ...]
 ) -> dict[str, PicksKey]:
-    """Return the one pick set of each object that a URI means.
+    """Return the one pick set of each object that a URI matches.
 
     Parameters
     ----------
     picks : Input
-        Picks that are meant.
+        The URI.
     run_name : str
         The run.
     objects : tuple of str
@@ -111,7 +111,7 @@ def sets_of_run(
     Raises
     ------
     SettingsError
-        If the URI means two sets of one object.
+        If the URI matches two sets of one object.
     """
     found: dict[str, PicksKey] = {}
     for key in picks.keys(run_name):
@@ -126,21 +126,21 @@ def sets_of_run(
 
 
 def check_one_set_each(keys: Sequence[PicksKey], what: str, *, advice: str) -> None:
-    """Raise where several pick sets are of one object.
+    """Raise if an object has several pick sets.
 
     Parameters
     ----------
     keys : sequence of PicksKey
         Pick sets of one run.
     what : str
-        Which run, and what means them, for the message.
+        The run, and the URI that matches them, for the message.
     advice : str
-        What to do.
+        What to do instead.
 
     Raises
     ------
     SettingsError
-        Listing the sets of the first such object.
+        With the sets of the first such object.
     """
     numbers = Counter(key.object_name for key in keys)
     twice = sorted(name for name, number in numbers.items() if number > 1)
@@ -160,14 +160,14 @@ def box_of_run(store: ProjectStore, run_name: str, uri: str) -> TomogramBox:
     run_name : str
         The run.
     uri : str
-        Tomogram URI; several tomograms of one spacing and shape will do.
+        Tomogram URI; it may match several tomograms of one spacing and shape.
 
     Raises
     ------
     UnknownNameError
         If the run has no such tomogram.
     SettingsError
-        If several of different size are meant.
+        If it matches several of different size.
     """
     keys = store.tomograms(run_name)
     boxes = [
@@ -185,7 +185,7 @@ def box_of_run(store: ProjectStore, run_name: str, uri: str) -> TomogramBox:
 
 
 def check_limits(job: Job[LimitedSettings]) -> None:
-    """Raise where a limit names an object that the project has not, or there is no such mask.
+    """Raise if a limit names an object that the project does not have, or the mask is missing.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def limited_run(
     sets: Mapping[str, PickSet],
     box: TomogramBox | None = None,
 ) -> Limited:
-    """Return what passes the limits of the settings; the mask comes first.
+    """Return the picks that pass the limits of the settings; the mask is applied first.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def limited_run(
     sets : mapping
         Object name -> picks of the run.
     box : TomogramBox, optional
-        Size of the tomogram, where known.
+        Size of the tomogram, if known.
     """
     settings = job.settings
     if box is None and settings.needs_box:
@@ -249,7 +249,7 @@ def limited_run(
 
 
 def _dropped_text(dropped: Mapping[str, int]) -> str:
-    """Return the reasons and numbers in words, empty where nothing fell."""
+    """Return the reasons and numbers in words, empty if nothing was dropped."""
     words = [f"{count} {reason}" for reason, count in dropped.items() if count]
     return f" (dropped: {', '.join(words)})" if words else ""
 

@@ -1,4 +1,4 @@
-"""What is wrong or doubtful with the runs, said before the work starts."""
+"""Checks of the runs before the work starts."""
 
 import math
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ from copick_picker.settings.segment import (
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is known of a run's tomogram before it is segmented.
+    """What is known about a run's tomogram before it is segmented.
 
     Attributes
     ----------
     run_name : str
         The run.
     key : TomogramKey or None
-        Its tomogram; None where there is none to work on.
+        Its tomogram; None if there is none to work on.
     shape_zyx : tuple of int or None
         Shape of the tomogram.
     data_type : str
@@ -42,11 +42,11 @@ class Preflight:
     doubts : tuple of str
         Warnings.
     failure : str
-        Why the run cannot be segmented; empty where it can.
+        Why the run cannot be segmented; empty if it can.
     absent : bool
-        There is no such tomogram and nobody asked for the run by name.
+        There is no such tomogram and the user did not name the run.
     facts : VolumeFacts or None
-        Figures of its voxels, where they were looked at.
+        Statistics of its voxels, if they were read.
     """
 
     run_name: str
@@ -78,18 +78,18 @@ COLUMNS = ("run", "tomogram", "z x y x x", "type", "contrast", "verdict")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a model and the user want of a tomogram.
+    """What a model and the user expect of a tomogram.
 
     Attributes
     ----------
     voxel_spacing : float or None
-        The model's spacing; None where the model does not say.
+        The model's spacing; None if the model does not state it.
     contrast : str
-        ``dark`` or ``bright``: what the model saw.
+        ``dark`` or ``bright``: contrast of the training data.
     stated_contrast : str
-        What the user says of the tomograms: ``auto``, ``dark`` or ``bright``.
+        Contrast of the tomograms as the user says: ``auto``, ``dark`` or ``bright``.
     rescale : bool
-        Whether another spacing is resampled.
+        Whether to resample a different spacing.
     """
 
     voxel_spacing: float | None
@@ -101,18 +101,18 @@ class Wanted:
 def inspect_runs(
     job: Job[JobSettings], tomograms: Input[TomogramKey], wanted: Wanted, *, n_looked_at: int
 ) -> list[Preflight]:
-    """Return a pre-flight for every run; nothing raises, a bad run carries its failure.
+    """Return a pre-flight for every run; nothing raises, a bad run records its failure.
 
     Parameters
     ----------
     job : Job
         The project and its runs.
     tomograms : Input
-        What the user wants segmented.
+        The tomograms to segment.
     wanted : Wanted
-        What the model and the user want.
+        What the model and the user expect.
     n_looked_at : int
-        Number of runs, from the first on, whose voxels are looked at.
+        Number of runs, from the first on, whose voxels are read.
     """
     checks = []
     for number, run_name in enumerate(job.run_names):
@@ -129,7 +129,7 @@ def inspect_runs(
 
 
 def in_layers(volume: LazyVolume) -> LayeredReader:
-    """Return a stored tomogram that is read in layers of whole chunks, or at once where small.
+    """Return a stored tomogram that is read in layers of whole chunks, or at once if small.
 
     Parameters
     ----------
@@ -153,16 +153,16 @@ def show(checks: Sequence[Preflight], reporter: Reporter) -> None:
     Parameters
     ----------
     checks : sequence of Preflight
-        What was found.
+        The checks.
     reporter : Reporter
-        Where it goes.
+        Receives the table.
     """
     if checks:
         reporter.table("Pre-flight", COLUMNS, [check.row() for check in checks])
 
 
 def spacing_verdict(spacing: float, wanted: float | None, *, rescale: bool) -> str:
-    """Return a warning about a tomogram's voxel spacing, empty where there is none to give.
+    """Return a warning about a tomogram's voxel spacing, empty if it is fine.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def spacing_verdict(spacing: float, wanted: float | None, *, rescale: bool) -> s
     Raises
     ------
     SettingsError
-        If they differ too much and nothing is resampled.
+        If they differ too much and the tomogram is not resampled.
     """
     if wanted is None:
         return "the model does not say its spacing"

@@ -1,1 +1,1 @@
-"""Segmentations to picks, and picks to fewer picks."""
+"""From segmentations to picks, and filtering of picks."""

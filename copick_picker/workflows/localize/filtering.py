@@ -1,4 +1,4 @@
-"""Filter stored picks without localizing again, and merge the picks of two models."""
+"""Filter stored picks without localizing again, or merge the picks of two models."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ from copick_picker.workflows.inputs.pick_sets import (
 
 @summarised
 def filter_picks(settings: FilterSettings, *, reporter: Reporter) -> Summary:
-    """Store the picks that pass the limits and return what became of every run.
+    """Store the picks that pass the limits and return the outcome of every run.
 
     Parameters
     ----------
     settings : FilterSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -73,7 +73,7 @@ class _Filtering:
     output: PicksOutput
 
     def plan(self, run_name: str) -> Plan[_Given] | RunOutcome:
-        """Return the pick sets that a run gets."""
+        """Return the pick sets to make for a run."""
         settings = self.job.settings
         found = [sets_of_run(each, run_name, settings.objects) for each in self.inputs]
         names = sorted({name for keys in found for name in keys})

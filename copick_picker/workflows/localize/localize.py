@@ -22,14 +22,14 @@ from copick_picker.workflows.localize.outputs import PickSets, PicksSource, show
 
 @summarised
 def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
-    """Make picks of the segmentations of a project and return what became of every run.
+    """Make picks from the segmentations of a project and return the outcome of every run.
 
     Parameters
     ----------
     settings : LocalizeSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class _Localization:
     picks: PickSets
 
     def plan(self, run_name: str) -> Plan[PicksSource] | RunOutcome:
-        """Return the pick sets that a run gets."""
+        """Return the pick sets to make for a run."""
         key = self.job.find(self.segmentations, run_name)
         return (
             key
@@ -121,7 +121,7 @@ class _Localization:
     def _probabilities(
         self, run_name: str, key: SegmentationKey, record: Provenance | None
     ) -> FeatureKey | None:
-        """Return the key of the class probabilities where they are stored whole."""
+        """Return the key of the class probabilities if they are stored completely."""
         store = self.job.store
         stated = None if record is None else record.get("probabilities")
         if not stated:
@@ -145,7 +145,7 @@ class _Localization:
 def stored_slabs(
     store: ProjectStore, run_name: str, source: PicksSource, *, whole: bool
 ) -> Iterator[LabelledSlab]:
-    """Yield the stored labels and class probabilities that picks are made of.
+    """Yield the stored labels and class probabilities that picks are made from.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def stored_slabs(
     source : PicksSource
         Its segmentation.
     whole : bool
-        Labels and probabilities at once; else probabilities alone, in blocks of whole chunks.
+        Labels and probabilities in one piece; else only probabilities, in blocks of whole chunks.
     """
     feature = source.probabilities
     stored = None if feature is None else store.open_feature(run_name, feature)

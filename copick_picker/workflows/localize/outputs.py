@@ -1,4 +1,4 @@
-"""Pick sets of a segmentation: which objects, under which names, with which record."""
+"""Pick sets of a segmentation: their objects, keys and provenance records."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from copick_picker.workflows.inputs.masks import mask_record
 
 @dataclass(frozen=True)
 class PicksSource:
-    """The segmentation that a run's picks are made of.
+    """The segmentation that a run's picks are made from.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class PicksSource:
     record : mapping or None
         Its provenance record.
     targets : tuple of LocalizeTarget
-        What is looked for.
+        What to look for.
     probabilities : FeatureKey or None
-        Class probabilities, where they are stored.
+        Class probabilities, if they are stored.
     """
 
     key: SegmentationKey
@@ -43,14 +43,14 @@ class PicksSource:
 
 @dataclass(frozen=True)
 class PickSets:
-    """The pick sets of a job, one an object and run.
+    """The pick sets of a job, one per object and run.
 
     Attributes
     ----------
     job : Job
-        Whose settings say how the picks are made.
+        The job; its settings determine how the picks are made.
     output : PicksOutput
-        Where they go.
+        Their keys.
     radius_advice : str
         What to do about an object without a radius; ``{name}`` is the object.
     """
@@ -66,14 +66,14 @@ class PickSets:
         *,
         has_probabilities: bool,
     ) -> tuple[LocalizeTarget, ...]:
-        """Return what is looked for.
+        """Return the objects to look for.
 
         Parameters
         ----------
         labels : mapping
             Object name -> value in the segmentation.
         known : mapping
-            Object name -> what the segmentation's record says of it.
+            Object name -> its entry in the segmentation's record.
         has_probabilities : bool
             Whether there are class probabilities.
 
@@ -105,7 +105,7 @@ class PickSets:
         return tuple(targets)
 
     def plan(self, run_name: str, source: PicksSource) -> Plan[PicksSource]:
-        """Return what a run gets: a pick set of each object, with its record."""
+        """Return the plan of a run: a pick set of each object, with its record."""
         records: dict[OutputKey, Provenance] = {
             self.output.key(target.object_name): self._record(run_name, source, target)
             for target in source.targets
@@ -132,13 +132,13 @@ class PickSets:
         run_name : str
             The run.
         plan : Plan
-            What it gets.
+            Its plan.
         missing : collection of PicksKey
-            Pick sets that are written.
+            Pick sets to write.
         found : mapping
             Object name -> its picks.
         mask : RunMask or None
-            Where picks were looked for; their distances to its surface are recorded.
+            Mask that the search was restricted to; distances to its surface are recorded.
         """
         written = []
         for name, result in found.items():
@@ -164,7 +164,7 @@ class PickSets:
         return self.job.finished(run_name, written, what, text or "no object", details)
 
     def _record(self, run_name: str, source: PicksSource, target: LocalizeTarget) -> dict[str, Any]:
-        """Return the record of one object's picks: other objects do not matter to it."""
+        """Return the record of one object's picks; it does not depend on other objects."""
         settings = self.job.settings
         feature = source.probabilities
         made_from: dict[str, Any] = {
@@ -190,14 +190,14 @@ class PickSets:
 def show_totals(
     details: Iterable[Mapping[str, Any]], *, reporter: Reporter
 ) -> dict[str, dict[str, Any]]:
-    """Return object name -> numbers of picks, kept and dropped, of all runs; show them as a table.
+    """Return object name -> numbers of picks, kept and dropped, over all runs; show a table.
 
     Parameters
     ----------
     details : iterable of mapping
         Details of the runs' outcomes, see :meth:`PickSets.write`.
     reporter : Reporter
-        Where the table goes.
+        Receives the table.
     """
     totals: dict[str, dict[str, Any]] = {}
     for each in details:

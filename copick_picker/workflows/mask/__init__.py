@@ -1,1 +1,1 @@
-"""Masks that other commands take."""
+"""Making masks for other commands."""

@@ -44,20 +44,20 @@ from copick_picker.workflows.inputs.masks import check_mask, load_mask, mask_rec
 
 Source = TomogramKey | SegmentationKey
 Maker = Callable[[ProjectStore, str, Source], tuple[BoolVolume, str]]
-"""Store, run and input -> the mask and a remark for the summary, perhaps empty."""
+"""Store, run and input -> the mask and a remark for the summary, possibly empty."""
 _HULLS = {"planes": hulls_of_planes, "volume": hull_of_volume}
 
 
 @summarised
 def make_lamella(settings: LamellaSettings, *, reporter: Reporter) -> Summary:
-    """Find the specimen of every tomogram and return what became of every run.
+    """Find the specimen of every tomogram and return the outcome of every run.
 
     Parameters
     ----------
     settings : LamellaSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -80,14 +80,14 @@ def make_lamella(settings: LamellaSettings, *, reporter: Reporter) -> Summary:
 
 @summarised
 def make_from_labels(settings: FromLabelsSettings, *, reporter: Reporter) -> Summary:
-    """Make masks of labels of segmentations and return what became of every run.
+    """Make masks from labels of segmentations and return the outcome of every run.
 
     Parameters
     ----------
     settings : FromLabelsSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -114,14 +114,14 @@ def make_from_labels(settings: FromLabelsSettings, *, reporter: Reporter) -> Sum
 
 @summarised
 def make_exclude_edges(settings: ExcludeEdgesSettings, *, reporter: Reporter) -> Summary:
-    """Make masks without the edges of tomograms and return what became of every run.
+    """Make masks without the edges of tomograms and return the outcome of every run.
 
     Parameters
     ----------
     settings : ExcludeEdgesSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -139,14 +139,14 @@ def make_exclude_edges(settings: ExcludeEdgesSettings, *, reporter: Reporter) ->
 
 @summarised
 def make_gold(settings: GoldSettings, *, reporter: Reporter) -> Summary:
-    """Make masks without the gold beads of tomograms and return what became of every run.
+    """Make masks without the gold beads of tomograms and return the outcome of every run.
 
     Parameters
     ----------
     settings : GoldSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -182,7 +182,7 @@ class _MaskMaking:
     output: SegmentationOutput
 
     def plan(self, run_name: str) -> Plan[Source] | RunOutcome:
-        """Return the mask that a run gets."""
+        """Return the mask to make for a run."""
         source = self.find(run_name)
         if isinstance(source, RunOutcome):
             return source
@@ -252,14 +252,14 @@ def _make_masks(
 
 
 def _finder(job: Job[MaskSettings], sources: Input[Key]) -> Callable[[str], Key | RunOutcome]:
-    """Return what finds a run's source; raise where no run has any."""
+    """Return the function that finds a run's source; raise if no run has any."""
     if not job.is_named:
         sources.check_any(job.run_names)
     return lambda run_name: job.find(sources, run_name)
 
 
 def _values(wanted: Sequence[str], recorded: dict[str, int] | None) -> list[int]:
-    """Return the values that numbers and names mean in a segmentation."""
+    """Return the values in a segmentation for numbers and names."""
     known = recorded or {}
     values = []
     for name in wanted:

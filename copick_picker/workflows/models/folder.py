@@ -1,4 +1,4 @@
-"""Write a trained model, show one, convert one of octopi's, check one."""
+"""Write, show, convert and check model folders."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,16 +36,16 @@ from copick_picker.workflows.models.load import (
 
 @dataclass(frozen=True, eq=False)
 class TomogramCrop:
-    """A piece of a tomogram that a model folder keeps to check the model on.
+    """A crop of a tomogram, stored in a model folder to check the model.
 
     Attributes
     ----------
     values : numpy.ndarray, shape (z, y, x), float32
-        Voxels, normalised as the network wants them; no side longer than 64.
+        Voxels, normalised for the network; no side longer than 64.
     run_name, tomogram : str
-        Where it was cut from.
+        Where it comes from.
     corner_zyx : tuple of int
-        Its first voxel (z, y, x) there.
+        Its first voxel (z, y, x) in the tomogram.
     """
 
     values: npt.NDArray[np.float32]
@@ -63,7 +63,7 @@ def write_model(
     beside: Callable[[ModelCard], Mapping[str, str]] | None = None,
     overwrite: bool,
 ) -> ModelCard:
-    """Write a trained network as a model folder, with what ``model check`` compares it with.
+    """Write a trained network as a model folder, with the fingerprints for ``model check``.
 
     Parameters
     ----------
@@ -76,14 +76,14 @@ def write_model(
     crop : TomogramCrop or None
         Piece of a validation tomogram, stored as float16.
     beside : callable, optional
-        Card as it is written -> texts that go into the folder too, by file name.
+        Card as written -> further texts for the folder, by file name.
     overwrite : bool
         Whether an existing model folder is replaced.
 
     Returns
     -------
     ModelCard
-        The card as it was written.
+        The card as written.
 
     Raises
     ------
@@ -122,12 +122,12 @@ def show_model(name: str, *, reporter: Reporter) -> None:
     name : str
         Folder, or name of a shipped model.
     reporter : Reporter
-        Where the tables go.
+        Receives the tables.
 
     Raises
     ------
     CheckpointError
-        If the folder is no whole model.
+        If the folder is not a complete model.
     """
     state, raw = read_model_folder(find_folder(name))
     card = model_card(raw, name)
@@ -139,7 +139,7 @@ def show_model(name: str, *, reporter: Reporter) -> None:
 def convert_model(
     config: str, weights: str, output: str, *, trust: bool, overwrite: bool, reporter: Reporter
 ) -> None:
-    """Write octopi's pair of files as a model folder.
+    """Write a model folder from octopi's pair of files.
 
     Parameters
     ----------
@@ -148,11 +148,11 @@ def convert_model(
     output : str
         Folder to make.
     trust : bool
-        Whether weights that hold more than numbers are unpickled.
+        Whether weights that contain more than numbers are unpickled.
     overwrite : bool
         Whether an existing model folder is replaced.
     reporter : Reporter
-        Where the line goes.
+        Receives the message.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def convert_checkpoint(
     overwrite: bool,
     reporter: Reporter,
 ) -> None:
-    """Write CryoSiam's checkpoint as a model folder.
+    """Write a model folder from a checkpoint of CryoSiam.
 
     Parameters
     ----------
@@ -195,22 +195,22 @@ def convert_checkpoint(
     objects : mapping
         Object name -> channel, from 1.
     config : str or None
-        CryoSiam's YAML of a prediction, for scaling and threshold; without it the scaling is that
-        of the training, and there is no threshold.
+        CryoSiam's YAML of a prediction, for scaling and threshold; without it, the scaling of the
+        training and no threshold.
     voxel_spacing : float or None
-        Of the training data, in Angstrom.
+        Voxel spacing of the training data, in Angstrom.
     trust : bool
-        Whether a checkpoint that holds more than numbers and settings is unpickled.
+        Whether a checkpoint that contains more than numbers and settings is unpickled.
     overwrite : bool
         Whether an existing model folder is replaced.
     reporter : Reporter
-        Where the line goes.
+        Receives the message.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, broken or unsafe, the weights do not fit, an object's channel is
-        none of the network's, or the folder exists.
+        If the file is missing, broken or unsafe, the weights do not fit, the network lacks the
+        channel of an object, or the folder exists.
     """
     model = load_cryosiam_checkpoint(Path(checkpoint), objects=objects, trust=trust)
     provenance = dict(model.card.provenance)
@@ -241,12 +241,12 @@ def check_model(name: str, *, reporter: Reporter) -> None:
     name : str
         Folder, or name of a shipped model.
     reporter : Reporter
-        Where the lines go.
+        Receives the messages.
 
     Raises
     ------
     CheckpointError
-        If anything of it fails.
+        If any of this fails.
     """
     folder = find_folder(name)
     model = load_folder(folder)
@@ -271,7 +271,7 @@ def check_model(name: str, *, reporter: Reporter) -> None:
 
 
 def _compare(folder: Path, what: str, found: tuple[float, ...], stated: tuple[float, ...]) -> None:
-    """Raise where a fingerprint is not the card's."""
+    """Raise if a fingerprint differs from the card's."""
     if same_fingerprint(found, stated):
         return
     msg = (

@@ -1,4 +1,4 @@
-"""Models from files, ready to run: one, or an ensemble whose members fit each other."""
+"""Loading models from files: one, or an ensemble of compatible members."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -53,20 +53,20 @@ class LoadedModel:
 
 @dataclass(frozen=True, eq=False)
 class LoadedModels:
-    """A model or an ensemble, and how it is run.
+    """A model or an ensemble, and the options to run it.
 
     Attributes
     ----------
     members : tuple of Member
-        For the engine.
+        Members for the engine.
     cards : tuple of ModelCard
-        One a member.
+        One per member.
     options : EngineOptions
-        For the engine: the user's choices, else those of the first card.
+        Options of the engine: the user's choices, else those of the first card.
     choices : dict
         The choices that change a result, for provenance records.
     wraps : bool
-        Whether the windows are CryoSiam's: they wrap, and nothing is blended.
+        Whether to use CryoSiam's windows, which wrap around and are not blended.
     """
 
     members: tuple[Member, ...]
@@ -77,7 +77,7 @@ class LoadedModels:
 
     @property
     def channels(self) -> dict[str, int]:
-        """Model's object name -> channel; equal in all members."""
+        """Object name in the model -> channel; equal in all members."""
         return self.cards[0].channel_names
 
     @property
@@ -92,7 +92,7 @@ class LoadedModels:
 
     @property
     def voxel_spacing(self) -> float | None:
-        """Spacing of the training data in Angstrom; None where no card says."""
+        """Spacing of the training data in Angstrom; None if no card states it."""
         stated = [card.voxel_spacing_angstrom for card in self.cards]
         return next((spacing for spacing in stated if spacing is not None), None)
 
@@ -103,7 +103,7 @@ class LoadedModels:
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """What identifies each model in provenance records."""
+        """Identification of each model for provenance records."""
         return [
             {
                 "name": card.name,
@@ -116,19 +116,19 @@ class LoadedModels:
 
 
 def load_models(settings: SegmentVolumeSettings) -> LoadedModels:
-    """Return the models that settings name, ready to run.
+    """Return the models that the settings name, ready to run.
 
     Parameters
     ----------
     settings : SegmentVolumeSettings
-        Which models, and what overrules their cards.
+        Which models, and what overrides their cards.
 
     Raises
     ------
     CheckpointError
         If a file is missing, broken, unsafe, or does not fit its card.
     SettingsError
-        If no model is named, or the models of an ensemble do not fit each other.
+        If no model is named, or the models of an ensemble are incompatible.
     """
     models = load_members(
         folders=settings.model,
@@ -168,7 +168,7 @@ def load_members(
     octopi_weights: Sequence[str],
     trust: bool = False,
 ) -> list[LoadedModel]:
-    """Return the members of an ensemble, our folders first, then octopi's pairs.
+    """Return the members of an ensemble: model folders first, then octopi's pairs.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def load_members(
     octopi_configs, octopi_weights : sequence of str
         Octopi's pairs of files, in the same order.
     trust : bool
-        Whether weights that hold more than numbers are unpickled.
+        Whether weights that contain more than numbers are unpickled.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def load_members(
 
 
 def load_folder(folder: Path) -> LoadedModel:
-    """Return the model of a folder.
+    """Return the model in a folder.
 
     Parameters
     ----------
@@ -225,14 +225,14 @@ def load_folder(folder: Path) -> LoadedModel:
 
 
 def load_octopi_pair(config: Path, weights: Path, *, trust: bool = False) -> LoadedModel:
-    """Return the model of octopi's two files.
+    """Return the model in octopi's two files.
 
     Parameters
     ----------
     config, weights : pathlib.Path
         ``model_config.yaml`` and ``best_model.pth``.
     trust : bool
-        Whether weights that hold more than numbers are unpickled.
+        Whether weights that contain more than numbers are unpickled.
 
     Raises
     ------
@@ -249,22 +249,22 @@ def load_octopi_pair(config: Path, weights: Path, *, trust: bool = False) -> Loa
 def load_cryosiam_checkpoint(
     path: Path, *, objects: Mapping[str, int] | None, trust: bool = False
 ) -> LoadedModel:
-    """Return the model of a checkpoint that CryoSiam trained.
+    """Return the model in a checkpoint of CryoSiam.
 
     Parameters
     ----------
     path : pathlib.Path
         The ``.ckpt`` file.
     objects : mapping or None
-        Object name -> channel; the checkpoint stores no names. None numbers them.
+        Object name -> channel, as the checkpoint stores no names; None for numbers as names.
     trust : bool
-        Whether a file that holds more than numbers and settings is unpickled.
+        Whether a file that contains more than numbers and settings is unpickled.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, broken or unsafe, its decoder is not known, or its weights do not
-        fit its hyper-parameters.
+        If the file is missing, broken or unsafe, its decoder is unknown, or its weights do not fit
+        its hyper-parameters.
     """
     state, raw = read_cryosiam_checkpoint(path, trust=trust)
     card = cryosiam_card(raw, objects=objects, name=path.stem, source=str(path))

@@ -1,4 +1,4 @@
-"""Models on one volume: the engine, or the windows of a model's home package."""
+"""Running models on one volume: with the engine, or with the windows of the model's own package."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def run_models(
     probabilities: bool,
     mask_zyx: Mask | None = None,
 ) -> SegmentedVolume:
-    """Return labels and, where asked for, probabilities of a tomogram, as the models want it.
+    """Return labels and optionally probabilities of a tomogram.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def run_models(
     models : LoadedModels
         A model or an ensemble.
     inverted : bool
-        Whether dark and bright change places.
+        Whether to invert the contrast.
     probabilities : bool
-        Whether the probabilities are kept.
+        Whether to return the probabilities.
     mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
-        Outside is background; the engine skips the windows that lie wholly outside.
+        Outside is background; the engine skips windows that lie entirely outside.
 
     Raises
     ------
@@ -72,16 +72,16 @@ def model_slabs(
     mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
 ) -> Stream[Slab]:
-    """Return what :func:`run_models` returns, a few planes at a time, as they are finished.
+    """Return the result of :func:`run_models` a few planes at a time, as they are finished.
 
-    CryoSiam's own windows wrap: with those the whole result is one slab.
+    CryoSiam's own windows wrap around; with those the whole result is one slab.
 
     Parameters
     ----------
     volume, models, inverted, probabilities, mask_zyx
         As for :func:`run_models`.
     statistics : VolumeStatistics, optional
-        Of the whole volume, where known.
+        Of the whole volume, if known.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def model_slabs(
 def fitting_options(
     volume: PlaneReader, models: LoadedModels, options: EngineOptions, mask_zyx: Mask | None
 ) -> EngineOptions:
-    """Return options whose sums over windows keep to the limit of memory, in float32 if they can.
+    """Return options whose sums over windows fit the memory limit, in float32 if possible.
 
     Parameters
     ----------
@@ -122,9 +122,9 @@ def fitting_options(
     models : LoadedModels
         A model or an ensemble.
     options : EngineOptions
-        How they are run.
+        Options of the engine.
     mask_zyx : numpy.ndarray, shape (z, y, x), bool, or None
-        Where something is sought.
+        Region to segment.
     """
     z, y, x = volume.shape
     needed = sums_bytes((z, y, x), models.members, options, mask_zyx=mask_zyx)
@@ -137,7 +137,7 @@ def label_rule(card: ModelCard) -> LabelRule:
     Parameters
     ----------
     card : ModelCard
-        Of home ``cryosiam``.
+        Card whose home is ``cryosiam``.
     """
     return LabelRule(card.probability_threshold, card.parameters.get("out_channels") == 1)
 
@@ -145,7 +145,7 @@ def label_rule(card: ModelCard) -> LabelRule:
 def _wrapped(
     reader: PlaneReader, models: LoadedModels, *, inverted: bool, probabilities: bool
 ) -> SegmentedVolume:
-    """Return what CryoSiam's own windows give."""
+    """Return the result with CryoSiam's own windows."""
     card = models.cards[0]
     raw = reader.read()
     values = raw if card.scaling is None else scaled(raw, card.scaling.record(), inverted=inverted)

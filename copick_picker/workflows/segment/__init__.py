@@ -1,1 +1,1 @@
-"""Tomograms to segmentations."""
+"""From tomograms to segmentations."""

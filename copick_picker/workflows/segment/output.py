@@ -1,4 +1,4 @@
-"""One run of ``segment``: what it was given, and its results on their way into the project."""
+"""One run of ``segment``: its input, and its results while they are written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ Table = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 class RunInput:
     """A run, ready to be segmented.
 
-    ``is_kept`` says that its segmentation stands already; ``picks`` are the pick sets that it gets
-    and those of them that are missing.
+    ``is_kept`` says that its segmentation exists already; ``picks`` are its pick sets and those of
+    them that are missing.
     """
 
     run_name: str
@@ -42,7 +42,7 @@ class RunInput:
 
     @property
     def is_stored(self) -> bool:
-        """Whether all that its picks are made of is stored, so that nothing is computed."""
+        """Whether the input of its picks is stored, so that nothing is computed."""
         if not self.is_kept or self.picks is None:
             return False
         targets = self.picks[0].given.targets
@@ -51,14 +51,14 @@ class RunInput:
 
 @dataclass(frozen=True, eq=False)
 class Writers:
-    """What writes labels and probabilities, and makes picks of them; each where asked for."""
+    """Writes labels and probabilities and makes picks from them, each if requested."""
 
     labels: SlabWriter | None = None
     shares: SlabWriter | None = None
     picks: PicksSink | None = None
 
     def put(self, labels: npt.NDArray[Any], slab: Slab) -> None:
-        """Hand over some planes: labels of the project, and what the engine made."""
+        """Queue some planes: labels of the project, and the engine's result."""
         if self.labels is not None:
             self.labels.put(slab.z_start, labels)
         if self.shares is not None and slab.probabilities is not None:
@@ -67,14 +67,14 @@ class Writers:
             self.picks.put(labels, slab)
 
     def finish(self) -> tuple[dict[str, Localized], bool]:
-        """Wait until all is written, the segmentation last: its record says that all is there.
+        """Wait until all is written, the segmentation last: its record marks the run as complete.
 
         Returns
         -------
         dict of str to Localized
-            Object name -> its picks, where they were looked for.
+            Object name -> its picks, if requested.
         bool
-            False where another process has finished all of it in the meantime.
+            False if another process has finished all of it in the meantime.
         """
         try:
             volumes = [each for each in (self.shares, self.labels) if each is not None]
@@ -86,21 +86,21 @@ class Writers:
         return found, any(is_new) or not is_new
 
     def stop(self) -> None:
-        """Leave nothing of what was not finished."""
+        """Remove whatever was not finished."""
         for each in (self.labels, self.shares, self.picks):
             if each is not None:
                 each.stop()
 
 
 class RunOutput:
-    """The results of a run on their way into the project.
+    """The results of a run while they are written.
 
     Parameters
     ----------
     given : RunInput
         The run.
     windows : WindowCounts or None
-        Of its windows; None where nothing is computed.
+        Its windows; None if nothing is computed.
     writers : Writers
         Where results go.
     table : numpy.ndarray, shape (c,)
@@ -117,16 +117,16 @@ class RunOutput:
         self._counts = np.zeros(len(table), dtype=np.int64)
 
     def put(self, slab: Slab) -> None:
-        """Count a slab's labels and hand it over to be written."""
+        """Count a slab's labels and queue it for writing."""
         self._counts += np.bincount(slab.labels.ravel(), minlength=len(self._counts))
         self._writers.put(self._table[slab.labels], slab)
 
     def finish(self) -> tuple[dict[str, Localized], bool]:
-        """Wait until all is written and return the picks by object, and whether this wrote it."""
+        """Wait until all is written; return the picks by object, and whether this wrote it."""
         return self._writers.finish()
 
     def stop(self) -> None:
-        """Leave nothing of what was not finished."""
+        """Remove whatever was not finished."""
         self._writers.stop()
 
     def shares(self, channels: Mapping[str, int]) -> dict[str, float]:

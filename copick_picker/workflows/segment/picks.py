@@ -33,9 +33,9 @@ class SegmentPicks:
     Attributes
     ----------
     sets : PickSets
-        Where they go, and how they are made: with the default settings of ``localize``.
+        Their keys, and how they are made: with the default settings of ``localize``.
     labels : mapping
-        Object name -> label, of what is looked for.
+        Object name -> label, for the objects to look for.
     readout : Readout
         Head of the models, which may find points itself.
     """
@@ -46,7 +46,7 @@ class SegmentPicks:
 
     @property
     def takes_labels(self) -> bool:
-        """Whether picks are made of the labels, not of probabilities or the head's points."""
+        """Whether picks are made from the labels, not from probabilities or the head's points."""
         return self.sets.job.settings.method != "peaks" and not self.readout.finds_points
 
     def plan(
@@ -56,7 +56,7 @@ class SegmentPicks:
         record: Mapping[str, Any],
         feature: FeatureKey | None,
     ) -> Plan[PicksSource]:
-        """Return the pick sets that a run gets.
+        """Return the pick sets to make for a run.
 
         Parameters
         ----------
@@ -82,16 +82,16 @@ class SegmentPicks:
         *,
         job: SlabWriters,
     ) -> "PicksSink":
-        """Return what takes a run's slabs while they are computed.
+        """Return the sink for a run's slabs while they are computed.
 
         Parameters
         ----------
         source : PicksSource
-            What the picks are made of.
+            The segmentation.
         shape_zyx : tuple of int
             Shape of the tomogram.
         job : SlabWriters
-            What is stopped with the job.
+            The writers that stop with the job.
         """
         return PicksSink(self, source, shape_zyx, job=job)
 
@@ -99,16 +99,16 @@ class SegmentPicks:
 def segment_picks(
     job: Job[SegmentSettings], labels: Mapping[str, int], readout: Readout
 ) -> SegmentPicks | None:
-    """Return the picks that a segmentation job makes; None where it makes none.
+    """Return the picks that a segmentation job makes; None if it makes none.
 
-    What would fail for any picks that are asked for is told here, before any run is touched.
+    Errors that affect any of the requested picks are raised here, before any run is touched.
 
     Parameters
     ----------
     job : Job
         The segmentation job.
     labels : mapping
-        Project's object name -> label, of all that is segmented.
+        Object name in the project -> label, for everything segmented.
     readout : Readout
         Head of the models.
 
@@ -138,21 +138,21 @@ def segment_picks(
 
 
 class PicksSink:
-    """Takes the slabs of a run and makes picks of them, in a thread of its own.
+    """Makes picks from the slabs of a run, in a thread of its own.
 
     At most one slab waits. ``peaks`` keeps the planes that a peak still needs; the other methods
-    keep the labels of the run, and its probabilities where these are stored too.
+    keep the labels of the run, and its probabilities if these are stored too.
 
     Parameters
     ----------
     picks : SegmentPicks
         How the picks are made.
     source : PicksSource
-        What they are made of.
+        The segmentation that they are made from.
     shape_zyx : tuple of int
         Shape of the volume.
     job : SlabWriters
-        What is stopped with the job.
+        The writers that stop with the job.
     """
 
     def __init__(
@@ -181,14 +181,14 @@ class PicksSink:
         self._thread = SlabWriter(find, waiting_bytes=0, job=job)
 
     def put(self, labels: npt.NDArray[Any], slab: Slab) -> None:
-        """Hand over the next planes; they must not be changed any more.
+        """Queue the next planes, which must not be changed afterwards.
 
         Parameters
         ----------
         labels : numpy.ndarray, shape (k, y, x), integer
             Labels of the project.
         slab : Slab
-            What the engine made of these planes.
+            The engine's result for these planes.
         """
         shares = slab.probabilities if self._takes_shares else None
         kept = labels if self._takes_labels else None
@@ -196,10 +196,10 @@ class PicksSink:
         self._thread.put(slab.z_start, labels)
 
     def result(self) -> dict[str, Localized]:
-        """Return object name -> picks, when all planes were handed over."""
+        """Return object name -> picks, after all planes are queued."""
         self._thread.finish()
         return self._found
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop the search."""
         self._thread.stop()

@@ -1,4 +1,4 @@
-"""One run of ``segment``: read it, compute it, write it while it is computed."""
+"""One run of ``segment``: read, compute, and write while computing."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -33,24 +33,24 @@ from copick_picker.workflows.segment.picks import SegmentPicks
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What is done with each run, in the stages of :class:`copick_picker.jobs.execution.Stages`.
+    """The work on each run, in the stages of :class:`copick_picker.jobs.execution.Stages`.
 
     Attributes
     ----------
     job : Job
-        What to do.
+        The job.
     models : LoadedModels
         A model or an ensemble.
     labels : mapping
-        Project's object name -> label.
+        Object name in the project -> label.
     output : SegmentationOutput
-        Where segmentations go.
+        Keys of the segmentations.
     checks : mapping
-        Run name -> what is known of it before the work.
+        Run name -> its pre-flight.
     picks : SegmentPicks or None
-        Picks that are made while the runs are segmented.
+        Picks to make while the runs are segmented.
     writers : SlabWriters
-        Whatever is being written.
+        The active writers.
     """
 
     job: Job[SegmentSettings]
@@ -71,7 +71,7 @@ class Segmentation:
             raise
 
     def read(self, run_name: str) -> RunInput | RunOutcome:
-        """Return a run's tomogram and mask, ready to be computed; or why there is nothing to do."""
+        """Return a run's tomogram and mask, ready to compute, or why there is nothing to do."""
         settings, store, check = self.job.settings, self.job.store, self.checks[run_name]
         if check.absent:
             return RunOutcome(run_name, "absent", f"no tomogram '{settings.input}'")
@@ -114,7 +114,7 @@ class Segmentation:
         return output
 
     def finish(self, made: RunOutput) -> RunOutcome:
-        """Wait until a run's results are written and say what they are."""
+        """Wait until a run's results are written and return the outcome."""
         given = made.given
         found, is_new = made.finish()
         if given.is_stored:
@@ -143,7 +143,7 @@ class Segmentation:
         return RunOutcome(given.run_name, status, message, details)
 
     def stop(self) -> None:
-        """Leave nothing of what is being written."""
+        """Remove whatever is not finished."""
         self.writers.stop()
 
     def _segmented(self, made: RunOutput, *, is_new: bool) -> RunOutcome:
@@ -173,7 +173,7 @@ class Segmentation:
         *,
         is_kept: bool,
     ) -> tuple[Plan[PicksSource], set[OutputKey]] | None:
-        """Return the pick sets that a run gets, and those of them that are missing."""
+        """Return the pick sets of a run, and those of them that are missing."""
         if self.picks is None:
             return None
         stored = self.job.store.segmentation_provenance(run_name, key) if is_kept else None
@@ -209,7 +209,7 @@ class Segmentation:
         )
 
     def _objects(self) -> dict[str, dict[str, Any]]:
-        """Return what the models know of each object, for whoever makes picks of it."""
+        """Return what the models know about each object, for making picks."""
         known = {entry.channel: entry for entry in self.models.cards[0].objects}
         return {
             name: {
@@ -227,7 +227,7 @@ class Segmentation:
         return names
 
     def _kept_channels(self) -> dict[str, int]:
-        """Return project's object name -> channel."""
+        """Return object name in the project -> channel."""
         renamed = {
             self.job.settings.object_map.get(name, name): channel
             for name, channel in self.models.channels.items()
@@ -253,7 +253,7 @@ class Segmentation:
         )
 
     def _rescaled(self, given: RunInput, factor: float) -> Stream[Slab]:
-        """Return the result at the models' spacing, resampled to the tomogram's: all at once."""
+        """Return the result at the models' spacing, resampled to the tomogram's, in one piece."""
         volume = resample(given.volume.read(), factor=factor)
         inner = None
         if given.mask is not None:

@@ -32,14 +32,14 @@ from copick_picker.workflows.segment.run import Segmentation
 
 @summarised
 def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
-    """Segment the tomograms of a project and return what became of every run.
+    """Segment the tomograms of a project and return the outcome of every run.
 
     Parameters
     ----------
     settings : SegmentSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -80,17 +80,17 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
 
 
 def worker_places(settings: SegmentSettings) -> list[Place]:
-    """Return where worker processes compute; none where this process does all the work.
+    """Return where worker processes compute; empty if this process does all the work.
 
     Parameters
     ----------
     settings : SegmentSettings
-        ``devices``, ``workers`` and ``threads``; the threads are dealt out evenly.
+        ``devices``, ``workers`` and ``threads``; threads are divided evenly.
 
     Raises
     ------
     SettingsError
-        If a device is not there, or stands twice.
+        If a device does not exist, or is listed twice.
     """
     names = [settings.device] * (settings.workers or 0)
     if settings.devices == ("auto",):
@@ -107,7 +107,7 @@ def worker_places(settings: SegmentSettings) -> list[Place]:
 
 @dataclass(frozen=True)
 class _Given:
-    """What every worker is told."""
+    """Data for every worker."""
 
     settings: SegmentSettings
     labels: Mapping[str, int]
@@ -116,7 +116,7 @@ class _Given:
 
 
 def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
-    """Return what segments a run in this worker process."""
+    """Return the function that segments a run in this worker process."""
     use_threads(place.threads)
     here = given.settings.model_copy(update={"device": place.device, "threads": place.threads})
     job, models = Job.open("segment", given.settings, reporter=reporter), load_models(here)

@@ -1,1 +1,1 @@
-"""Pictures and pages of scores and runs."""
+"""Figures and pages of scores and runs."""

@@ -1,4 +1,4 @@
-"""How the scores and their candidates were made, in words, and what it took."""
+"""How the scores and their candidates were made, in words, and with which resources."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from copick_picker.settings.report import MOST_RUNS_TRACED
 
 
 def making_of_candidates(store: ProjectStore, values: Mapping[str, Any]) -> list[Pair]:
-    """Return what the records of the candidate picks, and of their segmentations, say.
+    """Return facts from the records of the candidate picks and of their segmentations.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def _trace(
     said: dict[str, Counter[str]],
     thresholds: dict[str, str],
 ) -> None:
-    """Add what is recorded of a run's candidates and of the segmentation behind them."""
+    """Add what is recorded about a run's candidates and the segmentation behind them."""
     keys = {str(key): key for key in store.picks(run_name)}
     segmentations: set[str] = set()
     for uri in uris:
@@ -73,7 +73,7 @@ def _trace_origins(
     sets: Mapping[str, Mapping[str, Any]],
     said: dict[str, Counter[str]],
 ) -> None:
-    """Add the annotations of the CryoET Data Portal that a run's pick sets are."""
+    """Add the annotations of the CryoET Data Portal among a run's pick sets."""
     origins = {str(key): key.origin for key in store.picks(run_name) if key.origin is not None}
     for side in ("reference", "candidate"):
         found = [origins[uri] for uri in sets[side] if uri in origins]

@@ -23,7 +23,7 @@ _PIXELS_FOR_CONTRAST = 256
 
 
 def view_in_neuroglancer(job: Job[ViewSettings]) -> Summary:
-    """Start a viewer of one run, say its address, and wait until the user interrupts.
+    """Start a viewer of one run, show its address, and wait until the user interrupts.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def view_in_neuroglancer(job: Job[ViewSettings]) -> Summary:
     Raises
     ------
     SettingsError
-        If several runs are meant, the package is not installed, or the port is taken.
+        If several runs are selected, the package is not installed, or the port is in use.
     """
     settings, run_names, reporter = job.settings, job.run_names, job.reporter
     if settings.segmentation is not None:
@@ -82,7 +82,7 @@ def _package() -> ModuleType:
 
 
 def _wait_for_the_user() -> None:
-    """Wait for Ctrl-C or a polite request to end."""
+    """Wait for Ctrl-C or SIGTERM."""
     ended = threading.Event()
     before = {
         name: signal.signal(name, lambda *_: ended.set())

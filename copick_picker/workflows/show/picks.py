@@ -1,4 +1,4 @@
-"""The picks of a run and what became of them, as marks to draw."""
+"""The picks of a run and their matches, as marks to draw."""
 
 from collections.abc import Mapping
 
@@ -23,15 +23,15 @@ _RADIUS_VOXELS = 5.0
 def marks_of_run(
     job: Job[ViewSettings], run_name: str, voxel_spacing: float
 ) -> tuple[list[Marks], list[str]]:
-    """Return what is drawn for a run, and what is to be said about it.
+    """Return the marks of a run, and remarks about them.
 
     An object with a reference set is matched with its candidates; candidates of an object without
-    one are drawn without a verdict, and so are references of a run without any candidate set.
+    one are drawn unmatched, and so are references of a run without any candidate set.
 
     Parameters
     ----------
     job : Job
-        Its settings say which picks, and how they are matched.
+        Its settings say which picks, and how to match them.
     run_name : str
         The run.
     voxel_spacing : float

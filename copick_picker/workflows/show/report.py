@@ -1,4 +1,4 @@
-"""Scores, and slices of the tomograms that they are about, as one HTML page."""
+"""Scores and slices of their tomograms as one HTML page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,14 +49,14 @@ _NO_TIMES = (
 
 
 def report(settings: ReportSettings, *, reporter: Reporter) -> Result:
-    """Write the report of a folder of scores and return what became of it.
+    """Write the report of a folder of scores and return the result.
 
     Parameters
     ----------
     settings : ReportSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _place(settings: ReportSettings, output: Path) -> Output:
 
 
 def _check(settings: ReportSettings, output: Path) -> None:
-    """Raise for what is wrong before anything is read."""
+    """Raise on wrong settings, before anything is read."""
     if not settings.scores:
         msg = "no folder of scores given; name one that evaluate wrote"
         raise SettingsError(msg)
@@ -120,7 +120,7 @@ def _check(settings: ReportSettings, output: Path) -> None:
 def _project(
     settings: ReportSettings, folder: ScoreFolder
 ) -> tuple[ProjectStore | None, list[str]]:
-    """Return the project of the scores; without one, why the report says less."""
+    """Return the project of the scores; without one, the reasons why the report is shorter."""
     if settings.config is not None:
         return open_project(settings.config), []
     try:
@@ -132,7 +132,7 @@ def _project(
 
 @dataclass
 class _Drawing:
-    """The pictures of the gallery, made run by run."""
+    """The images of the gallery, made run by run."""
 
     settings: ReportSettings
     scored_tomogram: str
@@ -141,7 +141,7 @@ class _Drawing:
     remarks: list[str] = field(default_factory=list)
 
     def all(self, folder: ScoreFolder, reporter: Reporter) -> Summary | None:
-        """Draw every chosen pick; a run without a tomogram is remarked on."""
+        """Draw every chosen pick; note runs without a tomogram."""
         radii = {
             entry["object"]: entry["radius_angstrom"] or entry["tolerance_angstrom"]
             for entry in folder.values["objects"]

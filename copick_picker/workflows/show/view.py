@@ -35,14 +35,14 @@ from copick_picker.workflows.show.picks import marks_of_run
 
 @summarised
 def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
-    """Write a picture or a page of each run and return what became of it.
+    """Write a picture or a page of each run and return the outcomes.
 
     Parameters
     ----------
     settings : ViewSettings
-        What to show.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
 
 @dataclass(frozen=True)
 class _Viewing:
-    """What shows one run after another."""
+    """Shows one run after another."""
 
     job: Job[ViewSettings]
     tomograms: Input[TomogramKey]

@@ -1,1 +1,1 @@
-"""Tomograms with known truth."""
+"""Tomograms with ground truth."""

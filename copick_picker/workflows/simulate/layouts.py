@@ -16,19 +16,19 @@ _COLUMNS = ("run", "object", "x_angstrom", "y_angstrom", "z_angstrom")
 
 
 def read_layouts(entry: LayoutEntry | None, folder: Path) -> tuple[Layout, ...]:
-    """Return the real picks of a scene, a layout a run; none where it names none.
+    """Return the real picks of a scene, one layout per run; empty if it names none.
 
     Parameters
     ----------
     entry : LayoutEntry or None
-        What the scene says.
+        The scene's entry.
     folder : pathlib.Path
-        Where its file lies; the file of picks is relative to it.
+        Folder of the scene's file; the file of picks is relative to it.
 
     Raises
     ------
     DataError
-        If the file does not hold picks.
+        If the file does not contain picks.
     """
     if entry is None:
         return ()

@@ -1,4 +1,4 @@
-"""The molecules that a scene names: shipped ones, structure files, densities, plain balls."""
+"""The molecules of a scene: shipped ones, structure files, density maps, plain spheres."""
 
 import hashlib
 from collections.abc import Iterable
@@ -31,26 +31,26 @@ from copick_picker.project.formats.structures import Structure, is_structure, re
 
 Volume = npt.NDArray[np.float32]
 SPACING_ANGSTROM = 5.0
-"""Voxels of potentials that are made here, as of those that ship with the package."""
+"""Voxel spacing of the potentials made here, as of those that ship with the package."""
 BLOB = "blob:"
 _DENSITIES = (".mrc", ".map", ".rec", ".mrc.gz", ".map.gz", ".rec.gz")
 _LARGEST_BOX = 160
 _FINE_BOX = 64
-"""Up to this width atoms are drawn on voxels of 1.25 A, above on 1.67 A."""
+"""Largest box, in voxels, whose atoms are drawn at 1.25 A; in larger ones at 1.67 A."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedMolecule:
-    """A molecule and where it came from.
+    """A molecule and its origin.
 
     Attributes
     ----------
     molecule : Molecule
         Ready for drawing.
     mass_kda : float
-        Mass: of the table, of the atoms, or that of protein with the same potential.
+        Mass from the table, from the atoms, or of protein with the same potential.
     sha256 : str
-        Digest of the potential as read, so that another file of the same name is noticed.
+        Digest of the potential as read, to detect another file of the same name.
     """
 
     molecule: Molecule
@@ -68,16 +68,16 @@ def load_molecules(
     sources : iterable of str
         Names of shipped molecules, files relative to the folder, ``blob:KDA``.
     folder : pathlib.Path
-        Where the scene's file lies.
+        Folder of the scene's file.
     voxel_spacing : float
         Voxel spacing of the tomograms in Angstrom.
 
     Raises
     ------
     UnknownNameError
-        If there is no such molecule; the nearest name is given.
+        If there is no such molecule; with the nearest name.
     DataError
-        If a file holds no atoms, or no potential.
+        If a file contains no atoms, or no potential.
     ProjectError
         If a file cannot be read.
     """
@@ -85,7 +85,7 @@ def load_molecules(
 
 
 def membrane_centre_angstrom(source: str) -> float | None:
-    """Return where the mid-plane of the membrane lies in a shipped membrane protein.
+    """Return the position of the membrane's mid-plane in a shipped membrane protein.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def membrane_centre_angstrom(source: str) -> float | None:
     Returns
     -------
     float or None
-        Along z from the centre of mass; None where the table does not say.
+        In Angstrom along z from the centre of mass; None if the table does not state it.
     """
     text = molecule_table().get(source, {}).get("membrane_centre_z_angstrom", "")
     return float(text) if text else None

@@ -1,4 +1,4 @@
-"""Make one run of a simulated project: specimen, tomograms, truth."""
+"""Make one run of a simulated project: specimen, tomograms, ground truth."""
 
 import os
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ TRUTH = "truth"
 
 
 def run_manifest(output: Path, run_name: str) -> Path:
-    """Return the file that says what a run holds; it is written last.
+    """Return the file that lists the contents of a run; it is written last.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ class RunMaker:
     scene : SceneSettings
         The scene.
     spec : SpecimenSpec
-        What the core draws of it.
+        What the core needs of it.
     molecules : mapping
-        The scene's molecules, by its word for each.
+        The scene's molecules, by the scene's name for each.
     output : pathlib.Path
         Folder of the project.
     record : dict
@@ -75,7 +75,7 @@ class RunMaker:
     n_threads: int
 
     def make(self, run_name: str) -> RunOutcome:
-        """Make a run, or leave it where it is complete.
+        """Make a run, unless it is complete.
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class RunMaker:
         return RunOutcome(run_name, "done", text, {"placed": placed})
 
     def _check(self, run_name: str, manifest: Path) -> None:
-        """Raise where a run is of another simulation, made in this folder at the same time."""
+        """Raise if another simulation made the run in this folder at the same time."""
         content = from_yaml(manifest.read_bytes(), str(manifest))
         known = content.get("project") if isinstance(content, dict) else None
         if known is not None and known != digest(self.record):
@@ -127,7 +127,7 @@ class RunMaker:
             raise ConflictError(msg)
 
     def _write(self, run_name: str, specimen: Specimen, images: Tomograms) -> None:
-        """Write everything but the manifest; what an interrupted command left is replaced."""
+        """Write everything but the manifest; leftovers of an interrupted command are replaced."""
         config = self.output / CONFIG_FILE
         spacing = self.scene.voxel_spacing
         writer = TomogramWriter(config)
@@ -196,7 +196,7 @@ def _reader(volume: npt.NDArray[np.float32]) -> Any:  # noqa: ANN401 (TomogramWr
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON values of any kind)
-    """Return lists for tuples and Python's numbers for numpy's, for YAML."""
+    """Return the value for YAML: tuples as lists, numpy's numbers as Python's."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Make a project of simulated tomograms whose truth is known."""
+"""Make a project of simulated tomograms with ground truth."""
 
 import os
 from collections.abc import Mapping
@@ -51,16 +51,16 @@ from copick_picker.workflows.simulate.run import TRUTH, RunMaker, run_manifest
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be made; can be pickled.
+    """What to make; can be pickled.
 
     Attributes
     ----------
     scene : SceneSettings
         The scene.
     spec : SpecimenSpec
-        What the core draws of it.
+        What the core needs of it.
     folder : pathlib.Path
-        Where the scene's file lies.
+        Folder of the scene's file.
     output : pathlib.Path
         Folder of the project.
     record : dict
@@ -76,19 +76,19 @@ class Plan:
 
 @summarised
 def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
-    """Make a project of simulated tomograms and return what became of every run.
+    """Make a project of simulated tomograms and return the outcome of every run.
 
     Parameters
     ----------
     settings : SimulateSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     CopickPickerError
-        If the scene is wrong, a molecule cannot be read, or the folder holds something else.
+        If the scene is wrong, a molecule cannot be read, or the folder contains something else.
     """
     scene, path = _scene(settings)
     folder = path.parent
@@ -122,7 +122,7 @@ def run_names(count: int) -> list[str]:
     Parameters
     ----------
     count : int
-        How many.
+        Number of runs.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def _scene(settings: SimulateSettings) -> tuple[SceneSettings, Path]:
 
 
 def _record(scene: SceneSettings, molecules: Mapping[str, LoadedMolecule]) -> dict[str, Any]:
-    """Return the provenance of a project: everything but how many runs it has."""
+    """Return the provenance of a project: everything but the number of runs."""
     return new_record(
         COMMAND,
         input={name: loaded.sha256 for name, loaded in molecules.items()},
@@ -167,7 +167,7 @@ def _show(plan: Plan, molecules: Mapping[str, LoadedMolecule], reporter: Reporte
 
 
 def _project(plan: Plan, *, overwrite: bool) -> Path:
-    """Make the project's folder, or see that it is the same as what is asked for."""
+    """Make the project's folder, or check that the existing one is of the same simulation."""
     output, manifest = plan.output, plan.output / MANIFEST
     if os.path.lexists(output) and not output.is_dir():
         msg = f"{output} is no folder; expected the name of a folder"
@@ -204,7 +204,7 @@ def _project(plan: Plan, *, overwrite: bool) -> Path:
 def _write_manifest(
     manifest: Path, content: dict[str, Any], stored: dict[str, Any] | None, plan: Plan
 ) -> None:
-    """Write what a folder is made from, unless somebody edited it or another process was faster."""
+    """Write the folder's manifest, unless somebody edited it or another process was faster."""
     if stored is not None and manifest.read_text(encoding="utf-8") != manifest_text(stored):
         msg = f"{manifest} was edited, and this call would write it anew; name another --output"
         raise ConflictError(msg)
@@ -243,7 +243,7 @@ def _made(
 
 
 def _worker(plan: Plan, place: Place, reporter: Reporter) -> Work:
-    """Return what makes a run, in a process of its own."""
+    """Return the function that makes a run in a worker process."""
     del reporter
     sources = molecule_sources(plan.scene)
     molecules = load_molecules(sources, plan.folder, plan.scene.voxel_spacing)

@@ -1,1 +1,1 @@
-"""Reference picks to a model."""
+"""From reference picks to a model."""

@@ -1,4 +1,4 @@
-"""What a model is trained on: the annotated runs of a project, its objects, and who validates."""
+"""Training data: the annotated runs of a project and its objects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from copick_picker.workflows.inputs.preflight import in_layers
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """All that a project gives to a training.
+    """Training data of a project.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class TrainingData:
     runs : tuple of AnnotatedRun
         In the project's order.
     voxel_spacing : float
-        Of all tomograms, in Angstrom.
+        Voxel spacing of all tomograms, in Angstrom.
     contrast : str
         ``dark`` or ``bright``: how protein looks in the tomograms.
     """
@@ -52,7 +52,7 @@ class TrainingData:
         return {spec.name: channel for channel, spec in enumerate(self.objects, start=1)}
 
     def counts(self, run_names: Sequence[str]) -> dict[str, int]:
-        """Return how many picks of each object some runs have.
+        """Return the number of picks of each object in some runs.
 
         Parameters
         ----------
@@ -67,13 +67,13 @@ class TrainingData:
 
 
 def training_data(job: Job[TrainSettings]) -> TrainingData:
-    """Return the annotated runs of a project; every tomogram is read once.
+    """Return the training data of a project; every tomogram is read once.
 
     Parameters
     ----------
     job : Job
-        Its settings say which tomograms and picks; of its runs, those without a tomogram or
-        without reference picks are left out.
+        Its settings say which tomograms and picks; runs without a tomogram or reference picks are
+        left out.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
     if not runs:
         raise nothing_annotated(job)
     objects = chosen_objects(job, runs)
-    _say_what_is_not_annotated(objects, runs, job.reporter)
+    _warn_not_annotated(objects, runs, job.reporter)
     return TrainingData(
         objects=objects,
         runs=tuple(with_mask(job, run, objects) for run in runs),
@@ -115,7 +115,7 @@ def _annotated(job: Job[TrainSettings], run_name: str) -> AnnotatedRun | None:
     )
 
 
-def _say_what_is_not_annotated(
+def _warn_not_annotated(
     objects: Sequence[ObjectSpec], runs: Sequence[AnnotatedRun], reporter: Reporter
 ) -> None:
     for spec in objects:

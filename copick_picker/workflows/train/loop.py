@@ -1,4 +1,4 @@
-"""The loop: Lightning's Trainer with our checkpoints, validations, curve and progress bar.
+"""The training loop: Lightning's Trainer with our checkpoints, validation, curve and progress bar.
 
 This module and ``core.train.module`` are the only ones that import Lightning.
 """
@@ -43,16 +43,16 @@ _SHOWN_OBJECTS = 8
 
 
 class TrainingCallback(Callback):
-    """Keeps the curve, judges the network, and saves what is needed to go on.
+    """Records the curve, validates the network, and saves checkpoints for resuming.
 
     Parameters
     ----------
     training : Training
-        What is trained.
+        The training.
     patches : PatchBatches
-        Takes the hard negatives that are found.
+        Receives the hard negatives.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
     """
 
     def __init__(self, training: Training, patches: PatchBatches, reporter: Reporter) -> None:
@@ -63,7 +63,7 @@ class TrainingCallback(Callback):
         self._seen = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take up the curve up to where the training stands."""
+        """Load the curve up to the step from which training resumes."""
         self._seen = trainer.global_step
         rows = read_curve(self.training.folder / CURVE_FILE)
         self._rows = [row for row in rows if int(row["step"]) <= self._seen]
@@ -80,7 +80,7 @@ class TrainingCallback(Callback):
         batch: TensorBatch,  # noqa: ARG002 (Lightning's signature)
         batch_idx: int,  # noqa: ARG002 (Lightning's signature)
     ) -> None:
-        """After a step: its loss into the curve; where due, a validation and a checkpoint."""
+        """Add the loss of a step to the curve; validate and save a checkpoint when due."""
         step = trainer.global_step
         if step == self._seen:
             return
@@ -97,7 +97,7 @@ class TrainingCallback(Callback):
         is_last = over or step >= plan.steps
         judged = is_last or step % settings.validate_every == 0
         if judged:
-            row |= self._judged(trainer, module, step)
+            row |= self._validated(trainer, module, step)
             is_last = is_last or self._is_patience_out(module)
         self._rows.append(row)
         self._log(trainer, row, step)
@@ -109,7 +109,7 @@ class TrainingCallback(Callback):
                 why = "time" if over else "steps" if step >= plan.steps else "patience"
                 self._finish(module, step, why)
 
-    def _judged(self, trainer: Trainer, module: PickerModule, step: int) -> dict[str, str]:
+    def _validated(self, trainer: Trainer, module: PickerModule, step: int) -> dict[str, str]:
         """Score the network on the validation runs; return the columns of the curve."""
         found: dict[str, Any] = {}
         if trainer.is_global_zero:
@@ -130,7 +130,7 @@ class TrainingCallback(Callback):
         best = dict(module.best)
         before = best.get("score", -1.0)
         since = 0 if score > before else best["since"] + 1
-        if score >= before:  # of equal ones the last, which has learnt for longest
+        if score >= before:  # of equal scores the last, trained for longest
             best |= {"score": score, "step": step, "by_object": by_object}
             write_weights(training.folder / BEST_FILE, network.state_dict())
         best["since"] = since
@@ -161,7 +161,7 @@ class TrainingCallback(Callback):
             trainer.logger.log_metrics(values, step=step)
 
     def _save(self, trainer: Trainer) -> None:
-        """Write the curve, then the state: whole, or not at all."""
+        """Write the curve, then the checkpoint, complete or not at all."""
         target = self.training.folder / STATE_FILE
         if not trainer.is_global_zero:
             trainer.save_checkpoint(target)
@@ -189,7 +189,7 @@ class TrainingCallback(Callback):
 
 
 class ProgressBar(Callback):
-    """A progress bar on standard error, where that is a terminal."""
+    """A progress bar on standard error, if that is a terminal."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
@@ -218,13 +218,13 @@ class ProgressBar(Callback):
         batch: TensorBatch,  # noqa: ARG002 (Lightning's signature)
         batch_idx: int,  # noqa: ARG002 (Lightning's signature)
     ) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         if self._bar is not None:
             text = f"loss {_ours(pl_module).last_loss:.3f}"
             self._bar.update(self._bar.task_ids[0], completed=trainer.global_step, description=text)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Take the bar away."""
+        """Remove the bar."""
         self._stop()
 
     def on_exception(
@@ -233,7 +233,7 @@ class ProgressBar(Callback):
         pl_module: LightningModule,  # noqa: ARG002 (Lightning's signature)
         exception: BaseException,  # noqa: ARG002 (Lightning's signature)
     ) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._stop()
 
     def _stop(self) -> None:
@@ -244,7 +244,7 @@ class ProgressBar(Callback):
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and with which arithmetic a training runs, as Lightning takes it."""
+    """Device and precision of a training, as arguments of Lightning."""
 
     accelerator: str
     devices: Any
@@ -255,7 +255,7 @@ class Machine:
 
 
 def machine_of(settings: TrainSettings) -> Machine:
-    """Return where a training runs.
+    """Return device and precision of a training.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ def machine_of(settings: TrainSettings) -> Machine:
     Raises
     ------
     SettingsError
-        If there are not so many devices, or the device does not know the precision.
+        If there are too few devices, or the device does not support the precision.
     """
     device = resolve_device(settings.device)
     kind = {"cuda": "gpu"}.get(device.type, device.type)
@@ -295,7 +295,7 @@ def machine_of(settings: TrainSettings) -> Machine:
 
 
 def precision_of(settings: TrainSettings) -> str:
-    """Return the arithmetic that ``precision: auto`` means on the device.
+    """Return the precision that ``precision: auto`` resolves to on the device.
 
     Parameters
     ----------
@@ -308,21 +308,21 @@ def precision_of(settings: TrainSettings) -> str:
 
 
 def fit(training: Training, module: PickerModule, *, reporter: Reporter) -> None:
-    """Train to the end; resume where this training was stopped before.
+    """Train to the end; resume a training that was stopped.
 
     Parameters
     ----------
     training : Training
-        What is trained. Its folder then holds the best weights, the curve and ``done.json``.
+        The training; afterwards its folder holds the best weights, the curve and ``done.json``.
     module : PickerModule
-        The network with fresh weights, or with those to start from.
+        The network with its initial weights.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     LossNotFiniteError
-        If the loss is no number; the last checkpoint stays.
+        If the loss is NaN or infinite; the last checkpoint is kept.
     CopickPickerError
         If the project or the device fails.
     """
@@ -388,7 +388,7 @@ def _ours(module: LightningModule) -> PickerModule:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning's remarks off the terminal."""
+    """Keep Lightning's messages off the terminal."""
     names = ("lightning.pytorch", "lightning.fabric")
     levels = {name: logging.getLogger(name).level for name in names}
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""A training put together from its settings, and carried out."""
+"""Assembling a training from its settings, and running it."""
 
 from pathlib import Path
 
@@ -21,26 +21,26 @@ from copick_picker.workflows.train.validation import Validator
 def make_training(
     settings: TrainSettings, data: TrainingData, split: Split, factory: NetworkFactory, folder: Path
 ) -> Training:
-    """Return the training of one model, checked as far as can be without training.
+    """Return the training of one model, checked as far as possible without training.
 
     Parameters
     ----------
     settings : TrainSettings
-        What the user wants.
+        Settings of the command.
     data : TrainingData
         Objects and annotated runs.
     split : Split
-        Runs that are trained on and runs that judge.
+        Training and validation runs.
     factory : NetworkFactory
-        How the network is made.
+        Makes the network.
     folder : pathlib.Path
         Where the training's files go.
 
     Raises
     ------
     CopickPickerError
-        If a name is unknown, the network cannot be built, a patch is larger than a tomogram, or
-        the device is not there.
+        If a name is unknown, the network cannot be built, a patch is larger than a tomogram, or the
+        device does not exist.
     """
     network, _ = factory.network(settings.seed)
     stride = int(getattr(network, "output_stride", 1))
@@ -82,21 +82,21 @@ def make_training(
 
 
 def run_training(training: Training, factory: NetworkFactory, *, reporter: Reporter) -> None:
-    """Train one model to its end, or go on where it was stopped.
+    """Train one model to the end, resuming a training that was stopped.
 
     Parameters
     ----------
     training : Training
-        What is trained; its folder then holds the best weights and ``done.json``.
+        The training; afterwards its folder holds the best weights and ``done.json``.
     factory : NetworkFactory
-        How the network is made.
+        Makes the network.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
     LossNotFiniteError
-        If the loss is no number.
+        If the loss is NaN or infinite.
     """
     if read_json(training.folder / DONE_FILE) is not None:
         return

@@ -1,4 +1,4 @@
-"""What a training gives: thresholds from held-out picks, scores, a model folder with its card."""
+"""Results of a training: thresholds from held-out picks, scores, a model folder with its card."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -48,20 +48,20 @@ def write_results(
     overwrite: bool,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Write a model folder for each training; their thresholds come from all held-out picks.
+    """Write a model folder for each training, with thresholds from all held-out picks.
 
     Parameters
     ----------
     trainings : mapping
-        Name of the fold, or nothing, to the training; all are trained.
+        Name of the fold, or empty text -> finished training.
     factory : NetworkFactory
-        How their network is made.
+        Makes their network.
     record : mapping
-        What was asked for.
+        Record of the settings and data.
     overwrite : bool
         Whether existing model folders are replaced.
     reporter : Reporter
-        Where the scores go.
+        Receives the scores.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def write_results(
                 networks[name].cpu(),
                 _card(training, factory, record, calibration, scores, n_models=len(trainings)),
                 crop=_crop(training),
-                beside=partial(_beside, training),
+                beside=partial(_extra_texts, training),
                 overwrite=False,
             )
     macro = evaluation.macro.score
@@ -108,8 +108,8 @@ def write_results(
     return {"line": line, "scores": scores, "thresholds": calibration.thresholds}
 
 
-def _beside(training: Training, card: ModelCard) -> dict[str, str]:
-    """Return what stands beside a model: its curve and what it is, in words."""
+def _extra_texts(training: Training, card: ModelCard) -> dict[str, str]:
+    """Return the texts stored next to a model: its curve and its description."""
     curve = (training.folder / CURVE_FILE).read_text(encoding="utf-8")
     return {CURVE_FILE: curve, README_FILE: readme_text(card.to_mapping())}
 
@@ -198,7 +198,7 @@ def _side(training: Training, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _crop(training: Training) -> TomogramCrop:
-    """Return a piece of a validation tomogram, around its first pick where there is one."""
+    """Return a crop of a validation tomogram, around its first pick if there is one."""
     name = training.split.validation[0]
     run = next(run for run in training.data.runs if run.name == name)
     volume = training.store().open_tomogram(run.name, run.tomogram)

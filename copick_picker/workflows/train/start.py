@@ -30,7 +30,7 @@ from copick_picker.workflows.models.load import (
 
 @dataclass(frozen=True, eq=False)
 class NetworkFactory:
-    """How the network of a training is made.
+    """Makes the network of a training.
 
     Attributes
     ----------
@@ -39,11 +39,11 @@ class NetworkFactory:
     parameters : dict
         Its settings.
     n_channels : int
-        Its outputs.
+        Number of its outputs.
     patch : tuple of int
-        Patch (z, y, x) that it learns from.
+        Training patch (z, y, x).
     start : LoadedModel or None
-        Model whose weights it takes over.
+        Model whose weights it starts from.
     """
 
     architecture: str
@@ -58,18 +58,18 @@ class NetworkFactory:
         return None if self.start is None else self.start.card
 
     def network(self, seed: int) -> tuple[nn.Module, StartReport | None]:
-        """Return the network and what it took over.
+        """Return the network and a report of the weights that it took over.
 
         Parameters
         ----------
         seed : int
-            Of the fresh weights.
+            Seed of the random weights.
 
         Raises
         ------
         CheckpointError
-            If the parameters do not fit the architecture, or the weights to start from are those
-            of another one.
+            If the parameters do not fit the architecture, or the weights to start from belong to
+            another one.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -92,7 +92,7 @@ class NetworkFactory:
         return network, report
 
     def multiple(self, network: nn.Module) -> int:
-        """Return what each side of a window must be a multiple of.
+        """Return the number that each side of a window must be a multiple of.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class NetworkFactory:
 
 
 def start_model(settings: TrainSettings) -> LoadedModel | None:
-    """Return the model to start from; None where there is none.
+    """Return the model to start from, or None.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def start_model(settings: TrainSettings) -> LoadedModel | None:
 def network_factory(
     settings: TrainSettings, start: LoadedModel | None, n_outputs: int
 ) -> NetworkFactory:
-    """Return how the network is made: as the user says, else as the start is, else the default.
+    """Return how to make the network: as the user says, else like the start, else the default.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def network_factory(
         card = start.card
         architecture, parameters = card.architecture, dict(card.parameters)
         patch = card.window_voxels
-        if architecture == DEFAULT_ARCHITECTURE:  # the weights are the same, and it learns faster
+        if architecture == DEFAULT_ARCHITECTURE:  # same weights, faster training
             parameters.setdefault("output_stride", DEFAULT_PARAMETERS["output_stride"])
     if settings.architecture not in (None, architecture):
         architecture = str(settings.architecture)

@@ -1,4 +1,4 @@
-"""Write what ``train`` would learn from as segmentations that a user can look at."""
+"""Write the training targets of ``train`` as segmentations for inspection."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -35,23 +35,23 @@ from copick_picker.workflows.inputs.annotated_runs import (
 
 _COMMAND = "targets"
 _VOXEL_BYTES = 5
-"""Bytes for a voxel while it is painted: a label, and the distance to the nearest centre."""
+"""Bytes per voxel while painting: a label, and the distance to the nearest centre."""
 
 Found = AnnotatedRun | RunOutcome | str
-"""A run to paint, a failure, or what the run lacks."""
+"""A run to paint, a failure, or a text that says what the run lacks."""
 Labels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 @summarised
 def make_targets(settings: TargetsSettings, *, reporter: Reporter) -> Summary:
-    """Paint the targets of every annotated run and return what became of every run.
+    """Paint the targets of every annotated run and return the outcome of every run.
 
     Parameters
     ----------
     settings : TargetsSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def make_targets(settings: TargetsSettings, *, reporter: Reporter) -> Summary:
     job = Job.open(_COMMAND, settings, reporter=reporter)
     check_annotation(job)
     output = segmentation_output(settings.output, name=DEFAULT_NAME)
-    chosen = select_runs(job.store.run_names(), settings.run_names)  # of all shards
+    chosen = select_runs(job.store.run_names(), settings.run_names)  # over all shards
     everywhere = replace(job, run_names=tuple(chosen))
     found: dict[str, Found] = {
         name: guarded(name, lambda name: annotated_run(everywhere, name))
@@ -84,7 +84,7 @@ class _Painting:
     output: SegmentationOutput
 
     def plan(self, run_name: str) -> Plan[AnnotatedRun] | RunOutcome:
-        """Return the targets that a run gets."""
+        """Return the targets to make for a run."""
         run = self.found[run_name]
         if isinstance(run, RunOutcome):
             return run
@@ -134,7 +134,7 @@ class _Painting:
     def _slabs(
         self, run: AnnotatedRun, voxels: npt.NDArray[np.int64]
     ) -> Iterator[tuple[int, Labels]]:
-        """Yield slabs of labels; the voxels of each channel are added up on the way."""
+        """Yield slabs of labels, counting the voxels of each channel in ``voxels``."""
         cache = PlaneCache(LAYER_BYTES)
         tomogram = self.job.store.open_tomogram(run.name, run.tomogram)
         source = CachedPlanes(run.name, tomogram, cache, mean=0.0, standard_deviation=1.0)
@@ -155,7 +155,7 @@ class _Painting:
         return table.astype(np.uint8) if table.max() < 256 else table
 
     def _picks_text(self, run: AnnotatedRun) -> str:
-        """Return the number of picks of each object; where nobody looked for it, just that."""
+        """Return the number of picks of each object, or that nobody annotated it."""
         return ", ".join(
             f"{spec.name} {len(run.picks[spec.name])}"
             if spec.name in run.picks

@@ -55,14 +55,14 @@ _EXTRA = ("lightning", "tensorboard")
 
 @summarised
 def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
-    """Train a model, or one for every fold, and return what came of it.
+    """Train a model, or one for every fold, and return the result.
 
     Parameters
     ----------
     settings : TrainSettings
-        What to do.
+        Settings of the command.
     reporter : Reporter
-        Where progress goes.
+        Receives progress.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     start = start_model(settings)
     data, splits = _data_and_splits(settings, reporter)
     if start is not None:
-        data = _in_order_of(data, list(start.card.channel_names))
+        data = _in_channel_order(data, list(start.card.channel_names))
     n_outputs = head_kind(settings.head).n_outputs(len(data.objects))
     factory = network_factory(settings, start, n_outputs)
     jobs = _jobs(settings, data, splits, factory, reporter)
@@ -88,7 +88,7 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
 
 
 def check_extra() -> None:
-    """Raise where the packages of the extra ``train`` are not installed.
+    """Raise if the packages of the extra ``train`` are not installed.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def check_extra() -> None:
 def _data_and_splits(
     settings: TrainSettings, reporter: Reporter
 ) -> tuple[TrainingData, dict[str, Split]]:
-    """Return the data and the split of every model: name of the fold, or nothing, to split."""
+    """Return the data and the split of every model: name of the fold, or empty text -> split."""
     job = Job.open("train", settings, reporter=reporter)
     if settings.validation_split is None:
         data = training_data(job)
@@ -143,8 +143,8 @@ def _counts(data: TrainingData) -> dict[str, dict[str, int]]:
     }
 
 
-def _in_order_of(data: TrainingData, names: Sequence[str]) -> TrainingData:
-    """Return the data with its channels as in the model to start from, if that has the same."""
+def _in_channel_order(data: TrainingData, names: Sequence[str]) -> TrainingData:
+    """Return the data with channels ordered as in the model to start from, if it has the same."""
     by_name = {spec.name: spec for spec in data.objects}
     if set(by_name) != set(names):
         return data
@@ -158,7 +158,7 @@ def _jobs(
     factory: NetworkFactory,
     reporter: Reporter,
 ) -> "dict[str, Training]":
-    """Return the training of every model, checked; say what will be done."""
+    """Return the training of every model, checked; report what will be done."""
     from copick_picker.workflows.train.making import make_training
 
     trainings = {
@@ -175,7 +175,7 @@ def _jobs(
 
 
 def training_folder(settings: TrainSettings) -> Path:
-    """Return where the files of a training under way are: beside the model.
+    """Return the folder of an unfinished training, next to the model.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def _record(
 def _is_complete(
     settings: TrainSettings, trainings: "dict[str, Training]", record: dict[str, Any]
 ) -> bool:
-    """Return whether every model stands already; raise where something else stands there."""
+    """Return whether every model exists already; raise if anything else is in its place."""
     output = Path(settings.output)
     if settings.overwrite:
         check_free_models(output, overwrite=True)
@@ -293,7 +293,7 @@ def _made_by(folder: Path, record: dict[str, Any]) -> bool:
 
 
 def _prepare(settings: TrainSettings, record: dict[str, Any]) -> None:
-    """Make the folder of the training, or take up the one that is there."""
+    """Make the folder of the training, or resume the existing one."""
     folder = training_folder(settings)
     if settings.overwrite:
         begin_anew(folder, "train", foreign_in_training)

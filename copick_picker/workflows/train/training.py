@@ -1,4 +1,4 @@
-"""One model's training in plain data: what every process of it is told."""
+"""One model's training as plain data, sent to each of its processes."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,30 +25,30 @@ _MEBIBYTE = 2**20
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What one model learns from, how, and where its files are.
+    """Data, settings and files of one model's training.
 
     Attributes
     ----------
     settings : TrainSettings
-        What the user wants.
+        Settings of the command.
     data : TrainingData
         Objects and annotated runs.
     split : Split
-        Runs that are trained on and runs that judge.
+        Training and validation runs.
     folder : pathlib.Path
-        Where the training's files are.
+        Folder of the training's files.
     architecture : str
         Name of the network.
     parameters : dict
         Its settings.
     sampling : SamplingRules
-        Where patches are taken.
+        How patches are sampled.
     head : HeadRules
-        What the outputs mean and what they are trained on.
+        Meaning of the outputs, targets and loss.
     plan : LearningPlan
-        How long and how fast.
+        Steps and learning rates.
     validator : Validator
-        How the network is scored.
+        Scores the network.
     """
 
     settings: TrainSettings
@@ -63,7 +63,7 @@ class Training:
     validator: Validator
 
     def store(self) -> ProjectStore:
-        """Open the project; each process does it for itself."""
+        """Return the project; each process opens its own."""
         opened = self.settings
         if opened.validation_split is not None:
             opened = opened.model_copy(update={"split": None})
@@ -71,12 +71,12 @@ class Training:
 
 
 class PatchBatches(Dataset[TensorBatch]):
-    """Batches by number, made where they are asked for.
+    """Batches by number, made on demand.
 
     Parameters
     ----------
     training : Training
-        What is trained.
+        The training.
     """
 
     def __init__(self, training: Training) -> None:
@@ -85,7 +85,7 @@ class PatchBatches(Dataset[TensorBatch]):
         self._known: tuple[LearningHead, list[TrainingRun]] | None = None
 
     def __len__(self) -> int:
-        """Return how many batches the training has in all."""
+        """Return the total number of batches of the training."""
         return self.training.plan.steps * self.training.settings.accumulate
 
     def __getitem__(self, number: int) -> TensorBatch:
@@ -106,7 +106,7 @@ class PatchBatches(Dataset[TensorBatch]):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Another process opens the project for itself."""
+        """Return the state without the project, which another process opens itself."""
         return self.__dict__ | {"_known": None}
 
     def _with_hard_negatives(self, run: TrainingRun) -> TrainingRun:
@@ -117,12 +117,12 @@ class PatchBatches(Dataset[TensorBatch]):
 
 
 def training_runs(training: Training, store: ProjectStore) -> list[TrainingRun]:
-    """Return the runs that are trained on, as the sampler takes them.
+    """Return the training runs as input of the sampler.
 
     Parameters
     ----------
     training : Training
-        What is trained.
+        The training.
     store : ProjectStore
         The project.
     """
@@ -132,7 +132,7 @@ def training_runs(training: Training, store: ProjectStore) -> list[TrainingRun]:
 
 
 def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) -> HeadRules:
-    """Return what the network's outputs are trained on.
+    """Return meaning, targets and loss of the network's outputs.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
     data : TrainingData
         The objects.
     output_stride : int
-        Voxels of the patch for a voxel of the network's training output.
+        Voxels of the patch per voxel of the network's training output.
     """
     radii = {spec.name: spec.radius_angstrom or 1.0 for spec in data.objects}
     largest = max(radii.values())

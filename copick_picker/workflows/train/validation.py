@@ -1,4 +1,4 @@
-"""How good a network is on held-out runs: segment, localize and evaluate in memory."""
+"""Validation of a network on held-out runs: segment, localize and evaluate in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ Centres = dict[str, list[Centre]]
 
 @dataclass(frozen=True, eq=False)
 class Validator:
-    """What finds picks in runs with a network, and scores them.
+    """Finds picks in runs with a network, and scores them.
 
     Attributes
     ----------
@@ -63,19 +63,19 @@ class Validator:
     window_voxels : tuple of int
         Window (z, y, x) of the network.
     window_multiple : int
-        What each side of a window must be a multiple of.
+        Number that each side of a window must be a multiple of.
     inverted : bool
-        Whether dark and bright change places before the network.
+        Whether the contrast is inverted before the network.
     target_fraction : float or None
-        Painted radius as a fraction of the particle's; None where no balls are painted.
+        Painted radius as a fraction of the particle's; None if no balls are painted.
     method : str
-        How ``localize`` looks for picks.
+        Method of ``localize``.
     beta : float
-        Of F-beta.
+        Beta of F-beta.
     device : str
         Where the network runs.
     precision : str
-        Its arithmetic.
+        Its precision.
     """
 
     data: TrainingData
@@ -98,14 +98,14 @@ class Validator:
         *,
         n_augmentations: int,
     ) -> PicksByRun:
-        """Return all candidates of some runs, those of low score too, with a score on each.
+        """Return all candidates of some runs with their scores, low ones included.
 
         Parameters
         ----------
         network : torch.nn.Module
-            The network; it stays as it is.
+            The network; not changed.
         store : ProjectStore
-            Where the tomograms are.
+            The project.
         run_names : sequence of str
             The runs.
         n_augmentations : int
@@ -134,7 +134,7 @@ class Validator:
         return {run.name: self._picks_of_run(run, store, member, options) for run in chosen}
 
     def evaluation(self, candidate: PicksByRun) -> Evaluation:
-        """Return the scores of candidates over the runs that they are from.
+        """Return the scores of candidates over their runs.
 
         Parameters
         ----------
@@ -165,14 +165,14 @@ class Validator:
         )
 
     def false_positives(self, candidate: PicksByRun, *, most: int) -> Centres:
-        """Return the surest false candidates of each run, as centres (z, y, x) in voxels.
+        """Return the highest-scoring false candidates of each run, as centres (z, y, x) in voxels.
 
         Parameters
         ----------
         candidate : mapping
             Run -> object -> picks.
         most : int
-            Most of them in a run.
+            Maximum number per run.
         """
         distances = {
             spec.name: MINING_DISTANCE_RADII * (spec.radius_angstrom or 0.0)
@@ -230,9 +230,9 @@ def calibration_of(evaluation: Evaluation, *, margin: float) -> Calibration:
     Parameters
     ----------
     evaluation : Evaluation
-        All candidates scored, whatever their score.
+        Scores of all candidates, low ones included.
     margin : float
-        F-beta that a lower threshold may cost.
+        Loss of F-beta accepted for a lower threshold.
     """
     rule = CalibrationRule(margin, FEWEST_REFERENCES)
     sought_from = {entry.name: 0.0 for entry in evaluation.objects}
