@@ -164,7 +164,7 @@ def draw_intervals(axes: Axes, objects: Sequence[Values], rate: str, *, x_label:
         interval = (entry.get("intervals") or {}).get(rate)
         if interval is not None:
             axes.plot(interval, [row, row], color=PALETTE[0])
-        axes.plot(value, row, marker="o", color=PALETTE[0])
+        axes.plot(value, row, marker="o", color=PALETTE[0], clip_on=False)  # whole at 0 and 1
     axes.set_yticks(range(len(objects)), [chart_text(entry["object"], 20) for entry in objects])
     axes.set_ylim(len(objects) - 0.5, -0.5)
     axes.set_xlim(0.0, 1.0)
