@@ -2,6 +2,7 @@
 
 from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.octopi import hidden, pop_all, take_alias
+from copick_picker.records.keys import DEFAULT_SESSION, DEFAULT_USER
 
 _OCTOPI = [
     hidden("--ground-truth-user-id", "-gtuid", "truth_user"),
@@ -49,7 +50,8 @@ def evaluate(flags: Flags) -> None:
         take_alias(flags, "reference", picks, "--ground-truth-user-id")
     found = pop_all(flags, "predict_user", "predict_session")
     if any(found.values()):
-        picks = f"*:{found['predict_user'] or 'picker'}/{found['predict_session'] or '1'}"
+        user, session = found["predict_user"], found["predict_session"]
+        picks = f"*:{user or DEFAULT_USER}/{session or DEFAULT_SESSION}"
         take_alias(flags, "candidate", picks, "--predict-user-id")
     scale = flags.pop("distance_scale")
     if scale is not None:

@@ -5,6 +5,7 @@ import click
 from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.cryosiam import run_cryosiam
 from copick_picker.cli.octopi import hidden, octopi_segmentation, pop_all, take_alias
+from copick_picker.records.keys import DEFAULT_ORIGIN, DEFAULT_SESSION, DEFAULT_USER
 
 _CRYOSIAM = click.Option(
     ["--cryosiam-config"],
@@ -57,11 +58,11 @@ def localize(flags: Flags) -> None:
     run_cryosiam("localize", flags)
     given = pop_all(flags, "seg_info", "voxel_size", "pick_session", "pick_user", "pick_objects")
     take_alias(flags, "input", octopi_segmentation(given["seg_info"]), "--seg-info")
-    segmentation = flags["input"] or "predict:picker/1"
+    segmentation = flags["input"] or f"predict:{DEFAULT_ORIGIN}"
     if given["voxel_size"] is not None and "@" not in segmentation:
         flags["input"] = f"{segmentation}@{given['voxel_size']:g}"
     if given["pick_user"] or given["pick_session"]:
-        picks = f"*:{given['pick_user'] or 'picker'}/{given['pick_session'] or '1'}"
+        picks = f"*:{given['pick_user'] or DEFAULT_USER}/{given['pick_session'] or DEFAULT_SESSION}"
         take_alias(flags, "output", picks, "--pick-user-id, --pick-session-id")
     take_alias(flags, "objects", given["pick_objects"], "--pick-objects")
     if flags["method"] == "com":

@@ -11,6 +11,8 @@ from copick.util.uri import parse_copick_uri
 
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.records.keys import (
+    DEFAULT_SESSION,
+    DEFAULT_USER,
     FeatureKey,
     PicksKey,
     PicksOrigin,
@@ -42,8 +44,6 @@ _FORMS = {
     "author:NAME, or ?truth=true, ?deposition=ID and so on behind the URI)",
     "feature": "type@spacing:feature",
 }
-DEFAULT_USER, DEFAULT_SESSION = "picker", "1"
-"""Default user and session of outputs."""
 _NAME = re.compile(r"[A-Za-z0-9.\-]+")
 _ORIGIN = re.compile(r"(?P<what>deposition|annotation|author):(?P<value>.+)")
 _QUERY = ("truth", "deposition", "annotation", "author")

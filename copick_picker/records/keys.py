@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass, field
 
+DEFAULT_USER, DEFAULT_SESSION = "picker", "1"
+"""User and session of outputs if the user names none."""
+DEFAULT_ORIGIN = f"{DEFAULT_USER}/{DEFAULT_SESSION}"
+"""The two as a URI has them."""
+
 
 @dataclass(frozen=True, order=True)
 class TomogramKey:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.settings.evaluate import (
     MERGE_SETS,
     Beta,
@@ -56,7 +57,7 @@ class CalibrateSettings(JobSettings):
             "-i",
             uri="picks",
         ),
-    ] = "*:picker/1"
+    ] = f"*:{DEFAULT_ORIGIN}"
     reference: Annotated[str, Option("URI of the reference picks.", uri="picks")]
     tolerance: Tolerance = "0.5r"
     beta: Beta = 4.0

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
+from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.settings.job import JobSettings, NumberByName, Parameters
 from copick_picker.settings.options import Option
 from copick_picker.settings.segment import Contrast
@@ -207,7 +208,9 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
     also_recorded = ("tomogram", "merge_sets")
 
     reference: Annotated[str, Option(f"URI of the reference picks, {ANY_REFERENCE}", uri="picks")]
-    candidate: Annotated[str, Option("URI of the picks to score.", uri="picks")] = "*:picker/1"
+    candidate: Annotated[str, Option("URI of the picks to score.", uri="picks")] = (
+        f"*:{DEFAULT_ORIGIN}"
+    )
     output: Annotated[
         str, Option("Folder for the scores.", "-o", metavar="FOLDER", aliases="--save-path")
     ] = "scores"

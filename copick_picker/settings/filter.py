@@ -4,10 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from copick_picker.records.keys import DEFAULT_USER
 from copick_picker.settings.limits import LimitedSettings
 from copick_picker.settings.options import Option
 
-DEFAULT_SESSION = "filtered"
+FILTERED_SESSION = "filtered"
 """Session of filtered picks where the user names none."""
 MERGE_RADII = 0.5
 """Picks of two sets nearer than this many radii mean one particle, where nothing is given."""
@@ -43,7 +44,7 @@ class FilterSettings(LimitedSettings):
         Option(
             "Picks URI; * stands for every object of the input.", "-o", makes="picks", after="input"
         ),
-    ] = f"*:picker/{DEFAULT_SESSION}"
+    ] = f"*:{DEFAULT_USER}/{FILTERED_SESSION}"
     merge: Annotated[
         str | None,
         Option(

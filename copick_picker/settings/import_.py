@@ -8,7 +8,7 @@ from copick_picker.settings.export import NamesTable, Pattern
 from copick_picker.settings.job import JobSettings, NumberByName, Parameters
 from copick_picker.settings.options import Option
 
-DEFAULT_USER = "import"
+IMPORT_USER = "import"
 """User of imported picks where the user of the command names none."""
 IMPLAUSIBLE_SPACINGS = (0.0, 1.0)
 """Voxel spacings in Angstrom that programs write when they do not know."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.records.points import LocalizeRules
 from copick_picker.settings.job import JobSettings, NameByName, NumberByName, Parameters
 from copick_picker.settings.limits import PicksMask
@@ -147,7 +148,7 @@ class LocalizeSettings(LocalizeParameters, PicksMask, JobSettings):
             uri="segmentation",
             aliases="--seg-uri -suri",
         ),
-    ] = "predict:picker/1"
+    ] = f"predict:{DEFAULT_ORIGIN}"
     output: Annotated[
         str,
         Option(
@@ -155,7 +156,7 @@ class LocalizeSettings(LocalizeParameters, PicksMask, JobSettings):
             "-o",
             makes="picks",
         ),
-    ] = "*:picker/1"
+    ] = f"*:{DEFAULT_ORIGIN}"
     radius: Annotated[
         NumberByName, Option("Radius of an object; repeatable.", metavar="NAME=A", after="method")
     ] = Field(default_factory=dict)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.settings.job import JobSettings, Names, Parameters
 from copick_picker.settings.options import Option
 
@@ -39,7 +40,7 @@ class MaskSettings(JobSettings):
 
     input: Annotated[str, Option(_FROM_TOMOGRAM, "-i", metavar="URI")] = "*"
     output: Annotated[str, Option("Segmentation URI, name:user/session.", "-o", metavar="URI")] = (
-        "mask:picker/1"
+        f"mask:{DEFAULT_ORIGIN}"
     )
     within: Annotated[
         str | None, Option("Another mask that the result is cut to.", metavar="URI|FILE")
@@ -83,7 +84,7 @@ class LamellaParameters(Parameters):
 class LamellaSettings(MaskSettings, LamellaParameters):
     """Settings of ``mask lamella``."""
 
-    output: str = "lamella:picker/1"
+    output: str = f"lamella:{DEFAULT_ORIGIN}"
 
 
 class FromLabelsParameters(Parameters):
@@ -122,7 +123,7 @@ class FromLabelsSettings(MaskSettings, FromLabelsParameters):
     """Settings of ``mask from-labels``."""
 
     input: Annotated[str, Option(_FROM_SEGMENTATION, "-i", metavar="URI")] = "*"
-    output: str = "labels:picker/1"
+    output: str = f"labels:{DEFAULT_ORIGIN}"
 
 
 class ExcludeEdgesParameters(Parameters):
@@ -148,7 +149,7 @@ class ExcludeEdgesParameters(Parameters):
 class ExcludeEdgesSettings(MaskSettings, ExcludeEdgesParameters):
     """Settings of ``mask exclude-edges``."""
 
-    output: str = "inner:picker/1"
+    output: str = f"inner:{DEFAULT_ORIGIN}"
 
 
 class GoldParameters(Parameters):
@@ -179,4 +180,4 @@ class GoldParameters(Parameters):
 class GoldSettings(MaskSettings, GoldParameters):
     """Settings of ``mask gold``."""
 
-    output: str = "no-gold:picker/1"
+    output: str = f"no-gold:{DEFAULT_ORIGIN}"

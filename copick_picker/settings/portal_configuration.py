@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
+from copick_picker.records.keys import DEFAULT_USER
 from copick_picker.records.portal import PortalObject
 from copick_picker.settings.config_portal import KNOWN_OBJECTS, ConfigPortalSettings
 
@@ -151,7 +152,7 @@ def configuration(
         "name": settings.name or old.get("name") or f"CryoET Data Portal {numbers}",
         "description": f"Datasets {numbers}; reference picks: {REFERENCE}",
         "version": "1.31.0",
-        "user_id": "picker",
+        "user_id": DEFAULT_USER,
         **{name: old[name] for name in _KEPT if name in old},
         "dataset_ids": list(settings.dataset),
         "overlay_root": overlay,

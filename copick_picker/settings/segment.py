@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from copick_picker.errors import SettingsError, choices_text
+from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.settings.job import (
     Count,
     JobSettings,
@@ -251,7 +252,7 @@ class SegmentSettings(SegmentVolumeSettings, ProjectParameters, JobSettings):
             makes="segmentation",
             aliases="--seg-uri -suri",
         ),
-    ] = "predict:picker/1"
+    ] = f"predict:{DEFAULT_ORIGIN}"
     devices: Annotated[
         Names,
         Option(

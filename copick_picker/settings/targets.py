@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.settings.job import JobSettings, NumberByName, Parameters
 from copick_picker.settings.options import Option
 
@@ -108,4 +109,4 @@ class TargetsSettings(AnnotationSettings):
             aliases="--target-uri -turi",
             after="picks",
         ),
-    ] = "targets:picker/1"
+    ] = f"targets:{DEFAULT_ORIGIN}"

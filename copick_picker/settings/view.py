@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.settings.evaluate import (
     ANY_REFERENCE,
     MATCHERS,
@@ -74,7 +75,7 @@ class ViewSettings(JobSettings):
     )
     candidate: Annotated[
         str, Option("Picks to show, and to match with the reference.", uri="picks")
-    ] = "*:picker/1"
+    ] = f"*:{DEFAULT_ORIGIN}"
     matcher: Annotated[str, Option("What counts as a hit, as in evaluate.", metavar=MATCHERS)] = (
         "one-to-one"
     )

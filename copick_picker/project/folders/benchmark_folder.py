@@ -22,13 +22,14 @@ from copick_picker.project.folders.project_folder import (
 )
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_json
 from copick_picker.project.own_files import is_own_page
+from copick_picker.records.keys import DEFAULT_USER
 
 SUITE_FILE, STAGES_FILE = "suite.yaml", "stages.json"
 _OWN = (SUITE_FILE, STAGES_FILE)
 _OWN_OF_LABEL = ("report.html", "segment.json", "localize.json")
 PROJECT = "project"
 """Folder of the project that a benchmark makes."""
-SEGMENTATION, USER = "predict", "picker"
+SEGMENTATION, USER = "predict", DEFAULT_USER
 """Name and user of a benchmark's outputs in a project; the session is a candidate's label."""
 MADE_FILE = "made.json"
 CONFIG_HASH = "config_sha256"

@@ -23,7 +23,7 @@ from copick_picker.project.uris import picks_output, tomogram_query
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import ParticleTable, PickSet
 from copick_picker.records.runs import RunOutcome
-from copick_picker.settings.import_ import DEFAULT_USER, ImportPicksSettings
+from copick_picker.settings.import_ import IMPORT_USER, ImportPicksSettings
 from copick_picker.workflows.inputs.pick_sets import TomogramBox, box_of_run
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,7 +46,7 @@ def import_picks(settings: ImportPicksSettings, *, reporter: Reporter) -> Summar
     CopickPickerError
         If the project, the file or a setting is wrong.
     """
-    output = picks_output(settings.output, user_id=DEFAULT_USER)
+    output = picks_output(settings.output, user_id=IMPORT_USER)
     if output.object_name == "*":
         msg = f"--output '{settings.output}': name the object, such as ribosome:relion/1"
         raise SettingsError(msg)

@@ -17,7 +17,7 @@ from copick_picker.project.uris import PicksOutput, picks_output
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
-from copick_picker.settings.filter import DEFAULT_SESSION, MERGE_RADII, FilterSettings
+from copick_picker.settings.filter import FILTERED_SESSION, MERGE_RADII, FilterSettings
 from copick_picker.workflows.inputs.masks import mask_record
 from copick_picker.workflows.inputs.pick_sets import (
     box_of_run,
@@ -46,7 +46,7 @@ def filter_picks(settings: FilterSettings, *, reporter: Reporter) -> Summary:
     job = Job.open("filter", settings, reporter=reporter)
     inputs = [job.picks(uri) for uri in (settings.input, settings.merge) if uri is not None]
     check_limits(job)
-    output = picks_output(settings.output, session_id=DEFAULT_SESSION)
+    output = picks_output(settings.output, session_id=FILTERED_SESSION)
     for each in inputs:
         each.check_any(job.run_names)
     return job.run(_Filtering(job, inputs, output))
