@@ -33,7 +33,7 @@ class OffsetHead:
 
     def __init__(self, rules: HeadRules) -> None:
         self.n_outputs = rules.n_objects + AXES
-        self.output_stride = rules.output_stride
+        self.output_stride = 1  # the target is on the grid of the patch
         self.rules = rules
 
     def target(self, truth: PatchTruth) -> npt.NDArray[np.float32]:

@@ -106,7 +106,8 @@ class ModelCard(_Frozen):
     objects : tuple of ModelObject
         The objects, each with its channel.
     n_channels : int or None
-        Channels of the output; None means one more than the objects, for the background.
+        Channels of the network's output; None means one more than the objects, as the head
+        ``softmax`` has, for the background.
     voxel_spacing_angstrom : float or None
         Voxel spacing of the training data; None where the source does not say.
     contrast : str
@@ -150,7 +151,7 @@ class ModelCard(_Frozen):
     parameters: dict[str, Any] = Field(default_factory=dict)
     window_voxels: tuple[WindowSide, WindowSide, WindowSide]
     objects: Annotated[tuple[ModelObject, ...], Field(min_length=1)]
-    n_channels: Annotated[int, Field(ge=2)] | None = None
+    n_channels: Annotated[int, Field(ge=1)] | None = None
     voxel_spacing_angstrom: Positive | None
     contrast: Literal["dark", "bright"] = "dark"
     normalization: Literal["zscore", "scaled"] = "zscore"
@@ -188,7 +189,7 @@ class ModelCard(_Frozen):
         if len(set(channels)) < len(channels):
             msg = f"two objects share a channel: {sorted(channels)}"
             raise ValueError(msg)
-        if max(channels) >= self.channel_count:
+        if self.head == "softmax" and max(channels) >= self.channel_count:
             msg = (
                 f"an object has channel {max(channels)}, but the network has "
                 f"{self.channel_count} channels (0 is background)"
@@ -198,7 +199,7 @@ class ModelCard(_Frozen):
 
     @property
     def channel_count(self) -> int:
-        """Channels of the network's output, background included."""
+        """Channels of the network's output."""
         return len(self.objects) + 1 if self.n_channels is None else self.n_channels
 
     @property

@@ -15,7 +15,7 @@ from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.runs import ObjectSpec
 from projects import project_of
-from toy_head import OFFSETS, OffsetReadout
+from toy_head import OffsetReadout
 
 SHAPE_ZYX = (16, 24, 32)
 RADIUS = 40.0
@@ -23,7 +23,7 @@ RADIUS = 40.0
 
 @pytest.fixture(autouse=True)
 def offsets(monkeypatch):
-    monkeypatch.setitem(HEADS, "offsets", OFFSETS)
+    monkeypatch.setitem(HEADS, "offsets", "toy_head:OFFSETS")
 
 
 def scene(seed):
@@ -63,6 +63,7 @@ def test_a_head_of_offsets_trains_segments_with_augmentations_and_yields_picks(
         *("--parameter", "channels=[8,16]", "--parameter", "dropout=0", "--threads", 2),
         *("--learning-rate", 0.01),
     )
+    assert "good" in run("model", "check", "model")
     card = yaml.safe_load((tmp_path / "model" / "model.yaml").read_text())
     assert card["head"] == "offsets"
     assert card["n_channels"] == 4
@@ -81,10 +82,25 @@ def test_a_head_of_offsets_trains_segments_with_augmentations_and_yields_picks(
     run("localize", "-c", "config.json", "-r", "TS_2", "-o", "*:picker/later")
     later = store.read_picks("TS_2", PicksKey("ribosome", "picker", "later"))
     assert len(later) == 4
-    assert "skipped" in run(
+    again = (
         *("segment", "-c", "config.json", "-m", "model", "-r", "TS_2", "--tta", 8),
         *("--probabilities", "--picks", "*:picker/1"),
     )
+    assert "1 skipped" in run(*again)
+    # picks that are lost are found by the head again, not by another method from what is stored
+    (stored,) = tmp_path.rglob("picker_1_ribosome.json")
+    stored.unlink()
+    assert "ribosome 4" in run(*again)
+    found = store.read_picks("TS_2", PicksKey("ribosome", "picker", "1"))
+    np.testing.assert_array_equal(found.points_xyz, picks.points_xyz)
+    # and localize does not take them for its own
+    result = CliRunner().invoke(console, ["localize", "-c", "config.json", "-r", "TS_2"])
+    assert result.exit_code == 1
+    assert "was made otherwise" in result.output
+    for option in (("--picks-method", "peaks"), ("--rescale",)):
+        result = CliRunner().invoke(console, [*map(str, again), *option, "--overwrite"])
+        assert result.exit_code == 2
+        assert "head 'offsets' of the model finds the points" in result.output
 
 
 class Gradient(torch.nn.Module):

@@ -162,3 +162,13 @@ def test_octopi_file_without_a_needed_key_names_it(key: str) -> None:
 def test_octopi_file_without_labels_is_refused() -> None:
     with pytest.raises(CheckpointError, match="labels"):
         read_octopi(octopi_raw("Unet") | {"labels": None})
+
+
+def test_a_head_says_itself_which_channels_it_has() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands" / "model.md").read_text("utf-8")
+    raw = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0]) | {"weights_sha256": 64 * "0"}
+    raw["objects"], raw["n_channels"] = raw["objects"][:1], 1
+    raw["objects"][0]["channel"] = 1
+    with pytest.raises(CheckpointError, match="channel 1, but the network has 1 channels"):
+        model_card(raw, "docs")
+    assert model_card(raw | {"head": "points"}, "docs").channel_count == 1

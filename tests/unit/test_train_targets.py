@@ -22,7 +22,6 @@ from copick_picker.core.train.placement import Placement
 from copick_picker.core.train.sampling import TrainingRun, truth_of
 from copick_picker.core.train.sources import ArraySource
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
-from toy_head import OFFSETS
 
 SHAPE = (18, 25, 31)
 CENTRES = {
@@ -222,7 +221,7 @@ def test_wrong_heads_are_named():
 
 
 def test_another_head_is_one_entry_of_the_table(monkeypatch):
-    monkeypatch.setitem(HEADS, "offsets", OFFSETS)
+    monkeypatch.setitem(HEADS, "offsets", "toy_head:OFFSETS")
     head = build_head("offsets", rules(n_objects=1, channel_weights=(1.0, 1.0)))
     truth = PatchTruth((4, 6, 8), {1: np.array([[1.2, 2.0, 3.4]])}, {1: 2.0})
     target = head.target(truth)

@@ -8,6 +8,7 @@ models, how an augmentation is undone on its channels, and how the averages are 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,6 @@ from torch import Tensor, nn
 
 from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.rules import HeadRules
-from copick_picker.core.heads.softmax import SoftmaxHead, SoftmaxReadout
 from copick_picker.core.heads.targets import PatchTruth
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
@@ -96,10 +96,10 @@ class HeadKind:
     n_outputs: Callable[[int], int]
 
 
-HEADS: dict[str, HeadKind] = {
-    "softmax": HeadKind(SoftmaxHead, SoftmaxReadout, lambda n_objects: n_objects + 1),
+HEADS = {
+    "softmax": "copick_picker.core.heads.softmax:SOFTMAX",
 }
-"""Name -> head."""
+"""Name -> ``module:name`` of the :class:`HeadKind`, imported on first use."""
 
 
 def head_kind(name: str) -> HeadKind:
@@ -123,7 +123,8 @@ def head_kind(name: str) -> HeadKind:
     if name not in HEADS:
         msg = f"no head '{name}'{nearest_name(name, HEADS)}; known: {choices_text(HEADS)}"
         raise UnknownNameError(msg)
-    return HEADS[name]
+    kind: HeadKind = resolve_name(HEADS[name])
+    return kind
 
 
 def build_head(name: str, rules: HeadRules) -> LearningHead:

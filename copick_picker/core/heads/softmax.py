@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from copick_picker.core.augmentations import Augmentation
+from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind
 from copick_picker.core.heads.losses import build_loss
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import (
@@ -93,7 +94,7 @@ class SoftmaxReadout:
         """Return logits minus the highest of each voxel, to which softmax is invariant."""
         return sums - sums.amax(dim=0)
 
-    def decode(self, averages: Tensor, *, probabilities: bool) -> tuple[Tensor, ...]:
+    def decode(self, averages: Tensor, *, probabilities: bool) -> Decoded:
         """Return labels (ties go to the first), finite rows and, if requested, probabilities."""
         shares = torch.softmax(averages, dim=0)
         labels = shares.max(dim=0).indices.to(torch.uint8)
@@ -103,9 +104,12 @@ class SoftmaxReadout:
             return labels, finite
         return labels, finite, shares.to(torch.float16)
 
-    def points(self, maps: npt.NDArray[Any]) -> list[Any]:  # noqa: ARG002 (it has no maps)
+    def points(self, maps: npt.NDArray[Any]) -> list[FoundPoints]:  # noqa: ARG002 (it has no maps)
         """Return no points: picks are read from labels and probabilities."""
         return []
+
+
+SOFTMAX = HeadKind(SoftmaxHead, SoftmaxReadout, lambda n_objects: n_objects + 1)
 
 
 def coarse_truth(truth: PatchTruth, stride: int, *, least_radius: float) -> PatchTruth:

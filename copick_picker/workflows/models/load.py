@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from copick_picker.core.augmentations import augmentation_set
-from copick_picker.core.heads.head import Readout
+from copick_picker.core.heads.head import Readout, head_kind
 from copick_picker.core.models.cryosiam import prediction_state
 from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network, load_state
@@ -274,6 +274,7 @@ def load_cryosiam_checkpoint(
 
 def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> LoadedModel:
     try:
+        head_kind(card.head).read(card.channel_count)
         network = build_network(card.architecture, card.parameters, card.channel_count)
         load_state(network, state)
     except (CheckpointError, UnknownNameError) as error:

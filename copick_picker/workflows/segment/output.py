@@ -25,8 +25,9 @@ Table = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 class RunInput:
     """A run, ready to be segmented.
 
-    ``is_kept`` says that its segmentation exists already; ``picks`` are its pick sets and those of
-    them that are missing.
+    ``is_kept`` says that its segmentation exists already, ``is_stored`` that its picks are made
+    from what is stored, so that nothing is computed; ``picks`` are its pick sets and those of them
+    that are missing.
     """
 
     run_name: str
@@ -37,16 +38,9 @@ class RunInput:
     record: dict[str, Any]
     is_kept: bool
     picks: tuple[Plan[PicksSource], set[OutputKey]] | None
+    is_stored: bool = False
     statistics: VolumeStatistics | None = None
     mask: BoolVolume | None = None
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether the input of its picks is stored, so that nothing is computed."""
-        if not self.is_kept or self.picks is None:
-            return False
-        targets = self.picks[0].given.targets
-        return self.feature is not None or all(target.channel is None for target in targets)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from copick_picker.core.heads.head import Readout
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
 from copick_picker.core.segment.results import Slab
+from copick_picker.errors import SettingsError
 from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
 from copick_picker.project.store import Slabs
@@ -19,6 +20,7 @@ from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.inputs.object_labels import object_labels
 from copick_picker.workflows.localize.outputs import PickSets, PicksSource
+from copick_picker.workflows.models.load import LoadedModels
 
 RADIUS_ADVICE = (
     "set it in the project's configuration, or run segment without --picks, "
@@ -48,6 +50,16 @@ class SegmentPicks:
     def takes_labels(self) -> bool:
         """Whether picks are made from the labels, not from probabilities or the head's points."""
         return self.sets.job.settings.method != "peaks" and not self.readout.finds_points
+
+    def can_read(self, feature: FeatureKey | None) -> bool:
+        """Return whether the picks can be made from the stored segmentation and probabilities.
+
+        Parameters
+        ----------
+        feature : FeatureKey or None
+            Stored probabilities.
+        """
+        return self.takes_labels or (feature is not None and not self.readout.finds_points)
 
     def plan(
         self,
@@ -97,7 +109,7 @@ class SegmentPicks:
 
 
 def segment_picks(
-    job: Job[SegmentSettings], labels: Mapping[str, int], readout: Readout
+    job: Job[SegmentSettings], labels: Mapping[str, int], models: LoadedModels
 ) -> SegmentPicks | None:
     """Return the picks that a segmentation job makes; None if it makes none.
 
@@ -109,13 +121,14 @@ def segment_picks(
         The segmentation job.
     labels : mapping
         Object name in the project -> label, for everything segmented.
-    readout : Readout
-        Head of the models.
+    models : LoadedModels
+        The models.
 
     Raises
     ------
     SettingsError
-        If the URI of the picks is wrong or an object has no radius.
+        If the URI of the picks is wrong, an object has no radius, or the head of the models finds
+        points itself and a setting does not go with that.
     """
     settings = job.settings
     if settings.picks is None:
@@ -130,11 +143,16 @@ def segment_picks(
         method=settings.picks_method,
     )
     localization = Job("localize", chosen, job.reporter, job.store, job.run_names)
-    sets = PickSets(localization, picks_output(settings.picks), RADIUS_ADVICE)
+    head = models.cards[0].head if models.readout.finds_points else None
+    if head is not None and (settings.picks_method == "peaks" or settings.rescale):
+        option = "--rescale" if settings.rescale else "--picks-method peaks"
+        msg = f"{option} does not go with --picks here: head '{head}' of the model finds the points"
+        raise SettingsError(msg)
+    sets = PickSets(localization, picks_output(settings.picks), RADIUS_ADVICE, head)
     sought = object_labels(labels, job.specs, object_map={}, objects=settings.objects)
     for target in sets.targets(sought, {}, has_probabilities=False):
         sets.output.key(target.object_name)
-    return SegmentPicks(sets, sought, readout)
+    return SegmentPicks(sets, sought, models.readout)
 
 
 class PicksSink:

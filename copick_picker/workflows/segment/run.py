@@ -85,11 +85,14 @@ class Segmentation:
         is_kept = len(self.job.standing(run_name, dict.fromkeys(outputs, record))) == len(outputs)
         picks = self._picks(run_name, key, feature, record, is_kept=is_kept)
         if is_kept and not (picks and picks[1]):
-            return RunOutcome(run_name, "skipped", f"{key} is complete")
+            return _complete(run_name, key, picks)
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{tomogram} -> {key}")
         volume = in_layers(store.open_tomogram(run_name, tomogram))
-        given = RunInput(run_name, tomogram, volume, key, feature, record, is_kept, picks)
+        is_stored = is_kept and self.picks is not None and self.picks.can_read(feature)
+        given = RunInput(
+            run_name, tomogram, volume, key, feature, record, is_kept, picks, is_stored
+        )
         if given.is_stored:
             return given
         facts = check.facts or inspect_volume(volume, smoothing_voxels=None)
@@ -315,3 +318,13 @@ class Segmentation:
             )
             shares = SlabWriter(write, job=self.writers)
         return Writers(labels, shares, sink)
+
+
+def _complete(
+    run_name: str, key: SegmentationKey, picks: tuple[Plan[PicksSource], set[OutputKey]] | None
+) -> RunOutcome:
+    """Return the outcome of a run whose outputs all exist."""
+    text, details = f"{key} is complete", dict[str, Any]()
+    if picks is not None:
+        text, details = f"{text}; picks: {picks[0].complete}", {"picks": {}}
+    return RunOutcome(run_name, "skipped", text, details)

@@ -56,7 +56,7 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     labels = project_labels(
         models.channels, job.specs, settings.object_map, objects=settings.objects
     )
-    picks = segment_picks(job, labels, models.readout)
+    picks = segment_picks(job, labels, models)
     wanted = Wanted(models.voxel_spacing, models.contrast, settings.contrast, settings.rescale)
     checks = inspect_runs(job, tomograms, wanted, n_looked_at=settings.preflight_runs)
     show(checks, reporter)
@@ -126,7 +126,7 @@ def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
         given.labels,
         given.output,
         given.checks,
-        segment_picks(job, given.labels, models.readout),
+        segment_picks(job, given.labels, models),
     )
 
     def work(run_name: str, halvings: int) -> RunOutcome:
