@@ -13,6 +13,7 @@ from copick_picker.project.copick.volume_writing import FEATURE_CHUNK_CZYX
 from copick_picker.project.store import OutputKey, ProjectStore, Provenance
 from copick_picker.project.uris import feature_query, picks_output
 from copick_picker.records.keys import FeatureKey, SegmentationKey
+from copick_picker.records.points import Localized, LocalizeRules
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.inputs.masks import check_mask, load_mask
@@ -59,35 +60,24 @@ class _Localization:
     def plan(self, run_name: str) -> Plan[PicksSource] | RunOutcome:
         """Return the pick sets to make for a run."""
         key = self.job.find(self.segmentations, run_name)
-        return (
-            key
-            if isinstance(key, RunOutcome)
-            else self.picks.plan(run_name, self._source(key, run_name))
-        )
+        if isinstance(key, RunOutcome):
+            return key
+        return self.picks.plan(run_name, self._source(key, run_name))
 
     def make(
         self, run_name: str, plan: Plan[PicksSource], missing: Collection[OutputKey]
     ) -> RunOutcome:
         """Find the picks of one run and write them."""
         settings, store, source = self.job.settings, self.job.store, plan.given
-        spacing = source.key.voxel_spacing
-        shape_zyx = _frame(store, run_name, source)
         mask = load_mask(
             store,
             run_name,
             settings.mask,
-            shape_zyx=shape_zyx,
-            spacing=spacing,
+            shape_zyx=_frame(store, run_name, source),
+            spacing=source.key.voxel_spacing,
             warn=self.job.reporter.warn,
         )
-        rules = settings.rules()
-        found = picks_of_slabs(
-            stored_slabs(store, run_name, source, whole=rules.method != "peaks"),
-            source.targets,
-            shape_zyx=shape_zyx,
-            voxel_spacing=spacing,
-            rules=rules,
-        )
+        found = picks_of_stored(store, run_name, source, rules=settings.rules())
         if mask is not None:
             margin = settings.mask_margin
             found = {
@@ -142,10 +132,10 @@ class _Localization:
         raise UnknownNameError(msg)
 
 
-def stored_slabs(
-    store: ProjectStore, run_name: str, source: PicksSource, *, whole: bool
-) -> Iterator[LabelledSlab]:
-    """Yield the stored labels and class probabilities that picks are made from.
+def picks_of_stored(
+    store: ProjectStore, run_name: str, source: PicksSource, *, rules: LocalizeRules
+) -> dict[str, Localized]:
+    """Return object name -> picks, from the stored labels and class probabilities of a run.
 
     Parameters
     ----------
@@ -155,9 +145,27 @@ def stored_slabs(
         The run.
     source : PicksSource
         Its segmentation.
-    whole : bool
-        Labels and probabilities in one piece; else only probabilities, in blocks of whole chunks.
+    rules : LocalizeRules
+        How picks are found.
+
+    Raises
+    ------
+    DataError
+        If the labels and the probabilities differ in shape.
     """
+    return picks_of_slabs(
+        _stored_slabs(store, run_name, source, whole=rules.method != "peaks"),
+        source.targets,
+        shape_zyx=_frame(store, run_name, source),
+        voxel_spacing=source.key.voxel_spacing,
+        rules=rules,
+    )
+
+
+def _stored_slabs(
+    store: ProjectStore, run_name: str, source: PicksSource, *, whole: bool
+) -> Iterator[LabelledSlab]:
+    """Yield both in one piece, or only the probabilities in blocks of whole chunks."""
     feature = source.probabilities
     stored = None if feature is None else store.open_feature(run_name, feature)
     if whole or stored is None:

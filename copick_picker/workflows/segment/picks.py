@@ -87,26 +87,6 @@ class SegmentPicks:
         )
         return self.sets.plan(run_name, PicksSource(key, record, targets, feature))
 
-    def sink(
-        self,
-        source: PicksSource,
-        shape_zyx: tuple[int, int, int],
-        *,
-        job: SlabWriters,
-    ) -> "PicksSink":
-        """Return the sink for a run's slabs while they are computed.
-
-        Parameters
-        ----------
-        source : PicksSource
-            The segmentation.
-        shape_zyx : tuple of int
-            Shape of the tomogram.
-        job : SlabWriters
-            The writers that stop with the job.
-        """
-        return PicksSink(self, source, shape_zyx, job=job)
-
 
 def segment_picks(
     job: Job[SegmentSettings], labels: Mapping[str, int], models: LoadedModels

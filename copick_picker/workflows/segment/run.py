@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from copick_picker.core.localize import picks_of_slabs
 from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.core.segment.resampling import resample, resampled_result
@@ -23,12 +22,12 @@ from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight, in_layers
-from copick_picker.workflows.localize.localize import stored_slabs
+from copick_picker.workflows.localize.localize import picks_of_stored
 from copick_picker.workflows.localize.outputs import PicksSource
 from copick_picker.workflows.models.load import LoadedModels
 from copick_picker.workflows.models.run import model_slabs
 from copick_picker.workflows.segment.output import RunInput, RunOutput, Table, Writers
-from copick_picker.workflows.segment.picks import SegmentPicks
+from copick_picker.workflows.segment.picks import PicksSink, SegmentPicks
 
 
 @dataclass(frozen=True)
@@ -128,16 +127,11 @@ class Segmentation:
             return outcome
         plan, missing = given.picks
         if given.is_stored:
-            z, y, x = given.volume.shape
-            sets = self.picks.sets
-            found = picks_of_slabs(
-                stored_slabs(
-                    self.job.store, given.run_name, plan.given, whole=self.picks.takes_labels
-                ),
-                plan.given.targets,
-                shape_zyx=(z, y, x),
-                voxel_spacing=given.key.voxel_spacing,
-                rules=sets.job.settings.rules(),
+            found = picks_of_stored(
+                self.job.store,
+                given.run_name,
+                plan.given,
+                rules=self.picks.sets.job.settings.rules(),
             )
         picked = self.picks.sets.write(given.run_name, plan, missing, found, None)
         status = outcome.status if picked.status == "skipped" else picked.status
@@ -304,7 +298,7 @@ class Segmentation:
         z, y, x = given.volume.shape
         sink = None
         if self.picks is not None and given.picks is not None:
-            sink = self.picks.sink(given.picks[0].given, (z, y, x), job=self.writers)
+            sink = PicksSink(self.picks, given.picks[0].given, (z, y, x), job=self.writers)
         if given.is_kept:
             return Writers(picks=sink)
         write = partial(
