@@ -86,7 +86,9 @@ def test_a_head_of_offsets_trains_segments_with_augmentations_and_yields_picks(
         *("segment", "-c", "config.json", "-m", "model", "-r", "TS_2", "--tta", 8),
         *("--probabilities", "--picks", "*:picker/1"),
     )
-    assert "1 skipped" in run(*again)
+    output = run(*again)
+    assert "1 skipped" in output
+    assert "picks: 1 pick sets are complete" in output
     # picks that are lost are found by the head again, not by another method from what is stored
     (stored,) = tmp_path.rglob("picker_1_ribosome.json")
     stored.unlink()
