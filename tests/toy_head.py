@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 from torch import Tensor, nn
 
 from copick_picker.core.augmentations import Augmentation
-from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind
+from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
+from copick_picker.core.heads.maxima import local_maxima
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import PatchTruth
 
@@ -33,17 +33,19 @@ class OffsetHead:
 
     def __init__(self, rules: HeadRules) -> None:
         self.n_outputs = rules.n_objects + AXES
-        self.output_stride = 1  # the target is on the grid of the patch
+        self.output_stride = rules.output_stride
         self.rules = rules
 
     def target(self, truth: PatchTruth) -> npt.NDArray[np.float32]:
         """Return (n + 3, z, y, x): 1 in half the radius, and the way to that particle's centre."""
-        grid = np.moveaxis(np.indices(truth.shape_zyx), 0, -1).astype(np.float64)
-        result = np.zeros((self.n_outputs, *truth.shape_zyx), np.float32)
+        stride = self.output_stride
+        shape = tuple(side // stride for side in truth.shape_zyx)
+        grid = np.moveaxis(np.indices(shape), 0, -1).astype(np.float64)
+        result = np.zeros((self.n_outputs, *shape), np.float32)
         for channel, centres in truth.centres_zyx.items():
             for centre in centres:
-                away = centre - grid
-                near = np.linalg.norm(away, axis=-1) <= 0.5 * truth.radii_voxels[channel]
+                away = (centre - (stride - 1) / 2) / stride - grid
+                near = np.linalg.norm(away, axis=-1) <= 0.5 * truth.radii_voxels[channel] / stride
                 result[channel - 1][near] = 1.0
                 result[-AXES:, near] = away[near].T
         return result
@@ -52,13 +54,22 @@ class OffsetHead:
         """Return the loss."""
         return OffsetLoss()
 
+    def prepare(self, network: nn.Module) -> None:
+        """Leave the network as it is."""
+
+    def settings(self) -> HeadSettings:
+        """Return nothing."""
+        return {}
+
 
 class OffsetReadout:
     """The head in use: probabilities are averaged, and offsets weighted with them."""
 
     finds_points = True
+    halo = 1
 
-    def __init__(self, n_outputs: int) -> None:
+    def __init__(self, n_outputs: int, settings: HeadSettings) -> None:
+        del settings
         self.n_outputs = self.n_sums = n_outputs
         self.n_objects = n_outputs - AXES
         self.n_channels = self.n_objects + 1
@@ -88,20 +99,16 @@ class OffsetReadout:
             return labels, finite, maps
         return labels, finite, shares.to(torch.float16), maps
 
-    def points(self, maps: npt.NDArray[np.float16]) -> list[FoundPoints]:
-        """Return for each connected part where its voxels point to on average, and how sure."""
-        near, away = maps[: self.n_objects].astype(float), maps[self.n_objects :].astype(float)
+    def points(self, maps: npt.NDArray[np.float16], planes: slice) -> list[FoundPoints]:
+        """Return where the maxima point to, and how sure."""
+        near, away = maps[: self.n_objects].astype(np.float32), maps[self.n_objects :].astype(float)
         found = []
         for channel in range(self.n_objects):
-            parts, number = ndimage.label(near[channel] >= 0.5)
-            centres, scores = np.zeros((number, 3)), np.zeros(number)
-            for part in range(number):
-                voxels = np.argwhere(parts == part + 1)
-                z, y, x = voxels.T
-                strongest = near.max(axis=0)[z, y, x]
-                centres[part] = (voxels + away[:, z, y, x].T / strongest[:, None]).mean(0)
-                scores[part] = min(1.0, near[channel, z, y, x].max())
-            found.append((centres, scores))
+            peaks = local_maxima(near[channel], floor=0.5, planes=planes)
+            place = tuple(peaks.T)
+            strongest = near.max(axis=0)[place]
+            centres = peaks + away[(slice(None), *place)].T / strongest[:, None]
+            found.append(FoundPoints(centres, near[channel][place].astype(float)))
         return found
 
 

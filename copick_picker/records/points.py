@@ -26,6 +26,8 @@ class PickSet:
         Rotation of the particle's axes to the tomogram's (x, y, z); None if unknown.
     instance_ids : numpy.ndarray, shape (n,), int64, or None
         Filament of each pick, from 1; None if there are none.
+    sigmas_xyz : numpy.ndarray, shape (n, 3), float64, or None
+        Standard deviation of each position along x, y, z in Angstrom; None if unknown.
     """
 
     object_name: str
@@ -33,6 +35,7 @@ class PickSet:
     scores: npt.NDArray[np.float64]
     rotations: npt.NDArray[np.float64] | None = None
     instance_ids: npt.NDArray[np.int64] | None = None
+    sigmas_xyz: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Check shapes, so that a swapped axis is noticed early."""
@@ -49,6 +52,12 @@ class PickSet:
             msg = (
                 f"picks of {self.object_name}: {len(self.points_xyz)} points "
                 f"but rotations of shape {self.rotations.shape}"
+            )
+            raise DataError(msg)
+        if self.sigmas_xyz is not None and self.sigmas_xyz.shape != self.points_xyz.shape:
+            msg = (
+                f"picks of {self.object_name}: {len(self.points_xyz)} points "
+                f"but standard deviations of shape {self.sigmas_xyz.shape}"
             )
             raise DataError(msg)
 
@@ -70,6 +79,7 @@ class PickSet:
             self.scores[which],
             None if self.rotations is None else self.rotations[which],
             None if self.instance_ids is None else self.instance_ids[which],
+            None if self.sigmas_xyz is None else self.sigmas_xyz[which],
         )
 
 

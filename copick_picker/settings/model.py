@@ -121,6 +121,8 @@ class ModelCard(_Frozen):
         Probabilities below it count as 0 when ``exact`` of home ``cryosiam`` chooses a label.
     head : str
         Name of the head in ``core.heads``: what the outputs mean.
+    head_settings : dict
+        What the head has to know of its training and its calibration.
     home : str
         Whose arithmetic ``exact`` follows. ``octopi`` pads a volume smaller than the window with
         zeros on both sides, ``picker`` reflects it, ``cryosiam`` adds zeros at the end and lets
@@ -158,6 +160,7 @@ class ModelCard(_Frozen):
     scaling: Scaling | None = None
     probability_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     head: str = "softmax"
+    head_settings: dict[str, Any] = Field(default_factory=dict)
     home: Literal["octopi", "picker", "cryosiam"] = "picker"
     augmentation_set: Literal["octopi", "quarter-turns"] = "octopi"
     augmentation_count: Annotated[int, Field(ge=1, le=8)] = 4
@@ -210,7 +213,8 @@ class ModelCard(_Frozen):
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the card as ``model.yaml`` holds it, unset entries left out."""
-        return self.model_dump(mode="json", exclude_none=True) | {
+        empty = set() if self.head_settings else {"head_settings"}
+        return self.model_dump(mode="json", exclude_none=True, exclude=empty) | {
             "voxel_spacing_angstrom": self.voxel_spacing_angstrom
         }
 
@@ -219,7 +223,7 @@ class ModelCard(_Frozen):
         remarks = {"name", "provenance", "fingerprint", "crop", "weights_file", "weights_sha256"}
         later = ("scaling", "probability_threshold")
         remarks |= {name for name in later if getattr(self, name) is None}
-        remarks |= {"head"} if self.head == "softmax" else set()
+        remarks |= {"head", "head_settings"} if self.head == "softmax" else set()
         text = json.dumps(self.model_dump(mode="json", exclude=remarks), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -47,8 +47,28 @@ DEFAULT_PATCH = (48, 48, 48)
 """Patch (z, y, x) where ``start`` does not say another."""
 LEAST_START_SHARE = 0.5
 """Share of a network's numbers that ``start`` must fill, else it is of another architecture."""
-LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType({"alpha": 0.3, "beta": 0.7, "gamma": 2.0})
-"""Tversky's weights of false positives and false negatives; the exponent of the focal loss."""
+LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType(
+    {
+        "alpha": 0.3,
+        "beta": 0.7,
+        "gamma": 2.0,
+        "positive_weight": 1.0,
+        "top_share": 0.2,
+        "offset_weight": 1.0,
+        "count_weight": 0.0,
+        "amplitude_weight": 1.0,
+    }
+)
+"""Tversky's weights of false positives and false negatives; the exponent of the focal loss; for
+heads that find points the weight of a positive voxel, the share of the voxels that ``top-k`` keeps,
+and the weights of position, count and amplitude against the probability's 1."""
+HEAD_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"centres": {"loss": "bce"}, "heatmap": {"loss": "bce"}}
+)
+"""What a head takes where the user says nothing."""
+BLOB_RADII = 0.4
+"""Standard deviation of the blobs of ``heatmap`` in radii, where none is given: 200 A for flagellar
+motors, whose radius is 500 A."""
 DEFAULT_AUGMENTATIONS = ("flips", "quarter-turns", "tilts", "scale", "contrast")
 
 Side = Annotated[int, Field(ge=8)]
@@ -74,7 +94,12 @@ class TrainParameters(AnnotationParameters):
     fold : int or None
         Train the model that leaves out this fold, from 1; None trains one for every fold.
     head : str
-        What the network's channels mean.
+        What the network's channels mean: ``softmax`` (regions), ``centres`` (probability, offset
+        and uncertainty) or ``heatmap`` (Gaussian blobs).
+    heatmap_sigma : dict
+        Object name -> standard deviation of its blobs in Angstrom; 0.4 radii where none is given.
+    loss_weighting : str
+        ``fixed`` weights between the terms of a loss, or learned ones (``kendall``).
     loss : str
         Name of the loss.
     loss_parameters : dict
@@ -166,18 +191,42 @@ class TrainParameters(AnnotationParameters):
     fold: Annotated[
         Count | None, Option("Train only the model that leaves out fold I.", metavar="I")
     ] = None
-    head: Annotated[str, Option("What the network's outputs mean.")] = "softmax"
+    head: Annotated[
+        str,
+        Option(
+            "What the network's outputs mean: regions (softmax), the probability, position and "
+            "uncertainty of particles (centres), or Gaussian blobs at particles (heatmap).",
+            metavar="softmax|centres|heatmap",
+        ),
+    ] = "softmax"
+    heatmap_sigma: Annotated[
+        NumberByName,
+        Option(
+            "Standard deviation of an object's blobs in Angstrom; repeatable. Default: 0.4 of its "
+            "radius.",
+            metavar="NAME=A",
+        ),
+    ] = Field(default_factory=dict)
     loss: Annotated[
         str,
         Option(
-            "Loss; tversky and dice-ce add weighted cross-entropy.",
-            metavar="tversky|dice-ce|cross-entropy|focal",
+            "Loss; tversky and dice-ce add weighted cross-entropy. Heads of points: bce, focal or "
+            "top-k.",
+            metavar="NAME",
+            shown="tversky; centres, heatmap: bce",
         ),
     ] = "tversky"
     loss_parameters: Annotated[
         NumberByName,
-        Option("alpha, beta of tversky, gamma of focal; repeatable.", metavar="NAME=X"),
+        Option(
+            "alpha, beta of tversky, gamma of focal, positive_weight of bce; repeatable.",
+            metavar="NAME=X",
+        ),
     ] = Field(default_factory=dict)
+    loss_weighting: Annotated[
+        Literal["fixed", "kendall"],
+        Option("Weights between the terms of the loss of centres: fixed, or learned (kendall)."),
+    ] = "fixed"
     object_weight: Annotated[
         float,
         Field(gt=0),
@@ -291,6 +340,13 @@ class TrainParameters(AnnotationParameters):
         Option("Arithmetic; auto is what the device computes fastest."),
     ] = "auto"
     devices: Annotated[Count, Option("Devices that share the work.")] = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_head(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {**HEAD_DEFAULTS.get(str(value.get("head")), {}), **value}
 
 
 class TrainSettings(TrainParameters, AnnotationSettings):

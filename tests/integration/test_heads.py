@@ -167,6 +167,6 @@ def test_points_of_a_head_are_read_in_voxels():
     maps = np.zeros((4, 6, 8, 10), np.float16)
     maps[0, 2, 3, 4:6] = 1.0
     maps[3, 2, 3, 4], maps[3, 2, 3, 5] = 0.75, -0.25
-    ((centres, scores),) = OffsetReadout(4).points(maps)
-    assert centres.tolist() == [[2.0, 3.0, 4.75]]
-    assert scores.tolist() == [1.0]
+    (found,) = OffsetReadout(4, {}).points(maps, slice(0, 6))
+    assert found.centres.tolist() == [[2.0, 3.0, 4.75]]
+    assert found.scores.tolist() == [1.0]

@@ -198,7 +198,7 @@ def test_every_kind_of_target_trains_with_every_loss_at_both_strides(kind, strid
         values.append(float(value.detach()))
     assert values[-1] < 0.7 * values[0]
     at = tuple(index // stride for index in (1, 2, 3))
-    readout = head_kind("softmax").read(head.n_outputs)
+    readout = head_kind("softmax").read(head.n_outputs, {})
     labels, finite, probabilities = readout.decode(outputs.detach()[0], probabilities=True)
     assert labels[at] == 2
     assert finite.all()

@@ -6,7 +6,7 @@ models, how an augmentation is undone on its channels, and how the averages are 
 (:class:`Readout`). The card of a model names its head.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import Any, Protocol
@@ -23,8 +23,30 @@ from copick_picker.errors import SettingsError, UnknownNameError, choices_text, 
 Decoded = tuple[Tensor, ...]
 """Decoded planes: labels (k, y, x), uint8; whether each row is finite (k, y, 1), bool; optionally
 probabilities (c, k, y, x), float16; for a head that finds points, its maps (m, k, y, x)."""
-FoundPoints = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-"""Centres (n, 3), z, y, x in voxels, and a score in [0, 1] of each."""
+HeadSettings = Mapping[str, Any]
+"""What the card of a model stores for its head, by name; lists are by object."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoundPoints:
+    """Points of one object that a head found, on the grid of its maps.
+
+    Attributes
+    ----------
+    centres : numpy.ndarray, shape (n, d), float64
+        Centres along the axes of the maps, such as z, y, x, in voxels of the maps.
+    scores : numpy.ndarray, shape (n,), float64
+        Score of each in [0, 1].
+    sigmas : numpy.ndarray, shape (n, d), float64, or None
+        Standard deviation of each centre along the axes, in voxels; None if the head has none.
+    amplitudes : numpy.ndarray, shape (n,), float64, or None
+        Amplitude of each, in the unit of the training; None if the head has none.
+    """
+
+    centres: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    sigmas: npt.NDArray[np.float64] | None = None
+    amplitudes: npt.NDArray[np.float64] | None = None
 
 
 class LearningHead(Protocol):
@@ -43,6 +65,14 @@ class LearningHead(Protocol):
         """Return a module: (outputs (b, n, z, y, x), targets (b, ...)) -> scalar."""
         ...
 
+    def prepare(self, network: nn.Module) -> None:
+        """Set the initial bias of a fresh network's last layer, in place."""
+        ...
+
+    def settings(self) -> HeadSettings:
+        """Return what the readout of the finished model has to know."""
+        ...
+
 
 class Readout(Protocol):
     """A head in inference: from a network's outputs to labels, probabilities and points."""
@@ -54,7 +84,10 @@ class Readout(Protocol):
     n_channels: int
     """Channels of the probabilities, background included; labels are below it."""
     finds_points: bool
-    """Whether picks are read from maps of its own, not from labels or probabilities."""
+    """Whether picks are read from maps of its own, not from labels or probabilities. The maps are
+    on the grid of the network's outputs, which may be coarser than the volume's."""
+    halo: int
+    """Planes of the maps on each side of a plane that decide on its points."""
 
     def sums(self, outputs: Tensor) -> Tensor:
         """Return the channels to average (b, m, z, y, x), float32, from outputs (b, n, z, y, x)."""
@@ -72,8 +105,17 @@ class Readout(Protocol):
         """Return the decoded planes of averages (m, k, y, x)."""
         ...
 
-    def points(self, maps: npt.NDArray[Any]) -> list[FoundPoints]:
-        """Return the points of each object, by channel from 1, from maps (m, z, y, x)."""
+    def points(self, maps: npt.NDArray[Any], planes: slice) -> list[FoundPoints]:
+        """Return the points of each object, by channel from 1.
+
+        Parameters
+        ----------
+        maps : numpy.ndarray, shape (m, z, y, x)
+            Some planes of the maps.
+        planes : slice
+            Only points that belong to these planes are returned; ``halo`` planes on either side are
+            there too, where the volume has them.
+        """
         ...
 
 
@@ -86,17 +128,20 @@ class HeadKind:
     learn : callable
         Rules of a training -> head for training.
     read : callable
-        Channels of the network's outputs -> head for inference.
+        Channels of the network's outputs, and what the card stores for the head -> head for
+        inference.
     n_outputs : callable
         Number of objects -> output channels of the network.
     """
 
     learn: Callable[[HeadRules], LearningHead]
-    read: Callable[[int], Readout]
+    read: Callable[[int, HeadSettings], Readout]
     n_outputs: Callable[[int], int]
 
 
 HEADS = {
+    "centres": "copick_picker.core.heads.centres:CENTRES",
+    "heatmap": "copick_picker.core.heads.heatmap:HEATMAP",
     "softmax": "copick_picker.core.heads.softmax:SOFTMAX",
 }
 """Name -> ``module:name`` of the :class:`HeadKind`, imported on first use."""
@@ -117,7 +162,7 @@ def head_kind(name: str) -> HeadKind:
 
     Examples
     --------
-    >>> head_kind("softmax").read(3).n_channels
+    >>> head_kind("softmax").read(3, {}).n_channels
     3
     """
     if name not in HEADS:
@@ -183,8 +228,19 @@ def outputs_of(network: nn.Module, patches: Tensor, *, output_stride: int) -> Te
     if getattr(network, "output_stride", 1) != output_stride:
         msg = (
             f"{type(network).__name__} has no outputs at stride {output_stride}; "
-            f"use ResidualUNet with output_stride: {output_stride}"
+            "use ResidualUNet or FeaturePyramid with that output_stride"
         )
         raise SettingsError(msg)
     coarse: Tensor = network.coarse(patches)  # type: ignore[operator]
     return coarse
+
+
+def stride_of(network: nn.Module) -> int:
+    """Return the voxels of a window per voxel of the outputs that a network learns with.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        One of the registry.
+    """
+    return int(getattr(network, "output_stride", 1))

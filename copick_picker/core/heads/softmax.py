@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from copick_picker.core.augmentations import Augmentation
-from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind
+from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
 from copick_picker.core.heads.losses import build_loss
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import (
     TARGET_KINDS,
     PatchTruth,
+    blocks_of,
     gaussian_heights,
     labels_of,
     pooled_heights,
@@ -67,6 +68,13 @@ class SoftmaxHead:
         rules = self.rules
         return build_loss(rules.loss, rules.channel_weights, rules.loss_parameters)
 
+    def prepare(self, network: nn.Module) -> None:
+        """Leave the network as it is: its background's bias is set when it is built."""
+
+    def settings(self) -> HeadSettings:
+        """Return nothing."""
+        return {}
+
 
 class SoftmaxReadout:
     """Logits are averaged; one softmax gives the probabilities, their maximum the labels.
@@ -75,11 +83,15 @@ class SoftmaxReadout:
     ----------
     n_outputs : int
         Channels of the network, background first.
+    settings : mapping
+        Not used.
     """
 
     finds_points = False
+    halo = 0
 
-    def __init__(self, n_outputs: int) -> None:
+    def __init__(self, n_outputs: int, settings: HeadSettings) -> None:
+        del settings
         self.n_outputs = self.n_sums = self.n_channels = n_outputs
 
     def sums(self, outputs: Tensor) -> Tensor:
@@ -104,7 +116,7 @@ class SoftmaxReadout:
             return labels, finite
         return labels, finite, shares.to(torch.float16)
 
-    def points(self, maps: npt.NDArray[Any]) -> list[FoundPoints]:  # noqa: ARG002 (it has no maps)
+    def points(self, maps: npt.NDArray[Any], planes: slice) -> list[FoundPoints]:  # noqa: ARG002
         """Return no points: picks are read from labels and probabilities."""
         return []
 
@@ -135,9 +147,8 @@ def coarse_truth(truth: PatchTruth, stride: int, *, least_radius: float) -> Patc
     ((2, 3, 4), [[0.0, 1.0, 2.75]], {1: 1.5})
     """
     z, y, x = (side // stride for side in truth.shape_zyx)
-    middle = (stride - 1) / 2  # of the first block
     return PatchTruth(
         (z, y, x),
-        {channel: (centres - middle) / stride for channel, centres in truth.centres_zyx.items()},
+        {c: blocks_of(centres, stride, n_axes=3) for c, centres in truth.centres_zyx.items()},
         {c: max(radius / stride, least_radius) for c, radius in truth.radii_voxels.items()},
     )

@@ -38,12 +38,15 @@ class PatchTruth:
         Radius of the particle of each channel in voxels.
     labels_zyx : numpy.ndarray, shape (z, y, x), uint8, or None
         Channels of a segmentation that covers the patch, if there is one.
+    amplitudes : mapping of int to numpy.ndarray, shape (n,), float64, or None
+        Amplitude of each particle, positive, where they are known.
     """
 
     shape_zyx: Triple
     centres_zyx: Mapping[int, FloatArray]
     radii_voxels: Mapping[int, float]
     labels_zyx: LabelVolume | None = None
+    amplitudes: Mapping[int, FloatArray] | None = None
 
 
 def sphere_labels(truth: PatchTruth, fraction: float) -> LabelVolume:
@@ -316,17 +319,60 @@ def _radius(truth: PatchTruth, channel: int) -> float:
     return float(radius)
 
 
-def _add_gaussian(heights: Probabilities, centre_zyx: FloatArray, sigma: float) -> None:
-    low = np.maximum(np.ceil(centre_zyx - _REACH * sigma), 0).astype(int)
-    high = np.minimum(np.floor(centre_zyx + _REACH * sigma) + 1, heights.shape).astype(int)
+def blocks_of(centres: FloatArray, stride: int, *, n_axes: int) -> FloatArray:
+    """Return positions in voxels as positions in blocks of voxels.
+
+    Parameters
+    ----------
+    centres : numpy.ndarray, shape (n, d), float64
+        Positions in voxels.
+    stride : int
+        Side of the blocks.
+    n_axes : int
+        d, for an empty array.
+
+    Examples
+    --------
+    >>> blocks_of(np.array([[0.5, 2.5]]), 2, n_axes=2).tolist()
+    [[0.0, 1.0]]
+    """
+    points = np.asarray(centres, dtype=np.float64).reshape(-1, n_axes)
+    result: FloatArray = (points - (stride - 1) / 2) / stride
+    return result
+
+
+def blob_heights(heights: Probabilities, centres: FloatArray, sigma: float) -> None:
+    """Raise a map to the maximum of itself and Gaussians of height 1, in place.
+
+    Parameters
+    ----------
+    heights : numpy.ndarray, shape (z, y, x) or (y, x), float32
+        The map.
+    centres : numpy.ndarray, shape (n, d), float64
+        Centres in voxels of the map; may lie outside it.
+    sigma : float
+        Standard deviation in voxels; a blob is cut off at three of them.
+
+    Examples
+    --------
+    >>> heights = np.zeros((1, 5), np.float32)
+    >>> blob_heights(heights, np.array([[0.0, 2.0]]), 1.0)
+    >>> [round(float(height), 2) for height in heights[0]]
+    [0.14, 0.61, 1.0, 0.61, 0.14]
+    """
+    for centre in centres:
+        _add_gaussian(heights, centre, sigma)
+
+
+def _add_gaussian(heights: Probabilities, centre: FloatArray, sigma: float) -> None:
+    low = np.maximum(np.ceil(centre - _REACH * sigma), 0).astype(int)
+    high = np.minimum(np.floor(centre + _REACH * sigma) + 1, heights.shape).astype(int)
     if (low >= high).any():
         return
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    z, y, x = (
-        np.exp(-0.5 * ((np.arange(a, b) - c) / sigma) ** 2)
-        for a, b, c in zip(low, high, centre_zyx, strict=True)
-    )
-    blob = z[:, None, None] * y[None, :, None] * x[None, None, :]
+    blob: npt.NDArray[np.float64] = np.ones(())
+    for a, b, c in zip(low, high, centre, strict=True):
+        blob = np.multiply.outer(blob, np.exp(-0.5 * ((np.arange(a, b) - c) / sigma) ** 2))
     blob[blob < np.exp(-0.5 * _REACH**2)] = 0.0
     np.maximum(heights[box], blob.astype(np.float32), out=heights[box])
 

@@ -121,22 +121,59 @@ def filtered(
     centres = np.array(candidates.centres_zyx, dtype=np.float64).reshape(-1, 3)
     scores = np.clip(np.array(candidates.scores, dtype=np.float64), 0.0, 1.0)
     dropped = dict(candidates.dropped)
-    order = np.lexsort((centres[:, 2], centres[:, 1], centres[:, 0], -scores))
-    centres, scores = centres[order], scores[order]
+    kept = kept_of(
+        centres, scores, search, dropped, shape_zyx=shape_zyx, margin_voxels=margin_voxels
+    )
+    return centres[kept], scores[kept], dropped
 
+
+def kept_of(
+    centres_zyx: FloatArray,
+    scores: FloatArray,
+    search: Search,
+    dropped: dict[str, int],
+    *,
+    shape_zyx: tuple[int, ...],
+    margin_voxels: float,
+) -> npt.NDArray[np.intp]:
+    """Return the indices of the centres that pass threshold, margin and distance.
+
+    Parameters
+    ----------
+    centres_zyx : numpy.ndarray, shape (n, 3), float64
+        Centres (z, y, x) in voxels.
+    scores : numpy.ndarray, shape (n,), float64
+        Score of each.
+    search : Search
+        The target and the rules.
+    dropped : dict
+        Number dropped for each reason; added to.
+    shape_zyx : tuple of int
+        Shape of the volume.
+    margin_voxels : float
+        Centres nearer than this to a face are dropped.
+
+    Returns
+    -------
+    numpy.ndarray, shape (k,), int
+        By falling score, then z, y, x.
+    """
+    kept = np.lexsort((centres_zyx[:, 2], centres_zyx[:, 1], centres_zyx[:, 0], -scores))
     threshold = search.target.score_threshold
     if threshold is not None:
-        good = scores >= threshold
+        good = scores[kept] >= threshold
         dropped[LOW_SCORE] += int((~good).sum())
-        centres, scores = centres[good], scores[good]
+        kept = kept[good]
     if margin_voxels > 0:
         last = np.array(shape_zyx, dtype=np.float64) - 1.0
+        centres = centres_zyx[kept]
         inside = ((centres >= margin_voxels) & (centres <= last - margin_voxels)).all(axis=1)
         dropped[NEAR_BORDER] += int((~inside).sum())
-        centres, scores = centres[inside], scores[inside]
-    apart = first_of_neighbours(centres, search.rules.min_distance_radii * search.radius)
+        kept = kept[inside]
+    distance = search.rules.min_distance_radii * search.radius
+    apart = first_of_neighbours(centres_zyx[kept], distance)
     dropped[TOO_CLOSE] += int((~apart).sum())
-    return centres[apart], scores[apart], dropped
+    return kept[apart]
 
 
 def first_of_neighbours(points: FloatArray, distance: float) -> npt.NDArray[np.bool_]:

@@ -1,10 +1,9 @@
 """Picks from segmentations and probability volumes: the entry point, its checks and filters."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from copick_picker.core.geometry import length_to_voxels, voxels_to_points
 from copick_picker.core.localize.candidates import Candidates, Search, filtered
@@ -19,6 +18,7 @@ from copick_picker.core.localize.checks import (
 )
 from copick_picker.core.localize.components import find_components
 from copick_picker.core.localize.peak_stream import localize_slabs
+from copick_picker.core.localize.points import PointReader, limited_points, points_of_slabs
 from copick_picker.core.localize.regions import (
     component_candidates,
     least_component,
@@ -26,8 +26,6 @@ from copick_picker.core.localize.regions import (
 )
 from copick_picker.errors import DataError
 from copick_picker.records.points import Localized, LocalizeRules, LocalizeTarget, PickSet
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class LabelledSlab(NamedTuple):
@@ -42,7 +40,8 @@ class LabelledSlab(NamedTuple):
     probabilities : numpy.ndarray, shape (c, k, y, x), floating, or None
         Class probabilities.
     maps : numpy.ndarray, shape (m, k, y, x), floating, or None
-        Maps of a head that finds points.
+        Maps of a head that finds points; its planes may be blocks of the volume's, and
+        ``z_start`` then counts those.
     """
 
     z_start: int
@@ -50,9 +49,6 @@ class LabelledSlab(NamedTuple):
     probabilities: FloatVolume | None
     maps: FloatVolume | None = None
 
-
-ReadPoints = Callable[[FloatVolume], Sequence[tuple[FloatArray, FloatArray]]]
-"""Maps (m, z, y, x) -> by channel from 1, centres (n, 3), z, y, x in voxels, and scores."""
 
 METHODS: Mapping[str, str] = {
     "watershed": "touching particles separated, centres of cut ones completed",
@@ -150,12 +146,13 @@ def picks_of_slabs(
     shape_zyx: tuple[int, int, int],
     voxel_spacing: float,
     rules: LocalizeRules,
-    read_points: ReadPoints | None = None,
+    reader: PointReader | None = None,
 ) -> dict[str, Localized]:
     """Return the picks of every target from a volume that comes in slabs.
 
     For a head that finds points, its points are used whatever the method, subject to the same
-    limits of score, distance and border. ``peaks`` keeps a few planes at a time; the other methods
+    limits of score, distance and border. Points and ``peaks`` keep a few planes at a time; the
+    other methods
     keep the labels, and the probabilities if slabs have them, until the last slab.
 
     Parameters
@@ -171,8 +168,8 @@ def picks_of_slabs(
         Edge of a voxel in Angstrom.
     rules : LocalizeRules
         Method and limits.
-    read_points : callable, optional
-        For a head that finds points: maps -> its points of each channel.
+    reader : PointReader, optional
+        For a head that finds points: how they are read from the slabs' maps.
 
     Raises
     ------
@@ -191,9 +188,16 @@ def picks_of_slabs(
     >>> len(found["ribosome"].picks)
     0
     """
-    if read_points is not None:
-        maps = np.concatenate([_present(slab.maps) for slab in slabs], axis=1)
-        return _limited_points(read_points(maps), targets, voxel_spacing, rules, maps.shape[1:])
+    if reader is not None:
+        maps = ((slab.z_start, _present(slab.maps)) for slab in slabs)
+        return limited_points(
+            points_of_slabs(maps, reader.readout),
+            targets,
+            stride=reader.stride,
+            shape_zyx=shape_zyx,
+            voxel_spacing=voxel_spacing,
+            rules=rules,
+        )
     if rules.method == "peaks":
         return localize_slabs(
             ((slab.z_start, _present(slab.probabilities)) for slab in slabs),
@@ -211,26 +215,6 @@ def _present(probabilities: FloatVolume | None) -> FloatVolume:
         msg = "method 'peaks' needs probabilities; segment with --probabilities, or use 'watershed'"
         raise DataError(msg)
     return probabilities
-
-
-def _limited_points(
-    points: Sequence[tuple[FloatArray, FloatArray]],
-    targets: Sequence[LocalizeTarget],
-    voxel_spacing: float,
-    rules: LocalizeRules,
-    shape_zyx: tuple[int, ...],
-) -> dict[str, Localized]:
-    """Return the points that pass the limits, by object."""
-    check_targets(targets)
-    margin, results = length_to_voxels(rules.border_margin_angstrom, voxel_spacing), {}
-    for target in targets:
-        centres, scores = points[(target.channel or target.label) - 1]
-        found = Candidates(list(centres), scores.tolist())
-        search = Search(target, rules, length_to_voxels(target.radius_angstrom or 0, voxel_spacing))
-        results[target.object_name] = _localized(
-            found, search, voxel_spacing, shape_zyx, margin, "probability"
-        )
-    return results
 
 
 def _localized(

@@ -30,6 +30,8 @@ from copick_picker.core.segment.plan import (
     Kind,
     Mask,
     Member,
+    coarse_mask,
+    coarse_shape,
     held_planes,
     passes,
     planned_jobs,
@@ -143,7 +145,8 @@ def segment_slabs(
     """Return finished slabs of a volume, ascending and gapless along z, a few planes each.
 
     The volume is read twice, both times in order: first for its mean and standard deviation, then
-    along with the windows. With ``statistics`` it is read once.
+    along with the windows. With ``statistics`` it is read once. For a head that finds points, the
+    planes are those of the network's outputs, :attr:`Member.stride` times as large.
 
     Parameters
     ----------
@@ -189,8 +192,11 @@ def segment_slabs(
 
     pieces = engine.run(decode)
     slabs = (_slab(z_start, results, probabilities=probabilities) for z_start, results in pieces)
-    masked = slabs if mask_zyx is None else (masked_slab(slab, mask_zyx) for slab in slabs)
-    return Stream(engine.windows, masked)
+    if mask_zyx is None:
+        return Stream(engine.windows, slabs)
+    stride = members[0].stride
+    inner = mask_zyx if stride == 1 else coarse_mask(mask_zyx, stride)
+    return Stream(engine.windows, (masked_slab(slab, inner) for slab in slabs))
 
 
 def logit_slabs(
@@ -242,7 +248,9 @@ def sums_bytes(
         As :func:`segment_slabs`.
     """
     jobs = planned_jobs(shape_zyx, members, options, mask_zyx=mask_zyx)
-    plan = tile_plan(shape_zyx, [job.window.spans_zyx for job in jobs])
+    plan = tile_plan(
+        coarse_shape(shape_zyx, members[0].stride), [job.window.spans_zyx for job in jobs]
+    )
     return math.prod(plan.held_shape()) * members[0].readout.n_sums * SUMS[options.sums].itemsize
 
 
@@ -263,7 +271,8 @@ class _Engine:
         depth, height, width = reader.shape
         shape = (depth, height, width)
         self._jobs = planned_jobs(shape, members, options, mask_zyx=mask_zyx)
-        self._plan = tile_plan(shape, [job.window.spans_zyx for job in self._jobs])
+        grid = coarse_shape(shape, members[0].stride)
+        self._plan = tile_plan(grid, [job.window.spans_zyx for job in self._jobs])
         device = resolve_device(options.device)
         check_precision(options.precision)
         known = statistics or volume_statistics(reader)
@@ -291,7 +300,7 @@ class _Engine:
         self.windows = WindowCounts(n_all, n_all - len(self._jobs))
         self._batches = _Batches(members, options, self.windows, progress=progress)
         self._scale = 1.0 / passes(members, options)
-        self._total = weight_total(shape, members, options)
+        self._total = weight_total(grid, members, options)
 
     def run(self, finish: Callable[[torch.Tensor], Results]) -> Iterator[tuple[int, Results]]:
         """Yield the first plane and the results of a few finished planes at a time."""
@@ -360,7 +369,7 @@ class _Batches:
 
     def _constant(self, job: Job, planes: PlaneBuffer) -> float | None:
         padding = self._members[job.member].padding
-        return planes.constant(job.window.spans_zyx, padding)
+        return planes.constant(job.spans_zyx, padding)
 
     def _constant_logits(self, job: Job, value: float, planes: PlaneBuffer) -> torch.Tensor:
         """Return the logits of a constant window: the same under every augmentation."""
@@ -384,13 +393,17 @@ class _Batches:
         member = self._members[batch[0].member]
         crops = torch.stack(
             [
-                job.window.augmentation.apply(planes.crop(job.window.spans_zyx, member.padding))
+                job.window.augmentation.apply(planes.crop(job.spans_zyx, member.padding))
                 for job in batch
             ]
         )
         try:
             outputs = forward(
-                member.network, crops, n_channels=member.n_channels, precision=self._precision
+                member.network,
+                crops,
+                n_channels=member.n_channels,
+                precision=self._precision,
+                stride=member.stride,
             )
             return member.readout.sums(outputs)
         except MemoryError as error:

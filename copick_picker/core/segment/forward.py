@@ -14,7 +14,12 @@ _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 @torch.inference_mode()
 def forward(
-    network: nn.Module, crops: torch.Tensor, *, n_channels: int, precision: str
+    network: nn.Module,
+    crops: torch.Tensor,
+    *,
+    n_channels: int,
+    precision: str,
+    stride: int = 1,
 ) -> torch.Tensor:
     """Return logits (b, c, z, y, x) in float32 of crops (b, z, y, x).
 
@@ -28,6 +33,8 @@ def forward(
         Channels that the logits must have.
     precision : str
         ``float32``, ``bf16`` or ``fp16``.
+    stride : int
+        Voxels of a crop per voxel of the logits; above 1 the network's ``coarse`` outputs.
 
     Raises
     ------
@@ -38,14 +45,14 @@ def forward(
     """
     try:
         with arithmetic(crops.device, precision):
-            logits = network(crops[:, None])
+            logits = network(crops[:, None]) if stride == 1 else network.coarse(crops[:, None])  # type: ignore[operator]
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         if _is_memory(error):
             raise MemoryError(reason) from None
         msg = f"the network fails on a window of {tuple(crops.shape[1:])} voxels: {reason}"
         raise DataError(msg) from error
-    expected = (len(crops), n_channels, *crops.shape[1:])
+    expected = (len(crops), n_channels, *(side // stride for side in crops.shape[1:]))
     if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != expected:
         got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         msg = f"the network returns {got} for {len(crops)} windows; expected {expected}"

@@ -1,7 +1,7 @@
 """The engine's input: members, options, and the windows in the order in which they run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -9,8 +9,8 @@ import numpy.typing as npt
 from torch import nn
 
 from copick_picker.core.augmentations import Augmentation
-from copick_picker.core.heads.head import Readout, head_kind
-from copick_picker.core.segment.grid import Shape, Window, window_grid
+from copick_picker.core.heads.head import HeadSettings, Readout, head_kind, stride_of
+from copick_picker.core.segment.grid import Shape, Span, Window, window_grid
 from copick_picker.core.segment.tilings import (
     INTERLEAVED_PASSES,
     AxesSpans,
@@ -50,6 +50,8 @@ class Member:
         Divisor of each side of a window, if windows are fitted to the volume.
     head : str
         Name of the head in :data:`copick_picker.core.heads.head.HEADS`: what the outputs mean.
+    head_settings : mapping
+        What the model's card stores for the head.
     """
 
     network: nn.Module
@@ -58,6 +60,7 @@ class Member:
     padding: str
     window_multiple: int = 1
     head: str = "softmax"
+    head_settings: HeadSettings = field(default_factory=dict)
 
     @cached_property
     def readout(self) -> Readout:
@@ -68,7 +71,12 @@ class Member:
         UnknownNameError
             If there is no such head.
         """
-        return head_kind(self.head).read(self.n_channels)
+        return head_kind(self.head).read(self.n_channels, self.head_settings)
+
+    @property
+    def stride(self) -> int:
+        """Voxels per voxel of what is averaged: the network's, if its head finds points."""
+        return stride_of(self.network) if self.readout.finds_points else 1
 
 
 @dataclass(frozen=True)
@@ -110,32 +118,84 @@ class EngineOptions:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A window and the number of the member that it is for."""
+    """A window and the number of the member that it is for.
+
+    Attributes
+    ----------
+    member : int
+        Number of the member.
+    window : Window
+        Extent and weights on the grid of what is averaged, see :attr:`Member.stride`.
+    spans_zyx : tuple of Span
+        Its extent in voxels of the volume; the weights count voxels and have no value.
+    """
 
     member: int
     window: Window
+    spans_zyx: tuple[Span, Span, Span]
 
     @property
     def first_plane(self) -> int:
         """First plane of the volume under the window."""
-        return self.window.spans_zyx[0].inner_start
+        return self.spans_zyx[0].inner_start
 
     @property
     def first_row(self) -> int:
         """First row of the volume under the window."""
-        return self.window.spans_zyx[1].inner_start
+        return self.spans_zyx[1].inner_start
 
     @property
     def kind(self) -> Kind:
         """Member and input shape: jobs of one kind can share a batch."""
-        lengths = [span.stop - span.start for span in self.window.spans_zyx]
+        lengths = [span.stop - span.start for span in self.spans_zyx]
         z, y, x = (lengths[axis] for axis in self.window.augmentation.axes_zyx)
         return self.member, (z, y, x)
 
     @property
     def stop_plane(self) -> int:
         """One past the last plane of the volume under the window."""
-        return self.window.spans_zyx[0].inner_stop
+        return self.spans_zyx[0].inner_stop
+
+
+def coarse_shape(shape_zyx: Shape, stride: int) -> Shape:
+    """Return the shape of a grid whose voxels are blocks of a volume's, the last ones perhaps cut.
+
+    Parameters
+    ----------
+    shape_zyx : tuple of int
+        Shape of the volume.
+    stride : int
+        Side of the blocks.
+
+    Examples
+    --------
+    >>> coarse_shape((8, 9, 10), 4)
+    (2, 3, 3)
+    """
+    z, y, x = (-(-side // stride) for side in shape_zyx)
+    return z, y, x
+
+
+def coarse_mask(mask_zyx: Mask, stride: int) -> Mask:
+    """Return which blocks of a volume reach into a mask.
+
+    Parameters
+    ----------
+    mask_zyx : numpy.ndarray, shape (z, y, x), bool
+        The mask.
+    stride : int
+        Side of the blocks.
+
+    Examples
+    --------
+    >>> coarse_mask(np.arange(10).reshape(1, 1, 10) > 7, 4).tolist()
+    [[[False, False, True]]]
+    """
+    result = mask_zyx
+    for axis in range(3):
+        starts = np.arange(0, mask_zyx.shape[axis], stride)
+        result = np.logical_or.reduceat(result, starts, axis=axis)
+    return result
 
 
 def planned_jobs(
@@ -170,11 +230,14 @@ def planned_jobs(
     """
     _check(members, options)
     check_mask(mask_zyx, shape_zyx)
+    stride = members[0].stride
+    grid = coarse_shape(shape_zyx, stride)
+    inner = mask_zyx if mask_zyx is None or stride == 1 else coarse_mask(mask_zyx, stride)
     jobs = [
-        Job(number, window)
+        Job(number, window, _in_voxels(window.spans_zyx, stride, shape_zyx))
         for number, member in enumerate(members)
-        for window in _windows(shape_zyx, member, options)
-        if mask_zyx is None or mask_zyx[window.inner_zyx].any()
+        for window in _windows(grid, member, options)
+        if inner is None or inner[window.inner_zyx].any()
     ]
     return tuple(sorted(jobs, key=lambda job: (job.first_plane, job.first_row, job.kind)))
 
@@ -234,7 +297,7 @@ def weight_total(
     Parameters
     ----------
     shape_zyx : tuple of int
-        Shape of the volume.
+        Shape of the volume, in voxels of what is averaged.
     members : sequence of Member
         The ensemble.
     options : EngineOptions
@@ -263,11 +326,25 @@ def _passes_of_one(options: EngineOptions) -> int:
     return min(INTERLEAVED_PASSES, count) if options.layout == "interleaved" else count
 
 
+def _in_voxels(
+    spans_zyx: tuple[Span, Span, Span], stride: int, shape_zyx: Shape
+) -> tuple[Span, Span, Span]:
+    """Return spans of blocks as spans of voxels."""
+    if stride == 1:
+        return spans_zyx
+    spans = []
+    for span, side in zip(spans_zyx, shape_zyx, strict=True):
+        inner = min(span.inner_stop * stride, side) - span.inner_start * stride
+        spans.append(Span(span.start * stride, span.stop * stride, np.ones(inner, np.float32)))
+    z, y, x = spans
+    return z, y, x
+
+
 def _windows(shape_zyx: Shape, member: Member, options: EngineOptions) -> list[Window]:
     if options.layout == "aligned":
         return window_grid(
             shape_zyx,
-            member.window_voxels,
+            coarse_shape(member.window_voxels, member.stride),
             options.augmentations,
             overlap=options.overlap,
             blending=options.blending,
@@ -278,8 +355,8 @@ def _windows(shape_zyx: Shape, member: Member, options: EngineOptions) -> list[W
 def _tiled_passes(shape_zyx: Shape, member: Member, options: EngineOptions) -> list[AxesSpans]:
     return tiled_passes(
         shape_zyx,
-        member.window_voxels,
-        multiple=member.window_multiple,
+        coarse_shape(member.window_voxels, member.stride),
+        multiple=max(1, member.window_multiple // member.stride),
         passes=_passes_of_one(options),
         overlap=options.overlap,
         blending=options.blending,
@@ -319,6 +396,17 @@ def _check(members: Sequence[Member], options: EngineOptions) -> None:
     heads = sorted({member.head for member in members})
     if len(heads) != 1:
         msg = f"the models have the heads {choices_text(heads)}; expected one"
+        raise SettingsError(msg)
+    strides = sorted({member.stride for member in members})
+    if len(strides) != 1:
+        msg = f"the models' outputs have the strides {choices_text(strides)}; expected one"
+        raise SettingsError(msg)
+    sides = [side for member in members for side in (*member.window_voxels, member.window_multiple)]
+    if strides[0] > 1 and any(side % strides[0] for side in sides):
+        msg = (
+            f"a window of {members[0].window_voxels} voxels for outputs at stride {strides[0]}; "
+            "expected sides that are multiples of it"
+        )
         raise SettingsError(msg)
     wrong = [member.padding for member in members if member.padding not in PADDINGS]
     if wrong:

@@ -292,6 +292,9 @@ class PickerModule(LightningModule):
         if taken:
             groups.append({"params": taken, "lr": rate * self.plan.backbone_rate})
         groups = [group for group in groups if group["params"]]
+        of_loss = list(self.loss.parameters())
+        if of_loss:  # learned weights between the terms of a loss
+            groups.append({"params": of_loss, "lr": rate, "weight_decay": 0.0})
         optimizer = torch.optim.AdamW(groups, weight_decay=self.plan.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: rate_factor(step, self.seconds, self.plan)

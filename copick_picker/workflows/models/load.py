@@ -9,6 +9,7 @@ import torch
 
 from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.heads.head import Readout, head_kind
+from copick_picker.core.localize import PointReader
 from copick_picker.core.models.cryosiam import prediction_state
 from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network, load_state
@@ -86,6 +87,11 @@ class LoadedModels:
         return self.members[0].readout
 
     @property
+    def point_reader(self) -> PointReader | None:
+        """How points are read, if the head finds them itself."""
+        return point_reader(self.members[0])
+
+    @property
     def n_channels(self) -> int:
         """Channels of the probabilities, background included."""
         return self.readout.n_channels
@@ -113,6 +119,17 @@ class LoadedModels:
             }
             for card in self.cards
         ]
+
+
+def point_reader(member: Member) -> PointReader | None:
+    """Return how points are read from what a network gives, if its head finds them itself.
+
+    Parameters
+    ----------
+    member : Member
+        The network and its head.
+    """
+    return PointReader(member.readout, member.stride) if member.readout.finds_points else None
 
 
 def load_models(settings: SegmentVolumeSettings) -> LoadedModels:
@@ -274,7 +291,7 @@ def load_cryosiam_checkpoint(
 
 def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> LoadedModel:
     try:
-        head_kind(card.head).read(card.channel_count)
+        head_kind(card.head).read(card.channel_count, card.head_settings)
         network = build_network(card.architecture, card.parameters, card.channel_count)
         load_state(network, state)
     except (CheckpointError, UnknownNameError) as error:
@@ -287,6 +304,7 @@ def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> Loa
         _PADDING_OF_HOME[card.home],
         window_multiple(card.architecture, card.parameters, network),
         card.head,
+        card.head_settings,
     )
     return LoadedModel(card, member)
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from copick_picker.core.heads.head import Readout
-from copick_picker.core.localize import LabelledSlab, picks_of_slabs
+from copick_picker.core.localize import LabelledSlab, PointReader, picks_of_slabs
 from copick_picker.core.segment.results import Slab
 from copick_picker.errors import SettingsError
 from copick_picker.jobs.job import Job, Plan
@@ -38,18 +37,18 @@ class SegmentPicks:
         Their keys, and how they are made: with the default settings of ``localize``.
     labels : mapping
         Object name -> label, for the objects to look for.
-    readout : Readout
-        Head of the models, which may find points itself.
+    reader : PointReader or None
+        How picks are read, if the head of the models finds points itself.
     """
 
     sets: PickSets
     labels: Mapping[str, int]
-    readout: Readout
+    reader: PointReader | None
 
     @property
     def takes_labels(self) -> bool:
         """Whether picks are made from the labels, not from probabilities or the head's points."""
-        return self.sets.job.settings.method != "peaks" and not self.readout.finds_points
+        return self.sets.job.settings.method != "peaks" and self.reader is None
 
     def can_read(self, feature: FeatureKey | None) -> bool:
         """Return whether the picks can be made from the stored segmentation and probabilities.
@@ -59,7 +58,7 @@ class SegmentPicks:
         feature : FeatureKey or None
             Stored probabilities.
         """
-        return self.takes_labels or (feature is not None and not self.readout.finds_points)
+        return self.takes_labels or (feature is not None and self.reader is None)
 
     def plan(
         self,
@@ -132,7 +131,7 @@ def segment_picks(
     sought = object_labels(labels, job.specs, object_map={}, objects=settings.objects)
     for target in sets.targets(sought, {}, has_probabilities=False):
         sets.output.key(target.object_name)
-    return SegmentPicks(sets, sought, models.readout)
+    return SegmentPicks(sets, sought, models.point_reader)
 
 
 class PicksSink:
@@ -173,7 +172,7 @@ class PicksSink:
                 shape_zyx=shape_zyx,
                 voxel_spacing=source.key.voxel_spacing,
                 rules=picks.sets.job.settings.rules(),
-                read_points=picks.readout.points if picks.readout.finds_points else None,
+                reader=picks.reader,
             )
 
         self._thread = SlabWriter(find, waiting_bytes=0, job=job)

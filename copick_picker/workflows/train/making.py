@@ -46,7 +46,8 @@ def make_training(
     stride = int(getattr(network, "output_stride", 1))
     machine_of(settings)
     rules = head_rules(settings, data, stride)
-    build_head(settings.head, rules).loss()
+    head = build_head(settings.head, rules)
+    head.loss()
     start = factory.start_card
     training = Training(
         settings=settings,
@@ -66,6 +67,7 @@ def make_training(
         validator=Validator(
             data=data,
             head=settings.head,
+            head_settings=head.settings(),
             n_outputs=factory.n_channels,
             window_voxels=factory.patch,
             window_multiple=factory.multiple(network),
@@ -107,6 +109,8 @@ def run_training(training: Training, factory: NetworkFactory, *, reporter: Repor
         reporter.note(f"start from {training.settings.start}: {report.text()}")
         learning = _learning(training.settings, frozenset(report.matched))
     head = build_head(training.settings.head, training.head)
+    if report is None:
+        head.prepare(network)
     module = PickerModule(network, head.loss(), learning, output_stride=training.head.output_stride)
     fit(training, module, reporter=reporter)
 

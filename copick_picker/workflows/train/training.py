@@ -1,5 +1,6 @@
 """One model's training as plain data, sent to each of its processes."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.core.train.splits import Split
 from copick_picker.jobs.opening import open_job
 from copick_picker.project.store import ProjectStore
-from copick_picker.settings.train import LOSS_PARAMETERS, TrainSettings
+from copick_picker.settings.train import BLOB_RADII, LOSS_PARAMETERS, TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import AnnotatedRun, sampled_run
 from copick_picker.workflows.train.data import TrainingData
 from copick_picker.workflows.train.validation import Centres, Validator
@@ -151,14 +152,22 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
         )
         for name, radius in radii.items()
     ]
+    n_blocks = sum(math.prod(run.shape_zyx) for run in data.runs) / output_stride**3
+    numbers = data.counts([run.name for run in data.runs])
+    given = {**LOSS_PARAMETERS, **settings.loss_parameters}
     return HeadRules(
         n_objects=len(data.objects),
         target_kind=settings.target,
         target_fraction=settings.target_fraction,
         output_stride=output_stride,
         loss=settings.loss,
-        loss_parameters={**LOSS_PARAMETERS, **settings.loss_parameters},
+        loss_parameters=given | {"kendall": float(settings.loss_weighting == "kendall")},
         channel_weights=(1.0, *weights),
+        priors=tuple(numbers[name] / n_blocks for name in radii),
+        blob_radii=tuple(
+            settings.heatmap_sigma.get(name, BLOB_RADII * radius) / radius
+            for name, radius in radii.items()
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
 from copick_picker.core.evaluate.calibration import CalibrationRule, calibrated_thresholds
+from copick_picker.core.heads.head import HeadSettings
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
 from copick_picker.core.segment.device import resolve_device
 from copick_picker.core.segment.engine import segment_slabs
@@ -41,6 +42,7 @@ from copick_picker.settings.train import (
 )
 from copick_picker.workflows.inputs.annotated_runs import AnnotatedRun
 from copick_picker.workflows.inputs.preflight import in_layers
+from copick_picker.workflows.models.load import point_reader
 from copick_picker.workflows.train.data import TrainingData
 
 PicksByRun = dict[str, dict[str, PickSet]]
@@ -58,6 +60,8 @@ class Validator:
         Objects, runs, spacing.
     head : str
         Name of the head.
+    head_settings : mapping
+        What its readout has to know.
     n_outputs : int
         Channels of the network's outputs.
     window_voxels : tuple of int
@@ -80,6 +84,7 @@ class Validator:
 
     data: TrainingData
     head: str
+    head_settings: HeadSettings
     n_outputs: int
     window_voxels: tuple[int, int, int]
     window_multiple: int
@@ -119,6 +124,7 @@ class Validator:
             "reflect",
             self.window_multiple,
             self.head,
+            self.head_settings,
         )
         options = EngineOptions(
             augmentations=augmentation_set(AUGMENTATION_SET, n_augmentations),
@@ -219,7 +225,7 @@ class Validator:
             shape_zyx=run.shape_zyx,
             voxel_spacing=run.tomogram.voxel_spacing,
             rules=join_settings(LocalizeParameters, flags={"method": self.method}).rules(),
-            read_points=member.readout.points if member.readout.finds_points else None,
+            reader=point_reader(member),
         )
         return {name: entry.picks for name, entry in found.items()}
 

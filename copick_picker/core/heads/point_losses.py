@@ -1,0 +1,229 @@
+"""Losses of heads that find points: where a particle is, and how far off its position may be."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from copick_picker.core.heads.rules import HeadRules
+from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
+
+_BETA = 0.5
+"""Exponent of the variance in the position's loss, see :class:`CentresLoss`."""
+_EDGE = 1e-6
+KENDALL_LIMITS = (-2.0, 2.0)
+"""Range of the logarithm of the variances of Kendall's weighting."""
+
+
+class WeightedBinaryCrossEntropy(nn.Module):
+    """Binary cross-entropy, positives weighing ``1 + (w - 1) y``; summed, over the positives.
+
+    A weight w of positives moves the posterior q to ``w q / (1 + (w - 1) q)``; readouts subtract
+    ln w from the logits, so that 0.5 means 0.5.
+
+    Parameters
+    ----------
+    positive_weight : float
+        w, up to a few hundred for rare objects.
+    """
+
+    def __init__(self, positive_weight: float) -> None:
+        super().__init__()
+        self.positive_weight = positive_weight
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each voxel, the shape of the logits."""
+        plain = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        return plain * (1.0 + (self.positive_weight - 1.0) * targets)
+
+
+class HeatFocal(nn.Module):
+    """Focal loss against heights from 0 to 1.
+
+    Lin et al. 2017, https://arxiv.org/abs/1708.02002, with the down-weighting of voxels near a
+    centre of Law and Deng 2018, https://arxiv.org/abs/1808.01244, equation 1.
+
+    Parameters
+    ----------
+    gamma : float
+        Exponent that down-weights well classified voxels.
+    positive_weight : float
+        Weight of the centres.
+    """
+
+    def __init__(self, gamma: float, positive_weight: float) -> None:
+        super().__init__()
+        self.gamma, self.positive_weight = gamma, positive_weight
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each voxel, the shape of the logits."""
+        share = torch.sigmoid(logits)
+        is_centre = (targets >= 1.0 - _EDGE).to(logits.dtype)
+        hit = -nn.functional.logsigmoid(logits) * (1.0 - share) ** self.gamma
+        miss = -nn.functional.logsigmoid(-logits) * share**self.gamma * (1.0 - targets) ** 4
+        return is_centre * self.positive_weight * hit + (1.0 - is_centre) * miss
+
+
+VoxelLoss = Callable[[Mapping[str, float]], nn.Module]
+VOXEL_LOSSES: dict[str, VoxelLoss] = {
+    "bce": lambda given: WeightedBinaryCrossEntropy(given["positive_weight"]),
+    "focal": lambda given: HeatFocal(given["gamma"], given["positive_weight"]),
+    "top-k": lambda given: WeightedBinaryCrossEntropy(given["positive_weight"]),
+}
+"""Name -> parameters -> loss of each voxel. ``top-k`` keeps the highest, see :func:`pooled`."""
+
+
+def voxel_loss(name: str, parameters: Mapping[str, float]) -> nn.Module:
+    """Return a loss of each voxel: (logits, targets) -> values of the same shape.
+
+    Parameters
+    ----------
+    name : str
+        Name in :data:`VOXEL_LOSSES`.
+    parameters : mapping of str to float
+        ``positive_weight``, ``gamma``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such loss.
+    SettingsError
+        If a parameter is missing.
+    """
+    if name not in VOXEL_LOSSES:
+        msg = (
+            f"no loss '{name}' for a head that finds points{nearest_name(name, VOXEL_LOSSES)}; "
+            f"known: {choices_text(VOXEL_LOSSES)}"
+        )
+        raise UnknownNameError(msg)
+    try:
+        return VOXEL_LOSSES[name](parameters)
+    except KeyError as error:
+        msg = f"the loss '{name}' needs {error.args[0]}"
+        raise SettingsError(msg) from None
+
+
+def pooled(values: Tensor, targets: Tensor, *, share: float | None) -> Tensor:
+    """Return a scalar of the losses of all voxels: their sum over the number of centres.
+
+    Parameters
+    ----------
+    values : torch.Tensor, shape (b, n, ...)
+        Loss of each voxel.
+    targets : torch.Tensor, shape (b, n, ...)
+        Heights; the sum of those of 1 counts the centres.
+    share : float or None
+        Only the highest values count, this share of each sample's voxels (top-k); None: all.
+    """
+    centres = (targets >= 1.0 - _EDGE).sum().clamp(min=1)
+    if share is None:
+        return values.sum() / centres
+    flat = values.flatten(start_dim=1)
+    k = max(1, int(share * flat.shape[1]))
+    return flat.topk(k, dim=1).values.sum() / centres
+
+
+class CentresLoss(nn.Module):
+    """Loss of the head ``centres``.
+
+    The terms are the cross-entropy of the probability; near centres the negative log-likelihood of
+    a Gaussian at the offset with its standard deviation, each voxel weighing its variance to the
+    power ``beta`` without gradient (Seitzer et al. 2022, https://arxiv.org/abs/2203.09168, equation
+    5), which keeps badly placed particles in the gradient; optionally the count of particles as a
+    Gaussian with the mean and variance of the probabilities' sum (DECODE, Speiser et al. 2021,
+    methods, equation 7); and the squared error of the logarithm of amplitudes.
+
+    Parameters
+    ----------
+    rules : HeadRules
+        Objects; ``loss_parameters`` gives ``positive_weight``, ``offset_weight``, ``count_weight``,
+        ``amplitude_weight``, and ``kendall`` (1: weigh the terms by learned variances, Kendall et
+        al. 2018, https://arxiv.org/abs/1705.07115, in the form of Liebel and Koerner 2018,
+        https://arxiv.org/abs/1805.06334, the variances clamped).
+    reach : float
+        Largest offset in voxels of the output.
+    log_sigma_limits : tuple of float
+        Range of the logarithm of standard deviations.
+    """
+
+    def __init__(
+        self, rules: HeadRules, *, reach: float, log_sigma_limits: tuple[float, float]
+    ) -> None:
+        super().__init__()
+        given = rules.loss_parameters
+        self.n_objects, self.n_axes = rules.n_objects, rules.n_axes
+        self.has_amplitude = rules.has_amplitude
+        self.reach, self.log_sigma_limits = reach, log_sigma_limits
+        self.voxels = voxel_loss(rules.loss, given)
+        self.top_share = given.get("top_share") if rules.loss == "top-k" else None
+        self.log_positive = math.log(given["positive_weight"])
+        self.weights = {
+            "probability": 1.0,
+            "position": given.get("offset_weight", 1.0),
+            "count": given.get("count_weight", 0.0),
+            "amplitude": given.get("amplitude_weight", 1.0) if rules.has_amplitude else 0.0,
+        }
+        self.object_weights: Tensor
+        objects = torch.tensor(rules.channel_weights[1:], dtype=torch.float32)
+        self.register_buffer("object_weights", objects, persistent=False)
+        used = [name for name, weight in self.weights.items() if weight > 0]
+        self.log_variances: nn.ParameterDict | None = None
+        if given.get("kendall", 0.0):
+            self.log_variances = nn.ParameterDict({n: nn.Parameter(torch.zeros(())) for n in used})
+        self.terms: dict[str, Tensor] = {}
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of outputs against targets as :meth:`CentresHead.target` makes them."""
+        n = self.n_objects
+        logits, near = outputs[:, :n], targets[:, :n]
+        weights = self.object_weights.reshape(-1, *(1,) * self.n_axes)
+        values = self.voxels(logits, near) * weights
+        terms = {"probability": pooled(values, near, share=self.top_share)}
+        terms["position"], terms["amplitude"] = self._of_near_voxels(outputs, targets)
+        if self.weights["count"]:
+            terms["count"] = self._count(logits, near)
+        self.terms = {name: term.detach() for name, term in terms.items()}
+        total = outputs.new_zeros(())
+        for name, term in terms.items():
+            if not self.weights[name]:
+                continue
+            if self.log_variances is None:
+                total = total + self.weights[name] * term
+            else:
+                log_variance = self.log_variances[name].clamp(*KENDALL_LIMITS)
+                total = total + 0.5 * term * torch.exp(-log_variance)
+                total = total + torch.log1p(torch.exp(log_variance))
+        return total
+
+    def _of_near_voxels(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of positions and of amplitudes, means over the voxels near centres."""
+        n, d = self.n_objects, self.n_axes
+        channel = targets[:, n]
+        place = (channel > 0).nonzero(as_tuple=True)
+        if len(place[0]) == 0:
+            nothing = 0.0 * outputs.sum()
+            return nothing, nothing
+        rows = outputs.movedim(1, -1)[place]
+        wanted = targets.movedim(1, -1)[place]
+        which = wanted[:, n].long() - 1
+        own = which[:, None] * d + torch.arange(d, device=outputs.device)
+        offsets = self.reach * torch.tanh(rows[:, n : n + n * d].gather(1, own))
+        log_sigmas = rows[:, n + n * d : n + 2 * n * d].gather(1, own).clamp(*self.log_sigma_limits)
+        away = (offsets - wanted[:, n + 1 : n + 1 + d]) * torch.exp(-log_sigmas)
+        likelihood = 0.5 * away**2 + log_sigmas
+        weights = torch.exp(2.0 * _BETA * log_sigmas.detach())
+        of_object = self.object_weights[which]
+        position = ((likelihood * weights).sum(dim=1) * of_object).mean()
+        if not self.has_amplitude:
+            return position, 0.0 * position
+        logs = rows[:, n + 2 * n * d :].gather(1, which[:, None])[:, 0]
+        return position, ((logs - wanted[:, n + 1 + d]) ** 2).mean()
+
+    def _count(self, logits: Tensor, near: Tensor) -> Tensor:
+        """Return the negative log-likelihood of the number of particles of each sample."""
+        shares = torch.sigmoid(logits - self.log_positive).flatten(start_dim=2)
+        number = near.flatten(start_dim=2).sum(dim=2)
+        mean = shares.sum(dim=2)
+        variance = (shares * (1.0 - shares)).sum(dim=2) + 0.1
+        return (0.5 * (number - mean) ** 2 / variance + 0.5 * torch.log(variance)).mean()

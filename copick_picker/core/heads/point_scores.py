@@ -1,0 +1,144 @@
+"""Scores and uncertainties of points: their prior before training, their calibration after it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import optimize
+from torch import Tensor, nn
+
+from copick_picker.core.heads.head import FoundPoints
+from copick_picker.core.heads.rules import HeadRules
+
+FloatArray = npt.NDArray[np.float64]
+_LEAST_PRIOR = 1e-4
+_EDGE = 1e-6
+_PULL = 2.0
+"""Pseudo-observations that keep a fit to few candidates near the identity."""
+
+
+def set_prior(network: nn.Module, rules: HeadRules, others: Tensor) -> None:
+    """Set the bias of a network's last layer, so that training begins at the objects' frequency.
+
+    Lin et al. 2017, https://arxiv.org/abs/1708.02002, section 4.1; with a weight w of positives the
+    logit starts at that of the weighted posterior.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        With a last layer ``head`` that has a bias.
+    rules : HeadRules
+        ``priors`` of the objects, and ``positive_weight`` of the loss.
+    others : torch.Tensor, shape (m,)
+        Biases of the channels after the objects' logits.
+    """
+    bias = getattr(getattr(network, "head", None), "bias", None)
+    if not isinstance(bias, Tensor):
+        return
+    weight = math.log(float(rules.loss_parameters.get("positive_weight", 1.0)))
+    priors = np.clip(
+        np.asarray(rules.priors or (_LEAST_PRIOR,) * rules.n_objects), _LEAST_PRIOR, 0.1
+    )
+    logits = np.log(priors / (1.0 - priors)) + weight
+    with torch.no_grad():
+        bias.copy_(torch.cat([torch.from_numpy(logits).to(bias.dtype), others.to(bias.dtype)]))
+
+
+def calibrated(points: FoundPoints, settings: Mapping[str, Any], number: int) -> FoundPoints:
+    """Return points with the probabilities and standard deviations that held-out runs taught.
+
+    Parameters
+    ----------
+    points : FoundPoints
+        As the network has them.
+    settings : mapping
+        ``probability``: by object, (slope, intercept) of the logit; ``sigma_scale``: by object, one
+        factor for each axis. Both may be missing.
+    number : int
+        Number of the object, from 0.
+    """
+    scores, sigmas = points.scores, points.sigmas
+    if "probability" in settings:
+        slope, intercept = settings["probability"][number]
+        scores = expit(slope * _logit(scores) + intercept)
+    if "sigma_scale" in settings and sigmas is not None:
+        sigmas = sigmas * np.asarray(settings["sigma_scale"][number], dtype=np.float64)
+    return FoundPoints(points.centres, scores, sigmas, points.amplitudes)
+
+
+def probability_fit(scores: FloatArray, is_hit: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return slope and intercept that turn scores into the probability of a hit.
+
+    Logistic regression on the logit of the score, pulled a little to the identity (Platt 1999,
+    "Probabilistic outputs for support vector machines", with the identity in place of his prior).
+
+    Parameters
+    ----------
+    scores : numpy.ndarray, shape (n,), float64
+        Scores of held-out candidates, in [0, 1].
+    is_hit : numpy.ndarray, shape (n,), bool
+        Which of them hit a particle.
+
+    Returns
+    -------
+    slope, intercept : float
+        ``logit(p) = slope * logit(score) + intercept``; the slope is positive.
+
+    Examples
+    --------
+    >>> probability_fit(np.zeros(0), np.zeros(0, bool))
+    (1.0, 0.0)
+    """
+    if len(scores) == 0:
+        return 1.0, 0.0
+    logits, hits = _logit(scores), is_hit.astype(np.float64)
+
+    def cost(values: FloatArray) -> float:
+        slope, intercept = math.exp(values[0]), values[1]
+        fitted = slope * logits + intercept
+        likelihood = np.logaddexp(0.0, fitted) - hits * fitted
+        return float(likelihood.sum() + 0.5 * _PULL * (values**2).sum())
+
+    best = optimize.minimize(cost, np.zeros(2), method="BFGS").x
+    return float(math.exp(best[0])), float(best[1])
+
+
+def sigma_scale(errors: FloatArray, sigmas: FloatArray) -> FloatArray:
+    """Return for each axis the factor that gives z-scores a root mean square of 1.
+
+    Parameters
+    ----------
+    errors : numpy.ndarray, shape (n, d), float64
+        Position minus truth of held-out hits.
+    sigmas : numpy.ndarray, shape (n, d), float64
+        Their standard deviations as the network has them, in the same unit.
+
+    Returns
+    -------
+    numpy.ndarray, shape (d,), float64
+        1 without hits.
+
+    Examples
+    --------
+    >>> sigma_scale(np.array([[2.0, 3.0], [-2.0, 3.0]]), np.ones((2, 2))).tolist()
+    [2.0, 3.0]
+    """
+    if len(errors) == 0:
+        return np.ones(errors.shape[1])
+    result: FloatArray = np.sqrt(((errors / sigmas) ** 2).mean(axis=0))
+    return np.maximum(result, _EDGE)
+
+
+def expit(values: FloatArray) -> FloatArray:
+    """Return the logistic function."""
+    result: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(values, -60.0, 60.0)))
+    return result
+
+
+def _logit(scores: FloatArray) -> FloatArray:
+    inner = np.clip(scores, _EDGE, 1.0 - _EDGE)
+    result: FloatArray = np.log(inner / (1.0 - inner))
+    return result
