@@ -1,13 +1,13 @@
 """Scores and uncertainties of points: their prior before training, their calibration after it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import optimize
+from scipy import optimize, special
 from torch import Tensor, nn
 
 from copick_picker.core.heads.head import FoundPoints
@@ -62,8 +62,7 @@ def calibrated(points: FoundPoints, settings: Mapping[str, Any], number: int) ->
     """
     scores, sigmas = points.scores, points.sigmas
     if "probability" in settings:
-        slope, intercept = settings["probability"][number]
-        scores = expit(slope * _logit(scores) + intercept)
+        scores = probability_of(scores, settings["probability"][number])
     if "sigma_scale" in settings and sigmas is not None:
         sigmas = sigmas * np.asarray(settings["sigma_scale"][number], dtype=np.float64)
     return FoundPoints(points.centres, scores, sigmas, points.amplitudes)
@@ -132,13 +131,26 @@ def sigma_scale(errors: FloatArray, sigmas: FloatArray) -> FloatArray:
     return np.maximum(result, _EDGE)
 
 
-def expit(values: FloatArray) -> FloatArray:
-    """Return the logistic function."""
-    result: FloatArray = 1.0 / (1.0 + np.exp(-np.clip(values, -60.0, 60.0)))
+def probability_of(scores: FloatArray, fit: Sequence[float]) -> FloatArray:
+    """Return calibrated probabilities of scores; their order stays.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray, shape (n,), float64
+        Scores in [0, 1].
+    fit : sequence of float
+        Slope and intercept, as :func:`probability_fit` returns them.
+
+    Examples
+    --------
+    >>> probability_of(np.array([0.25, 0.5]), (1.0, 0.0)).tolist()
+    [0.25, 0.5]
+    """
+    slope, intercept = fit
+    result: FloatArray = special.expit(slope * _logit(scores) + intercept)
     return result
 
 
 def _logit(scores: FloatArray) -> FloatArray:
-    inner = np.clip(scores, _EDGE, 1.0 - _EDGE)
-    result: FloatArray = np.log(inner / (1.0 - inner))
+    result: FloatArray = special.logit(np.clip(scores, _EDGE, 1.0 - _EDGE))
     return result

@@ -35,6 +35,7 @@ from copick_picker.settings.train import (
 )
 from copick_picker.workflows.evaluate.evaluate import with_min_score
 from copick_picker.workflows.models.folder import TomogramCrop, write_model
+from copick_picker.workflows.train.held_out import head_calibration, recalibrated
 from copick_picker.workflows.train.start import NetworkFactory
 from copick_picker.workflows.train.training import Training
 from copick_picker.workflows.train.validation import PicksByRun, calibration_of
@@ -79,6 +80,11 @@ def write_results(
             n_augmentations=AUGMENTATION_COUNT,
         )
     first = next(iter(trainings.values()))
+    head: dict[str, Any] = {}
+    if first.validator.finds_points:
+        names = [spec.name for spec in first.data.objects]
+        head = head_calibration(first.validator.evaluation(candidate), candidate, names)
+        candidate = recalibrated(candidate, head, names)
     calibration = calibration_of(first.validator.evaluation(candidate), margin=CALIBRATION_MARGIN)
     for name, why in calibration.refused.items():
         reporter.warn(f"no score threshold for {name}: {why}")
@@ -95,7 +101,7 @@ def write_results(
             write_model(
                 fresh / name,
                 networks[name].cpu(),
-                _card(training, factory, record, calibration, scores, n_models=len(trainings)),
+                _card(training, factory, record, calibration, scores, head, len(trainings)),
                 crop=_crop(training),
                 beside=partial(_extra_texts, training),
                 overwrite=False,
@@ -126,7 +132,7 @@ def _card(
     record: Mapping[str, Any],
     calibration: Calibration,
     scores: Mapping[str, Any],
-    *,
+    head: Mapping[str, Any],
     n_models: int,
 ) -> ModelCard:
     settings, data = training.settings, training.data
@@ -143,7 +149,7 @@ def _card(
                 name=spec.name,
                 channel=channel,
                 radius_angstrom=spec.radius_angstrom,
-                target_fraction=training.validator.target_fraction,
+                target_fraction=_painted(training),
                 score_threshold=thresholds.get(spec.name),
             )
             for channel, spec in enumerate(data.objects, start=1)
@@ -153,6 +159,7 @@ def _card(
         normalization="zscore",
         n_channels=None if factory.n_channels == len(data.objects) + 1 else factory.n_channels,
         head=settings.head,
+        head_settings={**training.validator.head_settings, **head},
         home="picker",
         augmentation_set=AUGMENTATION_SET,
         augmentation_count=AUGMENTATION_COUNT,
@@ -180,7 +187,11 @@ def _card(
                 ),
                 "objects": dict(scores),
             },
-            "localize_method": training.validator.method,
+            "localize_method": (
+                "the head's points"
+                if training.validator.finds_points
+                else training.validator.method
+            ),
             "limits": model_limits(
                 data.voxel_spacing,
                 data.contrast,
@@ -190,6 +201,10 @@ def _card(
             "settings": record["settings"],
         },
     )
+
+
+def _painted(training: Training) -> float | None:
+    return None if training.validator.finds_points else training.validator.target_fraction
 
 
 def _side(training: Training, names: tuple[str, ...]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import nn
 from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_picks
 from copick_picker.core.evaluate.calibration import CalibrationRule, calibrated_thresholds
-from copick_picker.core.heads.head import HeadSettings
+from copick_picker.core.heads.head import HeadSettings, head_kind
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
 from copick_picker.core.segment.device import resolve_device
 from copick_picker.core.segment.engine import segment_slabs
@@ -94,6 +94,11 @@ class Validator:
     beta: float
     device: str
     precision: str
+
+    @property
+    def finds_points(self) -> bool:
+        """Whether the head finds points itself."""
+        return head_kind(self.head).read(self.n_outputs, self.head_settings).finds_points
 
     def picks(
         self,

@@ -1,0 +1,110 @@
+"""What held-out picks teach the head of a finished model: probabilities and standard deviations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from copick_picker.core.heads.point_scores import probability_fit, probability_of, sigma_scale
+from copick_picker.records.points import PickSet
+from copick_picker.records.scores import Evaluation
+from copick_picker.settings.train import FEWEST_SIGMAS
+from copick_picker.workflows.train.validation import PicksByRun
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def head_calibration(
+    evaluation: Evaluation, candidate: PicksByRun, object_names: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the card stores of held-out picks for the head, by object.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Scores of the candidates, low ones included.
+    candidate : mapping
+        Run -> object -> picks, as evaluated.
+    object_names : sequence of str
+        The objects in the order of their channels.
+
+    Returns
+    -------
+    dict
+        ``probability``: (slope, intercept) of each object. ``sigma_scale``: factors along z, y and
+        x of each object, where the picks have standard deviations; those of all objects together
+        for an object with few hits.
+    """
+    hits = {name: _hits_of(name, evaluation, candidate) for name in object_names}
+    calibration: dict[str, Any] = {
+        "probability": [
+            [round(value, 6) for value in probability_fit(*hits[name][:2])] for name in object_names
+        ]
+    }
+    if all(picks.sigmas_xyz is None for run in candidate.values() for picks in run.values()):
+        return calibration
+    everything = sigma_scale(
+        *(np.concatenate([hits[name][part] for name in object_names]) for part in (2, 3))
+    )
+    scales = []
+    for name in object_names:
+        errors, sigmas = hits[name][2:]
+        own = sigma_scale(errors, sigmas) if len(errors) >= FEWEST_SIGMAS else everything
+        scales.append([round(float(value), 6) for value in own[::-1]])
+    return calibration | {"sigma_scale": scales}
+
+
+def recalibrated(
+    candidate: PicksByRun, calibration: Mapping[str, Any], object_names: Sequence[str]
+) -> PicksByRun:
+    """Return picks with the scores and standard deviations that the calibrated head would give.
+
+    Parameters
+    ----------
+    candidate : mapping
+        Run -> object -> picks of the head before calibration.
+    calibration : mapping
+        As :func:`head_calibration` returns it.
+    object_names : sequence of str
+        The objects in the order of their channels.
+    """
+    numbers = {name: number for number, name in enumerate(object_names)}
+
+    def changed(picks: PickSet) -> PickSet:
+        number, sigmas = numbers[picks.object_name], picks.sigmas_xyz
+        if sigmas is not None:
+            sigmas = sigmas * np.array(calibration["sigma_scale"][number])[::-1]
+        scores = probability_of(picks.scores, calibration["probability"][number])
+        return replace(picks, scores=scores, sigmas_xyz=sigmas)
+
+    return {
+        run: {name: changed(picks) for name, picks in found.items()}
+        for run, found in candidate.items()
+    }
+
+
+def _hits_of(
+    name: str, evaluation: Evaluation, candidate: PicksByRun
+) -> tuple[FloatArray, npt.NDArray[np.bool_], FloatArray, FloatArray]:
+    """Return scores, hits, and of the hits errors and standard deviations (x, y, z)."""
+    scores, is_hit = [np.zeros(0)], [np.zeros(0, dtype=bool)]
+    errors, sigmas = [np.zeros((0, 3))], [np.zeros((0, 3))]
+    for match in evaluation.matches:
+        if match.object_name != name:
+            continue
+        hit = match.candidate_partner >= 0
+        scores.append(match.candidate_scores)
+        is_hit.append(hit)
+        known = candidate[match.run_name][name].sigmas_xyz
+        if known is not None:
+            partner = match.reference_xyz[match.candidate_partner[hit]]
+            errors.append(match.candidate_xyz[hit] - partner)
+            sigmas.append(known[hit])
+    return (
+        np.concatenate(scores),
+        np.concatenate(is_hit),
+        np.concatenate(errors),
+        np.concatenate(sigmas),
+    )
