@@ -255,12 +255,12 @@ def evaluate(
     objects : sequence of ObjectSpec
         The objects, with radius and weight.
     matcher : str, optional
-        What counts as a hit: ``one-to-one`` (the default), ``czii`` or ``octopi``.
+        What counts as a hit: ``one-to-one`` (the default), ``czii``, ``octopi`` or ``byu``.
     tolerance : str, optional
         Greatest distance of a hit: a multiple of the object's radius such as ``0.5r`` (the
-        default), or Angstrom such as ``60A``.
+        default), or Angstrom such as ``60A``. With ``byu`` the default is ``1000A``.
     beta : float, optional
-        How many times recall counts as much as precision in F-beta. Default: 4.
+        How many times recall counts as much as precision in F-beta. Default: 4; 2 with ``byu``.
     radius : mapping of str to float, optional
         Object name -> radius in Angstrom, over that of ``objects``.
     weight : mapping of str to float, optional

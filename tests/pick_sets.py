@@ -111,6 +111,31 @@ def octopi_counts(reference: Points, candidate: Points, tolerance: float) -> tup
     return hit, len(candidate) - hit, len(reference) - found
 
 
+def byu_score(
+    motors: Mapping[str, Points],
+    submission: Mapping[str, Points | None],
+    tolerance: float,
+    beta: float,
+) -> tuple[int, int, int, float]:
+    """Return TP, FP, FN and F-beta of the challenge BYU 2025.
+
+    Each tomogram has a truth (is there a motor?) and an answer (a point, or None). An answer beyond
+    the tolerance of every motor of a tomogram that has one is read as "none".
+    """
+    truth, answer = [], []
+    for name, points in motors.items():
+        point = submission.get(name)
+        yes = point is not None
+        if point is not None and len(points):
+            yes = min(squared(one, point) for one in points) <= tolerance**2
+        truth.append(len(points) > 0)
+        answer.append(yes)
+    pairs = list(zip(truth, answer, strict=True))
+    tp, fp, fn = pairs.count((True, True)), pairs.count((False, True)), pairs.count((True, False))
+    below = (1 + beta**2) * tp + beta**2 * fn + fp
+    return tp, fp, fn, (1 + beta**2) * tp / below if below else 0.0
+
+
 def adversarial_sets() -> Iterator[tuple[str, Points, Points, float]]:
     """Yield (name, reference, candidate, tolerance): ties, chains, duplicates, bounds, nothing."""
     nothing = np.zeros((0, 3))

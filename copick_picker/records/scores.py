@@ -10,6 +10,10 @@ from copick_picker.records.points import PickSet
 
 Picks = Mapping[str, Mapping[str, PickSet]]
 """Run name -> object name -> pick set. No entry: no such set; an empty set: none were found."""
+ABSENT_SCORES_ZERO = ("czii", "octopi")
+"""Matchers with which an object without reference picks scores 0 instead of being left out."""
+FALSE = ("false", "duplicate", "confused", "misplaced")
+"""Statuses of candidates that are wrong; ``misplaced`` is not a false positive of ``byu``."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +23,15 @@ class MatchCounts:
     Attributes
     ----------
     true_positives : int
-        Hits as the matcher counts them: reference picks; candidate picks with ``octopi``.
+        Hits as the matcher counts them: reference picks; candidate picks with ``octopi``;
+        tomograms with ``byu``.
     false_positives : int
-        Candidates minus hits; can be negative with ``czii``.
+        Candidates minus hits; can be negative with ``czii``. With ``byu`` tomograms without a
+        reference pick that have a candidate.
     false_negatives : int
-        Reference picks without a hit.
+        Reference picks without a hit; with ``byu`` tomograms.
     n_reference, n_candidate : int
-        Picks that count.
+        Picks that count; with ``byu`` at most one a tomogram.
     duplicates : int
         Candidates within the tolerance of a reference pick that is matched to another candidate.
     """
@@ -146,10 +152,11 @@ class RunObjectMatch:
     candidate_scores : numpy.ndarray, shape (m,), float64
         Scores as stored.
     reference_status : numpy.ndarray, shape (n,), str
-        ``matched``, ``missed`` or ``border`` (listed, not counted).
+        ``matched``, ``missed``; listed, not counted: ``border`` or, with ``byu``, ``uncounted``.
     candidate_status : numpy.ndarray, shape (m,), str
-        ``matched``, ``duplicate``, ``confused`` (at a reference of another object), ``false`` or
-        ``border`` (listed, not counted).
+        ``matched``, ``duplicate``, ``confused`` (at a reference of another object), ``false``;
+        ``border`` (listed, not counted). With ``byu`` also ``misplaced`` (beyond the tolerance:
+        the miss counts, the candidate does not) and ``uncounted`` (not the best of its tomogram).
     reference_partner, candidate_partner : numpy.ndarray, shape (n,) and (m,), int64
         Index of the other pick; -1 if there is none.
     confused_with : numpy.ndarray, shape (m,), str
@@ -202,6 +209,9 @@ class ObjectScore:
         None if the scores do not distinguish candidates; ``curve_note`` says why.
     suggested : SuggestedThreshold or None
         From the curve.
+    presence_auc : float or None
+        With ``byu``: how well the best score of a run tells runs with the object from those
+        without; None if there are no runs of one kind, and with other matchers.
     """
 
     name: str
@@ -218,6 +228,7 @@ class ObjectScore:
     curve: ScoreCurve | None
     curve_note: str
     suggested: SuggestedThreshold | None
+    presence_auc: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +248,7 @@ class Evaluation:
     Attributes
     ----------
     matcher : str
-        ``one-to-one``, ``czii`` or ``octopi``.
+        ``one-to-one``, ``czii``, ``octopi`` or ``byu``.
     beta : float
         Weight of recall in F-beta.
     run_names : tuple of str
@@ -407,7 +418,7 @@ class ScoringRules:
     Attributes
     ----------
     matcher : str
-        ``one-to-one``, ``czii`` or ``octopi``.
+        ``one-to-one``, ``czii``, ``octopi`` or ``byu``.
     beta : float
         Weight of recall relative to precision in F-beta.
     recall_fractions : tuple of float
@@ -434,4 +445,4 @@ class ScoringRules:
     @property
     def counts_absent_objects(self) -> bool:
         """Whether an object without reference picks scores 0 instead of being left out."""
-        return self.matcher in ("czii", "octopi")
+        return self.matcher in ABSENT_SCORES_ZERO

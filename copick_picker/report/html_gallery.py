@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from copick_picker.records.scores import PickTable
+from copick_picker.records.scores import FALSE, PickTable
 
 HALF_WIDTH_RADII = 2.0
 """Half of a slice's width, in radii of the object."""
@@ -72,7 +72,7 @@ def chosen_picks(
     for name, radius in radii_angstrom.items():
         groups = {
             "missed": picks.rows("reference", "missed", object_name=name),
-            "false": picks.rows("candidate", "false", "duplicate", "confused", object_name=name),
+            "false": picks.rows("candidate", *FALSE, object_name=name),
             "best": picks.rows("candidate", "matched", object_name=name),
         }
         for kind, rows in groups.items():

@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from copick_picker.records.scores import PickTable
+from copick_picker.records.scores import FALSE, PickTable
 from copick_picker.report.charts import (
     Values,
     draw_histogram,
@@ -161,7 +161,7 @@ def score_charts(values: Values, picks: PickTable) -> list[Chart]:
     for number, entry in enumerate(values["objects"]):
         name, suggested = entry["object"], entry.get("suggested_threshold")
         hit = _scores(picks, name, "matched")
-        false = _scores(picks, name, "false", "duplicate", "confused")
+        false = _scores(picks, name, *FALSE)
         both = np.concatenate([hit, false])
         if len(both) == 0 or both.min() == both.max():
             continue

@@ -27,6 +27,7 @@ SCORE_COLUMNS = (
     "error_median_angstrom",
     "error_p95_angstrom",
     "suggested_threshold",
+    "presence_auc",
 )
 MATCH_COLUMNS = (
     "run",

@@ -50,7 +50,11 @@ def evaluation_values(evaluation: Evaluation) -> dict[str, Any]:
             "macro": _total_values(evaluation.macro),
             "macro_of_objects_with_reference": _total_values(evaluation.macro_present),
         },
-        "objects": [_object_values(entry) for entry in evaluation.objects],
+        "objects": [
+            _object_values(entry)
+            | ({"presence_auc": entry.presence_auc} if evaluation.matcher == "byu" else {})
+            for entry in evaluation.objects
+        ],
         "runs": [
             {
                 "run": match.run_name,

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from copick_picker.records.scores import RunObjectMatch
+from copick_picker.records.scores import FALSE, RunObjectMatch
 from copick_picker.report.figures import FILE_STYLE, add_footer
 from copick_picker.report.slice_panels import ANGSTROM_PER_NM, OUTLINE, draw_legend, draw_panel
 from copick_picker.report.view_marks import Marks, best_centre
@@ -19,11 +19,15 @@ _STATUSES = (
     ("found", "reference", ("matched",)),
     ("missed", "reference", ("missed",)),
     ("hit", "candidate", ("matched",)),
-    ("false", "candidate", ("false", "duplicate", "confused")),
+    ("false", "candidate", FALSE),
     ("reference at border", "reference", ("border",)),
     ("candidate at border", "candidate", ("border",)),
+    ("reference", "reference", ("uncounted",)),
+    ("candidate", "candidate", ("uncounted",)),
 )
 """Status as drawn, which picks, and their statuses as scored."""
+_UNCOUNTED = frozenset({"border", "uncounted"})
+"""Statuses in the legend only where they occur."""
 _LOW_HIGH_PERCENTILES = (1.0, 99.0)
 _SLAB_ANGSTROM = 60.0
 _SLAB_LEAST_PLANES = 3
@@ -94,7 +98,7 @@ def slice_figure(
 
 
 def _marks(match: RunObjectMatch, radius_angstrom: float) -> list[Marks]:
-    """Return the picks of an object by status; those at the border only where there are some."""
+    """Return the picks of an object by status; those that do not count only if there are any."""
     sides = {
         "reference": (match.reference_xyz, match.reference_status),
         "candidate": (match.candidate_xyz, match.candidate_status),
@@ -103,7 +107,7 @@ def _marks(match: RunObjectMatch, radius_angstrom: float) -> list[Marks]:
     for status, side, scored in _STATUSES:
         points, statuses = sides[side]
         chosen = points[np.isin(statuses, scored)]
-        if len(chosen) or "border" not in scored:
+        if len(chosen) or not _UNCOUNTED.intersection(scored):
             marks.append(Marks(match.object_name, radius_angstrom, status, chosen))
     return marks
 

@@ -174,11 +174,14 @@ def judged_marks(match: RunObjectMatch, radius_angstrom: float) -> Sequence[Mark
         )
 
     hit = match.candidate_status == "matched"
+    uncounted = match.candidate_status == "uncounted"
     return (
         reference("found", "matched"),
         reference("missed", "missed"),
+        reference("reference", "uncounted"),
         candidate("hit", hit),
-        candidate("false", ~hit),
+        candidate("false", ~hit & ~uncounted),
+        candidate("candidate", uncounted),
     )
 
 

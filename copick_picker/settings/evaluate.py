@@ -1,9 +1,10 @@
 """Settings of ``evaluate``."""
 
 import re
-from typing import Annotated, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.settings.job import JobSettings, NumberByName, Parameters
@@ -30,6 +31,10 @@ CZII_WEIGHTS = {
 """Weights of the CZII 2024 challenge."""
 RECALL_FRACTIONS = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Tolerances of the recall curve, as fractions of the radius."""
+BYU_TOLERANCE = "1000A"
+"""Greatest distance of a hit in the challenge BYU 2025; the default with ``--matcher byu``."""
+BYU_BETA = 2.0
+"""Weight of recall in that challenge; the default with ``--matcher byu``."""
 CONFIDENCE = 0.95
 """Share of the bootstrap replicates inside an interval."""
 MIN_BOOTSTRAP_RUNS = 5
@@ -113,11 +118,28 @@ RadiusOverProject = Annotated[
     NumberByName,
     Option("Radius of an object; repeatable. Default: the project's.", metavar="NAME=A"),
 ]
+
+
+def with_byu_defaults(given: object, defaults: Mapping[str, object]) -> object:
+    """Return settings with the defaults of the matcher ``byu`` if they choose it.
+
+    Parameters
+    ----------
+    given : object
+        Settings as given, a mapping.
+    defaults : mapping
+        Name of a setting -> its default with this matcher.
+    """
+    if not isinstance(given, Mapping) or given.get("matcher") != "byu":
+        return given
+    return {**defaults, **given}
+
+
 ANY_REFERENCE = (
     "object:user/session; * stands for every object. On the portal also ground-truth, "
     "deposition:ID, annotation:ID, author:NAME."
 )
-Matcher = Literal["one-to-one", "czii", "octopi"]
+Matcher = Literal["one-to-one", "czii", "octopi", "byu"]
 MATCHERS = "|".join(get_args(Matcher))
 Replicates = Annotated[int, Field(ge=0, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0), Option("Seed of the bootstrap.")]
@@ -129,7 +151,8 @@ class EvaluateParameters(Parameters):
     Attributes
     ----------
     matcher : str
-        ``one-to-one``, ``czii`` or ``octopi``.
+        ``one-to-one``, ``czii``, ``octopi`` or ``byu``. With ``byu`` the defaults of tolerance and
+        beta are 1000A and 2, and there is no border margin.
     tolerance : str
         Greatest distance of a hit: ``0.5r`` (of the object's radius) or ``60A``.
     beta : float
@@ -152,7 +175,8 @@ class EvaluateParameters(Parameters):
     matcher: Annotated[
         str,
         Option(
-            "What counts as a hit: ours, the rule of the CZII 2024 challenge, or octopi's.",
+            "What counts as a hit: ours, the rule of the CZII 2024 challenge, octopi's, or that of "
+            "BYU 2025, which counts tomograms (tolerance 1000A and beta 2 unless given).",
             metavar=MATCHERS,
         ),
     ] = "one-to-one"
@@ -182,6 +206,20 @@ class EvaluateParameters(Parameters):
         Replicates, Option("Replicates of the bootstrap over runs; 0: no intervals.")
     ] = 1000
     seed: Seed = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_byu(cls, given: object) -> object:
+        return with_byu_defaults(given, {"tolerance": BYU_TOLERANCE, "beta": BYU_BETA})
+
+    @model_validator(mode="after")
+    def _byu_has_no_border(self) -> Self:
+        if self.matcher == "byu" and (
+            self.border_margin_xy_angstrom or self.border_margin_z_angstrom
+        ):
+            msg = "matcher byu counts whole tomograms; it takes no border margin"
+            raise ValueError(msg)
+        return self
 
 
 class EvaluateSettings(EvaluateParameters, JobSettings):

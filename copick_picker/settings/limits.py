@@ -46,15 +46,83 @@ class PicksMask(Settings):
         return self
 
 
-class LimitSettings(PicksMask):
+class BestPicks(Settings):
+    """Only the best picks, of each run or of all runs.
+
+    Attributes
+    ----------
+    top : dict
+        Object name, or ``*``, -> most picks of a run, the best of them.
+    quantile : dict
+        Object name, or ``*``, -> share of the runs that keep picks: the threshold is the score
+        that the best pick of so many runs reaches.
+    """
+
+    top: Annotated[
+        NumberByName,
+        Option(
+            "Only the N best picks of each run, of one object or of all (*=1); repeatable.",
+            metavar="NAME=N",
+        ),
+    ] = Field(default_factory=dict)
+    quantile: Annotated[
+        NumberByName,
+        Option(
+            "Keep picks in this share of the runs: the threshold is the lowest score that the "
+            "best picks of so many runs reach (0.55: 55 of 100 runs); repeatable.",
+            metavar="NAME=SHARE",
+        ),
+    ] = Field(default_factory=dict)
+
+    @field_validator("top")
+    @classmethod
+    def _top_is_a_count(cls, value: dict[str, float]) -> dict[str, float]:
+        wrong = [name for name, number in value.items() if number < 1 or number != int(number)]
+        if wrong:
+            msg = f"the number of {', '.join(wrong)} must be a positive whole number"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("quantile")
+    @classmethod
+    def _quantile_is_a_share(cls, value: dict[str, float]) -> dict[str, float]:
+        wrong = [name for name, number in value.items() if not 0 < number <= 1]
+        if wrong:
+            msg = f"the share of {', '.join(wrong)} must be above 0 and at most 1"
+            raise ValueError(msg)
+        return value
+
+    def top_of(self, name: str) -> int | None:
+        """Return how many picks of an object a run keeps; None for all.
+
+        Parameters
+        ----------
+        name : str
+            The object.
+        """
+        top = self.top.get(name, self.top.get(EVERY))
+        return None if top is None else int(top)
+
+    def shares(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the share of runs of each object that has one.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The objects.
+        """
+        every = dict.fromkeys(names, self.quantile.get(EVERY))
+        wanted = {name: self.quantile.get(name, share) for name, share in every.items()}
+        return {name: share for name, share in wanted.items() if share is not None}
+
+
+class LimitSettings(BestPicks, PicksMask):
     """Which stored picks are kept.
 
     Attributes
     ----------
     min_score : dict
         Object name, or ``*``, -> lowest score.
-    top : dict
-        Object name, or ``*``, -> most picks of a run, the best of them.
     min_distance : dict
         Object name, or ``*``, -> Angstrom: of two picks of the object nearer than this the better
         stays.
@@ -69,9 +137,6 @@ class LimitSettings(PicksMask):
         Option(
             "Lowest score kept, of one object or of all (*=0.4); repeatable.", metavar="NAME=SCORE"
         ),
-    ] = Field(default_factory=dict)
-    top: Annotated[
-        NumberByName, Option("Only the N best picks of each run; repeatable.", metavar="NAME=N")
     ] = Field(default_factory=dict)
     min_distance: Annotated[
         NumberByName,
@@ -94,15 +159,6 @@ class LimitSettings(PicksMask):
         """Whether the limits depend on the size of the tomogram."""
         return self.border_margin_angstrom > 0 or self.mask is not None
 
-    @field_validator("top")
-    @classmethod
-    def _top_is_a_count(cls, value: dict[str, float]) -> dict[str, float]:
-        wrong = [name for name, number in value.items() if number < 1 or number != int(number)]
-        if wrong:
-            msg = f"the number of {', '.join(wrong)} is no whole number from 1"
-            raise ValueError(msg)
-        return value
-
     @field_validator("min_distance")
     @classmethod
     def _distances_are_not_negative(cls, value: dict[str, float]) -> dict[str, float]:
@@ -123,10 +179,9 @@ class LimitSettings(PicksMask):
         return {name: self._limits_of(name) for name in names}
 
     def _limits_of(self, name: str) -> PickLimits:
-        top = self.top.get(name, self.top.get(EVERY))
         return PickLimits(
             min_score=self.min_score.get(name, self.min_score.get(EVERY)),
-            top=None if top is None else int(top),
+            top=self.top_of(name),
             min_distance_angstrom=self.min_distance.get(name, self.min_distance.get(EVERY, 0.0)),
         )
 

@@ -2,15 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.settings.evaluate import (
     ANY_REFERENCE,
+    BYU_TOLERANCE,
     MATCHERS,
     MinScore,
     RadiusOverProject,
     Tolerance,
+    with_byu_defaults,
 )
 from copick_picker.settings.job import JobSettings, split_names
 from copick_picker.settings.options import Option
@@ -38,7 +40,7 @@ class ViewSettings(JobSettings):
     segmentation : str or None
         Segmentation URI, for the neuroglancer viewer.
     matcher : str
-        ``one-to-one``, ``czii`` or ``octopi``.
+        ``one-to-one``, ``czii``, ``octopi`` or ``byu``.
     tolerance : str
         Greatest distance of a hit: ``0.5r`` (of the object's radius) or ``60A``.
     radius : dict
@@ -106,6 +108,11 @@ class ViewSettings(JobSettings):
         str | None, Option("Segmentation to show in neuroglancer.", uri="segmentation")
     ] = None
     port: Annotated[int, Field(ge=0, le=65535), Option("Port of the viewer; 0: a free one.")] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_byu(cls, given: object) -> object:
+        return with_byu_defaults(given, {"tolerance": BYU_TOLERANCE})
 
     @field_validator("output")
     @classmethod

@@ -510,3 +510,66 @@ def test_the_python_function_gives_the_scores_of_the_command(config):
     assert result.objects[0].tolerance_angstrom == ribosome["tolerance_angstrom"]
     with pytest.raises(SettingsError, match="--tolerance: got '60'"):
         copick_picker.evaluate(truth, found, OBJECTS, tolerance="60")
+
+
+@pytest.fixture
+def motors(tmp_path, monkeypatch):
+    """Return a project of five tomograms: three with a motor, two looked at and without."""
+    path = create_project(
+        tmp_path / "motors", (ObjectSpec("motor", label=1, radius_angstrom=500.0),), name="motors"
+    )
+    motor = np.array([[4000.0, 3000, 900]])
+    for run_name, points in zip("abcde", (motor, motor, motor, motor[:0], motor[:0]), strict=True):
+        put(path, run_name, "motor:byu/1", points)
+    put(path, "a", "motor:picker/1", motor + np.array([600.0, 0, 700]), np.array([0.9]))
+    put(path, "b", "motor:picker/1", motor + np.array([3000.0, 0, 0]), np.array([0.4]))
+    put(path, "c", "motor:picker/1", motor[:0])
+    put(path, "d", "motor:picker/1", np.repeat(motor, 3, axis=0), np.array([0.2, 0.5, 0.1]))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_byu_counts_tomograms_and_says_how_well_presence_is_told(motors):
+    result = well("-c", motors, "--reference", "*:byu/1", "--matcher", "byu", "-o", "scores")
+    found = scores()
+    entry = found["objects"][0]
+    assert (found["matcher"], found["tolerance"], found["beta"]) == ("byu", "1000A", 2.0)
+    counts = entry["counts"]
+    assert (counts["n_reference"], counts["n_candidate"], entry["n_runs"]) == (3, 3, 5)
+    assert (counts["true_positives"], counts["false_positives"]) == (1, 1)
+    assert counts["false_negatives"] == 2
+    assert entry["f_beta"] == pytest.approx(5 / (5 + 4 * 2 + 1))
+    # Best scores with a motor: 0.9, 0.4, none; without: 0.5, none.
+    assert entry["presence_auc"] == pytest.approx((2 + 1 + 0.5) / 6)
+    assert "AUC of presence 0.583" in result.output
+    rows = table("matches.csv")
+    by_run = rows[rows.kind == "candidate"].groupby("run").status.apply(list).to_dict()
+    assert by_run == {
+        "a": ["matched"],
+        "b": ["misplaced"],
+        "d": ["uncounted", "false", "uncounted"],
+    }
+    totals = table("scores.csv")
+    assert totals[totals.level == "object"].presence_auc.tolist() == [pytest.approx(0.583333)]
+
+
+def test_byu_takes_other_tolerances_and_betas_but_no_border(motors):
+    arguments = ("-c", motors, "--reference", "*:byu/1", "--matcher", "byu")
+    well(*arguments, "--tolerance", "900A", "--beta", "1", "-o", "scores", "--fail-under", "f1=0")
+    assert scores()["objects"][0]["counts"]["true_positives"] == 0
+    assert scores()["beta"] == 1.0
+    Path("byu.yaml").write_text("matcher: byu\nbeta: 3\n")
+    well(*arguments[:4], "--settings", "byu.yaml", "-o", "from-file")
+    assert (scores("from-file")["tolerance"], scores("from-file")["beta"]) == ("1000A", 3.0)
+    line = refused(*arguments, "--border-margin-xy-angstrom", "50", "-o", "other")
+    assert "matcher byu counts whole tomograms" in line
+
+
+def test_two_evaluations_by_byu_are_compared(motors):
+    arguments = ("-c", motors, "--reference", "*:byu/1", "--matcher", "byu")
+    well(*arguments, "-o", "first")
+    well(*arguments, "-o", "second", "--min-score", "motor=0.6")
+    compare = CliRunner().invoke(console, ["benchmark", "compare", "first", "second"])
+    assert compare.exit_code == 0, compare.output
+    changed = CliRunner().invoke(console, ["report", "first", "-o", "page.html"])
+    assert changed.exit_code == 0, changed.output

@@ -447,6 +447,79 @@ def test_picks_outside_a_mask_fall_at_filter_and_export(config, tmp_path):
     assert "has another box" in run("filter", *arguments, *given, "--overwrite", code=1)
 
 
+@pytest.fixture
+def rare(tmp_path):
+    """Five runs with best scores 0.9, 0.2, 0.6, none and 0.5; a sixth without a pick set."""
+    path = small_project(tmp_path / "rare", tuple(f"TS_{n}" for n in range(1, 7)))
+    scores = ([0.9, 0.3], [0.1, 0.2], [0.6], [], [0.5, 0.45, 0.4])
+    for number, values in enumerate(scores, 1):
+        points = np.arange(3.0 * len(values)).reshape(-1, 3) * 20.0
+        add_picks(path, f"TS_{number}", MADE, PickSet("ribosome", points, np.array(values)))
+    return path
+
+
+def kept_scores(config, session="filtered"):
+    key = PicksKey("ribosome", "picker", session)
+    return [read(config, f"TS_{n}", key).scores.tolist() for n in range(1, 6)]
+
+
+def test_a_quantile_keeps_picks_in_a_share_of_the_runs(rare):
+    arguments = ("filter", "-c", rare, "-i", "ribosome:picker/1")
+    output = run(*arguments, "--quantile", "ribosome=0.55")
+    assert "ribosome: quantile 0.55 of 5 runs: score 0.5; 3 keep picks" in output
+    assert kept_scores(rare) == [[0.9], [], [0.6], [], [0.5]]
+    assert "5 skipped" in run(*arguments, "--quantile", "ribosome=0.55")
+    output = run(*arguments, "--quantile", "ribosome=0.4", code=1)
+    assert "settings.quantile" in output
+    run(*arguments, "--quantile", "*=0.8", "--top", "*=1", "-o", "*:picker/four")
+    assert kept_scores(rare, "four") == [[0.9], [0.2], [0.6], [], [0.5]]
+    assert "no threshold; 4 keep picks" in run(
+        *arguments, "--quantile", "*=1", "-o", "*:picker/all"
+    )
+    assert kept_scores(rare, "all")[1] == [0.1, 0.2]
+    run(*arguments, "--quantile", "*=0.6", "--min-score", "*=0.55", "-o", "*:picker/both")
+    assert kept_scores(rare, "both") == [[0.9], [], [0.6], [], []]
+
+
+def test_a_quantile_counts_what_the_other_limits_leave(rare):
+    # The best picks of TS_1 and TS_3 lie in the border, at (0, 0, 0).
+    arguments = ("filter", "-c", rare, "-i", "ribosome:picker/1", "--quantile", "*=0.2")
+    assert "score 0.45; 1 keep picks" in run(*arguments, "--border-margin-angstrom", "1")
+    assert kept_scores(rare) == [[], [], [], [], [0.45]]
+
+
+def test_export_takes_quantiles_too(rare, tmp_path):
+    arguments = ("export", "picks", "-c", rare, "-i", "ribosome:picker/1", "--to", "csv")
+    run(*arguments, "-o", tmp_path / "out", "--quantile", "*=0.4", "--top", "*=1")
+    lines = (tmp_path / "out" / "ribosome.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["TS_1", "TS_3"]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (["--quantile", "*=0"], "the share of * must be above 0 and at most 1"),
+        (["--quantile", "*=1.2"], "the share of * must be above 0 and at most 1"),
+        (["--quantile", "riboson=0.5"], "--quantile: no object 'riboson'"),
+        (["--quantile", "*=0.5", "--shard", "1/2"], "does not go with --shard"),
+        (["--top", "*=1.5"], "the number of * must be a positive whole number"),
+    ],
+)
+def test_wrong_quantiles_are_refused(rare, given, text):
+    before = tree(rare.parent)
+    assert text in run("filter", "-c", rare, "-i", "ribosome:picker/1", *given, code=2)
+    assert tree(rare.parent) == before
+
+
+def test_a_quantile_leaves_out_a_run_that_cannot_be_read(rare):
+    path = next((run_folder(rare, "TS_1") / "Picks").glob("*.json"))
+    path.write_text("{")
+    arguments = ("filter", "-c", rare, "-i", "ribosome:picker/1", "--quantile", "*=0.5")
+    output = run(*arguments, code=1)
+    assert "--quantile: run TS_1 is left out" in output
+    assert "quantile 0.5 of 4 runs: score 0.5; 2 keep picks" in output
+
+
 def labels_project(tmp_path, largest):
     config = small_project(tmp_path / "p")
     labels = np.zeros((20, 30, 40), np.uint16)

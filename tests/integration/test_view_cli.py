@@ -121,6 +121,10 @@ def test_picks_are_marked_by_what_became_of_them(config, tmp_path):
             ["--reference", "*:curator/1", "--matcher", "octopi"],
             {"found": 1, "missed": 2, "hit": 2, "false": 1, "candidate": 1},
         ),
+        (
+            ["--reference", "*:curator/1", "--matcher", "byu"],
+            {"found": 1, "reference": 2, "hit": 1, "candidate": 3},
+        ),
     ],
 )
 def test_which_picks_are_shown(config, tmp_path, arguments, expected):

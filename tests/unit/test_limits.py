@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from copick_picker.core.localize.limits import inside, limited, merged, winners
+from copick_picker.core.localize.quantiles import quantile_threshold, quantile_thresholds
 from copick_picker.records.points import PickLimits, PickSet
 
 
@@ -82,3 +83,31 @@ def test_two_objects_compete_whatever_their_order(order):
     kept, dropped = limited(given, {}, between_angstrom=2.0)
     assert (len(kept["a"]), len(kept["b"])) == (0, 1)
     assert dropped["a"]["too close to another object"] == 1
+
+
+def test_the_quantile_threshold_is_the_kth_best_run():
+    best = np.array([0.9, 0.1, -np.inf, 0.4, 0.4, np.nextafter(0.4, 1)])
+    # 1/6 and less: one run; up to 2/6: two; 3/6 meets the tie, which both keep.
+    assert quantile_threshold(best, 0.01) == 0.9
+    assert quantile_threshold(best, 2 / 6) == np.nextafter(0.4, 1)
+    assert quantile_threshold(best, 3 / 6) == 0.4
+    assert (best >= quantile_threshold(best, 3 / 6)).sum() == 4
+    assert quantile_threshold(best, 5 / 6) == 0.1
+    assert quantile_threshold(best, 1.0) == -np.inf
+    assert quantile_threshold([], 0.5) == -np.inf
+
+
+@pytest.mark.parametrize("share", [0.05, 0.07, 0.29, 0.55, 0.57, 0.58, 1.0])
+def test_shares_of_a_hundred_runs_are_exact(share):
+    best = np.arange(100.0)
+    assert (best >= quantile_threshold(best, share)).sum() == round(100 * share)
+
+
+def test_quantiles_count_empty_sets_but_not_absent_ones():
+    runs = [{"a": picks([[0, 0, 0]], [0.5], "a")}, {"a": picks([], [], "a")}, {}]
+    runs += [{"b": picks([[0, 0, 0]], [np.nan], "b")}]
+    assert quantile_thresholds(runs, {"a": 0.5, "b": 0.5, "c": 0.5}) == {
+        "a": 0.5,
+        "b": -np.inf,
+        "c": -np.inf,
+    }

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from copick_picker.core.evaluate.by_tomogram import MISPLACED
 from copick_picker.core.evaluate.pairs import FloatArray, IndexArray, find_pairs
 from copick_picker.records.scores import RunObjectMatch, ScoredObject
 
@@ -83,7 +84,7 @@ def confusion_counts(matches: Iterable[RunObjectMatch]) -> dict[tuple[str, str],
         name, status = match.object_name, match.candidate_status
         own = np.count_nonzero((status == "matched") | (status == "duplicate"))
         counted[name, name] += int(own)
-        counted["", name] += int(np.count_nonzero(status == "false"))
+        counted["", name] += int(np.count_nonzero((status == "false") | (status == MISPLACED)))
         counted[name, ""] += int(np.count_nonzero(match.reference_status == "missed"))
         others, numbers = np.unique(match.confused_with[status == "confused"], return_counts=True)
         for other, number in zip(others.tolist(), numbers.tolist(), strict=True):

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from copick_picker.core.evaluate.by_tomogram import UNCOUNTED, auc_of_runs
 from copick_picker.core.evaluate.confusion import confusion_counts
+from copick_picker.core.evaluate.matching import ScoredMatch
 from copick_picker.core.evaluate.metrics import (
     RATE_NAMES,
     bootstrap_weights,
@@ -19,7 +21,7 @@ from copick_picker.core.evaluate.metrics import (
 )
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.core.evaluate.plan import find_coverage
-from copick_picker.core.evaluate.run_match import ScoredMatch, match_run
+from copick_picker.core.evaluate.run_match import match_run
 from copick_picker.records.scores import (
     Evaluation,
     Interval,
@@ -51,7 +53,8 @@ def evaluate_picks(
 
     Which runs count for which object is described at
     :func:`copick_picker.core.evaluate.plan.find_coverage`, what counts as a hit at
-    :func:`copick_picker.core.evaluate.matching.match_picks`.
+    :func:`copick_picker.core.evaluate.matching.match_picks` and, for ``byu``,
+    :func:`copick_picker.core.evaluate.by_tomogram.match_tomogram`.
 
     Parameters
     ----------
@@ -129,7 +132,7 @@ def evaluate_picks(
         counts=sum((entry.counts for entry in scores), MatchCounts()),
         localization=_localization(matches),
         confusion=confusion_counts(matches),
-        notes=(*coverage.notes, *_border_notes(matches)),
+        notes=(*coverage.notes, *_border_notes(matches), *_uncounted_notes(matches)),
     )
 
 
@@ -164,6 +167,9 @@ def _score_object(
         curve=curve,
         curve_note="" if curve else _why_no_curve(matched, counts),
         suggested=(suggest_threshold(curve, beta=rules.beta, n_runs=len(runs)) if curve else None),
+        presence_auc=(
+            auc_of_runs([item.match for item in matched]) if rules.matcher == "byu" else None
+        ),
     )
 
 
@@ -329,4 +335,15 @@ def _border_notes(matches: Sequence[RunObjectMatch]) -> list[str]:
     return [
         f"border margin: {n_reference} reference picks and {n_candidate} candidates listed, "
         "not counted"
+    ]
+
+
+def _uncounted_notes(matches: Sequence[RunObjectMatch]) -> list[str]:
+    n_reference = sum(int(np.count_nonzero(m.reference_status == UNCOUNTED)) for m in matches)
+    n_candidate = sum(int(np.count_nonzero(m.candidate_status == UNCOUNTED)) for m in matches)
+    if n_reference + n_candidate == 0:
+        return []
+    return [
+        f"a tomogram counts once, by its best candidate: {n_candidate} further candidates and "
+        f"{n_reference} further reference picks listed, not counted"
     ]

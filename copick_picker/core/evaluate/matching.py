@@ -1,4 +1,4 @@
-"""The three rules by which a candidate pick counts as a hit of a reference pick.
+"""The three rules by which single candidate picks count as hits of reference picks.
 
 ``one-to-one`` is ours; ``czii`` is the rule of the CZII 2024 challenge, ``octopi`` that of the
 program of that name, both rewritten from their definitions. They disagree on a second candidate at
@@ -12,9 +12,12 @@ import numpy as np
 from copick_picker.core.evaluate.assignment import assign_one_to_one, largest_assignment_sizes
 from copick_picker.core.evaluate.pairs import FloatArray, IndexArray, Pairs
 from copick_picker.errors import UnknownNameError, choices_text, nearest_name
-from copick_picker.records.scores import MatchCounts
+from copick_picker.records.scores import MatchCounts, RunObjectMatch
 
-MATCHERS = ("one-to-one", "czii", "octopi")
+PICK_MATCHERS = ("one-to-one", "czii", "octopi")
+"""Rules that count picks."""
+MATCHERS = (*PICK_MATCHERS, "byu")
+"""All rules; ``byu`` counts tomograms, see :mod:`copick_picker.core.evaluate.by_tomogram`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,29 @@ class HitScores:
 
     hits: FloatArray
     found: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredMatch:
+    """A match, and what the curves over all runs need of it.
+
+    Attributes
+    ----------
+    match : RunObjectMatch
+        Every pick and what became of it.
+    hit_scores : HitScores
+        Scores at which hits come in.
+    counted_scores : numpy.ndarray, shape (k,), float64
+        Scores of the candidates that count.
+    recall_hits, recall_misses : numpy.ndarray, shape (n_fractions,), int64
+        True positives and false negatives at each tolerance of the recall curve.
+    """
+
+    match: RunObjectMatch
+    hit_scores: HitScores
+    counted_scores: FloatArray
+    recall_hits: IndexArray
+    recall_misses: IndexArray
 
 
 def match_picks(pairs: Pairs, *, matcher: str, tolerance_angstrom: float) -> Match:
@@ -278,9 +304,9 @@ def _count_hits(partner: IndexArray) -> int:
 
 
 def _check_matcher(matcher: str) -> None:
-    if matcher not in MATCHERS:
+    if matcher not in PICK_MATCHERS:
         msg = (
-            f"unknown matcher '{matcher}'; expected {choices_text(MATCHERS)}"
-            f"{nearest_name(matcher, MATCHERS)}"
+            f"unknown matcher '{matcher}'; expected {choices_text(PICK_MATCHERS)}"
+            f"{nearest_name(matcher, PICK_MATCHERS)}"
         )
         raise UnknownNameError(msg)

@@ -22,7 +22,8 @@ def find_coverage(
 ) -> Coverage:
     """Return which runs count for which object.
 
-    ``one-to-one``: a run counts for an object when it has a reference set of it, an empty one too.
+    ``one-to-one`` and ``byu``: a run counts for an object when it has a reference set of it,
+    an empty one too.
     ``czii``: a run counts for every object when it has a reference set of any of them. ``octopi``:
     every run counts for every object.
 
@@ -42,7 +43,7 @@ def find_coverage(
     annotated = {name: [run for run in runs if name in reference.get(run, {})] for name in names}
     any_annotated = sorted({run for chosen in annotated.values() for run in chosen})
     for name in names:
-        counted = {"one-to-one": annotated[name], "czii": any_annotated}.get(matcher, runs)
+        counted = {"octopi": runs, "czii": any_annotated}.get(matcher, annotated[name])
         if counted:
             runs_of_object[name] = tuple(counted)
         left_out = [run for run in runs if run not in set(counted)]

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from copick_picker.core.evaluate.assignment import assign_one_to_one
+from copick_picker.core.evaluate.by_tomogram import match_tomogram
 from copick_picker.core.evaluate.confusion import mark_confused
 from copick_picker.core.evaluate.matching import (
-    HitScores,
     Match,
+    ScoredMatch,
     counts_of,
     hits_by_score,
     match_picks,
@@ -20,7 +21,6 @@ from copick_picker.core.evaluate.metrics import score_of
 from copick_picker.core.evaluate.pairs import (
     BoolArray,
     FloatArray,
-    IndexArray,
     Pairs,
     checked_points,
     find_pairs,
@@ -28,29 +28,6 @@ from copick_picker.core.evaluate.pairs import (
 from copick_picker.errors import DataError
 from copick_picker.records.points import PickSet
 from copick_picker.records.scores import RunObjectMatch, ScoredObject, ScoringRules
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredMatch:
-    """A match, and what the curves over all runs need of it.
-
-    Attributes
-    ----------
-    match : RunObjectMatch
-        Every pick and what became of it.
-    hit_scores : HitScores
-        Scores at which hits come in.
-    counted_scores : numpy.ndarray, shape (k,), float64
-        Scores of the candidates that count.
-    recall_hits, recall_misses : numpy.ndarray, shape (n_fractions,), int64
-        True positives and false negatives at each tolerance of the recall curve.
-    """
-
-    match: RunObjectMatch
-    hit_scores: HitScores
-    counted_scores: FloatArray
-    recall_hits: IndexArray
-    recall_misses: IndexArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +80,12 @@ def match_run(
     matched = []
     for entry in objects:
         try:
-            sides = _sides(reference.get(entry.name), candidate.get(entry.name), rules, box_xyz)
-            matched.append(_match_object(run_name, entry, sides, rules))
+            both = reference.get(entry.name), candidate.get(entry.name)
+            if rules.matcher == "byu":
+                matched.append(_match_tomogram(run_name, entry, both, rules))
+            else:
+                sides = _sides(*both, rules, box_xyz)
+                matched.append(_match_object(run_name, entry, sides, rules))
         except DataError as error:
             msg = f"run {run_name}, {entry.name}: {error}"
             raise DataError(msg) from error
@@ -168,8 +149,7 @@ def _match_object(
     run_name: str, entry: ScoredObject, sides: _Sides, rules: ScoringRules
 ) -> ScoredMatch:
     matcher, tolerance = rules.matcher, _tolerance(entry, len(sides.reference_xyz))
-    base = tolerance if entry.radius_angstrom is None else entry.radius_angstrom
-    reaches = np.asarray(rules.recall_fractions, dtype=np.float64) * base
+    reaches = _reaches(entry, tolerance, rules)
     pairs = find_pairs(
         sides.reference_xyz[~sides.reference_border],
         sides.candidate_xyz,
@@ -199,6 +179,31 @@ def _match_object(
         recall_hits=recall_hits,
         recall_misses=recall_misses,
     )
+
+
+def _match_tomogram(
+    run_name: str,
+    entry: ScoredObject,
+    both: tuple[PickSet | None, PickSet | None],
+    rules: ScoringRules,
+) -> ScoredMatch:
+    nothing = PickSet(entry.name, np.zeros((0, 3)), np.zeros(0))
+    reference, candidate = (picks or nothing for picks in both)
+    tolerance = _tolerance(entry, len(reference))
+    return match_tomogram(
+        replace(reference, object_name=entry.name),
+        candidate,
+        run_name=run_name,
+        tolerance_angstrom=tolerance,
+        reaches_angstrom=_reaches(entry, tolerance, rules),
+        rules=rules,
+    )
+
+
+def _reaches(entry: ScoredObject, tolerance: float, rules: ScoringRules) -> FloatArray:
+    """Return the tolerances of the recall curve in Angstrom."""
+    base = tolerance if entry.radius_angstrom is None else entry.radius_angstrom
+    return np.asarray(rules.recall_fractions, dtype=np.float64) * base
 
 
 def _tolerance(entry: ScoredObject, n_reference: int) -> float:

@@ -13,12 +13,11 @@ from copick_picker.core.evaluate.compare import (
 )
 from copick_picker.core.evaluate.pairs import FloatArray
 from copick_picker.errors import DataError
-from copick_picker.records.scores import PickTable
+from copick_picker.records.scores import FALSE, PickTable
 
 CHANGES = ("found", "lost", "new false", "gone false")
 """A reference pick missed by the first and found by the second, or the other way round; a false
 candidate of one with none of the other within the tolerance."""
-_FALSE = ("false", "duplicate", "confused")
 
 
 def score_differences(
@@ -127,7 +126,7 @@ def _changed_references(first: PickTable, second: PickTable, name: str) -> list[
 
 def _only_false(own: PickTable, other: PickTable, name: str, tolerance: float) -> list[int]:
     """Return the rows of false candidates that have no candidate of the other near them."""
-    rows = own.rows("candidate", *_FALSE, object_name=name)
+    rows = own.rows("candidate", *FALSE, object_name=name)
     others = other.rows("candidate", object_name=name)
     alone: list[int] = []
     for run_name in np.unique(own.run_name[rows]):

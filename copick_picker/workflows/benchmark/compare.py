@@ -22,6 +22,7 @@ from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_score_folder
 from copick_picker.project.folders.score_rules import check_same_rules
+from copick_picker.records.scores import ABSENT_SCORES_ZERO
 from copick_picker.report.score_csv import table_csv
 from copick_picker.report.score_tables import number_text
 from copick_picker.settings.benchmark import CompareSettings
@@ -61,7 +62,7 @@ def compare(settings: CompareSettings, *, reporter: Reporter) -> Result:
             n_bootstrap=settings.bootstrap,
             min_bootstrap_runs=MIN_BOOTSTRAP_RUNS,
             confidence=CONFIDENCE,
-            absent_is_zero=first.values["matcher"] != "one-to-one",
+            absent_is_zero=first.values["matcher"] in ABSENT_SCORES_ZERO,
         ),
         np.random.default_rng(settings.seed),
     )

@@ -13,7 +13,7 @@ from copick_picker.jobs.provenance import new_record
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import tomogram_query
-from copick_picker.records.scores import Evaluation, MatchCounts, RunObjectMatch
+from copick_picker.records.scores import Evaluation, MatchCounts, ObjectScore, RunObjectMatch
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.score_csv import MaskDistances, matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
@@ -146,9 +146,20 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
                 f"{entry.name}: suggested threshold {found.threshold:.3f} "
                 f"(P {found.precision:.3f}, R {found.recall:.3f}): {found.how}"
             )
+        if settings.matcher == "byu":
+            reporter.note(f"{entry.name}: {_presence_text(entry)}")
     for note in evaluation.notes:
         reporter.note(note)
     reporter.note(f"Scores are in {settings.output}")
+
+
+def _presence_text(entry: ObjectScore) -> str:
+    """Return how well scores tell tomograms with an object from those without, in words."""
+    n_with, n_all = entry.counts.n_reference, entry.n_runs
+    kinds = f"{n_with} tomograms with it, {n_all - n_with} without"
+    if entry.presence_auc is None:
+        return f"no AUC of presence: {kinds}"
+    return f"AUC of presence {entry.presence_auc:.3f} (best score of a tomogram; {kinds})"
 
 
 def _png_text(lines: list[str]) -> dict[str, str]:

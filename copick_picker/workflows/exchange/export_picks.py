@@ -1,5 +1,6 @@
 """Write picks for other programs: one file for all runs, or one per run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from copick_picker.workflows.inputs.pick_sets import (
     check_limits,
     limited_run,
     sets_of_run,
+    thresholds_of_runs,
 )
 
 _COMMAND = "export picks"
@@ -62,6 +64,7 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
     picks.check_any(job.run_names)
     names = read_names(settings.names, settings.pattern(), job.store.run_names())
     export = _Export(job, picks, names)
+    export = replace(export, thresholds=thresholds_of_runs(job, export.sets_of))
     summary = process_runs(_COMMAND, job.run_names, InTurn(export.run), reporter=reporter)
     if not summary.n_failed:
         return replace(summary, figures=_write(export))
@@ -77,18 +80,23 @@ class _Export:
     picks: Input[PicksKey]
     names: TomogramNames
     read: dict[str, list[ExportedRun]] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def sets_of(self, run_name: str) -> dict[str, PickSet]:
+        """Return the picks of a run by object, before any limit."""
+        keys = sets_of_run(self.picks, run_name, self.job.settings.objects)
+        return {name: self.job.store.read_picks(run_name, key) for name, key in keys.items()}
 
     def run(self, run_name: str) -> RunOutcome:
         """Read the picks of one run."""
         settings, store = self.job.settings, self.job.store
-        keys = sets_of_run(self.picks, run_name, settings.objects)
-        if not keys:
+        sets = self.sets_of(run_name)
+        if not sets:
             return self.job.absent(run_name, f"no picks '{settings.input}'")
         box = None
         if settings.needs_centre or settings.needs_voxels or settings.needs_box:
             box = box_of_run(store, run_name, settings.tomogram)
-        sets = {name: store.read_picks(run_name, key) for name, key in keys.items()}
-        limited = limited_run(self.job, run_name, sets, box)
+        limited = limited_run(self.job, run_name, sets, box, self.thresholds)
         for name, picks in limited.kept.items():
             if len(picks):
                 self.read.setdefault(name, []).append(self._exported(run_name, picks, box))

@@ -1,8 +1,8 @@
 """Shared by ``export``, ``import`` and ``filter``: pick sets, box and limits of a run."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,19 +10,21 @@ import numpy.typing as npt
 
 from copick_picker.core.geometry import box_angstrom, middle_angstrom
 from copick_picker.core.localize.limits import limited
+from copick_picker.core.localize.quantiles import best_score, quantile_thresholds
 from copick_picker.core.masks.run_mask import RunMask
-from copick_picker.errors import SettingsError, UnknownNameError, choices_text
+from copick_picker.errors import CopickPickerError, SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.selection import check_object_names
 from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey, TomogramKey
-from copick_picker.records.points import PickSet
+from copick_picker.records.points import PickLimits, PickSet
 from copick_picker.settings.limits import EVERY, LimitedSettings
 from copick_picker.workflows.inputs.masks import check_mask, load_mask
 
 FloatArray = npt.NDArray[np.float64]
+_LOWEST = -np.finfo(np.float64).max
 
 
 @dataclass(frozen=True)
@@ -193,10 +195,13 @@ def check_limits(job: Job[LimitedSettings]) -> None:
         The job whose settings hold the limits.
     """
     job.check_objects("objects")
-    for field in ("min_score", "top", "min_distance"):
+    for field in ("min_score", "top", "quantile", "min_distance"):
         given = [name for name in getattr(job.settings, field) if name != EVERY]
         check_object_names(given, job.specs, "--" + field.replace("_", "-"))
     check_mask(job.settings.mask)
+    if job.settings.quantile and job.settings.shard:
+        msg = "--quantile needs the scores of all runs; it does not go with --shard"
+        raise SettingsError(msg)
 
 
 def limited_run(
@@ -204,6 +209,7 @@ def limited_run(
     run_name: str,
     sets: Mapping[str, PickSet],
     box: TomogramBox | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Limited:
     """Return the picks that pass the limits of the settings; the mask is applied first.
 
@@ -217,6 +223,8 @@ def limited_run(
         Object name -> picks of the run.
     box : TomogramBox, optional
         Size of the tomogram, if known.
+    thresholds : mapping, optional
+        Object name -> lowest score kept by ``--quantile``, see ``thresholds_of_runs``.
     """
     settings = job.settings
     if box is None and settings.needs_box:
@@ -237,7 +245,10 @@ def limited_run(
             masked[name], outside[name] = picks.chosen(good), int((~good).sum())
     kept, dropped = limited(
         masked,
-        settings.limits(sets),
+        {
+            name: _at_least(limits, (thresholds or {}).get(name, -np.inf))
+            for name, limits in settings.limits(sets).items()
+        },
         between_angstrom=settings.between_distance_angstrom,
         border_angstrom=settings.border_margin_angstrom,
         last_xyz=None if box is None else box.last_xyz,
@@ -246,6 +257,48 @@ def limited_run(
         for name, count in outside.items():
             dropped[name]["outside mask"] = count
     return Limited(kept, dropped, mask)
+
+
+def thresholds_of_runs(
+    job: Job[LimitedSettings], sets_of: Callable[[str], Mapping[str, PickSet]]
+) -> dict[str, float]:
+    """Return the lowest score that ``--quantile`` keeps of each object; empty without the option.
+
+    The best picks of all runs of the job decide, after every limit but ``--top``. A run that cannot
+    be read is left out here and fails later, when it is processed.
+
+    Parameters
+    ----------
+    job : Job
+        The job whose settings hold the limits.
+    sets_of : callable
+        Returns object name -> picks of a run; empty for a run without.
+    """
+    if not job.settings.quantile:
+        return {}
+    runs = []
+    for run_name in job.run_names:
+        try:
+            runs.append(limited_run(job, run_name, sets_of(run_name)).kept)
+        except CopickPickerError as error:
+            job.reporter.warn(f"--quantile: run {run_name} is left out: {error}")
+    shares = job.settings.shares(sorted({name for sets in runs for name in sets}))
+    thresholds = quantile_thresholds(runs, shares)
+    for name, threshold in thresholds.items():
+        best = [best_score(sets[name]) for sets in runs if name in sets]
+        kept = sum(score >= max(threshold, _LOWEST) for score in best)
+        text = f"score {threshold:.4g}" if np.isfinite(threshold) else "no threshold"
+        job.reporter.note(
+            f"{name}: quantile {shares[name]:g} of {len(best)} runs: {text}; {kept} keep picks"
+        )
+    return thresholds
+
+
+def _at_least(limits: PickLimits, threshold: float) -> PickLimits:
+    if not np.isfinite(threshold):
+        return limits
+    least = threshold if limits.min_score is None else max(limits.min_score, threshold)
+    return replace(limits, min_score=least)
 
 
 def _dropped_text(dropped: Mapping[str, int]) -> str:

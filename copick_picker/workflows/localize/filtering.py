@@ -1,7 +1,8 @@
 """Filter stored picks without localizing again, or merge the picks of two models."""
 
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from copick_picker.core.localize.limits import merged
@@ -24,6 +25,7 @@ from copick_picker.workflows.inputs.pick_sets import (
     check_limits,
     limited_run,
     sets_of_run,
+    thresholds_of_runs,
 )
 
 
@@ -49,7 +51,9 @@ def filter_picks(settings: FilterSettings, *, reporter: Reporter) -> Summary:
     output = picks_output(settings.output, session_id=FILTERED_SESSION)
     for each in inputs:
         each.check_any(job.run_names)
-    return job.run(_Filtering(job, inputs, output))
+    filtering = _Filtering(job, inputs, output)
+    thresholds = thresholds_of_runs(job, filtering.sets_of)
+    return job.run(replace(filtering, thresholds=thresholds))
 
 
 @dataclass(frozen=True)
@@ -71,15 +75,24 @@ class _Filtering:
     job: Job[FilterSettings]
     inputs: list[Input[PicksKey]]
     output: PicksOutput
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+    def sets_of(self, run_name: str) -> dict[str, PickSet]:
+        """Return the picks of a run by object, before any limit."""
+        given = self._given(run_name)
+        return {name: self._picks(run_name, name, given.of(name)) for name in given.keys}
+
+    def _given(self, run_name: str) -> _Given:
+        found = [sets_of_run(each, run_name, self.job.settings.objects) for each in self.inputs]
+        names = sorted({name for keys in found for name in keys})
+        return _Given(found, {name: self.output.key(name) for name in names})
 
     def plan(self, run_name: str) -> Plan[_Given] | RunOutcome:
         """Return the pick sets to make for a run."""
         settings = self.job.settings
-        found = [sets_of_run(each, run_name, settings.objects) for each in self.inputs]
-        names = sorted({name for keys in found for name in keys})
-        if not names:
+        given = self._given(run_name)
+        if not given.keys:
             return self.job.absent(run_name, f"no picks '{settings.input}'")
-        given = _Given(found, {name: self.output.key(name) for name in names})
         for name, key in given.keys.items():
             if key in given.of(name):
                 msg = f"run {run_name}: {key} is input and output; name another session in --output"
@@ -87,13 +100,13 @@ class _Filtering:
         records: dict[OutputKey, Provenance] = {
             key: self._record(run_name, name, given.of(name)) for name, key in given.keys.items()
         }
-        return Plan(given, records, f"{len(names)} pick sets are complete")
+        return Plan(given, records, f"{len(given.keys)} pick sets are complete")
 
     def make(self, run_name: str, plan: Plan[_Given], missing: Collection[OutputKey]) -> RunOutcome:
         """Filter the picks of one run and write them."""
         keys = plan.given.keys
         sets = {name: self._picks(run_name, name, plan.given.of(name)) for name in keys}
-        limited = limited_run(self.job, run_name, sets)
+        limited = limited_run(self.job, run_name, sets, thresholds=self.thresholds)
         text, details = limited.text, limited.details
         if self.job.settings.dry_run:
             return RunOutcome(run_name, "planned", text, details)
@@ -139,8 +152,18 @@ class _Filtering:
                 "min_distance": limits.min_distance_angstrom,
                 "mask": self._mask_record(run_name),
                 "merge_distance": self._merge_distance(name) if len(inputs) == 2 else None,
-            },
+            }
+            | self._quantile_record(name),
         )
+
+    def _quantile_record(self, name: str) -> dict[str, Any]:
+        if name not in self.thresholds:
+            return {}
+        threshold = self.thresholds[name]
+        return {
+            "quantile": self.job.settings.shares([name])[name],
+            "quantile_threshold": threshold if math.isfinite(threshold) else None,
+        }
 
     def _mask_record(self, run_name: str) -> dict[str, Any] | None:
         settings, store = self.job.settings, self.job.store
