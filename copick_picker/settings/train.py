@@ -195,7 +195,8 @@ class TrainParameters(AnnotationParameters):
     architecture: Annotated[
         str | None,
         Option(
-            "ResidualUNet, Unet, DynUNet, SegResNet, SwinUNETR, AttentionUnet or CryoSiam.",
+            "ResidualUNet, FeaturePyramid, ResNet, Unet, DynUNet, SegResNet, SwinUNETR, "
+            "AttentionUnet or CryoSiam.",
             metavar="NAME",
             shown=f"start's, else {DEFAULT_ARCHITECTURE}",
         ),
