@@ -106,7 +106,8 @@ class TrainParameters(AnnotationParameters):
     start_config : str or None
         Octopi's ``model_config.yaml`` of ``start``.
     backbone_rate : float
-        Learning rate of the weights taken from ``start``, as a fraction of that of the others.
+        Learning rate of the weights taken from ``start``, or without it of all but the head's, as a
+        fraction of that of the others.
     steps : int
         Steps of the optimiser.
     max_minutes : float or None
@@ -242,7 +243,8 @@ class TrainParameters(AnnotationParameters):
         str | None, Option("octopi's model_config.yaml of --start.", metavar="YAML")
     ] = None
     backbone_rate: Annotated[
-        Share, Option("Learning rate of weights from --start, over that of the others.")
+        Share,
+        Option("Learning rate of weights from --start, else of all but the head, over the others."),
     ] = 1.0
     steps: Annotated[Count, Option("Steps of the optimiser.")] = 4000
     max_minutes: Annotated[
