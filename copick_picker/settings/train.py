@@ -133,7 +133,8 @@ class TrainParameters(AnnotationParameters):
     start_config : str or None
         Octopi's ``model_config.yaml`` of ``start``.
     backbone_rate : float
-        Learning rate of the weights taken from ``start``, as a fraction of that of the others.
+        Learning rate of the weights taken from ``start``, or without it of all but the head's, as a
+        fraction of that of the others.
     steps : int
         Steps of the optimiser.
     max_minutes : float or None
@@ -246,7 +247,8 @@ class TrainParameters(AnnotationParameters):
     architecture: Annotated[
         str | None,
         Option(
-            "ResidualUNet, Unet, DynUNet, SegResNet, SwinUNETR, AttentionUnet or CryoSiam.",
+            "ResidualUNet, FeaturePyramid, ResNet, Unet, DynUNet, SegResNet, SwinUNETR, "
+            "AttentionUnet or CryoSiam.",
             metavar="NAME",
             shown=f"start's, else {DEFAULT_ARCHITECTURE}",
         ),
@@ -292,7 +294,8 @@ class TrainParameters(AnnotationParameters):
         str | None, Option("octopi's model_config.yaml of --start.", metavar="YAML")
     ] = None
     backbone_rate: Annotated[
-        Share, Option("Learning rate of weights from --start, over that of the others.")
+        Share,
+        Option("Learning rate of weights from --start, else of all but the head, over the others."),
     ] = 1.0
     steps: Annotated[Count, Option("Steps of the optimiser.")] = 4000
     max_minutes: Annotated[

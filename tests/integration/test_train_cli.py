@@ -25,6 +25,8 @@ SMALL = (
     *("--parameter", "channels=[4,8]", "--parameter", "dropout=0.1"),
 )
 
+N_BACKBONE, REST = 9272, "0.003 for the other 15"
+
 
 def scene(seed):
     """Return noise with dark balls in it, and their centres (x, y, z) in Angstrom by object."""
@@ -182,6 +184,25 @@ def test_weights_of_another_model_are_taken_over_and_can_be_held_still(place):
     card = yaml.safe_load((place / "second" / "model.yaml").read_text())
     assert card["window_voxels"] == [24, 24, 24]
     assert card["provenance"]["started_from"] == "first"
+
+
+def test_a_backbone_without_a_start_learns_at_its_own_rate(place):
+    steps = ("--steps", 3, "--validate-every", 3, "--warmup-share", 0, "--average-decay", 0)
+    initial = train(*steps, "--backbone-rate", 0, output="held")
+    assert initial.exit_code == 0, initial.output
+    told = next(line for line in initial.output.splitlines() if "learning rate" in line)
+    assert told.strip() == f"learning rate 0 for {N_BACKBONE:,} weights of the backbone, {REST}"
+    slow = train(*steps, "--backbone-rate", 0.1, output="slow")
+    assert f"learning rate 0.0003 for {N_BACKBONE:,} weights of the" in slow.output
+    same = train(*steps, output="same")
+    assert "learning rate" not in same.output
+    held, slow, same = (
+        load_file(place / name / "weights.safetensors") for name in ("held", "slow", "same")
+    )
+    moved = [np.abs(state["stem.weight"] - held["stem.weight"]).max() for state in (slow, same)]
+    assert 0 < 4 * moved[0] < moved[1]
+    heads = [np.abs(state["head.bias"] - [3, 0, 0]).max() for state in (held, slow, same)]
+    assert min(heads) > 1e-3
 
 
 @pytest.mark.parametrize("kind", ["points", "gaussian"])

@@ -9,11 +9,14 @@ import yaml
 from torch import nn
 
 from copick_picker.core.models.fingerprint import fingerprint, same_fingerprint
+from copick_picker.core.models.head_layers import head_parameters
 from copick_picker.core.models.registry import NETWORKS, build_network, load_state
 from copick_picker.errors import CheckpointError, DataError, UnknownNameError
 
 OCTOPI = Path(__file__).parents[1] / "fixtures" / "octopi"
 UNET: dict[str, Any] = {"channels": [4, 8], "strides": [2], "num_res_units": 1, "dropout": 0.1}
+
+STRIDED: dict[str, Any] = {"output_stride": 2, "norm": "group", "dropout": 0.0}
 
 
 def octopi_parameters(name: str) -> dict[str, Any]:
@@ -35,6 +38,33 @@ def test_attention_unet_is_built_where_its_settings_are_given() -> None:
         assert network(torch.zeros(1, 1, 8, 12, 16)).shape == (1, 2, 8, 12, 16)
     with pytest.raises(CheckpointError, match="needs the parameters channels, strides"):
         build_network("AttentionUnet", {}, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "n_layers"),
+    [
+        ("Unet", None, 1),
+        ("DynUNet", None, None),
+        ("SegResNet", None, None),
+        ("SwinUNETR", None, 1),
+        ("AttentionUnet", {"channels": [4, 8], "strides": [2]}, 1),
+        ("ResidualUNet", {"channels": [4, 8], "dropout": 0.0}, 1),
+        ("ResNet", STRIDED | {"depth": 18, "width": 2}, 1),
+        ("FeaturePyramid", STRIDED | {"channels": [4, 8]}, 1),
+    ],
+)
+def test_the_head_is_what_gives_the_outputs(
+    name: str, parameters: dict[str, Any] | None, n_layers: int | None
+) -> None:
+    given = octopi_parameters(name) if parameters is None else parameters
+    three, five = build_network(name, given, 3), build_network(name, given, 5)
+    sizes = {key: value.shape for key, value in five.named_parameters()}
+    resized = {key for key, value in three.named_parameters() if value.shape != sizes[key]}
+    head = head_parameters(three)
+    assert head
+    assert head <= resized  # MONAI's UNet has one more layer that depends on the outputs
+    biases = [key for key in head if key.endswith("bias")]
+    assert len(biases) == (n_layers or len(resized) // 2)
 
 
 def test_unknown_architecture_lists_the_known_ones() -> None:

@@ -12,12 +12,17 @@ from copick_picker.core.models.winograd import WinogradConv3d
 from copick_picker.core.segment.prepared import InstanceNormPRelu, OneDnnConv3d, prepared
 
 UNET = {"channels": [4, 6, 8, 8], "strides": [2, 2, 1], "num_res_units": 1, "dropout": 0.1}
+STRIDED = {"output_stride": 4, "norm": "group", "dropout": 0.1}
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("Unet", UNET),
     ("Unet", {**UNET, "num_res_units": 2}),
     ("Unet", {**UNET, "channels": [24, 32], "strides": [1]}),
     ("AttentionUnet", {"channels": [4, 6, 8], "strides": [2, 2], "dropout": 0.1}),
     ("ResidualUNet", {"channels": [4, 6, 8], "dropout": 0.1}),
+    ("FeaturePyramid", STRIDED | {"channels": [4, 8, 24, 32]}),
+    ("FeaturePyramid", STRIDED | {"channels": [4, 8, 24], "norm": "batch", "fold": 2}),
+    ("ResNet", STRIDED | {"depth": 18, "width": 8, "norm": "batch"}),
+    ("ResNet", STRIDED | {"depth": 50, "width": 4, "norm": "instance"}),
 ]
 CPU = torch.device("cpu")
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from copick_picker.core.models.layers import enlarged
 from copick_picker.core.models.registry import build_network
-from copick_picker.core.models.residual_unet import ResidualUNet, doubled, folded
+from copick_picker.core.models.residual_unet import ResidualUNet, folded
 from copick_picker.errors import CheckpointError
 
 
@@ -23,7 +24,7 @@ def test_folding_keeps_every_voxel_in_its_block() -> None:
 
 def test_unfolding_puts_a_coarse_voxel_at_the_centre_of_its_block() -> None:
     ramp = torch.arange(8, dtype=torch.float32).expand(1, 1, 4, 4, 8)
-    fine = doubled(ramp)[0, 0, 4, 4]
+    fine = enlarged(ramp, 2)[0, 0, 4, 4]
     assert torch.allclose(fine[2:-2], (torch.arange(16.0) - 0.5)[2:-2] / 2)
 
 

@@ -1,9 +1,13 @@
 """The module that learns: rates, averaged weights, networks with several outputs."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import nn
+from torch.utils.data import DataLoader
 
 from copick_picker.core.train.module import (
     LearningPlan,
@@ -91,6 +95,49 @@ def test_weights_of_a_backbone_learn_at_their_own_rate():
     groups = module.configure_optimizers()["optimizer"].param_groups
     assert [group["initial_lr"] for group in groups] == [0.1, pytest.approx(0.001)]
     assert groups[1]["params"] == [network[0].weight, network[0].bias]
+
+
+def test_accumulated_gradients_are_bounded_as_one_mean():
+    """Two batches that pull 3 and 1 have a mean of 2: that is what a bound is compared with."""
+
+    class Pull(nn.Module):
+        def forward(self, outputs, targets):
+            return (outputs * targets).mean()
+
+    class Recorded(PickerModule):
+        def on_train_batch_start(self, batch, batch_idx):
+            del batch, batch_idx  # no dropout to seed
+
+    def seen(bound, accumulate, pulls):
+        network = nn.Conv3d(1, 1, 1, bias=False)
+        module = Recorded(network, Pull(), plan(steps=1), output_stride=1)
+        found = []
+        configured = module.configure_optimizers()
+        configured["optimizer"].register_step_post_hook(
+            lambda *_: found.append(float(network.weight.grad.flatten()[0]))
+        )
+        module.configure_optimizers = lambda: configured
+        ones = np.ones((1, 1, 2, 2, 2), np.float32)
+        batches = [as_tensors(Batch(ones, pull * ones, ("a",), ("particle",))) for pull in pulls]
+        trainer = Trainer(
+            accelerator="cpu",
+            max_steps=1,
+            accumulate_grad_batches=accumulate,
+            gradient_clip_val=bound,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trainer.fit(module, DataLoader(batches, batch_size=None))
+        return found
+
+    assert seen(100.0, 2, (3.0, 1.0)) == [pytest.approx(2.0)]
+    assert seen(1.5, 2, (3.0, 1.0)) == [pytest.approx(1.5, rel=1e-4)]
+    assert seen(1.5, 2, (3.0, -1.0)) == [pytest.approx(1.0)]
+    assert seen(1.5, 1, (3.0,)) == [pytest.approx(1.5, rel=1e-4)]
 
 
 def test_a_mixed_batch_is_compared_with_both_targets():

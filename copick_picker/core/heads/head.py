@@ -228,7 +228,8 @@ def outputs_of(network: nn.Module, patches: Tensor, *, output_stride: int) -> Te
     if getattr(network, "output_stride", 1) != output_stride:
         msg = (
             f"{type(network).__name__} has no outputs at stride {output_stride}; "
-            "use ResidualUNet or FeaturePyramid with that output_stride"
+            "use ResidualUNet, FeaturePyramid or ResNet with "
+            f"output_stride: {output_stride}"
         )
         raise SettingsError(msg)
     coarse: Tensor = network.coarse(patches)  # type: ignore[operator]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from copick_picker.core.heads.head import FoundPoints
 from copick_picker.core.heads.rules import HeadRules
+from copick_picker.core.models.head_layers import head_parameters
 
 FloatArray = npt.NDArray[np.float64]
 _LEAST_PRIOR = 1e-4
@@ -29,14 +30,20 @@ def set_prior(network: nn.Module, rules: HeadRules, others: Tensor) -> None:
     Parameters
     ----------
     network : torch.nn.Module
-        With a last layer ``head`` that has a bias.
+        Left as it is if the last layer has no bias.
     rules : HeadRules
         ``priors`` of the objects, and ``positive_weight`` of the loss.
     others : torch.Tensor, shape (m,)
         Biases of the channels after the objects' logits.
     """
-    bias = getattr(getattr(network, "head", None), "bias", None)
-    if not isinstance(bias, Tensor):
+    names = head_parameters(network)
+    n_outputs = rules.n_objects + len(others)
+    biases = [
+        parameter
+        for name, parameter in network.named_parameters()
+        if name in names and name.endswith("bias") and parameter.shape == (n_outputs,)
+    ]
+    if not biases:
         return
     weight = math.log(float(rules.loss_parameters.get("positive_weight", 1.0)))
     priors = np.clip(
@@ -44,6 +51,7 @@ def set_prior(network: nn.Module, rules: HeadRules, others: Tensor) -> None:
     )
     logits = np.log(priors / (1.0 - priors)) + weight
     with torch.no_grad():
+        bias = biases[-1]
         bias.copy_(torch.cat([torch.from_numpy(logits).to(bias.dtype), others.to(bias.dtype)]))
 
 

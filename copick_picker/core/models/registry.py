@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from copick_picker.core.models.cryosiam import build_cryosiam
+from copick_picker.core.models.feature_pyramid import build_feature_pyramid
 from copick_picker.core.models.monai_networks import (
     build_attention_unet,
     build_dynunet,
@@ -15,6 +16,7 @@ from copick_picker.core.models.monai_networks import (
     build_unet,
 )
 from copick_picker.core.models.residual_unet import build_residual_unet
+from copick_picker.core.models.resnet import build_resnet
 from copick_picker.errors import CheckpointError, UnknownNameError, choices_text, nearest_name
 
 Builder = Callable[[Mapping[str, Any], int], nn.Module]
@@ -23,6 +25,8 @@ NETWORKS: dict[str, Builder] = {
     "AttentionUnet": build_attention_unet,
     "CryoSiam": build_cryosiam,
     "DynUNet": build_dynunet,
+    "FeaturePyramid": build_feature_pyramid,
+    "ResNet": build_resnet,
     "ResidualUNet": build_residual_unet,
     "SegResNet": build_segresnet,
     "SwinUNETR": build_swin_unetr,

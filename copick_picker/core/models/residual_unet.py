@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from copick_picker.core.models.layers import enlarged, last_layer
 from copick_picker.core.models.parameters import checked_parameters
-from copick_picker.errors import CheckpointError
+from copick_picker.errors import CheckpointError, choices_text
 
 FOLD = 2
 
@@ -41,8 +42,9 @@ def build_residual_unet(parameters: Mapping[str, Any], n_channels: int) -> nn.Mo
         required=("channels", "dropout"),
         optional=("output_stride",),
     )
-    if settings.get("output_stride", 1) not in (1, FOLD):
-        msg = f"output_stride is {settings['output_stride']}; expected 1 or {FOLD}"
+    strides = (1, FOLD) if len(settings["channels"]) < 2 else (1, FOLD, 2 * FOLD)
+    if settings.get("output_stride", 1) not in strides:
+        msg = f"output_stride is {settings['output_stride']}; expected {choices_text(strides)}"
         raise CheckpointError(msg)
     return ResidualUNet(in_channels=1, out_channels=n_channels, **settings)
 
@@ -97,7 +99,8 @@ class ResidualUNet(nn.Module):
         Share of the deepest channels that are dropped in training.
     output_stride : int
         1, or 2 where the loss compares logits at half resolution (:meth:`coarse`) with targets
-        pooled to it. The weights are the same, and :meth:`forward` interpolates in both cases.
+        pooled to it. The weights are the same, and :meth:`forward` interpolates in both cases. With
+        4 the decoder ends one level below, and the head reads the second width.
 
     Notes
     -----
@@ -132,23 +135,19 @@ class ResidualUNet(nn.Module):
         self.dropout = nn.Dropout3d(dropout)
         self.reducers = nn.ModuleList()
         self.decoder = nn.ModuleList()
-        for narrow, wide in reversed(list(pairwise(widths))):
+        self.shortened = int(output_stride > FOLD)
+        for narrow, wide in reversed(list(pairwise(widths))[self.shortened :]):
             self.reducers.append(nn.Conv3d(wide, narrow, 1, bias=False))
             self.decoder.append(ResidualBlock(2 * narrow, narrow, 1))
-        self.head = nn.Conv3d(widths[0], out_channels, 1)
-        with torch.no_grad():
-            bias = self.head.bias
-            if bias is not None:
-                bias.zero_()
-                bias[0] = 3.0
+        self.head = last_layer(widths[self.shortened], out_channels)
         self.window_multiple = FOLD * 2 ** (len(widths) - 1)
 
     def forward(self, volumes: Tensor) -> Tensor:
         """Return logits (b, classes, z, y, x) of volumes (b, channels, z, y, x)."""
-        return doubled(self.coarse(volumes))
+        return enlarged(self.coarse(volumes), FOLD * 2**self.shortened)
 
     def coarse(self, volumes: Tensor) -> Tensor:
-        """Return logits (b, classes, z / 2, y / 2, x / 2) of volumes (b, channels, z, y, x).
+        """Return logits (b, classes, z / 2, y / 2, x / 2), or a quarter at output stride 4.
 
         Parameters
         ----------
@@ -162,7 +161,7 @@ class ResidualUNet(nn.Module):
             skips.append(features)
         features = self.dropout(self.bottom(skips.pop()))
         for reducer, block in zip(self.reducers, self.decoder, strict=True):
-            upper = doubled(reducer(features))
+            upper = enlarged(reducer(features), 2)
             features = block(torch.cat([upper, skips.pop()], dim=1))
         logits: Tensor = self.head(features)
         return logits
@@ -179,13 +178,3 @@ def folded(volumes: Tensor, fold: int) -> Tensor:
     )
     blocks = blocks.permute(0, 1, 3, 5, 7, 2, 4, 6)
     return blocks.reshape(batch, channels * fold**3, depth // fold, height // fold, width // fold)
-
-
-def doubled(features: Tensor) -> Tensor:
-    """Return features (b, c, z, y, x) at twice the resolution, by trilinear interpolation.
-
-    A coarse voxel stands at the centre of the block that it came from: no half-voxel shift.
-    """
-    return nn.functional.interpolate(
-        features, scale_factor=2, mode="trilinear", align_corners=False
-    )

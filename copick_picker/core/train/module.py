@@ -121,7 +121,7 @@ class LearningPlan:
     backbone_rate : float
         Rate of the weights named in ``backbone``, as a fraction of that of the others.
     backbone : frozenset of str
-        Names of the parameters taken from another model.
+        Names of the parameters taken from another model, or of all but the head's.
     weight_decay : float
         AdamW's decoupled weight decay.
     average_decay : float

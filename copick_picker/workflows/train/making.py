@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+from torch import nn
+
 from copick_picker.core.heads.head import build_head
 from copick_picker.core.heads.targets import painted_fraction
+from copick_picker.core.models.head_layers import head_parameters
 from copick_picker.core.segment.device import resolve_device
 from copick_picker.core.train.module import LearningPlan, PickerModule
 from copick_picker.core.train.sampling import SamplingRules, check_runs
 from copick_picker.core.train.splits import Split
+from copick_picker.core.train.starting import StartReport
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.folders.training_files import DONE_FILE, read_json
 from copick_picker.settings.train import PEAK_TARGETS, TrainSettings
@@ -104,15 +108,39 @@ def run_training(training: Training, factory: NetworkFactory, *, reporter: Repor
         return
     training.folder.mkdir(parents=True, exist_ok=True)
     network, report = factory.network(training.settings.seed)
-    learning = training.plan
+    learning = _learning(training.settings, _backbone(training.settings, network, report))
     if report is not None:
         reporter.note(f"start from {training.settings.start}: {report.text()}")
-        learning = _learning(training.settings, frozenset(report.matched))
+    if training.settings.backbone_rate != 1.0:
+        reporter.note(_rates_text(learning, network, report))
     head = build_head(training.settings.head, training.head)
     if report is None:
         head.prepare(network)
     module = PickerModule(network, head.loss(), learning, output_stride=training.head.output_stride)
     fit(training, module, reporter=reporter)
+
+
+def _backbone(
+    settings: TrainSettings, network: nn.Module, report: StartReport | None
+) -> frozenset[str]:
+    """Return the names of the weights with a rate of their own."""
+    if report is not None:
+        return frozenset(report.matched)
+    if settings.backbone_rate == 1.0:
+        return frozenset()
+    names = frozenset(name for name, _ in network.named_parameters())
+    return names - head_parameters(network)
+
+
+def _rates_text(plan: LearningPlan, network: nn.Module, report: StartReport | None) -> str:
+    """Return the rates, and how many weights learn at each."""
+    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    backbone = sum(size for name, size in sizes.items() if name in plan.backbone)
+    what = "of the backbone" if report is None else "taken over"
+    return (
+        f"learning rate {plan.learning_rate * plan.backbone_rate:g} for {backbone:,} weights "
+        f"{what}, {plan.learning_rate:g} for the other {sum(sizes.values()) - backbone:,}"
+    )
 
 
 def _learning(settings: TrainSettings, backbone: frozenset[str] = frozenset()) -> LearningPlan:
