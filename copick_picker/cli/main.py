@@ -14,6 +14,7 @@ from copick_picker._version import __version__
 COMMANDS = {
     "import": "Bring in tomograms of MRC files, and picks.",
     "segment": "Find objects in tomograms: write segmentations.",
+    "detect": "Find particles in tomograms: write picks in one pass.",
     "localize": "Turn segmentations into scored picks.",
     "evaluate": "Score candidate picks against reference picks.",
     "calibrate": "Choose a score threshold for each object.",

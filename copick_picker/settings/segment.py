@@ -208,7 +208,36 @@ class SegmentVolumeSettings(NetworkSettings, SegmentParameters):
             raise SettingsError(msg)
 
 
-class SegmentSettings(SegmentVolumeSettings, ProjectParameters, JobSettings):
+class WorkerSettings(SegmentVolumeSettings):
+    """Settings of commands that run networks over a project, in this process or in workers.
+
+    Attributes
+    ----------
+    devices : tuple of str
+        Devices with a worker process each; ``auto`` means all CUDA devices.
+    workers : int or None
+        Worker processes on the one ``device``; None means that this process does all the work.
+    """
+
+    devices: Annotated[
+        Names,
+        Option(
+            "One worker process a device: cuda:0,cuda:1; auto is all CUDA.",
+            metavar="D,D",
+            after="device",
+        ),
+    ] = ()
+    workers: Annotated[Count | None, Option("So many worker processes on the one device.")] = None
+
+    @model_validator(mode="after")
+    def _one_way_to_name_devices(self) -> Self:
+        if self.devices and (self.workers is not None or self.device != "auto"):
+            msg = "devices is given with device or workers; it has a worker for each device"
+            raise ValueError(msg)
+        return self
+
+
+class SegmentSettings(WorkerSettings, ProjectParameters, JobSettings):
     """Settings of ``segment``.
 
     Attributes
@@ -217,10 +246,6 @@ class SegmentSettings(SegmentVolumeSettings, ProjectParameters, JobSettings):
         Tomogram URI ``type@spacing``; parts may be left out where one thing matches.
     output : str
         Segmentation URI ``name:user/session``.
-    devices : tuple of str
-        Devices with a worker process each; ``auto`` means all CUDA devices.
-    workers : int or None
-        Worker processes on the one ``device``; None means that this process does all the work.
     picks : str or None
         Picks URI ``object:user/session``: localize every segmentation at once, with the default
         settings of ``localize``.
@@ -253,15 +278,6 @@ class SegmentSettings(SegmentVolumeSettings, ProjectParameters, JobSettings):
             aliases="--seg-uri -suri",
         ),
     ] = f"predict:{DEFAULT_ORIGIN}"
-    devices: Annotated[
-        Names,
-        Option(
-            "One worker process a device: cuda:0,cuda:1; auto is all CUDA.",
-            metavar="D,D",
-            after="device",
-        ),
-    ] = ()
-    workers: Annotated[Count | None, Option("So many worker processes on the one device.")] = None
     picks: Annotated[
         str | None,
         Option(
@@ -294,13 +310,6 @@ class SegmentSettings(SegmentVolumeSettings, ProjectParameters, JobSettings):
             after="trust_checkpoint",
         ),
     ] = 50
-
-    @model_validator(mode="after")
-    def _one_way_to_name_devices(self) -> Self:
-        if self.devices and (self.workers is not None or self.device != "auto"):
-            msg = "devices is given with device or workers; it has a worker for each device"
-            raise ValueError(msg)
-        return self
 
     @model_validator(mode="after")
     def _method_of_picks(self) -> Self:

@@ -56,6 +56,7 @@ LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType(
         "gamma": 2.0,
         "positive_weight": 1.0,
         "top_share": 0.2,
+        "spread": 0.8,
         "offset_weight": 1.0,
         "count_weight": 0.0,
         "amplitude_weight": 1.0,

@@ -24,7 +24,7 @@ from copick_picker.core.heads.maxima import local_maxima, with_face_neighbours
 from copick_picker.core.heads.point_losses import CentresLoss
 from copick_picker.core.heads.point_scores import calibrated, set_prior
 from copick_picker.core.heads.rules import HeadRules
-from copick_picker.core.heads.targets import PatchTruth, blocks_of
+from copick_picker.core.heads.targets import PatchTruth, blob_heights, blocks_of
 
 FloatArray = npt.NDArray[np.float64]
 OFFSET_REACH = 2.0
@@ -75,6 +75,7 @@ class CentresHead:
         for channel, centres in truth.centres_zyx.items():
             coarse = blocks_of(centres, stride, n_axes=d)
             home = np.floor(coarse + 0.5).astype(int)
+            blob_heights(result[channel - 1], coarse, self.rules.loss_parameters["spread"])
             inside = ((home >= 0) & (home < shape)).all(axis=1)
             result[(channel - 1, *home[inside].T)] = 1.0
             near = (home[:, None] + steps).reshape(-1, d)

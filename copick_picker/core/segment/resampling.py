@@ -1,5 +1,6 @@
 """Volumes at another voxel spacing."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,52 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from copick_picker.core.segment.results import SegmentedVolume
+from copick_picker.core.segment.volume import PlaneReader
+
+_TRUNCATE = 4.0
+"""Reach of the smoothing in standard deviations."""
+
+
+@dataclass(frozen=True, eq=False)
+class ResampledReader:
+    """A stored volume at another voxel spacing, by planes as they are read; see :func:`resample`.
+
+    Attributes
+    ----------
+    reader : PlaneReader
+        The stored volume.
+    factor : float
+        New voxel spacing divided by the old one.
+    """
+
+    reader: PlaneReader
+    factor: float
+    chunk_planes: int = 16
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (z, y, x)."""
+        return resampled_shape(self.reader.shape, factor=self.factor)
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """Type of the voxels."""
+        return np.dtype(np.float32)
+
+    def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[np.float32]:
+        """Return the planes z_start to z_stop, (z, y, x)."""
+        depth, height, width = self.shape
+        stop = depth if z_stop is None else min(z_stop, depth)
+        sigma = _sigma(self.factor)
+        halo = int(_TRUNCATE * sigma + 0.5) + 1
+        low = max(0, int(np.floor(z_start * self.factor)) - halo)
+        high = min(self.reader.shape[0], int(np.ceil((stop - 1) * self.factor)) + halo + 1)
+        values = np.asarray(self.reader.read(low, high), dtype=np.float32)
+        if sigma > 0:
+            values = ndimage.gaussian_filter(values, sigma, truncate=_TRUNCATE)
+        return _interpolated(
+            values, self.factor, (stop - z_start, height, width), first=z_start * self.factor - low
+        )
 
 
 def resample(
@@ -38,12 +85,10 @@ def resample(
     """
     values = np.asarray(volume, dtype=np.float32)
     shape = shape_zyx or resampled_shape(values.shape, factor=factor)
-    if factor > 1:
-        values = ndimage.gaussian_filter(values, 0.5 * np.sqrt(factor**2 - 1))
-    result: npt.NDArray[np.float32] = ndimage.affine_transform(
-        values, np.full(3, factor), output_shape=shape, order=1, mode="nearest"
-    )
-    return result
+    sigma = _sigma(factor)
+    if sigma > 0:
+        values = ndimage.gaussian_filter(values, sigma, truncate=_TRUNCATE)
+    return _interpolated(values, factor, shape, first=0.0)
 
 
 def resampled_result(
@@ -85,3 +130,23 @@ def resampled_shape(shape_zyx: tuple[int, ...], *, factor: float) -> tuple[int, 
     """
     z, y, x = (int(np.floor((size - 1) / factor + 1e-6)) + 1 for size in shape_zyx)
     return z, y, x
+
+
+def _sigma(factor: float) -> float:
+    """Return the standard deviation of the smoothing, in voxels of the input."""
+    return 0.5 * float(np.sqrt(max(0.0, factor**2 - 1)))
+
+
+def _interpolated(
+    values: npt.NDArray[np.float32], factor: float, shape: tuple[int, int, int], *, first: float
+) -> npt.NDArray[np.float32]:
+    """Return voxels ``factor`` times as large; the first plane lies at ``first``."""
+    result: npt.NDArray[np.float32] = ndimage.affine_transform(
+        values,
+        np.full(3, factor),
+        offset=(first, 0.0, 0.0),
+        output_shape=shape,
+        order=1,
+        mode="nearest",
+    )
+    return result

@@ -29,6 +29,8 @@ from copick_picker.records.points import PickSet
 
 MASK_DISTANCES = "mask_distances_angstrom"
 """Key in the record of picks: the distance of each pick to the mask's surface."""
+SIGMAS = "sigmas_angstrom"
+"""Key in the record of picks: the standard deviation of each position along x, y and z."""
 _HASH = "picks_sha256"
 """Key in the stored record of picks: of the file that copick lists."""
 _FOREIGN = object()
@@ -340,6 +342,51 @@ def finite_or_none(distances: npt.NDArray[np.float64]) -> list[float | None]:
     [1.23, None]
     """
     return [round(float(value), 2) if np.isfinite(value) else None for value in distances.tolist()]
+
+
+def rounded(values: npt.NDArray[np.float64]) -> list[Any]:
+    """Return lengths for a record, to the thousandth.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, float64
+        Angstrom.
+
+    Examples
+    --------
+    >>> rounded(np.array([[1.23456, 2.0, 3.0]]))
+    [[1.235, 2.0, 3.0]]
+    """
+    result: list[Any] = np.round(values, 3).tolist()
+    return result
+
+
+def recorded_sigmas(
+    record: Mapping[str, Any] | None, n_picks: int
+) -> npt.NDArray[np.float64] | None:
+    """Return the standard deviation of each position, as the picks' record says.
+
+    Parameters
+    ----------
+    record : mapping or None
+        Record of the picks.
+    n_picks : int
+        Number of picks; a record of another number says nothing.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, 3), float64, or None
+        Along x, y and z in Angstrom; None if the record has none.
+
+    Examples
+    --------
+    >>> recorded_sigmas({SIGMAS: [[1.5, 1.5, 2.5]]}, 1).tolist()
+    [[1.5, 1.5, 2.5]]
+    """
+    sigmas = (record or {}).get(SIGMAS)
+    if not isinstance(sigmas, list) or len(sigmas) != n_picks:
+        return None
+    return np.asarray(sigmas, dtype=np.float64).reshape(-1, 3)
 
 
 def recorded_distances(

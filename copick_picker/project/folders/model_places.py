@@ -138,6 +138,34 @@ def shipped_models() -> dict[str, Path]:
     return {folder.name: folder for folder in folders if is_model_folder(folder)}
 
 
+def model_folders(name: str) -> list[Path]:
+    """Return the folders of one model, or of all models in a folder of them, by name.
+
+    Parameters
+    ----------
+    name : str
+        Path of a model or of a folder of models, such as ``train --members`` makes; or the name of
+        a shipped model.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such folder or model.
+    """
+    path = Path(name)
+    if path.is_dir() and not is_model_folder(path):
+        inner = [each for each in path.iterdir() if is_model_folder(each)]
+        if inner:
+            return sorted(inner, key=_number_last)
+    return [find_folder(name)]
+
+
+def _number_last(folder: Path) -> tuple[str, int]:
+    """Return what sorts ``member_2`` before ``member_10``."""
+    stem, _, number = folder.name.rpartition("_")
+    return (stem, int(number)) if number.isdecimal() else (folder.name, 0)
+
+
 def find_folder(name: str) -> Path:
     """Return the folder of a model: a path, or the name of a shipped model.
 

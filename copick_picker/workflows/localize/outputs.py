@@ -53,14 +53,11 @@ class PickSets:
         Their keys.
     radius_advice : str
         What to do about an object without a radius; ``{name}`` is the object.
-    head : str or None
-        Head whose own points the picks are; None if a method of ``localize`` finds them.
     """
 
     job: Job[LocalizeSettings]
     output: PicksOutput
     radius_advice: str = "give --radius {name}=ANGSTROM"
-    head: str | None = None
 
     def targets(
         self,
@@ -186,8 +183,6 @@ class PickSets:
             "target_fraction": target.target_fraction,
         }
         how: dict[str, Any] = {"target": looked_for}
-        if self.head is not None:
-            how["method"] = f"head {self.head}"
         return new_record("localize", input=made_from, settings=settings.recorded() | how)
 
 

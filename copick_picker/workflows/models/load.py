@@ -28,7 +28,7 @@ from copick_picker.project.folders.checkpoints import (
     read_model_folder,
     read_octopi_pair,
 )
-from copick_picker.project.folders.model_places import find_folder, shipped_models
+from copick_picker.project.folders.model_places import model_folders, shipped_models
 from copick_picker.settings.cryosiam_model import cryosiam_card
 from copick_picker.settings.model import ModelCard, check_alike, model_card
 from copick_picker.settings.octopi_model import octopi_card
@@ -121,6 +121,28 @@ class LoadedModels:
         ]
 
 
+def check_segments(models: LoadedModels) -> None:
+    """Raise if models find points, so that there are no regions to segment.
+
+    Parameters
+    ----------
+    models : LoadedModels
+        A model or an ensemble.
+
+    Raises
+    ------
+    SettingsError
+        With the command that uses them.
+    """
+    if models.point_reader is not None:
+        card = models.cards[0]
+        msg = (
+            f"model '{card.name}' has the head '{card.head}', which finds points, not regions: "
+            "use copick-picker detect"
+        )
+        raise SettingsError(msg)
+
+
 def point_reader(member: Member) -> PointReader | None:
     """Return how points are read from what a network gives, if its head finds them itself.
 
@@ -209,7 +231,7 @@ def load_members(
             f"{len(octopi_weights)} --model-weights"
         )
         raise SettingsError(msg)
-    models = [load_folder(find_folder(folder)) for folder in folders]
+    models = [load_folder(each) for folder in folders for each in model_folders(folder)]
     models += [
         load_octopi_pair(Path(config), Path(weights), trust=trust)
         for config, weights in zip(octopi_configs, octopi_weights, strict=True)

@@ -24,7 +24,7 @@ from copick_picker.core.segment.volume import (
 from copick_picker.core.segment.wrapped import LabelRule, ScaledReader, scaled, segment_wrapped
 from copick_picker.settings.memory import SUMS_BYTES
 from copick_picker.settings.model import ModelCard
-from copick_picker.workflows.models.load import LoadedModels
+from copick_picker.workflows.models.load import LoadedModels, check_segments
 
 Mask = npt.NDArray[np.bool_]
 
@@ -57,6 +57,7 @@ def run_models(
     DataError, DeviceMemoryError
         As :func:`copick_picker.core.segment.engine.segment_volume`.
     """
+    check_segments(models)
     slabs = model_slabs(
         volume, models, inverted=inverted, probabilities=probabilities, mask_zyx=mask_zyx
     )

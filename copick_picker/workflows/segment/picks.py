@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from copick_picker.core.localize import LabelledSlab, PointReader, picks_of_slabs
+from copick_picker.core.localize import LabelledSlab, picks_of_slabs
 from copick_picker.core.segment.results import Slab
-from copick_picker.errors import SettingsError
 from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.slab_writer import SlabWriter, SlabWriters
 from copick_picker.project.store import Slabs
@@ -19,7 +18,6 @@ from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.inputs.object_labels import object_labels
 from copick_picker.workflows.localize.outputs import PickSets, PicksSource
-from copick_picker.workflows.models.load import LoadedModels
 
 RADIUS_ADVICE = (
     "set it in the project's configuration, or run segment without --picks, "
@@ -37,18 +35,15 @@ class SegmentPicks:
         Their keys, and how they are made: with the default settings of ``localize``.
     labels : mapping
         Object name -> label, for the objects to look for.
-    reader : PointReader or None
-        How picks are read, if the head of the models finds points itself.
     """
 
     sets: PickSets
     labels: Mapping[str, int]
-    reader: PointReader | None
 
     @property
     def takes_labels(self) -> bool:
-        """Whether picks are made from the labels, not from probabilities or the head's points."""
-        return self.sets.job.settings.method != "peaks" and self.reader is None
+        """Whether picks are made from the labels, not from probabilities."""
+        return self.sets.job.settings.method != "peaks"
 
     def can_read(self, feature: FeatureKey | None) -> bool:
         """Return whether the picks can be made from the stored segmentation and probabilities.
@@ -58,7 +53,7 @@ class SegmentPicks:
         feature : FeatureKey or None
             Stored probabilities.
         """
-        return self.takes_labels or (feature is not None and self.reader is None)
+        return self.takes_labels or feature is not None
 
     def plan(
         self,
@@ -87,9 +82,7 @@ class SegmentPicks:
         return self.sets.plan(run_name, PicksSource(key, record, targets, feature))
 
 
-def segment_picks(
-    job: Job[SegmentSettings], labels: Mapping[str, int], models: LoadedModels
-) -> SegmentPicks | None:
+def segment_picks(job: Job[SegmentSettings], labels: Mapping[str, int]) -> SegmentPicks | None:
     """Return the picks that a segmentation job makes; None if it makes none.
 
     Errors that affect any of the requested picks are raised here, before any run is touched.
@@ -100,14 +93,11 @@ def segment_picks(
         The segmentation job.
     labels : mapping
         Object name in the project -> label, for everything segmented.
-    models : LoadedModels
-        The models.
 
     Raises
     ------
     SettingsError
-        If the URI of the picks is wrong, an object has no radius, or the head of the models finds
-        points itself and a setting does not go with that.
+        If the URI of the picks is wrong, or an object has no radius.
     """
     settings = job.settings
     if settings.picks is None:
@@ -122,16 +112,11 @@ def segment_picks(
         method=settings.picks_method,
     )
     localization = Job("localize", chosen, job.reporter, job.store, job.run_names)
-    head = models.cards[0].head if models.readout.finds_points else None
-    if head is not None and (settings.picks_method == "peaks" or settings.rescale):
-        option = "--rescale" if settings.rescale else "--picks-method peaks"
-        msg = f"{option} does not go with --picks here: head '{head}' of the model finds the points"
-        raise SettingsError(msg)
-    sets = PickSets(localization, picks_output(settings.picks), RADIUS_ADVICE, head)
+    sets = PickSets(localization, picks_output(settings.picks), RADIUS_ADVICE)
     sought = object_labels(labels, job.specs, object_map={}, objects=settings.objects)
     for target in sets.targets(sought, {}, has_probabilities=False):
         sets.output.key(target.object_name)
-    return SegmentPicks(sets, sought, models.point_reader)
+    return SegmentPicks(sets, sought)
 
 
 class PicksSink:
@@ -172,7 +157,6 @@ class PicksSink:
                 shape_zyx=shape_zyx,
                 voxel_spacing=source.key.voxel_spacing,
                 rules=picks.sets.job.settings.rules(),
-                reader=picks.reader,
             )
 
         self._thread = SlabWriter(find, waiting_bytes=0, job=job)
@@ -189,7 +173,7 @@ class PicksSink:
         """
         shares = slab.probabilities if self._takes_shares else None
         kept = labels if self._takes_labels else None
-        self._waiting[slab.z_start] = LabelledSlab(slab.z_start, kept, shares, slab.maps)
+        self._waiting[slab.z_start] = LabelledSlab(slab.z_start, kept, shares)
         self._thread.put(slab.z_start, labels)
 
     def result(self) -> dict[str, Localized]:

@@ -20,12 +20,12 @@ from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.uris import SegmentationOutput, segmentation_output
 from copick_picker.records.runs import RunOutcome
-from copick_picker.settings.segment import DEFAULT_NAME, SegmentSettings
+from copick_picker.settings.segment import DEFAULT_NAME, SegmentSettings, WorkerSettings
 from copick_picker.workflows.inputs.masks import check_mask
 from copick_picker.workflows.inputs.object_labels import project_labels
 from copick_picker.workflows.inputs.preflight import Preflight, Wanted, inspect_runs, show
 from copick_picker.workflows.localize.outputs import show_totals
-from copick_picker.workflows.models.load import load_models
+from copick_picker.workflows.models.load import check_segments, load_models
 from copick_picker.workflows.segment.picks import segment_picks
 from copick_picker.workflows.segment.run import Segmentation
 
@@ -53,10 +53,11 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     places = worker_places(settings)
     use_threads(settings.threads)
     models = load_models(settings.model_copy(update={"device": "cpu"}) if places else settings)
+    check_segments(models)
     labels = project_labels(
         models.channels, job.specs, settings.object_map, objects=settings.objects
     )
-    picks = segment_picks(job, labels, models)
+    picks = segment_picks(job, labels)
     wanted = Wanted(models.voxel_spacing, models.contrast, settings.contrast, settings.rescale)
     checks = inspect_runs(job, tomograms, wanted, n_looked_at=settings.preflight_runs)
     show(checks, reporter)
@@ -79,12 +80,12 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     return replace(summary, figures=figures)
 
 
-def worker_places(settings: SegmentSettings) -> list[Place]:
+def worker_places(settings: WorkerSettings) -> list[Place]:
     """Return where worker processes compute; empty if this process does all the work.
 
     Parameters
     ----------
-    settings : SegmentSettings
+    settings : WorkerSettings
         ``devices``, ``workers`` and ``threads``; threads are divided evenly.
 
     Raises
@@ -126,7 +127,7 @@ def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
         given.labels,
         given.output,
         given.checks,
-        segment_picks(job, given.labels, models),
+        segment_picks(job, given.labels),
     )
 
     def work(run_name: str, halvings: int) -> RunOutcome:

@@ -146,10 +146,10 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
     """
     radii = {spec.name: spec.radius_angstrom or 1.0 for spec in data.objects}
     largest = max(radii.values())
+    power = settings.size_power if settings.head == "softmax" else 0.0
+    scale = settings.object_weight if settings.head == "softmax" else 1.0
     weights = [
-        settings.weight.get(
-            name, settings.object_weight * (largest / radius) ** settings.size_power
-        )
+        settings.weight.get(name, scale * (largest / radius) ** power)
         for name, radius in radii.items()
     ]
     n_blocks = sum(math.prod(run.shape_zyx) for run in data.runs) / output_stride**3

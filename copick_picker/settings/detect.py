@@ -1,0 +1,165 @@
+"""Settings of ``detect``."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from copick_picker.records.keys import DEFAULT_ORIGIN
+from copick_picker.records.points import LocalizeRules
+from copick_picker.settings.job import (
+    JobSettings,
+    NameByName,
+    Names,
+    NumberByName,
+    Parameters,
+)
+from copick_picker.settings.limits import BestPicks, PicksMask
+from copick_picker.settings.localize import LocalizeParameters
+from copick_picker.settings.options import Option
+from copick_picker.settings.segment import WorkerSettings
+
+MAPS_NAME = "detect"
+"""Name of the segmentation beside stored maps; user and session are those of the picks."""
+CANDIDATES = "candidates"
+"""Ends the session of all candidates where ``--quantile`` needs those of every run first."""
+SIGMA_COLUMNS = (
+    "run",
+    "object",
+    "x",
+    "y",
+    "z",
+    "score",
+    "sigma_x",
+    "sigma_y",
+    "sigma_z",
+)
+"""Columns of ``--csv``; lengths in Angstrom."""
+
+
+class DetectParameters(Parameters):
+    """Which points are picks.
+
+    Attributes
+    ----------
+    min_distance_radii : float
+        Of two picks of one object nearer than this the one of lower score is dropped.
+    border_margin_angstrom : float
+        Picks nearer to a face of the tomogram are dropped.
+    object_map : dict
+        Model's object name -> project's object name.
+    """
+
+    min_distance_radii: Annotated[
+        float,
+        Field(ge=0),
+        Option(
+            "Minimum distance of two picks of one object, in radii; the higher score is kept.",
+            after="threshold",
+        ),
+    ] = 0.6
+    border_margin_angstrom: Annotated[
+        float, Field(ge=0), Option("Picks nearer to a face of the tomogram are dropped.")
+    ] = 0.0
+    object_map: Annotated[
+        NameByName,
+        Option("Name of a model's object in the project; repeatable.", metavar="MODEL=PROJECT"),
+    ] = Field(default_factory=dict)
+
+    def rules(self) -> LocalizeRules:
+        """Return the rules that ``core.localize`` takes; a model of regions has its maxima read."""
+        return LocalizeParameters(
+            method="peaks",
+            min_distance_radii=self.min_distance_radii,
+            border_margin_angstrom=self.border_margin_angstrom,
+        ).rules()
+
+
+class DetectSettings(WorkerSettings, DetectParameters, BestPicks, PicksMask, JobSettings):
+    """Settings of ``detect``.
+
+    Attributes
+    ----------
+    input : str
+        Tomogram URI ``type@spacing``; parts may be left out where one thing matches.
+    output : str
+        Picks URI ``object:user/session``; ``*`` stands for every object of the model.
+    radius : dict
+        Object name -> radius in Angstrom, over the project's own.
+    threshold : dict
+        Object name -> lowest score of a pick that is kept, over the project's and the model's.
+    csv_file : pathlib.Path or None
+        One table of the picks of all runs, with the standard deviation of each position.
+    preflight_runs : int
+        How many runs have their voxels looked at before the work starts.
+    """
+
+    also_recorded = ("top", "mask_margin")
+
+    model: Annotated[
+        Names,
+        Option(
+            "Model folder, or a folder of models; repeatable: several are an ensemble.",
+            "-m",
+            metavar="FOLDER",
+        ),
+    ] = ()
+    input: Annotated[
+        str,
+        Option(
+            "Tomogram URI, type@spacing. Default: the only tomogram of each run.",
+            "-i",
+            uri="tomogram",
+        ),
+    ] = "*"
+    output: Annotated[
+        str,
+        Option(
+            "Picks URI, object:user/session; * stands for every object of the model.",
+            "-o",
+            makes="picks",
+        ),
+    ] = f"*:{DEFAULT_ORIGIN}"
+    radius: Annotated[
+        NumberByName, Option("Radius of an object; repeatable.", metavar="NAME=A")
+    ] = Field(default_factory=dict)
+    threshold: Annotated[
+        NumberByName,
+        Option(
+            "Lowest score of a pick that is kept; repeatable. Default: the project's, else the "
+            "model's.",
+            metavar="NAME=SCORE",
+        ),
+    ] = Field(default_factory=dict)
+    csv_file: Annotated[
+        Path | None,
+        Option(
+            "Also write one table of the picks of all runs, with the standard deviation of each "
+            "position where the model gives one.",
+            metavar="FILE",
+            long="--csv",
+            after="object_map",
+        ),
+    ] = None
+    probabilities: Annotated[
+        bool,
+        Option(
+            "Also store the maps of the probabilities, at the tomogram's voxel spacing (float16)."
+        ),
+    ] = False
+    mask: Annotated[
+        str | None,
+        Option(
+            "Segmentation name:user/session, or an MRC file ({run} in its name stands for the "
+            "run): picks outside are dropped; windows wholly outside are not computed.",
+            metavar="URI|FILE",
+        ),
+    ] = None
+    preflight_runs: Annotated[
+        int,
+        Field(ge=0),
+        Option(
+            "Runs whose voxels are checked before the work starts; others when they are read.",
+            after="trust_checkpoint",
+        ),
+    ] = 50

@@ -1,0 +1,1 @@
+"""Tomograms to picks in one pass."""
