@@ -10,6 +10,7 @@ from copick_picker.settings.job import Count, Names, NumberByName, Threads
 from copick_picker.settings.options import Option
 from copick_picker.settings.segment import Contrast
 from copick_picker.settings.targets import AnnotationParameters, AnnotationSettings
+from copick_picker.settings.train_sampling import SamplingParameters
 from copick_picker.settings.train_values import augmentation_plan, split_numbers, split_values
 
 CPU_LOADERS = 0
@@ -296,7 +297,7 @@ class TrainParameters(AnnotationParameters):
     devices: Annotated[Count, Option("Devices that share the work.")] = 1
 
 
-class TrainSettings(TrainParameters, AnnotationSettings):
+class TrainSettings(SamplingParameters, TrainParameters, AnnotationSettings):
     """Settings of ``train``.
 
     Attributes

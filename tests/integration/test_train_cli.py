@@ -205,6 +205,35 @@ def test_a_backbone_without_a_start_learns_at_its_own_rate(place):
     assert min(heads) > 1e-3
 
 
+def empty_sets(place, *names):
+    """Say of runs that nothing is in them: their sets are there, without a pick."""
+    for name in names:
+        for spec in OBJECTS:
+            path = place / "project" / "ExperimentRuns" / name / "Picks"
+            path /= f"curator_1_{spec.name}.json"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"points": []}))
+
+
+def test_patches_by_kind_tell_their_losses_and_runs_without_a_pick_are_used(place):
+    empty_sets(place, "TS_0", "TS_1")
+    kinds = ("--patch-kinds", "single=3,hard-negative=1,negative=2", "--patch", 16)
+    steps = ("--steps", 8, "--validate-every", 4, "--folds", 2, "--fold", 1)
+    result = train(*kinds, *steps)
+    assert result.exit_code == 0, result.output
+    rows = curve(place / "model")
+    columns = ["loss single", "loss hard-negative", "loss negative"]
+    assert list(rows[0])[3:6] == columns
+    assert all(any(row[name] for row in rows) for name in columns)
+    for row in rows:  # the mean of the patches of a batch lies between the kinds' means
+        values = [float(row[name]) for name in columns if row[name]]
+        assert min(values) <= float(row["loss"]) * 1.2
+    data = yaml.safe_load((place / "model" / "model.yaml").read_text())["provenance"]["data"]
+    for side in ("training", "validation"):  # an empty run on each side, evenly
+        names = set(data[side]["runs"])
+        assert len(names) == 2
+        assert len(names & {"TS_0", "TS_1"}) == 1
+
+
 @pytest.mark.parametrize("kind", ["points", "gaussian"])
 def test_targets_without_a_size_are_picked_by_peaks(place, kind):
     result = train("--target", kind, "--steps", 2, "--validate-every", 2)
@@ -247,6 +276,8 @@ def test_nothing_is_written_on_a_dry_run(place):
         (("--patch", 48), "run TS_"),
         (("--patch", 25), "needs sides that are multiples of 4"),
         (("--objects", "ribosom"), "did you mean 'ribosome'?"),
+        (("--patch-kinds", "singel=1"), "no kind of patch 'singel'; did you mean 'single'?"),
+        (("--patch-kinds", "single"), "got 'single'; expected name=value"),
         (("--loss", "tverski"), "did you mean 'tversky'?"),
         (("--augmentations", "flip"), "no augmentation 'flip'"),
         (("--architecture", "Unit"), "no architecture 'Unit'"),

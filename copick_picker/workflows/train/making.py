@@ -64,6 +64,7 @@ def make_training(
             settings.batch_size,
             settings.particle_share,
             settings.hard_negative_share if settings.hard_negatives else 0.0,
+            settings.patch_kinds,
         ),
         head=rules,
         plan=_learning(settings),
@@ -113,6 +114,7 @@ def run_training(training: Training, factory: NetworkFactory, *, reporter: Repor
         reporter.note(_rates_text(learning, network, report))
     head = build_head(training.settings.head, training.head)
     module = PickerModule(network, head.loss(), learning, output_stride=training.head.output_stride)
+    module.tells_kinds = training.sampling.kinds is not None
     fit(training, module, reporter=reporter)
 
 
