@@ -168,6 +168,66 @@ def test_folds_give_a_model_each_and_pooled_thresholds(place):
     assert segmented.exit_code == 0, segmented.output
 
 
+def folds_table(place, text):
+    (place / "folds.csv").write_text(text)
+    return "--folds-file", "folds.csv"
+
+
+def test_folds_of_a_file_leave_out_what_it_says(place):
+    rows = ("tomo_id,z,fold", "TS_0,1,0", "TS_0,5,0", "TS_1,2,3", "TS_2,2,-1", "TS_3,1,3")
+    table = folds_table(place, "\n".join(rows))
+    result = train(*table, "--steps", 2, "--validate-every", 2, output="cv")
+    assert result.exit_code == 0, result.output
+    assert "1 of 4 runs left out" in result.output
+    data = {}
+    for name in ("fold_0", "fold_3"):
+        card = yaml.safe_load((place / "cv" / name / "model.yaml").read_text())
+        known = card["provenance"]["data"]
+        data[name] = [list(known[side]["runs"]) for side in ("training", "validation")]
+    assert data == {
+        "fold_0": [["TS_1", "TS_3"], ["TS_0"]],
+        "fold_3": [["TS_0"], ["TS_1", "TS_3"]],
+    }
+    one = train(*table, "--fold", 0, "--steps", 2, "--validate-every", 2, output="one")
+    assert one.exit_code == 0, one.output
+    assert curve(place / "one") == curve(place / "cv" / "fold_0")
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        ("run,fold\nTS_0,0\nTS_1,1\n", (), "no fold for run TS_2, TS_3: add it (-1 leaves it out)"),
+        ("run,fold\nTS_0,0\nTS_1,1\nTS_9,1\n", (), "no run TS_9 in the project"),
+        ("run,fold\nTS_0,one\n", (), "folds.csv, row 1: fold is 'one'; expected a whole number"),
+        ("run,fold\nTS_0,1.0\n", (), "row 1: fold is '1.0'"),
+        ("run,fold\nTS_0,-2\n", (), "row 1: fold is '-2'"),
+        ("run,fold\nTS_0\n", (), "row 1: fold is ''"),
+        ("run,fold\nTS_0,0\nTS_0,1\n", (), "row 2: run TS_0 is in fold 1, and above in 0"),
+        ("run,part\nTS_0,0\n", (), "has no column fold; it has: run, part"),
+        ("name,fold\nTS_0,0\n", (), "has no column run or tomo_id"),
+        ("", (), "it has: no rows"),
+        ("run,fold\nTS_0,0\nTS_1,0\nTS_2,0\nTS_3,0\n", (), "all 4 runs are in fold 0"),
+        (None, ("--fold", 2), "fold is 2; folds.csv has the folds 0, 1"),
+        (None, ("--folds", 2), "folds and folds_file are given; use one"),
+    ],
+)
+def test_a_wrong_table_of_folds_is_one_clear_line(place, text, more, message):
+    if text is None:
+        text = "run,fold\nTS_0,0\nTS_1,0\nTS_2,1\nTS_3,1\n"
+    result = train(*folds_table(place, text), *more, "--dry-run")
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_fold_without_a_positive_is_named(place):
+    empty_sets(place, "TS_0", "TS_1")
+    table = folds_table(place, "run,fold\nTS_0,0\nTS_1,0\nTS_2,1\nTS_3,1\n")
+    result = train(*table, "--dry-run")
+    assert result.exit_code == 2
+    assert "fold 0 has no 'apo-ferritin' in its validation runs (TS_0, TS_1)" in result.output
+
+
 def test_weights_of_another_model_are_taken_over_and_can_be_held_still(place):
     assert train("--steps", 2, "--validate-every", 2, output="first").exit_code == 0
     frozen = ("--start", "first", "--backbone-rate", 0, "--objects", "ribosome")
