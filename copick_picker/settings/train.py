@@ -10,6 +10,7 @@ from copick_picker.settings.job import Count, Names, NumberByName, Threads
 from copick_picker.settings.options import Option
 from copick_picker.settings.segment import Contrast
 from copick_picker.settings.targets import AnnotationParameters, AnnotationSettings
+from copick_picker.settings.train_sampling import SamplingParameters, TrainFiles
 from copick_picker.settings.train_values import augmentation_plan, split_numbers, split_values
 
 CPU_LOADERS = 0
@@ -95,7 +96,8 @@ class TrainParameters(AnnotationParameters):
     folds : int or None
         Deal the runs into so many folds.
     fold : int or None
-        Train the model that leaves out this fold, from 1; None trains one for every fold.
+        Train the model that leaves out this fold, from 1, or as numbered in ``folds_file``; None
+        trains one for every fold.
     head : str
         What the network's channels mean: ``softmax`` (regions), ``centres`` (probability, offset
         and uncertainty) or ``heatmap`` (Gaussian blobs).
@@ -193,7 +195,9 @@ class TrainParameters(AnnotationParameters):
         int | None, Field(ge=2), Option("Cross-validation: a model for each fold.", metavar="K")
     ] = None
     fold: Annotated[
-        Count | None, Option("Train only the model that leaves out fold I.", metavar="I")
+        int | None,
+        Field(ge=0),
+        Option("Train only the model that leaves out fold I.", metavar="I"),
     ] = None
     head: Annotated[
         str,
@@ -355,7 +359,7 @@ class TrainParameters(AnnotationParameters):
         return {**HEAD_DEFAULTS.get(str(value.get("head")), {}), **value}
 
 
-class TrainSettings(TrainParameters, AnnotationSettings):
+class TrainSettings(TrainFiles, SamplingParameters, TrainParameters, AnnotationSettings):
     """Settings of ``train``.
 
     Attributes
@@ -410,13 +414,14 @@ class TrainSettings(TrainParameters, AnnotationSettings):
     def _one_way_to_split(self) -> Self:
         given = [
             name
-            for name in ("validation_runs", "validation_split", "folds")
+            for name in ("validation_runs", "validation_split", "folds", "folds_file")
             if getattr(self, name) not in (None, ())
         ]
         if len(given) > 1:
             msg = f"{' and '.join(given)} are given; use one"
             raise ValueError(msg)
-        if self.fold is not None and (self.folds is None or self.fold > self.folds):
+        in_file = self.folds_file is not None
+        if self.fold is not None and not (in_file or 1 <= self.fold <= (self.folds or 0)):
             msg = f"fold is {self.fold}; expected 1 to the number of folds ({self.folds})"
             raise ValueError(msg)
         if self.validation_split is not None and self.split is None:

@@ -168,6 +168,66 @@ def test_folds_give_a_model_each_and_pooled_thresholds(place):
     assert segmented.exit_code == 0, segmented.output
 
 
+def folds_table(place, text):
+    (place / "folds.csv").write_text(text)
+    return "--folds-file", "folds.csv"
+
+
+def test_folds_of_a_file_leave_out_what_it_says(place):
+    rows = ("tomo_id,z,fold", "TS_0,1,0", "TS_0,5,0", "TS_1,2,3", "TS_2,2,-1", "TS_3,1,3")
+    table = folds_table(place, "\n".join(rows))
+    result = train(*table, "--steps", 2, "--validate-every", 2, output="cv")
+    assert result.exit_code == 0, result.output
+    assert "1 of 4 runs left out" in result.output
+    data = {}
+    for name in ("fold_0", "fold_3"):
+        card = yaml.safe_load((place / "cv" / name / "model.yaml").read_text())
+        known = card["provenance"]["data"]
+        data[name] = [list(known[side]["runs"]) for side in ("training", "validation")]
+    assert data == {
+        "fold_0": [["TS_1", "TS_3"], ["TS_0"]],
+        "fold_3": [["TS_0"], ["TS_1", "TS_3"]],
+    }
+    one = train(*table, "--fold", 0, "--steps", 2, "--validate-every", 2, output="one")
+    assert one.exit_code == 0, one.output
+    assert curve(place / "one") == curve(place / "cv" / "fold_0")
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "message"),
+    [
+        ("run,fold\nTS_0,0\nTS_1,1\n", (), "no fold for run TS_2, TS_3: add it (-1 leaves it out)"),
+        ("run,fold\nTS_0,0\nTS_1,1\nTS_9,1\n", (), "no run TS_9 in the project"),
+        ("run,fold\nTS_0,one\n", (), "folds.csv, row 1: fold is 'one'; expected a whole number"),
+        ("run,fold\nTS_0,1.0\n", (), "row 1: fold is '1.0'"),
+        ("run,fold\nTS_0,-2\n", (), "row 1: fold is '-2'"),
+        ("run,fold\nTS_0\n", (), "row 1: fold is ''"),
+        ("run,fold\nTS_0,0\nTS_0,1\n", (), "row 2: run TS_0 is in fold 1, and above in 0"),
+        ("run,part\nTS_0,0\n", (), "has no column fold; it has: run, part"),
+        ("name,fold\nTS_0,0\n", (), "has no column run or tomo_id"),
+        ("", (), "it has: no rows"),
+        ("run,fold\nTS_0,0\nTS_1,0\nTS_2,0\nTS_3,0\n", (), "all 4 runs are in fold 0"),
+        (None, ("--fold", 2), "fold is 2; folds.csv has the folds 0, 1"),
+        (None, ("--folds", 2), "folds and folds_file are given; use one"),
+    ],
+)
+def test_a_wrong_table_of_folds_is_one_clear_line(place, text, more, message):
+    if text is None:
+        text = "run,fold\nTS_0,0\nTS_1,0\nTS_2,1\nTS_3,1\n"
+    result = train(*folds_table(place, text), *more, "--dry-run")
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_fold_without_a_positive_is_named(place):
+    empty_sets(place, "TS_0", "TS_1")
+    table = folds_table(place, "run,fold\nTS_0,0\nTS_1,0\nTS_2,1\nTS_3,1\n")
+    result = train(*table, "--dry-run")
+    assert result.exit_code == 2
+    assert "fold 0 has no 'apo-ferritin' in its validation runs (TS_0, TS_1)" in result.output
+
+
 def test_weights_of_another_model_are_taken_over_and_can_be_held_still(place):
     assert train("--steps", 2, "--validate-every", 2, output="first").exit_code == 0
     frozen = ("--start", "first", "--backbone-rate", 0, "--objects", "ribosome")
@@ -203,6 +263,35 @@ def test_a_backbone_without_a_start_learns_at_its_own_rate(place):
     assert 0 < 4 * moved[0] < moved[1]
     heads = [np.abs(state["head.bias"] - [3, 0, 0]).max() for state in (held, slow, same)]
     assert min(heads) > 1e-3
+
+
+def empty_sets(place, *names):
+    """Say of runs that nothing is in them: their sets are there, without a pick."""
+    for name in names:
+        for spec in OBJECTS:
+            path = place / "project" / "ExperimentRuns" / name / "Picks"
+            path /= f"curator_1_{spec.name}.json"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"points": []}))
+
+
+def test_patches_by_kind_tell_their_losses_and_runs_without_a_pick_are_used(place):
+    empty_sets(place, "TS_0", "TS_1")
+    kinds = ("--patch-kinds", "single=3,hard-negative=1,negative=2", "--patch", 16)
+    steps = ("--steps", 8, "--validate-every", 4, "--folds", 2, "--fold", 1)
+    result = train(*kinds, *steps)
+    assert result.exit_code == 0, result.output
+    rows = curve(place / "model")
+    columns = ["loss single", "loss hard-negative", "loss negative"]
+    assert list(rows[0])[3:6] == columns
+    assert all(any(row[name] for row in rows) for name in columns)
+    for row in rows:  # the mean of the patches of a batch lies between the kinds' means
+        values = [float(row[name]) for name in columns if row[name]]
+        assert min(values) <= float(row["loss"]) * 1.2
+    data = yaml.safe_load((place / "model" / "model.yaml").read_text())["provenance"]["data"]
+    for side in ("training", "validation"):  # an empty run on each side, evenly
+        names = set(data[side]["runs"])
+        assert len(names) == 2
+        assert len(names & {"TS_0", "TS_1"}) == 1
 
 
 @pytest.mark.parametrize("kind", ["points", "gaussian"])
@@ -247,6 +336,8 @@ def test_nothing_is_written_on_a_dry_run(place):
         (("--patch", 48), "run TS_"),
         (("--patch", 25), "needs sides that are multiples of 4"),
         (("--objects", "ribosom"), "did you mean 'ribosome'?"),
+        (("--patch-kinds", "singel=1"), "no kind of patch 'singel'; did you mean 'single'?"),
+        (("--patch-kinds", "single"), "got 'single'; expected name=value"),
         (("--loss", "tverski"), "did you mean 'tversky'?"),
         (("--augmentations", "flip"), "no augmentation 'flip'"),
         (("--architecture", "Unit"), "no architecture 'Unit'"),

@@ -172,3 +172,13 @@ def test_a_network_with_stride_two_trains_coarse_and_segments_fine():
         assert torch.allclose(fast(patch), fine, atol=1e-4)
     with pytest.raises(SettingsError, match="stride 2"):
         outputs_of(plain, patch, output_stride=2)
+
+
+def test_runs_without_any_object_are_dealt_evenly():
+    counts = {f"tomo_{n:03d}": {"motor": int(n % 9 < 5)} for n in range(648)}
+    for split in fold_splits(counts, 5, seed=2):
+        empty = sum(counts[name]["motor"] == 0 for name in split.validation)
+        assert abs(empty - 288 / 5) <= 1
+    split = share_split(counts, 0.2, seed=2)
+    empty = sum(counts[name]["motor"] == 0 for name in split.validation)
+    assert abs(empty - 0.2 * 288) <= 1

@@ -45,6 +45,8 @@ class TensorBatch(NamedTuple):
         Share of the partner's targets in the loss.
     run_names : tuple of str
         Run of each patch.
+    kinds : tuple of str
+        Kind of each patch.
     """
 
     patches: Tensor
@@ -52,6 +54,7 @@ class TensorBatch(NamedTuple):
     partner_targets: Tensor
     partner_share: Tensor
     run_names: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
 
 
 def as_tensors(batch: Batch) -> TensorBatch:
@@ -69,6 +72,7 @@ def as_tensors(batch: Batch) -> TensorBatch:
         torch.from_numpy(partner),
         torch.tensor(batch.partner_share, dtype=torch.float32),
         batch.run_names,
+        batch.kinds,
     )
 
 
@@ -184,6 +188,11 @@ class PickerModule(LightningModule):
         Duration and learning rates.
     output_stride : int
         Voxels of a patch per voxel of the outputs in the loss.
+
+    Attributes
+    ----------
+    tells_kinds : bool
+        Whether the loss of each kind of patch is computed as well, for the curve.
     """
 
     def __init__(
@@ -202,7 +211,9 @@ class PickerModule(LightningModule):
         self.seconds_before = 0.0
         self.best: dict[str, Any] = {}
         self.last_loss = math.nan
+        self.tells_kinds = False
         self._losses: list[float] = []
+        self._of_kind: dict[str, list[float]] = {}
         self._recent: list[float] = []
         self._began = time.monotonic()
 
@@ -241,6 +252,8 @@ class PickerModule(LightningModule):
             outputs = finest(outputs_of(self.network, patches, output_stride=self.output_stride))
         with torch.autocast(outputs.device.type, enabled=False):
             value = self._loss_of(outputs.float(), batch)
+            if self.tells_kinds:
+                self._add_kinds(outputs.detach().float(), batch)
         if not torch.isfinite(value.detach()):
             runs = ", ".join(sorted(set(batch.run_names)))
             msg = (
@@ -260,6 +273,22 @@ class PickerModule(LightningModule):
             return value
         mixed: Tensor = self.loss(outputs, batch.partner_targets)
         return (1.0 - share) * value + share * mixed
+
+    @torch.no_grad()
+    def _add_kinds(self, outputs: Tensor, batch: TensorBatch) -> None:
+        """Add the loss of the patches of each kind to those of the step."""
+        for kind in sorted(set(batch.kinds)):
+            rows = [row for row, name in enumerate(batch.kinds) if name == kind]
+            part = batch._replace(
+                targets=batch.targets[rows], partner_targets=batch.partner_targets[rows]
+            )
+            self._of_kind.setdefault(kind, []).append(float(self._loss_of(outputs[rows], part)))
+
+    def kind_losses(self) -> dict[str, float]:
+        """Return the mean loss of each kind of patch since the last call; empty if not told."""
+        means = {kind: float(np.mean(values)) for kind, values in self._of_kind.items()}
+        self._of_kind = {}
+        return means
 
     def step_loss(self) -> float:
         """Return the mean loss of the batches since the last call, i.e. of one step."""

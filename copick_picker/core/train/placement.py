@@ -187,6 +187,69 @@ def mirrored_box(
     return block
 
 
+def turned_window(matrix: FloatArray, window_voxels: Triple) -> FloatArray:
+    """Return the window along the volume's axes, ignoring small tilts and changes of size.
+
+    Parameters
+    ----------
+    matrix : numpy.ndarray, shape (3, 3), float64
+        Patch axes (z, y, x) to volume axes.
+    window_voxels : tuple of int
+        Shape (z, y, x) of the patch.
+
+    Examples
+    --------
+    >>> turned_window(np.eye(3)[[0, 2, 1]], (4, 6, 8)).tolist()
+    [4.0, 8.0, 6.0]
+    """
+    window = np.asarray(window_voxels)
+    if np.abs(matrix - np.rint(matrix)).max() < _EXACT:
+        whole: FloatArray = np.rint(np.abs(matrix) @ window)
+        return whole
+    nearest = np.abs(matrix).argmax(axis=1)
+    result: FloatArray = window[nearest].astype(np.float64)
+    return result
+
+
+def placed_around(
+    point_zyx: FloatArray,
+    local_zyx: FloatArray,
+    matrix: FloatArray,
+    window_voxels: Triple,
+    *,
+    shape_zyx: Triple,
+) -> Placement:
+    """Return the placement of a patch that has a point of the volume at a place of its own.
+
+    The place is met to half a voxel, and not where the patch would reach out of the volume.
+
+    Parameters
+    ----------
+    point_zyx : numpy.ndarray, shape (3,), float64
+        In voxels of the volume.
+    local_zyx : numpy.ndarray, shape (3,), float64
+        In voxels of the patch; may lie outside it.
+    matrix : numpy.ndarray, shape (3, 3), float64
+        Patch axes (z, y, x) to volume axes.
+    window_voxels : tuple of int
+        Shape (z, y, x) of the patch.
+    shape_zyx : tuple of int
+        Shape of the volume.
+
+    Examples
+    --------
+    >>> point, local = np.array([5.0, 6.0, 7.0]), np.array([1.0, 2.0, 3.0])
+    >>> placed = placed_around(point, local, np.eye(3), (4, 4, 8), shape_zyx=(20, 20, 20))
+    >>> placed.points(point, (20, 20, 20), reach_voxels=0).tolist()
+    [[1.0, 2.0, 3.0]]
+    """
+    turned = turned_window(matrix, window_voxels)
+    offset = matrix @ (local_zyx - (np.asarray(window_voxels) - 1) / 2)
+    corner = np.rint(point_zyx - offset - (turned - 1) / 2)
+    corner = np.clip(corner, 0, np.asarray(shape_zyx) - turned)
+    return Placement(matrix, corner + (turned - 1) / 2, window_voxels)
+
+
 def local_radii(radii_voxels: Mapping[int, float], placement: Placement) -> dict[int, float]:
     """Return radii in voxels of the patch.
 

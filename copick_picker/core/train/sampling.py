@@ -20,7 +20,13 @@ from copick_picker.core.train.augmentations import (
     placing_matrix,
     stream,
 )
-from copick_picker.core.train.placement import Placement, local_radii
+from copick_picker.core.train.kinds import check_kinds, place_by_kind
+from copick_picker.core.train.placement import (
+    Placement,
+    local_radii,
+    placed_around,
+    turned_window,
+)
 from copick_picker.core.train.sources import LabelSource, PatchSource
 from copick_picker.errors import DataError, SettingsError
 
@@ -78,12 +84,16 @@ class SamplingRules:
     hard_negative_share : float
         Share of patches around a hard negative. The rest lie anywhere, runs with equal probability;
         so do the shares of particles or hard negatives if there are none.
+    kinds : mapping or None
+        Kind of patch -> its share, up to a common factor, in place of the two shares above; see
+        :mod:`copick_picker.core.train.kinds`.
     """
 
     window_voxels: Triple
     batch_size: int
     particle_share: float
     hard_negative_share: float
+    kinds: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +109,8 @@ class Batch:
     run_names : tuple of str
         Run of each patch.
     kinds : tuple of str
-        ``particle``, ``hard negative`` or ``background`` for each patch.
+        ``particle``, ``hard negative`` or ``background`` for each patch, or its kind of
+        :mod:`copick_picker.core.train.kinds`.
     partner_targets : numpy.ndarray or None
         Targets of the patches that are mixed in; None without mixing.
     partner_share : float
@@ -223,7 +234,7 @@ def check_runs(runs: Sequence[TrainingRun], rules: SamplingRules) -> None:
         If there is no run, a tomogram is smaller than the window, or a run's segmentation has
         another shape; with the run.
     SettingsError
-        If the shares are not between 0 and 1 or sum to more than 1.
+        If the shares are not between 0 and 1 or sum to more than 1, or a kind of patch is unknown.
     """
     shares = (rules.particle_share, rules.hard_negative_share)
     if min(shares) < 0 or sum(shares) > 1:
@@ -232,6 +243,8 @@ def check_runs(runs: Sequence[TrainingRun], rules: SamplingRules) -> None:
             "both at least 0, and at most 1 together"
         )
         raise SettingsError(msg)
+    if rules.kinds is not None:
+        check_kinds(rules.kinds)
     if not runs:
         msg = "there is no run to train on"
         raise DataError(msg)
@@ -294,6 +307,11 @@ def _placed(
     pool: _Pool, rules: SamplingRules, matrix: FloatArray, rng: np.random.Generator
 ) -> tuple[str, TrainingRun, Placement]:
     """Return the kind of a patch, its run and placement; each kind uses the same random draws."""
+    if rules.kinds is not None:
+        kind, number, placement = place_by_kind(
+            pool.runs, rules.kinds, window_voxels=rules.window_voxels, matrix=matrix, rng=rng
+        )
+        return kind, pool.runs[number], placement
     kind_at, run_at = rng.random(2)
     where = rng.random(3)
     found, kind = None, "background"
@@ -302,28 +320,19 @@ def _placed(
     elif kind_at < rules.particle_share + rules.hard_negative_share:
         found, kind = pool.hard_negative(rng), "hard negative"
     window = np.asarray(rules.window_voxels)
-    turned = np.rint(np.abs(matrix) @ window) if _is_whole(matrix) else _turned(matrix, window)
-    if found is None:
-        run, kind = pool.runs[int(run_at * len(pool.runs))], "background"
-        corner = np.floor(where * (np.asarray(run.source.shape_zyx) - turned + 1))
-    else:
+    if found is not None:
         run, point = found
         low, high = _INNER
-        offset = matrix @ ((low + (high - low) * where) * window - (window - 1) / 2)
-        corner = np.rint(point - offset - (turned - 1) / 2)
+        local = (low + (high - low) * where) * window
+        placement = placed_around(
+            point, local, matrix, rules.window_voxels, shape_zyx=run.source.shape_zyx
+        )
+        return kind, run, placement
+    run = pool.runs[int(run_at * len(pool.runs))]
+    turned = turned_window(matrix, rules.window_voxels)
+    corner = np.floor(where * (np.asarray(run.source.shape_zyx) - turned + 1))
     corner = np.clip(corner, 0, np.asarray(run.source.shape_zyx) - turned)
-    return kind, run, Placement(matrix, corner + (turned - 1) / 2, rules.window_voxels)
-
-
-def _is_whole(matrix: FloatArray) -> bool:
-    return bool(np.abs(matrix - np.rint(matrix)).max() < 1e-9)
-
-
-def _turned(matrix: FloatArray, window: npt.NDArray[np.int_]) -> FloatArray:
-    """Return the window along the volume's axes, ignoring small tilts and changes of size."""
-    nearest = np.abs(matrix).argmax(axis=1)
-    result: FloatArray = window[nearest].astype(np.float64)
-    return result
+    return "background", run, Placement(matrix, corner + (turned - 1) / 2, rules.window_voxels)
 
 
 def _may_swap(rules: SamplingRules) -> bool:

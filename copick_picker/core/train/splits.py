@@ -148,6 +148,42 @@ def fold_splits(counts: Counts, n_folds: int, *, seed: int) -> tuple[Split, ...]
     return tuple(splits)
 
 
+def listed_splits(counts: Counts, folds: Mapping[str, int]) -> dict[int, Split]:
+    """Return the split of each fold of a list: fold -> split, in the order of the folds.
+
+    Parameters
+    ----------
+    counts : mapping
+        Run name -> object name -> number of picks.
+    folds : mapping
+        Run name -> its fold, for each of these runs.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two folds, or an object is in no run of a side; with the fold.
+
+    Examples
+    --------
+    >>> counts = {name: {"x": 1} for name in "abc"}
+    >>> listed_splits(counts, {"a": 3, "b": 0, "c": 3})[3]
+    Split(training=('b',), validation=('a', 'c'))
+    """
+    _check_two_runs(counts)
+    numbers = sorted({folds[name] for name in counts})
+    if len(numbers) < 2:
+        msg = f"all {len(counts)} runs are in fold {numbers[0]}; expected at least two folds"
+        raise DataError(msg)
+    splits = {}
+    for number in numbers:
+        splits[number] = Split(
+            tuple(name for name in counts if folds[name] != number),
+            tuple(name for name in counts if folds[name] == number),
+        )
+        check_split(counts, splits[number], f"fold {number}")
+    return splits
+
+
 def check_split(counts: Counts, split: Split, what: str) -> None:
     """Raise if a side of a split is empty or lacks an object that the runs have.
 

@@ -92,6 +92,7 @@ class TrainingCallback(Callback):
             "learning_rate": repr(float(trainer.optimizers[0].param_groups[0]["lr"])),
             "seconds": f"{module.seconds:.1f}",
         }
+        row |= {f"loss {kind}": repr(loss) for kind, loss in module.kind_losses().items()}
         over = plan.seconds is not None and module.seconds >= plan.seconds
         over = bool(trainer.strategy.broadcast(over))
         is_last = over or step >= plan.steps
@@ -172,7 +173,8 @@ class TrainingCallback(Callback):
 
     def _columns(self) -> list[str]:
         names = [f"f_beta {spec.name}" for spec in self.training.data.objects]
-        return ["step", "loss", "learning_rate", "seconds", "f_beta", *names]
+        kinds = [f"loss {kind}" for kind in self.training.sampling.kinds or ()]
+        return ["step", "loss", "learning_rate", "seconds", *kinds, "f_beta", *names]
 
     def _finish(self, module: PickerModule, step: int, why: str) -> None:
         mined = {name: len(found) for name, found in self.patches.hard_negatives.items()}

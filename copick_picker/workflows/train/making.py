@@ -65,6 +65,7 @@ def make_training(
             settings.batch_size,
             settings.particle_share,
             settings.hard_negative_share if settings.hard_negatives else 0.0,
+            settings.patch_kinds,
         ),
         head=rules,
         plan=_learning(settings),
@@ -117,6 +118,7 @@ def run_training(training: Training, factory: NetworkFactory, *, reporter: Repor
     if report is None:
         head.prepare(network)
     module = PickerModule(network, head.loss(), learning, output_stride=training.head.output_stride)
+    module.tells_kinds = training.sampling.kinds is not None
     fit(training, module, reporter=reporter)
 
 

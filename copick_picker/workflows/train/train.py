@@ -45,6 +45,7 @@ from copick_picker.project.folders.training_files import (
 )
 from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.train.data import TrainingData, training_data
+from copick_picker.workflows.train.splitting import splits_of_folds, with_folds
 from copick_picker.workflows.train.start import NetworkFactory, network_factory, start_model
 
 if TYPE_CHECKING:
@@ -107,8 +108,12 @@ def _data_and_splits(
     """Return the data and the split of every model: name of the fold, or empty text -> split."""
     job = Job.open("train", settings, reporter=reporter)
     if settings.validation_split is None:
+        job, listed = with_folds(job)
         data = training_data(job)
-        return data, _splits(settings, _counts(data))
+        counts = _counts(data)
+        if settings.folds_file is not None:
+            return data, splits_of_folds(counts, listed, settings)
+        return data, _splits(settings, counts)
     held = settings.model_copy(update={"split": settings.validation_split})
     validation = open_job(held).run_names()
     both = sorted(set(job.run_names) & set(validation))
