@@ -87,6 +87,9 @@ class TrainParameters(AnnotationParameters):
     ----------
     contrast : str
         How protein looks in the tomograms: ``dark``, ``bright``, or ``auto`` to look.
+    voxel_spacing : float or None
+        Voxel spacing that the model learns, in Angstrom; None: the tomograms', their median where
+        they differ by more than 1 %.
     validation_runs : tuple of str
         Runs that are kept for validation: names, globs, ``@file``.
     validation_share : float
@@ -176,6 +179,15 @@ class TrainParameters(AnnotationParameters):
     contrast: Annotated[Contrast, Option("How protein looks in the tomograms.", after="masks")] = (
         "auto"
     )
+    voxel_spacing: Annotated[
+        float | None,
+        Field(gt=0, le=100),
+        Option(
+            "Voxel spacing that the model learns; tomograms of another are resampled to it. "
+            "Default: the tomograms', their median where they differ.",
+            metavar="A",
+        ),
+    ] = None
     validation_runs: Annotated[
         Names, Option("Runs kept for validation: names, globs, @file; repeatable.", metavar="RUN")
     ] = ()

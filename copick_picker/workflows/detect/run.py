@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
-from copick_picker.core.masks.grids import covering
+from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.masks.run_mask import RunMask
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
-from copick_picker.core.segment.resampling import ResampledReader
-from copick_picker.core.segment.volume import LayeredReader, PlaneReader, VolumeStatistics
+from copick_picker.core.segment.volume import LayeredReader, VolumeStatistics
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.provenance import new_record
@@ -22,10 +21,9 @@ from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import Localized, LocalizeTarget
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.detect import DetectSettings
-from copick_picker.settings.memory import KEPT_BYTES
-from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
-from copick_picker.workflows.inputs.preflight import Preflight, in_layers
+from copick_picker.workflows.inputs.preflight import Preflight
+from copick_picker.workflows.inputs.volumes import layered, seen_spacing, volume_at
 from copick_picker.workflows.models.load import LoadedModels
 from copick_picker.workflows.models.run import model_slabs
 
@@ -84,11 +82,21 @@ class Detection:
         if key is None:
             msg = f"run {run_name}: no tomogram"
             raise SettingsError(msg)
-        volume = in_layers(self.job.store.open_tomogram(run_name, key))
-        facts = plan.given.facts or inspect_volume(volume, smoothing_voxels=None)
+        stored = self.job.store.open_tomogram(run_name, key)
+        mask = self._mask(run_name, key, stored.shape)
+        own = key.voxel_spacing
+        seen = seen_spacing(own, self.models.voxel_spacing)
+        volume = layered(volume_at(stored, own, seen))
+        facts = plan.given.facts if seen == own else None
+        facts = facts or inspect_volume(volume, smoothing_voxels=None)
         check_voxels(facts, run_name=run_name, key=key)
-        mask = self._mask(run_name, key, volume.shape)
-        found = self._found(volume, key.voxel_spacing, mask, facts.statistics)
+        inside = None
+        if mask is not None:
+            inside = mask.on(stored.shape, own)
+            if seen != own:
+                z, y, x = volume.shape
+                inside = covering(inside, factor=seen / own, shape_zyx=(z, y, x))
+        found = self._found(volume, seen, inside, facts.statistics)
         found = {name: self._limited(result, mask) for name, result in found.items()}
         written = [
             self._write(run_name, wanted, plan.records[wanted], found[wanted.object_name], mask)
@@ -108,22 +116,14 @@ class Detection:
         self,
         volume: LayeredReader,
         spacing: float,
-        mask: RunMask | None,
+        inside: BoolVolume | None,
         statistics: VolumeStatistics | None,
     ) -> dict[str, Localized]:
-        """Return the picks of a tomogram, at the models' voxel spacing."""
+        """Return the picks of a tomogram at the models' voxel spacing."""
         z, y, x = volume.shape
-        inside = None if mask is None else mask.on((z, y, x), spacing)
-        reader: PlaneReader = volume
-        wanted = model_spacing(self.models, spacing)
-        if wanted != spacing:
-            reader, statistics = resampled(volume, wanted / spacing), None
-            z, y, x = reader.shape
-            if inside is not None:
-                inside = covering(inside, factor=wanted / spacing, shape_zyx=(z, y, x))
         stated = self.job.settings.contrast
         slabs = model_slabs(
-            reader,
+            volume,
             self.models,
             inverted=stated not in ("auto", self.models.contrast),
             probabilities=self.models.point_reader is None,
@@ -134,7 +134,7 @@ class Detection:
             (LabelledSlab(each.z_start, None, each.probabilities, each.maps) for each in slabs),
             self.targets,
             shape_zyx=(z, y, x),
-            voxel_spacing=wanted,
+            voxel_spacing=spacing,
             rules=self.job.settings.rules(),
             reader=self.models.point_reader,
         )
@@ -184,7 +184,7 @@ class Detection:
             "radius_angstrom": target.radius_angstrom,
             "score_threshold": target.score_threshold,
             "channel": target.channel,
-            "voxel_spacing": model_spacing(self.models, spacing),
+            "voxel_spacing": seen_spacing(spacing, self.models.voxel_spacing),
             "top": settings.top_of(target.object_name),
         }
         if settings.mask is not None:
@@ -195,40 +195,3 @@ class Detection:
             models=self.models.records,
             settings=settings.recorded() | self.models.choices | how,
         )
-
-
-def model_spacing(models: LoadedModels, spacing: float) -> float:
-    """Return the voxel spacing at which the models see a tomogram.
-
-    Parameters
-    ----------
-    models : LoadedModels
-        The models.
-    spacing : float
-        Voxel spacing of the tomogram in Angstrom.
-
-    Returns
-    -------
-    float
-        The tomogram's, if the models do not state theirs or it differs by 1 % at most.
-    """
-    wanted = models.voxel_spacing
-    if wanted is None or abs(spacing - wanted) <= SPACING_SILENT * wanted:
-        return spacing
-    return wanted
-
-
-def resampled(volume: PlaneReader, factor: float) -> LayeredReader:
-    """Return a tomogram at another voxel spacing, kept in memory if it is small.
-
-    Parameters
-    ----------
-    volume : PlaneReader
-        The tomogram.
-    factor : float
-        New voxel spacing divided by the old one.
-    """
-    reader = ResampledReader(volume, factor)
-    depth, height, width = reader.shape
-    is_small = depth * height * width * reader.dtype.itemsize <= KEPT_BYTES
-    return LayeredReader(reader, depth if is_small else reader.chunk_planes)

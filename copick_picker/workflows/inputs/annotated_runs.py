@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from copick_picker.core.geometry import box_angstrom, length_to_voxels, points_to_voxels
 from copick_picker.core.train.sampling import TrainingRun
-from copick_picker.core.train.sources import CachedLabels, PatchSource, PlaneCache
+from copick_picker.core.train.sources import CachedLabels, PatchSource, PlaneCache, StoredVolume
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
@@ -22,6 +22,7 @@ from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.targets import AnnotationSettings
 from copick_picker.workflows.inputs.object_labels import check_labels_differ
 from copick_picker.workflows.inputs.pick_sets import check_one_set_each
+from copick_picker.workflows.inputs.volumes import seen_spacing, volume_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,15 @@ class AnnotatedRun:
     looks: str = "not looked at"
     mask: SegmentationKey | None = None
     labels: Mapping[str, int] | None = None
+
+    def volume(self, store: ProjectStore, spacing: float | None = None) -> StoredVolume:
+        """Return its tomogram, at another voxel spacing if a model sees that."""
+        stored = store.open_tomogram(self.name, self.tomogram)
+        return volume_at(stored, self.tomogram.voxel_spacing, spacing)
+
+    def spacing(self, wanted: float | None = None) -> float:
+        """Return the voxel spacing of :meth:`volume` in Angstrom."""
+        return seen_spacing(self.tomogram.voxel_spacing, wanted)
 
     def annotation(self) -> dict[str, Any]:
         """Return what identifies these picks and masks."""
@@ -237,6 +247,7 @@ def sampled_run(
     *,
     source: PatchSource,
     cache: PlaneCache,
+    spacing: float | None = None,
 ) -> TrainingRun:
     """Return a run as input of the sampler: particles in voxels, by channel.
 
@@ -252,8 +263,10 @@ def sampled_run(
         Its tomogram.
     cache : PlaneCache
         Cache for reading the segmentation.
+    spacing : float or None
+        Voxel spacing that the model sees.
     """
-    spacing = run.tomogram.voxel_spacing
+    spacing = run.spacing(spacing)
     channels = {spec.name: channel for channel, spec in enumerate(objects, start=1)}
     labels = None
     if run.mask is not None and run.labels is not None:

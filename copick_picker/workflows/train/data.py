@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.jobs.job import Job
@@ -11,7 +13,6 @@ from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
     CONTRAST_SMOOTHING_VOXELS,
-    SPACING_SILENT,
 )
 from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import (
@@ -22,7 +23,7 @@ from copick_picker.workflows.inputs.annotated_runs import (
     nothing_annotated,
     with_mask,
 )
-from copick_picker.workflows.inputs.preflight import in_layers
+from copick_picker.workflows.inputs.volumes import layered, seen_spacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class TrainingData:
     runs : tuple of AnnotatedRun
         In the project's order.
     voxel_spacing : float
-        Voxel spacing of all tomograms, in Angstrom.
+        Voxel spacing at which the model sees the tomograms, in Angstrom.
     contrast : str
         ``dark`` or ``bright``: how protein looks in the tomograms.
     """
@@ -82,16 +83,18 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
         tomogram cannot be used.
     """
     check_annotation(job)
-    job.check_objects("weight")
-    runs = [run for name in job.run_names if (run := _annotated(job, name)) is not None]
-    if not runs:
+    job.check_objects("weight", "heatmap_sigma")
+    found = [run for name in job.run_names if (run := _annotated(job, name)) is not None]
+    if not found:
         raise nothing_annotated(job)
+    spacing = _spacing(job, found)
+    runs = [_inspected(job, run, spacing) for run in found]
     objects = chosen_objects(job, runs)
     _warn_not_annotated(objects, runs, job.reporter)
     return TrainingData(
         objects=objects,
         runs=tuple(with_mask(job, run, objects) for run in runs),
-        voxel_spacing=_spacing(runs),
+        voxel_spacing=spacing,
         contrast=_contrast(job.settings, runs, job.reporter),
     )
 
@@ -101,11 +104,16 @@ def _annotated(job: Job[TrainSettings], run_name: str) -> AnnotatedRun | None:
     if isinstance(run, str):
         job.reporter.note(f"run {run_name}: {run}; left out")
         return None
-    volume = job.store.open_tomogram(run_name, run.tomogram)
-    facts = inspect_volume(in_layers(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
-    check_voxels(facts, run_name=run_name, key=run.tomogram)
+    return run
+
+
+def _inspected(job: Job[TrainSettings], run: AnnotatedRun, spacing: float) -> AnnotatedRun:
+    """Return a run with the statistics of its tomogram at a voxel spacing."""
+    volume = run.volume(job.store, spacing)
+    facts = inspect_volume(layered(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
+    check_voxels(facts, run_name=run.name, key=run.tomogram)
     if facts.statistics is None:
-        msg = f"run {run_name}: {run.tomogram} has no mean"
+        msg = f"run {run.name}: {run.tomogram} has no mean"
         raise DataError(msg)
     return replace(
         run,
@@ -128,17 +136,29 @@ def _warn_not_annotated(
             )
 
 
-def _spacing(runs: Sequence[AnnotatedRun]) -> float:
-    first = runs[0]
-    for run in runs[1:]:
-        got, wanted = run.tomogram.voxel_spacing, first.tomogram.voxel_spacing
-        if abs(got - wanted) > SPACING_SILENT * wanted:
-            msg = (
-                f"run {run.name} has {run.tomogram} and run {first.name} {first.tomogram}: one "
-                "model learns one voxel spacing; name it in -i, such as wbp@10.0"
-            )
-            raise SettingsError(msg)
-    return first.tomogram.voxel_spacing
+def _spacing(job: Job[TrainSettings], runs: Sequence[AnnotatedRun]) -> float:
+    """Return the voxel spacing that the model learns: as stated, else the tomograms' median."""
+    stated = job.settings.voxel_spacing
+    own = [run.tomogram.voxel_spacing for run in runs]
+    spacing = own[0]
+    if stated is not None:
+        spacing = stated
+    elif any(seen_spacing(each, own[0]) != each for each in own):
+        spacing = float(np.median(own))
+    others = [run for run in runs if seen_spacing(run.tomogram.voxel_spacing, spacing) == spacing]
+    others = [run for run in others if run.tomogram.voxel_spacing != spacing]
+    if others and job.settings.masks is not None:
+        msg = (
+            f"run {others[0].name} has {others[0].tomogram}, and the model learns {spacing:g} A: "
+            "masks are cut at the tomogram's own spacing; name one in -i, such as wbp@10.0"
+        )
+        raise SettingsError(msg)
+    if others:
+        job.reporter.note(
+            f"{len(others)} of {len(runs)} tomograms, of {min(own):g} to {max(own):g} A a voxel, "
+            f"are resampled to {spacing:g} A"
+        )
+    return spacing
 
 
 def _contrast(settings: TrainSettings, runs: Sequence[AnnotatedRun], reporter: Reporter) -> str:

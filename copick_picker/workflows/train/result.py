@@ -34,6 +34,7 @@ from copick_picker.settings.train import (
     CROP_VOXELS,
 )
 from copick_picker.workflows.evaluate.evaluate import with_min_score
+from copick_picker.workflows.inputs.volumes import layered
 from copick_picker.workflows.models.folder import TomogramCrop, write_model
 from copick_picker.workflows.train.held_out import head_calibration, recalibrated
 from copick_picker.workflows.train.start import NetworkFactory
@@ -216,11 +217,12 @@ def _crop(training: Training) -> TomogramCrop:
     """Return a crop of a validation tomogram, around its first pick if there is one."""
     name = training.split.validation[0]
     run = next(run for run in training.data.runs if run.name == name)
-    volume = training.store().open_tomogram(run.name, run.tomogram)
-    shape, multiple = np.array(run.shape_zyx), training.validator.window_multiple
+    spacing = training.data.voxel_spacing
+    volume = layered(run.volume(training.store(), spacing))
+    shape, multiple = np.array(volume.shape), training.validator.window_multiple
     side = np.minimum(CROP_VOXELS, shape) // multiple * multiple
     points = [
-        points_to_voxels(picks.points_xyz, run.tomogram.voxel_spacing)
+        points_to_voxels(picks.points_xyz, run.spacing(spacing))
         for picks in run.picks.values()
         if len(picks)
     ]

@@ -152,7 +152,11 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
         settings.weight.get(name, scale * (largest / radius) ** power)
         for name, radius in radii.items()
     ]
-    n_blocks = sum(math.prod(run.shape_zyx) for run in data.runs) / output_stride**3
+    blocks = [
+        math.prod(run.shape_zyx) * (run.tomogram.voxel_spacing / data.voxel_spacing) ** 3
+        for run in data.runs
+    ]
+    n_blocks = sum(blocks) / output_stride**3
     numbers = data.counts([run.name for run in data.runs])
     given = {**LOSS_PARAMETERS, **settings.loss_parameters}
     return HeadRules(
@@ -177,9 +181,16 @@ def _training_run(
     sign = -1.0 if training.validator.inverted else 1.0
     source = CachedPlanes(
         run.name,
-        store.open_tomogram(run.name, run.tomogram),
+        run.volume(store, training.data.voxel_spacing),
         cache,
         mean=run.mean,
         standard_deviation=sign * run.standard_deviation,
     )
-    return sampled_run(store, run, training.data.objects, source=source, cache=cache)
+    return sampled_run(
+        store,
+        run,
+        training.data.objects,
+        source=source,
+        cache=cache,
+        spacing=training.data.voxel_spacing,
+    )

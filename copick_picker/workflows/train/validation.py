@@ -41,7 +41,7 @@ from copick_picker.settings.train import (
     TOLERANCE_RADII,
 )
 from copick_picker.workflows.inputs.annotated_runs import AnnotatedRun
-from copick_picker.workflows.inputs.preflight import in_layers
+from copick_picker.workflows.inputs.volumes import layered
 from copick_picker.workflows.models.load import point_reader
 from copick_picker.workflows.train.data import TrainingData
 
@@ -194,7 +194,7 @@ class Validator:
                 candidate[run.name],
                 run.picks,
                 distances,
-                voxel_spacing=run.tomogram.voxel_spacing,
+                voxel_spacing=run.spacing(self.data.voxel_spacing),
                 least_score=MINING_SCORE,
             )[:most]
             for run in self.data.runs
@@ -204,8 +204,10 @@ class Validator:
     def _picks_of_run(
         self, run: AnnotatedRun, store: ProjectStore, member: Member, options: EngineOptions
     ) -> dict[str, PickSet]:
+        volume = layered(run.volume(store, self.data.voxel_spacing))
+        z, y, x = volume.shape
         slabs = segment_slabs(
-            in_layers(store.open_tomogram(run.name, run.tomogram)),
+            volume,
             [member],
             options,
             probabilities=True,
@@ -227,8 +229,8 @@ class Validator:
                 for each in slabs
             ),
             targets,
-            shape_zyx=run.shape_zyx,
-            voxel_spacing=run.tomogram.voxel_spacing,
+            shape_zyx=(z, y, x),
+            voxel_spacing=run.spacing(self.data.voxel_spacing),
             rules=join_settings(LocalizeParameters, flags={"method": self.method}).rules(),
             reader=point_reader(member),
         )
