@@ -88,6 +88,24 @@ class CheckCrop(_Frozen):
     corner_zyx: tuple[int, int, int]
 
 
+class Ensemble(_Frozen):
+    """What holds where a model is used together with all members of its ensemble.
+
+    Attributes
+    ----------
+    members : int
+        Number of members.
+    thresholds : dict
+        Object name -> lowest score of a pick that counts.
+    head_settings : dict
+        Calibration of the head, over that of a single model.
+    """
+
+    members: Annotated[int, Field(ge=2)]
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    head_settings: dict[str, Any] = Field(default_factory=dict)
+
+
 class ModelCard(_Frozen):
     """All that a network's weights need to be used rightly.
 
@@ -139,6 +157,8 @@ class ModelCard(_Frozen):
         Name of the weights file in the model's folder.
     weights_sha256 : str or None
         SHA-256 of the weights file; written with the weights.
+    ensemble : Ensemble or None
+        What holds where all members of its ensemble are used together.
     fingerprint : tuple of float or None
         Output of the network for a fixed input, see ``core.models.fingerprint``.
     crop : CheckCrop or None
@@ -168,6 +188,7 @@ class ModelCard(_Frozen):
     blending: Literal["constant", "gaussian"] = "constant"
     weights_file: Annotated[str, Field(pattern=r"^[\w][\w.-]*$")] = "weights.safetensors"
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    ensemble: Ensemble | None = None
     fingerprint: tuple[float, ...] | None = None
     crop: CheckCrop | None = None
     provenance: dict[str, Any] = Field(default_factory=dict)
@@ -221,11 +242,36 @@ class ModelCard(_Frozen):
     def digest(self) -> str:
         """Return a short hash of all that changes a prediction: the card without its remarks."""
         remarks = {"name", "provenance", "fingerprint", "crop", "weights_file", "weights_sha256"}
-        later = ("scaling", "probability_threshold")
+        later = ("scaling", "probability_threshold", "ensemble")
         remarks |= {name for name in later if getattr(self, name) is None}
         remarks |= {"head", "head_settings"} if self.head == "softmax" else set()
         text = json.dumps(self.model_dump(mode="json", exclude=remarks), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def in_ensemble(cards: Sequence[ModelCard]) -> list[ModelCard]:
+    """Return cards with the thresholds and calibration of their ensemble, if all of it is there.
+
+    Parameters
+    ----------
+    cards : sequence of ModelCard
+        Cards of the models that are used together.
+    """
+    known = cards[0].ensemble
+    if known is None or len(cards) != known.members or any(c.ensemble != known for c in cards):
+        return list(cards)
+    return [
+        card.model_copy(
+            update={
+                "objects": tuple(
+                    entry.model_copy(update={"score_threshold": known.thresholds.get(entry.name)})
+                    for entry in card.objects
+                ),
+                "head_settings": {**card.head_settings, **known.head_settings},
+            }
+        )
+        for card in cards
+    ]
 
 
 def card_with_thresholds(

@@ -101,6 +101,8 @@ class TrainParameters(AnnotationParameters):
     fold : int or None
         Train the model that leaves out this fold, from 1, or as numbered in ``folds_file``; None
         trains one for every fold.
+    members : int or None
+        Models to train from different seeds on the same split, for an ensemble; None: one.
     head : str
         What the network's channels mean: ``softmax`` (regions), ``centres`` (probability, offset
         and uncertainty) or ``heatmap`` (Gaussian blobs).
@@ -210,6 +212,15 @@ class TrainParameters(AnnotationParameters):
         int | None,
         Field(ge=0),
         Option("Train only the model that leaves out fold I.", metavar="I"),
+    ] = None
+    members: Annotated[
+        int | None,
+        Field(ge=2, le=20),
+        Option(
+            "Train so many models from different seeds, for an ensemble; --max-minutes and --steps "
+            "are for each.",
+            metavar="N",
+        ),
     ] = None
     head: Annotated[
         str,
@@ -443,6 +454,9 @@ class TrainSettings(TrainFiles, SamplingParameters, TrainParameters, AnnotationS
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
+        if self.members is not None and (self.folds is not None or self.folds_file is not None):
+            msg = "members are trained on one split; give no folds"
+            raise ValueError(msg)
         if self.start_config is not None and self.start is None:
             msg = "start_config is given without start"
             raise ValueError(msg)

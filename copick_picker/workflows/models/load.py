@@ -30,7 +30,7 @@ from copick_picker.project.folders.checkpoints import (
 )
 from copick_picker.project.folders.model_places import model_folders, shipped_models
 from copick_picker.settings.cryosiam_model import cryosiam_card
-from copick_picker.settings.model import ModelCard, check_alike, model_card
+from copick_picker.settings.model import ModelCard, check_alike, in_ensemble, model_card
 from copick_picker.settings.octopi_model import octopi_card
 from copick_picker.settings.segment import (
     FITTED_BLENDING,
@@ -243,7 +243,11 @@ def load_members(
         )
         raise SettingsError(msg)
     check_alike([model.card for model in models])
-    return models
+    cards = in_ensemble([model.card for model in models])
+    return [
+        LoadedModel(card, replace(model.member, head_settings=card.head_settings))
+        for card, model in zip(cards, models, strict=True)
+    ]
 
 
 def load_folder(folder: Path) -> LoadedModel:

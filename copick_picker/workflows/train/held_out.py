@@ -1,7 +1,7 @@
 """What held-out picks teach the head of a finished model: probabilities and standard deviations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,57 @@ import numpy.typing as npt
 
 from copick_picker.core.heads.point_scores import probability_fit, probability_of, sigma_scale
 from copick_picker.records.points import PickSet
-from copick_picker.records.scores import Evaluation
-from copick_picker.settings.train import FEWEST_SIGMAS
-from copick_picker.workflows.train.validation import PicksByRun
+from copick_picker.records.scores import Calibration, Evaluation
+from copick_picker.report.model_scores import held_out_scores
+from copick_picker.settings.train import CALIBRATION_MARGIN, FEWEST_SIGMAS
+from copick_picker.workflows.evaluate.evaluate import with_min_score
+from copick_picker.workflows.train.validation import PicksByRun, Validator, calibration_of
 
 FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """What held-out picks teach.
+
+    Attributes
+    ----------
+    head : dict
+        What the card stores for the head, see :func:`head_calibration`; empty if the head finds no
+        points.
+    calibration : Calibration
+        Score threshold of each object.
+    evaluation : Evaluation
+        Scores at these thresholds.
+    scores : dict
+        The same, for the card.
+    """
+
+    head: dict[str, Any]
+    calibration: Calibration
+    evaluation: Evaluation
+    scores: dict[str, Any]
+
+
+def taught(validator: Validator, candidate: PicksByRun) -> Taught:
+    """Return what held-out picks teach a head and its thresholds.
+
+    Parameters
+    ----------
+    validator : Validator
+        Scores picks.
+    candidate : mapping
+        Run -> object -> picks, low scores included.
+    """
+    head: dict[str, Any] = {}
+    if validator.finds_points:
+        names = [spec.name for spec in validator.data.objects]
+        head = head_calibration(validator.evaluation(candidate), candidate, names)
+        candidate = recalibrated(candidate, head, names)
+    calibration = calibration_of(validator.evaluation(candidate), margin=CALIBRATION_MARGIN)
+    evaluation = validator.evaluation(with_min_score(candidate, calibration.thresholds))
+    scores = held_out_scores(evaluation, calibration.thresholds)
+    return Taught(head, calibration, evaluation, scores)
 
 
 def head_calibration(

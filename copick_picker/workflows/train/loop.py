@@ -124,7 +124,7 @@ class TrainingCallback(Callback):
         training, settings = self.training, self.training.settings
         network, store = module.averaged_network(), training.store()
         picks = training.validator.picks(
-            network, store, training.split.validation, n_augmentations=settings.validation_tta
+            [network], store, training.split.validation, n_augmentations=settings.validation_tta
         )
         evaluation = training.validator.evaluation(picks)
         score, by_object = macro_f_beta(evaluation), best_f_beta(evaluation)
@@ -137,7 +137,7 @@ class TrainingCallback(Callback):
         best["since"] = since
         if settings.hard_negatives and step < training.plan.steps:
             mined = training.validator.picks(
-                network, store, training.split.training, n_augmentations=settings.validation_tta
+                [network], store, training.split.training, n_augmentations=settings.validation_tta
             )
             found = training.validator.false_positives(mined, most=settings.hard_negatives)
             best["hard_negatives"] = found

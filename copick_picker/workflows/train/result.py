@@ -1,6 +1,6 @@
 """Results of a training: thresholds from held-out picks, scores, a model folder with its card."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,29 +17,25 @@ from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.files import replacing
 from copick_picker.project.folders.model_places import CURVE_FILE, README_FILE, check_free_models
 from copick_picker.project.folders.training_files import BEST_FILE, finished, read_weights
-from copick_picker.records.scores import Calibration
 from copick_picker.report.model_readme import readme_text
 from copick_picker.report.model_scores import (
-    held_out_scores,
     held_out_table,
     model_limits,
     number_or_dash,
 )
-from copick_picker.settings.model import ModelCard, ModelObject
+from copick_picker.settings.model import Ensemble, ModelCard, ModelObject
 from copick_picker.settings.segment import FITTED_BLENDING
 from copick_picker.settings.train import (
     AUGMENTATION_COUNT,
     AUGMENTATION_SET,
-    CALIBRATION_MARGIN,
     CROP_VOXELS,
 )
-from copick_picker.workflows.evaluate.evaluate import with_min_score
 from copick_picker.workflows.inputs.volumes import layered
 from copick_picker.workflows.models.folder import TomogramCrop, write_model
-from copick_picker.workflows.train.held_out import head_calibration, recalibrated
+from copick_picker.workflows.train.held_out import Taught, taught
 from copick_picker.workflows.train.start import NetworkFactory
 from copick_picker.workflows.train.training import Training
-from copick_picker.workflows.train.validation import PicksByRun, calibration_of
+from copick_picker.workflows.train.validation import PicksByRun
 
 
 def write_results(
@@ -70,49 +66,68 @@ def write_results(
     dict
         ``line``, a summary, and the scores.
     """
-    candidate: PicksByRun = {}
-    networks: dict[str, nn.Module] = {}
-    for name, training in trainings.items():
-        networks[name] = _best_network(training, factory)
-        candidate |= training.validator.picks(
-            networks[name],
-            training.store(),
-            training.split.validation,
-            n_augmentations=AUGMENTATION_COUNT,
-        )
     first = next(iter(trainings.values()))
-    head: dict[str, Any] = {}
-    if first.validator.finds_points:
-        names = [spec.name for spec in first.data.objects]
-        head = head_calibration(first.validator.evaluation(candidate), candidate, names)
-        candidate = recalibrated(candidate, head, names)
-    calibration = calibration_of(first.validator.evaluation(candidate), margin=CALIBRATION_MARGIN)
-    for name, why in calibration.refused.items():
+    networks = {name: _best_network(each, factory) for name, each in trainings.items()}
+    whole, own = _taught(trainings, networks)
+    for name, why in whole.calibration.refused.items():
         reporter.warn(f"no score threshold for {name}: {why}")
-    kept = with_min_score(candidate, calibration.thresholds)
-    evaluation = first.validator.evaluation(kept)
-    scores = held_out_scores(evaluation, calibration.thresholds)
-    for note in evaluation.notes:
+    for note in whole.evaluation.notes:
         reporter.note(note)
-    reporter.table("Held-out runs, at the chosen thresholds", *held_out_table(scores))
+    reporter.table("Held-out runs, at the chosen thresholds", *held_out_table(whole.scores))
     output = Path(first.settings.output)
     permit = partial(check_free_models, output, overwrite=overwrite)
     with replacing(output, permit=permit) as fresh:
         for name, training in trainings.items():
+            card = _card(training, factory, record, own[name], len(trainings))
+            if first.settings.members is not None:
+                card = card.model_copy(update={"ensemble": _ensemble(whole, len(trainings))})
             write_model(
                 fresh / name,
                 networks[name].cpu(),
-                _card(training, factory, record, calibration, scores, head, len(trainings)),
+                card,
                 crop=_crop(training),
                 beside=partial(_extra_texts, training),
                 overwrite=False,
             )
-    macro = evaluation.macro.score
+    macro = whole.evaluation.macro.score
     beta = first.settings.beta
     what = str(output) if len(trainings) == 1 else f"{output} ({len(trainings)} models)"
     weighted = "" if beta == 1 else f", F{beta:g} {number_or_dash(macro.f_beta)}"
     line = f"{what}: F1 {number_or_dash(macro.f1)}{weighted} on validation runs"
-    return {"line": line, "scores": scores, "thresholds": calibration.thresholds}
+    return {"line": line, "scores": whole.scores, "thresholds": whole.calibration.thresholds}
+
+
+def _taught(
+    trainings: Mapping[str, Training], networks: Mapping[str, nn.Module]
+) -> tuple[Taught, dict[str, Taught]]:
+    """Return what held-out picks teach all models together, and what each of them.
+
+    Models of folds each find their own held-out runs, and their picks are pooled. Members of an
+    ensemble find the same runs, each alone and all together.
+    """
+    first = next(iter(trainings.values()))
+    found = {name: _held_out(each, [networks[name]]) for name, each in trainings.items()}
+    if first.settings.members is None:
+        pooled = {run: picks for each in found.values() for run, picks in each.items()}
+        whole = taught(first.validator, pooled)
+        return whole, dict.fromkeys(trainings, whole)
+    whole = taught(first.validator, _held_out(first, list(networks.values())))
+    return whole, {name: taught(first.validator, each) for name, each in found.items()}
+
+
+def _held_out(training: Training, networks: Sequence[nn.Module]) -> PicksByRun:
+    return training.validator.picks(
+        networks,
+        training.store(),
+        training.split.validation,
+        n_augmentations=AUGMENTATION_COUNT,
+    )
+
+
+def _ensemble(whole: Taught, members: int) -> Ensemble:
+    return Ensemble(
+        members=members, thresholds=whole.calibration.thresholds, head_settings=dict(whole.head)
+    )
 
 
 def _extra_texts(training: Training, card: ModelCard) -> dict[str, str]:
@@ -131,13 +146,11 @@ def _card(
     training: Training,
     factory: NetworkFactory,
     record: Mapping[str, Any],
-    calibration: Calibration,
-    scores: Mapping[str, Any],
-    head: Mapping[str, Any],
+    known: Taught,
     n_models: int,
 ) -> ModelCard:
     settings, data = training.settings, training.data
-    thresholds = calibration.thresholds
+    thresholds = known.calibration.thresholds
     start = factory.start_card
     sees_bright = (data.contrast if start is None else start.contrast) == "bright"
     return ModelCard(
@@ -160,7 +173,7 @@ def _card(
         normalization="zscore",
         n_channels=None if factory.n_channels == len(data.objects) + 1 else factory.n_channels,
         head=settings.head,
-        head_settings={**training.validator.head_settings, **head},
+        head_settings={**training.validator.head_settings, **known.head},
         home="picker",
         augmentation_set=AUGMENTATION_SET,
         augmentation_count=AUGMENTATION_COUNT,
@@ -183,10 +196,10 @@ def _card(
                 "on": (
                     f"all runs, each found by the one of {n_models} models that was not trained "
                     "on it"
-                    if n_models > 1
+                    if n_models > 1 and settings.members is None
                     else "the validation runs"
                 ),
-                "objects": dict(scores),
+                "objects": dict(known.scores),
             },
             "localize_method": (
                 "the head's points"

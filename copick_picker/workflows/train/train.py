@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from copick_picker.workflows.train.training import Training
 
 _EXTRA = ("lightning", "tensorboard")
+MEMBER = "member"
+"""Models of an ensemble are called ``member_1`` and so on."""
 
 
 @summarised
@@ -84,6 +86,9 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
         data = _in_channel_order(data, list(start.card.channel_names))
     n_outputs = head_kind(settings.head).n_outputs(len(data.objects))
     factory = network_factory(settings, start, n_outputs)
+    if settings.members is not None:
+        numbers = range(1, settings.members + 1)
+        splits = {f"{MEMBER}_{number}": splits[""] for number in numbers}
     jobs = _jobs(settings, data, splits, factory, reporter)
     return _carry_out(settings, jobs, factory, reporter)
 
@@ -167,7 +172,9 @@ def _jobs(
     from copick_picker.workflows.train.making import make_training
 
     trainings = {
-        name: make_training(settings, data, split, factory, training_folder(settings) / name)
+        name: make_training(
+            _of_member(settings, name), data, split, factory, training_folder(settings) / name
+        )
         for name, split in splits.items()
     }
     rows = []
@@ -177,6 +184,14 @@ def _jobs(
             rows.append((f"{name} {side}".strip(), str(len(runs)), choices_text(runs[:6]), counts))
     reporter.table("Runs and picks", ("side", "runs", "names", "picks"), rows)
     return trainings
+
+
+def _of_member(settings: TrainSettings, name: str) -> TrainSettings:
+    """Return the settings of a member: each has its own seed."""
+    if settings.members is None:
+        return settings
+    number = int(name.removeprefix(f"{MEMBER}_"))
+    return settings.model_copy(update={"seed": settings.seed + number - 1})
 
 
 def training_folder(settings: TrainSettings) -> Path:

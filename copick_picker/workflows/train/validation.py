@@ -102,7 +102,7 @@ class Validator:
 
     def picks(
         self,
-        network: nn.Module,
+        networks: Sequence[nn.Module],
         store: ProjectStore,
         run_names: Sequence[str],
         *,
@@ -112,8 +112,8 @@ class Validator:
 
         Parameters
         ----------
-        network : torch.nn.Module
-            The network; not changed.
+        networks : sequence of torch.nn.Module
+            One network, or an ensemble; not changed.
         store : ProjectStore
             The project.
         run_names : sequence of str
@@ -122,15 +122,18 @@ class Validator:
             Test-time augmentations.
         """
         device = resolve_device(self.device)
-        member = Member(
-            prepared(network, device),
-            self.window_voxels,
-            self.n_outputs,
-            "reflect",
-            self.window_multiple,
-            self.head,
-            self.head_settings,
-        )
+        members = [
+            Member(
+                prepared(network, device),
+                self.window_voxels,
+                self.n_outputs,
+                "reflect",
+                self.window_multiple,
+                self.head,
+                self.head_settings,
+            )
+            for network in networks
+        ]
         options = EngineOptions(
             augmentations=augmentation_set(AUGMENTATION_SET, n_augmentations),
             overlap=FITTED_OVERLAP,
@@ -142,7 +145,7 @@ class Validator:
             inverted=self.inverted,
         )
         chosen = [run for run in self.data.runs if run.name in run_names]
-        return {run.name: self._picks_of_run(run, store, member, options) for run in chosen}
+        return {run.name: self._picks_of_run(run, store, members, options) for run in chosen}
 
     def evaluation(self, candidate: PicksByRun) -> Evaluation:
         """Return the scores of candidates over their runs.
@@ -202,13 +205,17 @@ class Validator:
         }
 
     def _picks_of_run(
-        self, run: AnnotatedRun, store: ProjectStore, member: Member, options: EngineOptions
+        self,
+        run: AnnotatedRun,
+        store: ProjectStore,
+        members: Sequence[Member],
+        options: EngineOptions,
     ) -> dict[str, PickSet]:
         volume = layered(run.volume(store, self.data.voxel_spacing))
         z, y, x = volume.shape
         slabs = segment_slabs(
             volume,
-            [member],
+            members,
             options,
             probabilities=True,
             statistics=VolumeStatistics(run.mean, run.standard_deviation),
@@ -232,7 +239,7 @@ class Validator:
             shape_zyx=(z, y, x),
             voxel_spacing=run.spacing(self.data.voxel_spacing),
             rules=join_settings(LocalizeParameters, flags={"method": self.method}).rules(),
-            reader=point_reader(member),
+            reader=point_reader(members[0]),
         )
         return {name: entry.picks for name, entry in found.items()}
 
