@@ -107,8 +107,8 @@ class OffsetReadout:
             peaks = local_maxima(near[channel], floor=0.5, planes=planes)
             place = tuple(peaks.T)
             strongest = near.max(axis=0)[place]
-            centres = peaks + away[(slice(None), *place)].T / strongest[:, None]
-            found.append(FoundPoints(centres, near[channel][place].astype(float)))
+            offsets = away[(slice(None), *place)].T / strongest[:, None]
+            found.append(FoundPoints(peaks, offsets, near[channel][place].astype(float)))
         return found
 
 

@@ -58,7 +58,7 @@ LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType(
         "positive_weight": 1.0,
         "top_share": 0.2,
         "spread": 0.8,
-        "offset_weight": 1.0,
+        "offset_weight": 0.1,
         "count_weight": 0.0,
         "amplitude_weight": 1.0,
     }
@@ -70,6 +70,10 @@ HEAD_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"centres": {"loss": "bce"}, "heatmap": {"loss": "bce"}}
 )
 """What a head takes where the user says nothing."""
+HEAT_BATCHES = 4
+"""Batches of held-out patches on which heat maps are compared with their targets."""
+HEAT_RANKS = (1, 5, 10)
+"""Ranks of the top-k accuracy of heat maps."""
 BLOB_RADII = 0.4
 """Standard deviation of the blobs of ``heatmap`` in radii, where none is given: 200 A for flagellar
 motors, whose radius is 500 A."""

@@ -231,12 +231,13 @@ def _points_of(
     index = tuple(np.moveaxis(np.where(inside[..., None], cells, 0), -1, 0))
     weights = np.where(inside, shares[index], 0.0)
     weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-    pointed = cells + np.moveaxis(places[(slice(None), *index)].astype(np.float64), 0, -1)
-    centres = (weights[..., None] * pointed).sum(axis=1)
+    pointed = steps + np.moveaxis(places[(slice(None), *index)].astype(np.float64), 0, -1)
+    offsets = (weights[..., None] * pointed).sum(axis=1)
     variances = np.moveaxis(sigmas[(slice(None), *index)].astype(np.float64) ** 2, 0, -1)
     place = tuple(peaks.T)
     return FoundPoints(
-        centres,
+        peaks,
+        offsets,
         np.minimum(joint[place], 1.0).astype(np.float64),
         np.sqrt((weights[..., None] * variances).sum(axis=1)),
         None if amplitude is None else np.exp(amplitude[place].astype(np.float64)),

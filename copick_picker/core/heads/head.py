@@ -33,8 +33,10 @@ class FoundPoints:
 
     Attributes
     ----------
-    centres : numpy.ndarray, shape (n, d), float64
-        Centres along the axes of the maps, such as z, y, x, in voxels of the maps.
+    cells : numpy.ndarray, shape (n, d), int64
+        Voxel of the maps that each was found at, along their axes, such as z, y, x.
+    offsets : numpy.ndarray, shape (n, d), float64
+        Centre relative to it, in voxels of the maps.
     scores : numpy.ndarray, shape (n,), float64
         Score of each in [0, 1].
     sigmas : numpy.ndarray, shape (n, d), float64, or None
@@ -43,10 +45,16 @@ class FoundPoints:
         Amplitude of each, in the unit of the training; None if the head has none.
     """
 
-    centres: npt.NDArray[np.float64]
+    cells: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
     sigmas: npt.NDArray[np.float64] | None = None
     amplitudes: npt.NDArray[np.float64] | None = None
+
+    @property
+    def centres(self) -> npt.NDArray[np.float64]:
+        """Centres along the axes of the maps in voxels of the maps."""
+        return self.cells + self.offsets
 
 
 class LearningHead(Protocol):

@@ -51,7 +51,11 @@ class HeatLoss(nn.Module):
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of logits and heights (b, n, ...)."""
         weights = self.object_weights.reshape(-1, *(1,) * self.n_axes)
-        value = pooled(self.voxels(outputs, targets) * weights, targets, share=self.top_share)
+        value = pooled(
+            self.voxels(outputs, targets) * weights,
+            self.voxels.mass(targets),
+            share=self.top_share,
+        )
         self.terms = {"heat": value.detach()}
         return value
 
@@ -165,7 +169,8 @@ class HeatmapReadout:
         for number, each in enumerate(maps):
             heat = each.astype(np.float32)
             peaks = local_maxima(heat, floor=FLOOR, planes=planes)
-            points = FoundPoints(log_parabola(heat, peaks), heat[tuple(peaks.T)].astype(np.float64))
+            scores = heat[tuple(peaks.T)].astype(np.float64)
+            points = FoundPoints(peaks, log_parabola(heat, peaks), scores)
             found.append(calibrated(points, self._settings, number))
         return found
 

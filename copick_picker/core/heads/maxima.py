@@ -55,7 +55,7 @@ def local_maxima(values: FloatMap, *, floor: float, planes: slice) -> IndexArray
 
 
 def log_parabola(values: FloatMap, peaks: IndexArray) -> FloatArray:
-    """Return peaks between the voxels: along each axis, the vertex of a parabola in the logarithm.
+    """Return how far from its voxel a peak lies: the vertex of a parabola in the logarithm.
 
     It is exact for a Gaussian blob. On noise-free blobs of other forms its bias is a few hundredths
     of a voxel; ``tests/benchmarks/peak_bias.py`` measures it.
@@ -70,17 +70,17 @@ def log_parabola(values: FloatMap, peaks: IndexArray) -> FloatArray:
     Returns
     -------
     numpy.ndarray, shape (n, d), float64
-        Positions in voxels, at most half a voxel from the peak; at the first and last voxel of an
-        axis, and where a neighbour is not positive, the peak itself along that axis.
+        Offsets in voxels, at most half a voxel along each axis; 0 at the first and last voxel of an
+        axis, and where a neighbour is not positive.
 
     Examples
     --------
     >>> x = np.arange(7.0)
     >>> blob = np.exp(-0.5 * ((x - 3.3) / 1.5) ** 2).astype(np.float32).reshape(1, 1, 7)
     >>> log_parabola(blob, np.array([[0, 0, 3]])).round(4).tolist()
-    [[0.0, 0.0, 3.3]]
+    [[0.0, 0.0, 0.3]]
     """
-    result = peaks.astype(np.float64)
+    result = np.zeros(peaks.shape)
     middle = _logarithm(values[tuple(peaks.T)])
     for axis, size in enumerate(values.shape):
         below, above = peaks.copy(), peaks.copy()
@@ -93,7 +93,7 @@ def log_parabola(values: FloatMap, peaks: IndexArray) -> FloatArray:
             curvature = low - 2 * middle + high
             fits = inside & np.isfinite(curvature) & (curvature < 0)
             shift = 0.5 * (low - high) / np.where(fits, curvature, -1.0)
-        result[:, axis] += np.where(fits, np.clip(np.nan_to_num(shift), -0.5, 0.5), 0.0)
+        result[:, axis] = np.where(fits, np.clip(np.nan_to_num(shift), -0.5, 0.5), 0.0)
     return result
 
 

@@ -17,7 +17,7 @@ KENDALL_LIMITS = (-2.0, 2.0)
 
 
 class WeightedBinaryCrossEntropy(nn.Module):
-    """Binary cross-entropy, positives weighing ``1 + (w - 1) y``; summed, over the positives.
+    """Binary cross-entropy of heights y, a voxel weighing ``1 + (w - 1) y``.
 
     A weight w of positives moves the posterior q to ``w q / (1 + (w - 1) q)``; readouts subtract
     ln w from the logits, so that 0.5 means 0.5.
@@ -36,6 +36,10 @@ class WeightedBinaryCrossEntropy(nn.Module):
         """Return the loss of each voxel, the shape of the logits."""
         plain = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
         return plain * (1.0 + (self.positive_weight - 1.0) * targets)
+
+    def mass(self, targets: Tensor) -> Tensor:
+        """Return what the sum of the losses is divided by: the weight of the positives."""
+        return (self.positive_weight * targets.sum()).clamp(min=1.0)
 
 
 class HeatFocal(nn.Module):
@@ -64,9 +68,14 @@ class HeatFocal(nn.Module):
         miss = -nn.functional.logsigmoid(-logits) * share**self.gamma * (1.0 - targets) ** 4
         return is_centre * self.positive_weight * hit + (1.0 - is_centre) * miss
 
+    def mass(self, targets: Tensor) -> Tensor:
+        """Return what the sum of the losses is divided by: the weight of the centres."""
+        centres = (targets >= 1.0 - _EDGE).sum().to(targets.dtype)
+        return (self.positive_weight * centres).clamp(min=1.0)
 
-VoxelLoss = Callable[[Mapping[str, float]], nn.Module]
-VOXEL_LOSSES: dict[str, VoxelLoss] = {
+
+VoxelLoss = WeightedBinaryCrossEntropy | HeatFocal
+VOXEL_LOSSES: dict[str, Callable[[Mapping[str, float]], VoxelLoss]] = {
     "bce": lambda given: WeightedBinaryCrossEntropy(given["positive_weight"]),
     "focal": lambda given: HeatFocal(given["gamma"], given["positive_weight"]),
     "top-k": lambda given: WeightedBinaryCrossEntropy(given["positive_weight"]),
@@ -74,7 +83,7 @@ VOXEL_LOSSES: dict[str, VoxelLoss] = {
 """Name -> parameters -> loss of each voxel. ``top-k`` keeps the highest, see :func:`pooled`."""
 
 
-def voxel_loss(name: str, parameters: Mapping[str, float]) -> nn.Module:
+def voxel_loss(name: str, parameters: Mapping[str, float]) -> VoxelLoss:
     """Return a loss of each voxel: (logits, targets) -> values of the same shape.
 
     Parameters
@@ -104,24 +113,26 @@ def voxel_loss(name: str, parameters: Mapping[str, float]) -> nn.Module:
         raise SettingsError(msg) from None
 
 
-def pooled(values: Tensor, targets: Tensor, *, share: float | None) -> Tensor:
-    """Return a scalar of the losses of all voxels: their sum over the number of centres.
+def pooled(values: Tensor, mass: Tensor, *, share: float | None) -> Tensor:
+    """Return a scalar of the losses of all voxels: their sum over the weight of the positives.
+
+    So a batch without a particle counts, but not as much as one with, and the loss does not depend
+    on how much background there is.
 
     Parameters
     ----------
     values : torch.Tensor, shape (b, n, ...)
         Loss of each voxel.
-    targets : torch.Tensor, shape (b, n, ...)
-        Heights; the sum of those of 1 counts the centres.
+    mass : torch.Tensor, shape ()
+        Weight of the positives, as the loss has it.
     share : float or None
         Only the highest values count, this share of each sample's voxels (top-k); None: all.
     """
-    centres = (targets >= 1.0 - _EDGE).sum().clamp(min=1)
     if share is None:
-        return values.sum() / centres
+        return values.sum() / mass
     flat = values.flatten(start_dim=1)
     k = max(1, int(share * flat.shape[1]))
-    return flat.topk(k, dim=1).values.sum() / centres
+    return flat.topk(k, dim=1).values.sum() / mass
 
 
 class CentresLoss(nn.Module):
@@ -179,7 +190,7 @@ class CentresLoss(nn.Module):
         logits, near = outputs[:, :n], targets[:, :n]
         weights = self.object_weights.reshape(-1, *(1,) * self.n_axes)
         values = self.voxels(logits, near) * weights
-        terms = {"probability": pooled(values, near, share=self.top_share)}
+        terms = {"probability": pooled(values, self.voxels.mass(near), share=self.top_share)}
         terms["position"], terms["amplitude"] = self._of_near_voxels(outputs, targets)
         if self.weights["count"]:
             terms["count"] = self._count(logits, near)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def calibrated(points: FoundPoints, settings: Mapping[str, Any], number: int) ->
         scores = probability_of(scores, settings["probability"][number])
     if "sigma_scale" in settings and sigmas is not None:
         sigmas = sigmas * np.asarray(settings["sigma_scale"][number], dtype=np.float64)
-    return FoundPoints(points.centres, scores, sigmas, points.amplitudes)
+    return replace(points, scores=scores, sigmas=sigmas)
 
 
 def probability_fit(scores: FloatArray, is_hit: npt.NDArray[np.bool_]) -> tuple[float, float]:

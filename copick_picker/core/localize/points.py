@@ -1,7 +1,7 @@
 """Points of a head that finds them itself, from maps that come in slabs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -129,11 +129,12 @@ def joined(parts: Sequence[FoundPoints]) -> FoundPoints:
         All with the same attributes.
     """
     if not parts:
-        return FoundPoints(np.zeros((0, 3)), np.zeros(0))
+        return FoundPoints(np.zeros((0, 3), np.int64), np.zeros((0, 3)), np.zeros(0))
     sigmas = [part.sigmas for part in parts if part.sigmas is not None]
     amplitudes = [part.amplitudes for part in parts if part.amplitudes is not None]
     return FoundPoints(
-        np.concatenate([part.centres for part in parts]),
+        np.concatenate([part.cells for part in parts]),
+        np.concatenate([part.offsets for part in parts]),
         np.concatenate([part.scores for part in parts]),
         np.concatenate(sigmas) if sigmas else None,
         np.concatenate(amplitudes) if amplitudes else None,
@@ -151,5 +152,6 @@ def _collect(
     inner = slice(planes.start - first, planes.stop - first)
     end = min(maps.shape[1], inner.stop + readout.halo)
     for parts, new in zip(found, readout.points(maps[:, :end], inner), strict=True):
-        shifted = new.centres + np.array([first, 0, 0])
-        parts.append(FoundPoints(shifted, new.scores, new.sigmas, new.amplitudes))
+        shift = np.zeros(new.cells.shape[1], dtype=np.int64)
+        shift[0] = first
+        parts.append(replace(new, cells=new.cells + shift))

@@ -36,6 +36,7 @@ from copick_picker.project.folders.training_files import (
     write_weights,
 )
 from copick_picker.settings.train import CPU_LOADERS, DEVICE_LOADERS, TrainSettings
+from copick_picker.workflows.train.heat import HEAT_COLUMNS, heat_columns
 from copick_picker.workflows.train.training import PatchBatches, Training
 
 _PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -150,6 +151,8 @@ class TrainingCallback(Callback):
         )
         columns = {"f_beta": repr(score)}
         columns |= {f"f_beta {name}": repr(value) for name, value in by_object.items()}
+        if settings.head == "heatmap":
+            columns |= heat_columns(training, network)
         return {"best": best, "columns": columns}
 
     def _is_patience_out(self, module: PickerModule) -> bool:
@@ -173,6 +176,7 @@ class TrainingCallback(Callback):
 
     def _columns(self) -> list[str]:
         names = [f"f_beta {spec.name}" for spec in self.training.data.objects]
+        names += HEAT_COLUMNS if self.training.settings.head == "heatmap" else ()
         kinds = [f"loss {kind}" for kind in self.training.sampling.kinds or ()]
         return ["step", "loss", "learning_rate", "seconds", *kinds, "f_beta", *names]
 

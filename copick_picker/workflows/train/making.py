@@ -84,7 +84,7 @@ def make_training(
             precision=precision_of(settings),
         ),
     )
-    check_runs(training_runs(training, training.store()), training.sampling)
+    check_runs(training_runs(training, training.store(), split.training), training.sampling)
     return training
 
 

@@ -1,6 +1,7 @@
 """One model's training as plain data, sent to each of its processes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,10 @@ class PatchBatches(Dataset[TensorBatch]):
         """Return a batch."""
         if self._known is None:
             head = build_head(self.training.settings.head, self.training.head)
-            self._known = (head, training_runs(self.training, self.training.store()))
+            self._known = (
+                head,
+                training_runs(self.training, self.training.store(), self.training.split.training),
+            )
         head, runs = self._known
         return as_tensors(
             batch_at(
@@ -117,8 +121,10 @@ class PatchBatches(Dataset[TensorBatch]):
         return replace(run, hard_negatives_zyx=np.asarray(found, dtype=np.float64))
 
 
-def training_runs(training: Training, store: ProjectStore) -> list[TrainingRun]:
-    """Return the training runs as input of the sampler.
+def training_runs(
+    training: Training, store: ProjectStore, run_names: Sequence[str]
+) -> list[TrainingRun]:
+    """Return runs as input of the sampler.
 
     Parameters
     ----------
@@ -126,9 +132,11 @@ def training_runs(training: Training, store: ProjectStore) -> list[TrainingRun]:
         The training.
     store : ProjectStore
         The project.
+    run_names : sequence of str
+        The runs, such as those of one side of the split.
     """
     cache = PlaneCache(training.settings.cache_megabytes * _MEBIBYTE)
-    chosen = [run for run in training.data.runs if run.name in training.split.training]
+    chosen = [run for run in training.data.runs if run.name in run_names]
     return [_training_run(training, store, run, cache) for run in chosen]
 
 
