@@ -44,9 +44,12 @@ MATCH_COLUMNS = (
     "distance_angstrom",
     "confused_with",
     "mask_distance_angstrom",
+    "sigma_x_angstrom",
+    "sigma_y_angstrom",
+    "sigma_z_angstrom",
 )
-MaskDistances = Mapping[tuple[str, str], Mapping[tuple[float, ...], float]]
-"""(Run, object) -> point (x, y, z) -> distance to the surface of the mask that the picks had."""
+PickFacts = Mapping[tuple[str, str], Mapping[tuple[float, ...], Mapping[str, float]]]
+"""(Run, object) -> point (x, y, z) -> last columns of ``matches.csv``, where they are known."""
 
 
 def scores_csv(evaluation: Evaluation, header: Sequence[str]) -> str:
@@ -72,13 +75,14 @@ def scores_csv(evaluation: Evaluation, header: Sequence[str]) -> str:
 def matches_csv(
     matches: Iterable[RunObjectMatch],
     header: Sequence[str],
-    mask_distances: MaskDistances | None = None,
+    pick_facts: PickFacts | None = None,
 ) -> str:
     """Return one row of CSV text per pick: whether it is matched, with which pick, how far away.
 
     ``partner`` is the index of the other pick in its own set of this run and object; indices count
     from 0 in the order of the set. ``distance_angstrom`` is empty where there is no partner,
-    ``score`` for reference picks, ``mask_distance_angstrom`` where no mask was used.
+    ``score`` for reference picks, ``mask_distance_angstrom`` where no mask was used,
+    ``sigma_x_angstrom`` and so on where the picks have no standard deviations.
 
     Parameters
     ----------
@@ -86,10 +90,10 @@ def matches_csv(
         All runs and objects.
     header : sequence of str
         Lines before the table; each is written behind ``# ``.
-    mask_distances : mapping, optional
-        Of the candidates that were picked with a mask, positive inside.
+    pick_facts : mapping, optional
+        Of the candidates: distance to the mask, positive inside; standard deviations.
     """
-    known = mask_distances or {}
+    known = pick_facts or {}
     rows = (
         row
         for match in matches
@@ -112,7 +116,7 @@ def _reference_rows(match: RunObjectMatch) -> Iterator[dict[str, Any]]:
 
 
 def _candidate_rows(
-    match: RunObjectMatch, mask_distances: Mapping[tuple[float, ...], float]
+    match: RunObjectMatch, facts: Mapping[tuple[float, ...], Mapping[str, float]]
 ) -> Iterator[dict[str, Any]]:
     partner = match.candidate_partner
     distance = _distances(match.candidate_xyz, match.reference_xyz, partner)
@@ -121,9 +125,7 @@ def _candidate_rows(
             "score": f"{match.candidate_scores[index]:.6g}",
             "status": status,
             "confused_with": str(match.confused_with[index]),
-            "mask_distance_angstrom": mask_distances.get(
-                tuple(match.candidate_xyz[index].tolist())
-            ),
+            **facts.get(tuple(match.candidate_xyz[index].tolist()), {}),
             **_partner_cells(int(partner[index]), float(distance[index])),
         }
 

@@ -67,42 +67,26 @@ def test_a_head_of_offsets_trains_segments_with_augmentations_and_yields_picks(
     card = yaml.safe_load((tmp_path / "model" / "model.yaml").read_text())
     assert card["head"] == "offsets"
     assert card["n_channels"] == 4
-    output = run(
-        *("segment", "-c", "config.json", "-m", "model", "-r", "TS_2", "--tta", 8),
-        *("--probabilities", "--picks", "*:picker/1"),
-    )
-    assert "ribosome 4" in output
+    detect = ("detect", "-c", "config.json", "-m", "model", "-r", "TS_2", "--tta", 8)
+    assert "ribosome 4" in run(*detect)
     store = open_project("config.json")
     picks = store.read_picks("TS_2", PicksKey("ribosome", "picker", "1"))
     errors = np.linalg.norm(picks.points_xyz[:, None] - scenes["TS_2"][1], axis=-1).min(axis=1)
     assert len(picks) == 4
     assert errors.max() < 20.0
-    assert (picks.scores >= 0.5).all()
-    # the probabilities that are stored make picks like those of any model
-    run("localize", "-c", "config.json", "-r", "TS_2", "-o", "*:picker/later")
-    later = store.read_picks("TS_2", PicksKey("ribosome", "picker", "later"))
-    assert len(later) == 4
-    again = (
-        *("segment", "-c", "config.json", "-m", "model", "-r", "TS_2", "--tta", 8),
-        *("--probabilities", "--picks", "*:picker/1"),
-    )
-    output = run(*again)
-    assert "1 skipped" in output
-    assert "picks: 1 pick sets are complete" in output
-    # picks that are lost are found by the head again, not by another method from what is stored
+    # what is there is kept, what is lost is found again, the same
+    assert "1 skipped" in run(*detect)
     (stored,) = tmp_path.rglob("picker_1_ribosome.json")
     stored.unlink()
-    assert "ribosome 4" in run(*again)
+    assert "ribosome 4" in run(*detect)
     found = store.read_picks("TS_2", PicksKey("ribosome", "picker", "1"))
     np.testing.assert_array_equal(found.points_xyz, picks.points_xyz)
-    # and localize does not take them for its own
-    result = CliRunner().invoke(console, ["localize", "-c", "config.json", "-r", "TS_2"])
-    assert result.exit_code == 1
-    assert "was made otherwise" in result.output
-    for option in (("--picks-method", "peaks"), ("--rescale",)):
-        result = CliRunner().invoke(console, [*map(str, again), *option, "--overwrite"])
-        assert result.exit_code == 2
-        assert "head 'offsets' of the model finds the points" in result.output
+    # a segmentation is another thing
+    result = CliRunner().invoke(console, ["segment", "-c", "config.json", "-m", "model"])
+    assert result.exit_code == 2
+    assert "head 'offsets', which finds points, not regions: use copick-picker detect" in (
+        result.output
+    )
 
 
 class Gradient(torch.nn.Module):

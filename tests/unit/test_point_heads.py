@@ -96,6 +96,7 @@ def test_heat_maps_have_the_stated_sigma_at_any_stride():
 @pytest.mark.parametrize("name", ["centres", "heatmap"])
 @pytest.mark.parametrize("loss", ["bce", "focal", "top-k"])
 @pytest.mark.parametrize("weighting", [0.0, 1.0])
+@torch.no_grad()
 def test_a_perfect_output_loses_less_than_any_other(name, loss, weighting):
     parameters = {**PARAMETERS, "positive_weight": 5.0, "kendall": weighting}
     head = build_head(name, rules(loss=loss, loss_parameters=parameters))

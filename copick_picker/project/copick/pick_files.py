@@ -31,6 +31,7 @@ MASK_DISTANCES = "mask_distances_angstrom"
 """Key in the record of picks: the distance of each pick to the mask's surface."""
 SIGMAS = "sigmas_angstrom"
 """Key in the record of picks: the standard deviation of each position along x, y and z."""
+SIGMA_NAMES = ("sigma_x_angstrom", "sigma_y_angstrom", "sigma_z_angstrom")
 _HASH = "picks_sha256"
 """Key in the stored record of picks: of the file that copick lists."""
 _FOREIGN = object()
@@ -389,29 +390,39 @@ def recorded_sigmas(
     return np.asarray(sigmas, dtype=np.float64).reshape(-1, 3)
 
 
-def recorded_distances(
+def recorded_facts(
     record: Mapping[str, Any] | None, points_xyz: npt.NDArray[np.float64]
-) -> dict[tuple[float, ...], float]:
-    """Return point (x, y, z) -> distance to the mask's surface, as the picks' record says.
+) -> dict[tuple[float, ...], dict[str, float]]:
+    """Return what the picks' record says of each point besides its score.
 
     Parameters
     ----------
     record : mapping or None
-        Record of the picks; without distances, or of another number of picks, it says nothing.
+        Record of the picks; one of another number of picks says nothing.
     points_xyz : numpy.ndarray, shape (n, 3), float64
         The picks in their order, Angstrom.
 
+    Returns
+    -------
+    dict
+        Point (x, y, z) -> ``mask_distance_angstrom`` and ``sigma_x_angstrom``, ``_y_``, ``_z_``,
+        where they are recorded.
+
     Examples
     --------
-    >>> recorded_distances({MASK_DISTANCES: [12.5]}, np.array([[1.0, 2.0, 3.0]]))
-    {(1.0, 2.0, 3.0): 12.5}
+    >>> recorded_facts({MASK_DISTANCES: [12.5]}, np.array([[1.0, 2.0, 3.0]]))
+    {(1.0, 2.0, 3.0): {'mask_distance_angstrom': 12.5}}
     """
+    facts: dict[tuple[float, ...], dict[str, float]] = {}
+    points = [tuple(point) for point in points_xyz.tolist()]
     distances = (record or {}).get(MASK_DISTANCES)
-    if not isinstance(distances, list) or len(distances) != len(points_xyz):
-        return {}
-    points = (tuple(point) for point in points_xyz.tolist())
-    return {
-        point: float(distance)
-        for point, distance in zip(points, distances, strict=True)
-        if distance is not None
-    }
+    if isinstance(distances, list) and len(distances) == len(points):
+        for point, distance in zip(points, distances, strict=True):
+            if distance is not None:
+                facts[point] = {"mask_distance_angstrom": float(distance)}
+    sigmas = recorded_sigmas(record, len(points))
+    if sigmas is not None:
+        for point, own in zip(points, sigmas.tolist(), strict=True):
+            named = zip(SIGMA_NAMES, own, strict=True)
+            facts[point] = facts.get(point, {}) | dict(named)
+    return facts

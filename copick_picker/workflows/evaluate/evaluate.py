@@ -20,7 +20,7 @@ from copick_picker.jobs.provenance import digest
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.copick.alignments import check_alignments
-from copick_picker.project.copick.pick_files import recorded_distances
+from copick_picker.project.copick.pick_files import recorded_facts
 from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE
@@ -139,7 +139,7 @@ class _Reading:
     boxes_xyz: dict[str, npt.NDArray[np.float64]] = field(default_factory=dict)
     sets: dict[str, dict[str, dict[str, str | None]]] = field(default_factory=dict)
     reference_keys: set[PicksKey] = field(default_factory=set)
-    mask_distances: dict[tuple[str, str], dict[tuple[float, ...], float]] = field(
+    pick_facts: dict[tuple[str, str], dict[tuple[float, ...], dict[str, float]]] = field(
         default_factory=dict
     )
 
@@ -157,11 +157,11 @@ class _Reading:
             return RunOutcome(run_name, "planned", text)
         box = self._box(run_name)
         read_reference = self._read(run_name, reference, {})
-        distances: dict[str, dict[tuple[float, ...], float]] = {}
-        read_candidate = self._read(run_name, candidate, distances)
+        facts: dict[str, dict[tuple[float, ...], dict[str, float]]] = {}
+        read_candidate = self._read(run_name, candidate, facts)
         self.reference[run_name], self.candidate[run_name] = read_reference, read_candidate
         self.reference_keys |= set(reference)
-        self.mask_distances |= {(run_name, name): known for name, known in distances.items()}
+        self.pick_facts |= {(run_name, name): known for name, known in facts.items()}
         if box is not None:
             self.boxes_xyz[run_name] = box
         self.sets[run_name] = {
@@ -207,16 +207,16 @@ class _Reading:
         self,
         run_name: str,
         keys: Sequence[PicksKey],
-        distances: dict[str, dict[tuple[float, ...], float]],
+        facts: dict[str, dict[tuple[float, ...], dict[str, float]]],
     ) -> dict[str, PickSet]:
-        """Return the picks by object; collect the recorded distances to a mask in ``distances``."""
+        """Return the picks by object; collect what is recorded of each in ``facts``."""
         read: dict[str, PickSet] = {}
         for key in keys:
             picks = self.job.store.read_picks(run_name, key)
             name = key.object_name
             record = self.job.store.picks_provenance(run_name, key)
-            known = recorded_distances(record, picks.points_xyz)
-            distances[name] = {**distances.get(name, {}), **known}
+            known = recorded_facts(record, picks.points_xyz)
+            facts[name] = {**facts.get(name, {}), **known}
             if name in read:
                 first = read[name]
                 picks = PickSet(
@@ -270,7 +270,7 @@ def _score(reading: _Reading, summary: Summary) -> Scored:
         evaluation=replace(evaluation, notes=(*evaluation.notes, *notes)),
         sets=reading.sets,
         missed=missed_limits(settings.fail_under, evaluation),
-        mask_distances=reading.mask_distances,
+        pick_facts=reading.pick_facts,
     )
 
 

@@ -15,7 +15,7 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import tomogram_query
 from copick_picker.records.scores import Evaluation, MatchCounts, ObjectScore, RunObjectMatch
 from copick_picker.report.figures import png_bytes
-from copick_picker.report.score_csv import MaskDistances, matches_csv, scores_csv
+from copick_picker.report.score_csv import PickFacts, matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
 from copick_picker.report.score_tables import confusion_table, object_table, run_table
 from copick_picker.report.score_values import evaluation_values
@@ -41,7 +41,7 @@ class Scored:
         Run -> ``reference`` or ``candidate`` -> URI of the set -> hash of its provenance record.
     missed : tuple of str
         Scores below ``--fail-under``.
-    mask_distances : mapping
+    pick_facts : mapping
         (Run, object) -> point of a candidate -> its distance to the surface of its mask.
     """
 
@@ -49,7 +49,7 @@ class Scored:
     evaluation: Evaluation
     sets: Mapping[str, Mapping[str, Mapping[str, str | None]]]
     missed: tuple[str, ...]
-    mask_distances: MaskDistances = field(default_factory=dict)
+    pick_facts: PickFacts = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:
         """Return how the scores were made: version, settings, inputs."""
@@ -106,7 +106,7 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
     files = {
         "scores.json": (json.dumps(scored.values(), indent=1) + "\n").encode(),
         "scores.csv": scores_csv(evaluation, lines).encode(),
-        "matches.csv": matches_csv(evaluation.matches, lines, scored.mask_distances).encode(),
+        "matches.csv": matches_csv(evaluation.matches, lines, scored.pick_facts).encode(),
         "scores.png": png_bytes(figure, _png_text(lines)),
     }
     for run_name in evaluation.run_names[: scored.settings.slices]:

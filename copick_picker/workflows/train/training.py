@@ -15,6 +15,7 @@ from copick_picker.core.train.module import LearningPlan, TensorBatch, as_tensor
 from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_at
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.core.train.splits import Split
+from copick_picker.errors import SettingsError
 from copick_picker.jobs.opening import open_job
 from copick_picker.project.store import ProjectStore
 from copick_picker.settings.train import BLOB_RADII, LOSS_PARAMETERS, TrainSettings
@@ -177,10 +178,30 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
         channel_weights=(1.0, *weights),
         priors=tuple(numbers[name] / n_blocks for name in radii),
         blob_radii=tuple(
-            settings.heatmap_sigma.get(name, BLOB_RADII * radius) / radius
+            _blob_sigma(settings, name, radius, output_stride * data.voxel_spacing) / radius
             for name, radius in radii.items()
         ),
     )
+
+
+def _blob_sigma(settings: TrainSettings, name: str, radius: float, block: float) -> float:
+    """Return the standard deviation of an object's blobs in Angstrom.
+
+    Raises
+    ------
+    SettingsError
+        If the stated one is below a voxel of the outputs, of ``block`` Angstrom.
+    """
+    stated = settings.heatmap_sigma.get(name)
+    if stated is None:
+        return max(BLOB_RADII * radius, block)
+    if settings.head == "heatmap" and not stated >= block:
+        msg = (
+            f"--heatmap-sigma {name}={stated:g}: expected at least one output voxel, {block:g} "
+            "Angstrom; use a network with a smaller output_stride"
+        )
+        raise SettingsError(msg)
+    return stated
 
 
 def _training_run(
