@@ -228,6 +228,47 @@ def test_a_fold_without_a_positive_is_named(place):
     assert "fold 0 has no 'apo-ferritin' in its validation runs (TS_0, TS_1)" in result.output
 
 
+def test_a_patch_cache_changes_no_result_and_is_used_again(place):
+    steps = ("--steps", 3, "--validate-every", 3, "--hard-negatives", 3)
+    cache = ("--patch-cache", "fast", "--cache-readers", 2)
+    dry = train(*steps, *cache, "--dry-run", output="dry")
+    assert "fast: 0 of 4 tomograms are there" in dry.output
+    assert not (place / "fast").exists()
+    assert train(*steps, output="plain").exit_code == 0
+    result = train(*steps, *cache, output="cached")
+    assert result.exit_code == 0, result.output
+    assert "TS_3 done: wbp@10.0 copied to fast" in result.output
+    assert curve(place / "cached") == curve(place / "plain")
+    weights = [(place / name / "weights.safetensors").read_bytes() for name in ("plain", "cached")]
+    assert weights[0] == weights[1]
+    stored = {path: path.stat().st_mtime_ns for path in (place / "fast").rglob("*")}
+    assert len([path for path in stored if path.name == "volume.npy"]) == 4
+    again = train(*steps, *cache, "--loaders", 1, output="again")
+    assert again.exit_code == 0, again.output
+    assert "fast: 4 of 4 tomograms are there" in again.output
+    assert curve(place / "again") == curve(place / "plain")
+    assert stored == {path: path.stat().st_mtime_ns for path in (place / "fast").rglob("*")}
+
+
+def test_masks_are_cached_too(place):
+    assert run("targets", "-c", "config.json", "-p", PICKS, "-o", "truth:curator/1").exit_code == 0
+    masks = ("--target", "masks", "--masks", "truth:curator/1@10.0", "--steps", 2)
+    assert train(*masks, "--validate-every", 2, output="plain").exit_code == 0
+    result = train(*masks, "--validate-every", 2, "--patch-cache", "fast", output="cached")
+    assert result.exit_code == 0, result.output
+    assert "fast: 0 of 4 masks are there" in result.output
+    assert curve(place / "cached") == curve(place / "plain")
+
+
+def test_a_patch_cache_that_cannot_be_used_is_one_clear_line(place):
+    (place / "fast").write_text("a file")
+    result = train("--steps", 1, "--patch-cache", "fast")
+    assert result.exit_code == 2
+    assert "--patch-cache: run TS_0: cannot write fast/" in result.output
+    assert (place / "fast").read_text() == "a file"
+    assert not (place / "model.training").exists()
+
+
 def test_weights_of_another_model_are_taken_over_and_can_be_held_still(place):
     assert train("--steps", 2, "--validate-every", 2, output="first").exit_code == 0
     frozen = ("--start", "first", "--backbone-rate", 0, "--objects", "ribosome")

@@ -1,12 +1,13 @@
 """Training data: the annotated runs of a project and its objects."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
+from copick_picker.project.folders.patch_cache import Copies, with_copies
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
@@ -23,6 +24,7 @@ from copick_picker.workflows.inputs.annotated_runs import (
     with_mask,
 )
 from copick_picker.workflows.inputs.preflight import in_layers
+from copick_picker.workflows.train.caching import cached_copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +41,15 @@ class TrainingData:
         Voxel spacing of all tomograms, in Angstrom.
     contrast : str
         ``dark`` or ``bright``: how protein looks in the tomograms.
+    copies : mapping
+        Run and volume -> its copy in ``patch_cache``.
     """
 
     objects: tuple[ObjectSpec, ...]
     runs: tuple[AnnotatedRun, ...]
     voxel_spacing: float
     contrast: str
+    copies: Copies = field(default_factory=dict)
 
     @property
     def channels(self) -> dict[str, int]:
@@ -83,16 +88,22 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
     """
     check_annotation(job)
     job.check_objects("weight")
-    runs = [run for name in job.run_names if (run := _annotated(job, name)) is not None]
-    if not runs:
+    found = [run for name in job.run_names if (run := _annotated(job, name)) is not None]
+    if not found:
         raise nothing_annotated(job)
+    copies = cached_copies(job, {run.name: run.tomogram for run in found})
+    job = replace(job, store=with_copies(job.store, copies))
+    runs = [_inspected(job, run) for run in found]
     objects = chosen_objects(job, runs)
     _warn_not_annotated(objects, runs, job.reporter)
+    runs = [with_mask(job, run, objects) for run in runs]
+    masks = cached_copies(job, {run.name: run.mask for run in runs if run.mask is not None})
     return TrainingData(
         objects=objects,
-        runs=tuple(with_mask(job, run, objects) for run in runs),
+        runs=tuple(runs),
         voxel_spacing=_spacing(runs),
         contrast=_contrast(job.settings, runs, job.reporter),
+        copies={**copies, **masks},
     )
 
 
@@ -101,11 +112,16 @@ def _annotated(job: Job[TrainSettings], run_name: str) -> AnnotatedRun | None:
     if isinstance(run, str):
         job.reporter.note(f"run {run_name}: {run}; left out")
         return None
-    volume = job.store.open_tomogram(run_name, run.tomogram)
+    return run
+
+
+def _inspected(job: Job[TrainSettings], run: AnnotatedRun) -> AnnotatedRun:
+    """Return a run with the statistics of its tomogram, which is read."""
+    volume = job.store.open_tomogram(run.name, run.tomogram)
     facts = inspect_volume(in_layers(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
-    check_voxels(facts, run_name=run_name, key=run.tomogram)
+    check_voxels(facts, run_name=run.name, key=run.tomogram)
     if facts.statistics is None:
-        msg = f"run {run_name}: {run.tomogram} has no mean"
+        msg = f"run {run.name}: {run.tomogram} has no mean"
         raise DataError(msg)
     return replace(
         run,

@@ -13,10 +13,11 @@ from copick_picker.core.train.module import LearningPlan, TensorBatch, as_tensor
 from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_at
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.core.train.splits import Split
-from copick_picker.jobs.opening import open_job
+from copick_picker.project.folders.patch_cache import with_copies
 from copick_picker.project.store import ProjectStore
 from copick_picker.settings.train import LOSS_PARAMETERS, TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import AnnotatedRun, sampled_run
+from copick_picker.workflows.train.caching import training_store
 from copick_picker.workflows.train.data import TrainingData
 from copick_picker.workflows.train.validation import Centres, Validator
 
@@ -64,10 +65,7 @@ class Training:
 
     def store(self) -> ProjectStore:
         """Return the project; each process opens its own."""
-        opened = self.settings
-        if opened.validation_split is not None:
-            opened = opened.model_copy(update={"split": None})
-        return open_job(opened)
+        return with_copies(training_store(self.settings), self.data.copies)
 
 
 class PatchBatches(Dataset[TensorBatch]):
