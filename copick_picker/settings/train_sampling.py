@@ -37,6 +37,8 @@ class TrainFiles(Settings):
     ----------
     folds_file : pathlib.Path or None
         Table with the fold of each run.
+    curriculum : pathlib.Path or None
+        Stages of the training and where their patches come from.
     patch_cache : pathlib.Path or None
         Folder on a fast disk that keeps copies of the volumes that patches are cut from.
     cache_readers : int
@@ -50,6 +52,14 @@ class TrainFiles(Settings):
             "-1 leaves a run out.",
             metavar="FILE",
             after="folds",
+        ),
+    ] = None
+    curriculum: Annotated[
+        Path | None,
+        Option(
+            "Stages from easy to hard: a YAML file of projects and scenes to take patches from.",
+            metavar="FILE",
+            after="patch_kinds",
         ),
     ] = None
     patch_cache: Annotated[

@@ -166,6 +166,7 @@ def _card(
             "data": {
                 "training": _side(training, training.split.training),
                 "validation": _side(training, training.split.validation),
+                **_stages(training),
             },
             "training": finished(training.folder),
             "scores": {
@@ -190,6 +191,13 @@ def _card(
             "settings": record["settings"],
         },
     )
+
+
+def _stages(training: Training) -> dict[str, Any]:
+    """Return the stages of the curriculum, if there was one."""
+    if training.curriculum is None:
+        return {}
+    return {"curriculum": training.curriculum.record()["stages"]}
 
 
 def _side(training: Training, names: tuple[str, ...]) -> dict[str, Any]:

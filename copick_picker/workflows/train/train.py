@@ -44,6 +44,7 @@ from copick_picker.project.folders.training_files import (
     write_json,
 )
 from copick_picker.settings.train import TrainSettings
+from copick_picker.workflows.train.curriculum import Curriculum, load_stages
 from copick_picker.workflows.train.data import TrainingData, training_data
 from copick_picker.workflows.train.splitting import splits_of_folds, with_folds
 from copick_picker.workflows.train.start import NetworkFactory, network_factory, start_model
@@ -84,7 +85,8 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
         data = _in_channel_order(data, list(start.card.channel_names))
     n_outputs = head_kind(settings.head).n_outputs(len(data.objects))
     factory = network_factory(settings, start, n_outputs)
-    jobs = _jobs(settings, data, splits, factory, reporter)
+    curriculum = load_stages(settings, data, factory.patch, reporter)
+    jobs = _jobs(settings, data, splits, factory, curriculum, reporter)
     return _carry_out(settings, jobs, factory, reporter)
 
 
@@ -161,13 +163,16 @@ def _jobs(
     data: TrainingData,
     splits: dict[str, Split],
     factory: NetworkFactory,
+    curriculum: Curriculum | None,
     reporter: Reporter,
 ) -> "dict[str, Training]":
     """Return the training of every model, checked; report what will be done."""
     from copick_picker.workflows.train.making import make_training
 
     trainings = {
-        name: make_training(settings, data, split, factory, training_folder(settings) / name)
+        name: make_training(
+            settings, data, split, factory, training_folder(settings) / name, curriculum
+        )
         for name, split in splits.items()
     }
     rows = []
@@ -203,6 +208,8 @@ def _carry_out(
 
     first = next(iter(trainings.values()))
     record = _record(settings, first.data, {n: c.split for n, c in trainings.items()}, factory)
+    if first.curriculum is not None:
+        record["models"]["curriculum"] = first.curriculum.record()
     if settings.dry_run:
         return _result(f"{len(trainings)} models planned, nothing written", 0, {})
     if _is_complete(settings, trainings, record):
