@@ -236,13 +236,19 @@ def load_scene(path: Path, changes: Mapping[str, Any]) -> SceneSettings:
     try:
         return SceneSettings.model_validate({**content, **given})
     except ValidationError as error:
-        problems = "; ".join(_problem(each) for each in error.errors())
+        problems = "; ".join(problem_text(each) for each in error.errors())
         msg = f"{path}: {problems}"
         raise SettingsError(msg) from error
 
 
-def _problem(error: Any) -> str:  # noqa: ANN401 (pydantic's mapping)
-    """Return one problem as ``place: what, got``."""
+def problem_text(error: Any) -> str:  # noqa: ANN401 (pydantic's mapping)
+    """Return one problem as ``place: what, got``.
+
+    Parameters
+    ----------
+    error : mapping
+        One of the errors of pydantic's ``ValidationError``.
+    """
     place = ".".join(str(part) for part in error["loc"])
     text = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":

@@ -15,6 +15,8 @@ from copick_picker.settings.train_values import augmentation_plan, split_numbers
 
 CPU_LOADERS = 0
 """Loader processes on a CPU, which the network keeps busy."""
+CURRICULUM_LOADERS = 1
+"""Loader processes on a CPU that simulate tomograms meanwhile."""
 DEVICE_LOADERS = 4
 """Most loader processes for an accelerator."""
 CALIBRATION_MARGIN = 0.01

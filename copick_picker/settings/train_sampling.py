@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from copick_picker.settings.job import Parameters, Settings, split_pairs
+from copick_picker.settings.job import Count, Parameters, Settings, split_pairs
 from copick_picker.settings.options import Option
 
 
@@ -37,6 +37,12 @@ class TrainFiles(Settings):
     ----------
     folds_file : pathlib.Path or None
         Table with the fold of each run.
+    curriculum : pathlib.Path or None
+        Stages of the training and where their patches come from.
+    patch_cache : pathlib.Path or None
+        Folder on a fast disk that keeps copies of the volumes that patches are cut from.
+    cache_readers : int
+        Processes that fill it.
     """
 
     folds_file: Annotated[
@@ -48,3 +54,20 @@ class TrainFiles(Settings):
             after="folds",
         ),
     ] = None
+    curriculum: Annotated[
+        Path | None,
+        Option(
+            "Stages from easy to hard: a YAML file of projects and scenes to take patches from.",
+            metavar="FILE",
+            after="patch_kinds",
+        ),
+    ] = None
+    patch_cache: Annotated[
+        Path | None,
+        Option(
+            "Copy tomograms to this folder on a fast disk once, and cut patches from the copies.",
+            metavar="FOLDER",
+            after="loaders",
+        ),
+    ] = None
+    cache_readers: Annotated[Count, Option("Processes that fill --patch-cache.")] = 1

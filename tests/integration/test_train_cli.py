@@ -228,6 +228,142 @@ def test_a_fold_without_a_positive_is_named(place):
     assert "fold 0 has no 'apo-ferritin' in its validation runs (TS_0, TS_1)" in result.output
 
 
+def test_a_patch_cache_changes_no_result_and_is_used_again(place):
+    steps = ("--steps", 3, "--validate-every", 3, "--hard-negatives", 3)
+    cache = ("--patch-cache", "fast", "--cache-readers", 2)
+    dry = train(*steps, *cache, "--dry-run", output="dry")
+    assert "fast: 0 of 4 tomograms are there" in dry.output
+    assert not (place / "fast").exists()
+    assert train(*steps, output="plain").exit_code == 0
+    result = train(*steps, *cache, output="cached")
+    assert result.exit_code == 0, result.output
+    assert "TS_3 done: wbp@10.0 copied to fast" in result.output
+    assert curve(place / "cached") == curve(place / "plain")
+    weights = [(place / name / "weights.safetensors").read_bytes() for name in ("plain", "cached")]
+    assert weights[0] == weights[1]
+    stored = {path: path.stat().st_mtime_ns for path in (place / "fast").rglob("*")}
+    assert len([path for path in stored if path.name == "volume.npy"]) == 4
+    again = train(*steps, *cache, "--loaders", 1, output="again")
+    assert again.exit_code == 0, again.output
+    assert "fast: 4 of 4 tomograms are there" in again.output
+    assert curve(place / "again") == curve(place / "plain")
+    assert stored == {path: path.stat().st_mtime_ns for path in (place / "fast").rglob("*")}
+
+
+def test_masks_are_cached_too(place):
+    assert run("targets", "-c", "config.json", "-p", PICKS, "-o", "truth:curator/1").exit_code == 0
+    masks = ("--target", "masks", "--masks", "truth:curator/1@10.0", "--steps", 2)
+    assert train(*masks, "--validate-every", 2, output="plain").exit_code == 0
+    result = train(*masks, "--validate-every", 2, "--patch-cache", "fast", output="cached")
+    assert result.exit_code == 0, result.output
+    assert "fast: 0 of 4 masks are there" in result.output
+    assert curve(place / "cached") == curve(place / "plain")
+
+
+def test_a_patch_cache_that_cannot_be_used_is_one_clear_line(place):
+    (place / "fast").write_text("a file")
+    result = train("--steps", 1, "--patch-cache", "fast")
+    assert result.exit_code == 2
+    assert "--patch-cache: run TS_0: cannot write fast/" in result.output
+    assert (place / "fast").read_text() == "a file"
+    assert not (place / "model.training").exists()
+
+
+SCENE = """
+shape: [32, 40, 48]
+voxel_spacing: 12
+objects:
+  apo-ferritin: {molecule: "blob:400", count: [2, 4], radius_angstrom: 60, allow_fewer: true}
+  ribosome: {molecule: "blob:2000", count: [1, 3], radius_angstrom: 90, allow_fewer: true}
+imaging: {path: quick}
+"""
+STAGES = """
+stages:
+- steps: 3
+  sources: [{scene: scene.yaml, share: 1}]
+- steps: 3
+  sources:
+  - {scene: scene.yaml, share: 0.3}
+  - {project: config.json, share: 0.4}
+  - {project: other/config.json, share: 0.3}
+- sources: [{project: config.json, share: 1}]
+"""
+
+
+def curriculum(place, text=STAGES, scene=SCENE):
+    """Write a curriculum of a scene, the project and a copy of it."""
+    (place / "scene.yaml").write_text(scene)
+    (place / "stages.yaml").write_text(text)
+    copied_project(place, place / "other")
+    return "--curriculum", "stages.yaml"
+
+
+def test_a_curriculum_goes_from_simulated_to_real_and_can_be_resumed(place, tmp_path):
+    steps = ("--steps", 8, "--validate-every", 8, "--save-every", 2)
+    stages = curriculum(place)
+    whole = train(*steps, *stages, output="whole")  # in a loader process
+    assert whole.exit_code == 0, whole.output
+    assert "scene scene.yaml 0.3, project config.json 0.4, project other/config.json 0.3" in (
+        " ".join(whole.output.split())
+    )
+    card = yaml.safe_load((place / "whole" / "model.yaml").read_text())
+    told = card["provenance"]["data"]["curriculum"]
+    assert [stage["first_step"] for stage in told] == [0, 3, 6]
+    assert told[2]["shares"] == {"project config.json": 1.0}
+    arguments = ["train", "-c", "config.json", "-p", PICKS, *SMALL, *map(str, (*steps, *stages))]
+    arguments += ["--loaders", "0"]
+    state = place / "stopped.training" / "last.ckpt"
+    process = start(server(), [*arguments, "-o", "stopped"], tmp_path / "output")
+    assert killed_when(process, state.exists, 0.0), (tmp_path / "output").read_text()
+    result = run(*arguments, "-o", "stopped")
+    assert result.exit_code == 0, result.output
+    assert curve(place / "stopped") == curve(place / "whole")
+    (place / "scene.yaml").write_text(SCENE.replace("[1, 3]", "[2, 3]"))
+    again = run(*arguments, "-o", "stopped")
+    assert again.exit_code == 2
+    assert "objects.ribosome.count: [1.0, 3.0] there, [2.0, 3.0] now" in again.output
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (STAGES.replace("share: 0.4", "shares: 0.4"), "unknown key 'shares'; did you mean 'share'"),
+        (STAGES.replace("share: 0.4", "share: 0.5"), "the shares of the sources sum to 1.1"),
+        (STAGES.replace("other/config", "none/config"), "project none/config.json: "),
+        (STAGES.replace("scene.yaml", "no.yaml"), "scene no.yaml: cannot read no.yaml"),
+        ("stages: [{sources: [{preset: tinny, share: 1}]}]", "no preset 'tinny'"),
+        (
+            "stages: [{sources: [{preset: shrec-like, share: 1}]}]",
+            "preset shrec-like has no ribosome, apo-ferritin; its objects: ",
+        ),
+        ("stages: 3", "stages.yaml: stages: got 3"),
+    ],
+)
+def test_a_wrong_curriculum_is_one_clear_line(place, text, message):
+    result = train(*curriculum(place, text), "--dry-run")
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_curriculums_project_without_an_object_is_named(place):
+    stages = curriculum(place)
+    runs = place / "other" / "project" / "ExperimentRuns"
+    for path in runs.glob("*/Picks/curator_1_ribosome.json"):
+        path.unlink()
+    result = train(*stages, "--dry-run")
+    assert result.exit_code == 2
+    assert "project other/config.json: object 'ribosome' has no picks" in result.output
+
+
+def test_a_stage_after_the_end_is_said(place):
+    result = train(*curriculum(place), "--steps", 5, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "stage 3 of stages.yaml begins at step 6, and --steps 5 ends the training" in (
+        " ".join(result.output.split())
+    )
+
+
 def test_weights_of_another_model_are_taken_over_and_can_be_held_still(place):
     assert train("--steps", 2, "--validate-every", 2, output="first").exit_code == 0
     frozen = ("--start", "first", "--backbone-rate", 0, "--objects", "ribosome")

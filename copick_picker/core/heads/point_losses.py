@@ -12,6 +12,9 @@ from copick_picker.errors import SettingsError, UnknownNameError, choices_text, 
 _BETA = 0.5
 """Exponent of the variance in the position's loss, see :class:`CentresLoss`."""
 _EDGE = 1e-6
+RAMP = (0.1, 0.4)
+"""Share of the training at which positions begin to count, and at which they count in full: where a
+particle is can be learned once it is seen."""
 KENDALL_LIMITS = (-2.0, 2.0)
 """Range of the logarithm of the variances of Kendall's weighting."""
 
@@ -156,6 +159,10 @@ class CentresLoss(nn.Module):
         Largest offset in voxels of the output.
     log_sigma_limits : tuple of float
         Range of the logarithm of standard deviations.
+
+    Notes
+    -----
+    ``progress``, the share of the training that is done, is set by the training; see :data:`RAMP`.
     """
 
     def __init__(
@@ -183,6 +190,7 @@ class CentresLoss(nn.Module):
         if given.get("kendall", 0.0):
             self.log_variances = nn.ParameterDict({n: nn.Parameter(torch.zeros(())) for n in used})
         self.terms: dict[str, Tensor] = {}
+        self.progress = 1.0
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of outputs against targets as :meth:`CentresHead.target` makes them."""
@@ -195,6 +203,9 @@ class CentresLoss(nn.Module):
         if self.weights["count"]:
             terms["count"] = self._count(logits, near)
         self.terms = {name: term.detach() for name, term in terms.items()}
+        begin, full = RAMP
+        ramp = min(1.0, max(0.0, (self.progress - begin) / (full - begin)))
+        terms["position"] = ramp * terms["position"]
         total = outputs.new_zeros(())
         for name, term in terms.items():
             if not self.weights[name]:

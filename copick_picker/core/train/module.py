@@ -175,6 +175,22 @@ def rate_factor(step: int, seconds: float, plan: LearningPlan) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, progress)))
 
 
+def training_progress(step: int, seconds: float, plan: LearningPlan) -> float:
+    """Return the share of a training that is done, by steps or by time, whichever is further.
+
+    Parameters
+    ----------
+    step : int
+        Steps done.
+    seconds : float
+        Seconds of training done.
+    plan : LearningPlan
+        Steps and time.
+    """
+    time_share = 0.0 if plan.seconds is None else seconds / plan.seconds
+    return min(1.0, max(step / max(1, plan.steps), time_share))
+
+
 class PickerModule(LightningModule):
     """A network with its loss, optimiser and averaged weights.
 
@@ -248,6 +264,9 @@ class PickerModule(LightningModule):
         patches = batch.patches
         if prefers_channels_last(patches.device):
             patches = patches.to(memory_format=torch.channels_last_3d)
+        if hasattr(self.loss, "progress"):
+            done = training_progress(self.trainer.global_step, self.seconds, self.plan)
+            setattr(self.loss, "progress", done)  # noqa: B010 (a module's attribute)
         with SmallConvolutionsInFloat32():
             outputs = finest(outputs_of(self.network, patches, output_stride=self.output_stride))
         with torch.autocast(outputs.device.type, enabled=False):

@@ -172,14 +172,47 @@ def batch_at(
     ((2, 1, 4, 6, 8), (2, 4, 6, 8), ('TS_1', 'TS_1'))
     """
     check_runs(runs, rules)
-    pool = _Pool(runs)
-    patches = np.empty((rules.batch_size, 1, *rules.window_voxels), dtype=np.float32)
+    rows = [runs] * rules.batch_size
+    return batch_of_rows(
+        step, rows=rows, rules=rules, head=head, augmentations=augmentations, seed=seed
+    )
+
+
+def batch_of_rows(
+    step: int,
+    *,
+    rows: Sequence[Sequence[TrainingRun]],
+    rules: SamplingRules,
+    head: "LearningHead",
+    augmentations: Plan,
+    seed: int,
+) -> Batch:
+    """Return the batch of a step whose patches come from different sets of runs.
+
+    Parameters
+    ----------
+    step : int
+        Number of the batch, from 0.
+    rows : sequence of sequence of TrainingRun
+        Runs to sample for each patch of the batch.
+    rules : SamplingRules
+        How to sample.
+    head : LearningHead
+        Makes the targets.
+    augmentations : mapping
+        Name -> parameters of those in use.
+    seed : int
+        Seed of the training.
+    """
+    pools = {id(runs): _Pool(runs) for runs in rows}
+    patches = np.empty((len(rows), 1, *rules.window_voxels), dtype=np.float32)
     targets, names, kinds = [], [], []
-    for row in range(rules.batch_size):
+    for row, runs in enumerate(rows):
         matrix = placing_matrix(
             augmentations, seed=seed, step=step, row=row, may_swap=_may_swap(rules)
         )
-        kind, run, placement = _placed(pool, rules, matrix, stream(seed, step, row, "place"))
+        rng = stream(seed, step, row, "place")
+        kind, run, placement = _placed(pools[id(runs)], rules, matrix, rng)
         patches[row, 0] = changed(
             placement.image(run.source),
             augmentations,

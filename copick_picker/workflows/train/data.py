@@ -1,7 +1,7 @@
 """Training data: the annotated runs of a project and its objects."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
+from copick_picker.project.folders.patch_cache import Copies, with_copies
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
@@ -24,6 +25,7 @@ from copick_picker.workflows.inputs.annotated_runs import (
     with_mask,
 )
 from copick_picker.workflows.inputs.volumes import layered, seen_spacing
+from copick_picker.workflows.train.caching import cached_copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +42,15 @@ class TrainingData:
         Voxel spacing at which the model sees the tomograms, in Angstrom.
     contrast : str
         ``dark`` or ``bright``: how protein looks in the tomograms.
+    copies : mapping
+        Run and volume -> its copy in ``patch_cache``.
     """
 
     objects: tuple[ObjectSpec, ...]
     runs: tuple[AnnotatedRun, ...]
     voxel_spacing: float
     contrast: str
+    copies: Copies = field(default_factory=dict)
 
     @property
     def channels(self) -> dict[str, int]:
@@ -88,14 +93,19 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
     if not found:
         raise nothing_annotated(job)
     spacing = _spacing(job, found)
+    copies = cached_copies(job, {run.name: run.tomogram for run in found})
+    job = replace(job, store=with_copies(job.store, copies))
     runs = [_inspected(job, run, spacing) for run in found]
     objects = chosen_objects(job, runs)
     _warn_not_annotated(objects, runs, job.reporter)
+    runs = [with_mask(job, run, objects) for run in runs]
+    masks = cached_copies(job, {run.name: run.mask for run in runs if run.mask is not None})
     return TrainingData(
         objects=objects,
-        runs=tuple(with_mask(job, run, objects) for run in runs),
+        runs=tuple(runs),
         voxel_spacing=spacing,
         contrast=_contrast(job.settings, runs, job.reporter),
+        copies={**copies, **masks},
     )
 
 

@@ -35,7 +35,12 @@ from copick_picker.project.folders.training_files import (
     write_json,
     write_weights,
 )
-from copick_picker.settings.train import CPU_LOADERS, DEVICE_LOADERS, TrainSettings
+from copick_picker.settings.train import (
+    CPU_LOADERS,
+    CURRICULUM_LOADERS,
+    DEVICE_LOADERS,
+    TrainSettings,
+)
 from copick_picker.workflows.train.heat import HEAT_COLUMNS, heat_columns
 from copick_picker.workflows.train.training import PatchBatches, Training
 
@@ -295,7 +300,8 @@ def machine_of(settings: TrainSettings) -> Machine:
     loaders = settings.loaders
     if loaders is None:
         on_cpu = device.type == "cpu"
-        loaders = CPU_LOADERS if on_cpu else min(DEVICE_LOADERS, max(1, usable_cores() - 1))
+        few = CPU_LOADERS if settings.curriculum is None else CURRICULUM_LOADERS
+        loaders = few if on_cpu else min(DEVICE_LOADERS, max(1, usable_cores() - 1))
     strategy = "ddp_spawn" if settings.devices > 1 else "auto"
     return Machine(kind, devices, strategy, _PRECISIONS[precision], loaders, settings.devices > 1)
 

@@ -15,15 +15,26 @@ from copick_picker.core.train.starting import StartReport
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.folders.training_files import DONE_FILE, read_json
 from copick_picker.settings.train import PEAK_TARGETS, TrainSettings
+from copick_picker.workflows.train.curriculum import Curriculum, check_sources
 from copick_picker.workflows.train.data import TrainingData
 from copick_picker.workflows.train.loop import fit, machine_of, precision_of
 from copick_picker.workflows.train.start import NetworkFactory
-from copick_picker.workflows.train.training import Training, head_rules, training_runs
+from copick_picker.workflows.train.training import (
+    Training,
+    curriculum_readers,
+    head_rules,
+    training_runs,
+)
 from copick_picker.workflows.train.validation import Validator
 
 
 def make_training(
-    settings: TrainSettings, data: TrainingData, split: Split, factory: NetworkFactory, folder: Path
+    settings: TrainSettings,
+    data: TrainingData,
+    split: Split,
+    factory: NetworkFactory,
+    folder: Path,
+    curriculum: Curriculum | None = None,
 ) -> Training:
     """Return the training of one model, checked as far as possible without training.
 
@@ -39,6 +50,8 @@ def make_training(
         Makes the network.
     folder : pathlib.Path
         Where the training's files go.
+    curriculum : Curriculum, optional
+        Where the patches of each stage come from.
 
     Raises
     ------
@@ -83,7 +96,10 @@ def make_training(
             device=str(resolve_device(settings.device)),
             precision=precision_of(settings),
         ),
+        curriculum=curriculum,
     )
+    if curriculum is not None:
+        check_sources(curriculum, training.sampling, curriculum_readers(training))
     check_runs(training_runs(training, training.store(), split.training), training.sampling)
     return training
 

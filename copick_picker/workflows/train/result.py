@@ -187,6 +187,7 @@ def _card(
             "data": {
                 "training": _side(training, training.split.training),
                 "validation": _side(training, training.split.validation),
+                **_stages(training),
             },
             "training": finished(training.folder),
             "scores": {
@@ -219,6 +220,13 @@ def _card(
 
 def _painted(training: Training) -> float | None:
     return None if training.validator.finds_points else training.validator.target_fraction
+
+
+def _stages(training: Training) -> dict[str, Any]:
+    """Return the stages of the curriculum, if there was one."""
+    if training.curriculum is None:
+        return {}
+    return {"curriculum": training.curriculum.record()["stages"]}
 
 
 def _side(training: Training, names: tuple[str, ...]) -> dict[str, Any]:

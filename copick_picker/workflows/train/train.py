@@ -44,6 +44,7 @@ from copick_picker.project.folders.training_files import (
     write_json,
 )
 from copick_picker.settings.train import TrainSettings
+from copick_picker.workflows.train.curriculum import Curriculum, load_stages
 from copick_picker.workflows.train.data import TrainingData, training_data
 from copick_picker.workflows.train.splitting import splits_of_folds, with_folds
 from copick_picker.workflows.train.start import NetworkFactory, network_factory, start_model
@@ -89,7 +90,8 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     if settings.members is not None:
         numbers = range(1, settings.members + 1)
         splits = {f"{MEMBER}_{number}": splits[""] for number in numbers}
-    jobs = _jobs(settings, data, splits, factory, reporter)
+    curriculum = load_stages(settings, data, factory.patch, reporter)
+    jobs = _jobs(settings, data, splits, factory, curriculum, reporter)
     return _carry_out(settings, jobs, factory, reporter)
 
 
@@ -166,6 +168,7 @@ def _jobs(
     data: TrainingData,
     splits: dict[str, Split],
     factory: NetworkFactory,
+    curriculum: Curriculum | None,
     reporter: Reporter,
 ) -> "dict[str, Training]":
     """Return the training of every model, checked; report what will be done."""
@@ -173,7 +176,12 @@ def _jobs(
 
     trainings = {
         name: make_training(
-            _of_member(settings, name), data, split, factory, training_folder(settings) / name
+            _of_member(settings, name),
+            data,
+            split,
+            factory,
+            training_folder(settings) / name,
+            curriculum,
         )
         for name, split in splits.items()
     }
@@ -218,6 +226,8 @@ def _carry_out(
 
     first = next(iter(trainings.values()))
     record = _record(settings, first.data, {n: c.split for n, c in trainings.items()}, factory)
+    if first.curriculum is not None:
+        record["models"]["curriculum"] = first.curriculum.record()
     if settings.dry_run:
         return _result(f"{len(trainings)} models planned, nothing written", 0, {})
     if _is_complete(settings, trainings, record):

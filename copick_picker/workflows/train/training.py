@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,23 @@ from torch.utils.data import Dataset
 from copick_picker.core.heads.head import LearningHead, build_head
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.train.module import LearningPlan, TensorBatch, as_tensors
-from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_at
+from copick_picker.core.train.sampling import SamplingRules, TrainingRun, batch_of_rows
 from copick_picker.core.train.sources import CachedPlanes, PlaneCache
 from copick_picker.core.train.splits import Split
 from copick_picker.errors import SettingsError
-from copick_picker.jobs.opening import open_job
+from copick_picker.project.folders.patch_cache import with_copies
 from copick_picker.project.store import ProjectStore
 from copick_picker.settings.train import BLOB_RADII, LOSS_PARAMETERS, TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import AnnotatedRun, sampled_run
+from copick_picker.workflows.train.caching import training_store
+from copick_picker.workflows.train.curriculum import (
+    Curriculum,
+    OwnSource,
+    ProjectSource,
+    Reader,
+)
 from copick_picker.workflows.train.data import TrainingData
+from copick_picker.workflows.train.simulated import SceneSource
 from copick_picker.workflows.train.validation import Centres, Validator
 
 _MEBIBYTE = 2**20
@@ -52,6 +61,8 @@ class Training:
         Steps and learning rates.
     validator : Validator
         Scores the network.
+    curriculum : Curriculum or None
+        Where the patches of each stage come from; None: from the training runs alone.
     """
 
     settings: TrainSettings
@@ -64,13 +75,11 @@ class Training:
     head: HeadRules
     plan: LearningPlan
     validator: Validator
+    curriculum: Curriculum | None = None
 
     def store(self) -> ProjectStore:
         """Return the project; each process opens its own."""
-        opened = self.settings
-        if opened.validation_split is not None:
-            opened = opened.model_copy(update={"split": None})
-        return open_job(opened)
+        return with_copies(training_store(self.settings), self.data.copies)
 
 
 class PatchBatches(Dataset[TensorBatch]):
@@ -86,6 +95,7 @@ class PatchBatches(Dataset[TensorBatch]):
         self.training = training
         self.hard_negatives: Centres = {}
         self._known: tuple[LearningHead, list[TrainingRun]] | None = None
+        self._readers: dict[int, Reader] = {}
 
     def __len__(self) -> int:
         """Return the total number of batches of the training."""
@@ -100,20 +110,26 @@ class PatchBatches(Dataset[TensorBatch]):
                 training_runs(self.training, self.training.store(), self.training.split.training),
             )
         head, runs = self._known
+        training, own = self.training, [self._with_hard_negatives(run) for run in runs]
+        rows: Sequence[Sequence[TrainingRun]] = [own] * training.settings.batch_size
+        if training.curriculum is not None:
+            self._readers = self._readers or curriculum_readers(training)
+            readers = {**self._readers, **own_reader(training.curriculum, own)}
+            rows = training.curriculum.rows(training.settings, number, readers)
         return as_tensors(
-            batch_at(
+            batch_of_rows(
                 number,
-                runs=[self._with_hard_negatives(run) for run in runs],
-                rules=self.training.sampling,
+                rows=rows,
+                rules=training.sampling,
                 head=head,
-                augmentations=self.training.settings.augmentations,
-                seed=self.training.settings.seed,
+                augmentations=training.settings.augmentations,
+                seed=training.settings.seed,
             )
         )
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state without the project, which another process opens itself."""
-        return self.__dict__ | {"_known": None}
+        return self.__dict__ | {"_known": None, "_readers": {}}
 
     def _with_hard_negatives(self, run: TrainingRun) -> TrainingRun:
         found = self.hard_negatives.get(run.name)
@@ -136,9 +152,64 @@ def training_runs(
     run_names : sequence of str
         The runs, such as those of one side of the split.
     """
-    cache = PlaneCache(training.settings.cache_megabytes * _MEBIBYTE)
+    cache = PlaneCache(_cache_bytes(training))
     chosen = [run for run in training.data.runs if run.name in run_names]
     return [_training_run(training, store, run, cache) for run in chosen]
+
+
+def curriculum_readers(training: Training) -> dict[int, Reader]:
+    """Return what gives the runs of each other project and scene of a curriculum, opened.
+
+    Parameters
+    ----------
+    training : Training
+        The training.
+    """
+    readers: dict[int, Reader] = {}
+    sources = () if training.curriculum is None else training.curriculum.sources
+    for number, source in enumerate(sources):
+        if isinstance(source, SceneSource):
+            inverted = training.validator.inverted != (training.data.contrast == "bright")
+            readers[number] = partial(source.runs, inverted=inverted)
+        elif isinstance(source, ProjectSource):
+            cache = PlaneCache(_cache_bytes(training))
+            store = with_copies(training_store(source.settings), source.data.copies)
+            is_turned = source.data.contrast != training.data.contrast
+            runs = [
+                _training_run(training, store, run, cache, is_turned=is_turned)
+                for run in source.data.runs
+            ]
+            readers[number] = partial(_always, runs)
+    return readers
+
+
+def own_reader(curriculum: Curriculum, runs: Sequence[TrainingRun]) -> dict[int, Reader]:
+    """Return what gives the training runs of the training's own project.
+
+    Parameters
+    ----------
+    curriculum : Curriculum
+        The curriculum.
+    runs : sequence of TrainingRun
+        The training runs.
+    """
+    return {
+        number: partial(_always, runs)
+        for number, source in enumerate(curriculum.sources)
+        if isinstance(source, OwnSource)
+    }
+
+
+def _always(runs: Sequence[TrainingRun], number: int) -> Sequence[TrainingRun]:
+    del number
+    return runs
+
+
+def _cache_bytes(training: Training) -> int:
+    """Return each project's part of the memory for tomograms."""
+    sources = () if training.curriculum is None else training.curriculum.sources
+    n_projects = 1 + sum(isinstance(source, ProjectSource) for source in sources)
+    return training.settings.cache_megabytes * _MEBIBYTE // n_projects
 
 
 def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) -> HeadRules:
@@ -205,9 +276,14 @@ def _blob_sigma(settings: TrainSettings, name: str, radius: float, block: float)
 
 
 def _training_run(
-    training: Training, store: ProjectStore, run: AnnotatedRun, cache: PlaneCache
+    training: Training,
+    store: ProjectStore,
+    run: AnnotatedRun,
+    cache: PlaneCache,
+    *,
+    is_turned: bool = False,
 ) -> TrainingRun:
-    sign = -1.0 if training.validator.inverted else 1.0
+    sign = -1.0 if training.validator.inverted != is_turned else 1.0
     source = CachedPlanes(
         run.name,
         run.volume(store, training.data.voxel_spacing),
