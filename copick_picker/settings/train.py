@@ -10,6 +10,7 @@ from copick_picker.settings.job import Count, Names, NumberByName, Threads
 from copick_picker.settings.options import Option
 from copick_picker.settings.segment import Contrast
 from copick_picker.settings.targets import AnnotationParameters, AnnotationSettings
+from copick_picker.settings.train_presets import with_preset
 from copick_picker.settings.train_sampling import SamplingParameters, TrainFiles
 from copick_picker.settings.train_values import augmentation_plan, split_numbers, split_values
 
@@ -68,10 +69,6 @@ LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType(
 """Tversky's weights of false positives and false negatives; the exponent of the focal loss; for
 heads that find points the weight of a positive voxel, the share of the voxels that ``top-k`` keeps,
 and the weights of position, count and amplitude against the probability's 1."""
-HEAD_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"centres": {"loss": "bce"}, "heatmap": {"loss": "bce"}}
-)
-"""What a head takes where the user says nothing."""
 HEAT_BATCHES = 4
 """Batches of held-out patches on which heat maps are compared with their targets."""
 HEAT_RANKS = (1, 5, 10)
@@ -93,6 +90,8 @@ class TrainParameters(AnnotationParameters):
     ----------
     contrast : str
         How protein looks in the tomograms: ``dark``, ``bright``, or ``auto`` to look.
+    preset : str or None
+        Recipe whose values hold where the user gives none, see ``train_presets.PRESETS``.
     voxel_spacing : float or None
         Voxel spacing that the model learns, in Angstrom; None: the tomograms', their median where
         they differ by more than 1 %.
@@ -187,6 +186,14 @@ class TrainParameters(AnnotationParameters):
     contrast: Annotated[Contrast, Option("How protein looks in the tomograms.", after="masks")] = (
         "auto"
     )
+    preset: Annotated[
+        str | None,
+        Option(
+            "Ready recipe; options that are given win: motor (flagellar motors, at 10 A, wants a "
+            "GPU) or motor-small (in minutes on two cores).",
+            metavar="NAME",
+        ),
+    ] = None
     voxel_spacing: Annotated[
         float | None,
         Field(gt=0, le=100),
@@ -385,7 +392,7 @@ class TrainParameters(AnnotationParameters):
     def _defaults_of_the_head(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        return {**HEAD_DEFAULTS.get(str(value.get("head")), {}), **value}
+        return with_preset(value)
 
 
 class TrainSettings(TrainFiles, SamplingParameters, TrainParameters, AnnotationSettings):
