@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
+from copick_picker.settings.job import split_pairs
 
 HEAD_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"centres": {"loss": "bce"}, "heatmap": {"loss": "bce"}}
@@ -87,6 +88,7 @@ def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     preset = PRESETS[str(name)] if name is not None else {}
     head = str(given.get("head") or preset.get("head"))
     known = {**HEAD_DEFAULTS.get(head, {}), **preset, **given}
-    if "loss_parameters" in preset and isinstance(given.get("loss_parameters"), Mapping):
-        known["loss_parameters"] = {**preset["loss_parameters"], **given["loss_parameters"]}
+    own = split_pairs(given.get("loss_parameters"))
+    if "loss_parameters" in preset and isinstance(own, Mapping):
+        known["loss_parameters"] = {**preset["loss_parameters"], **own}
     return known
