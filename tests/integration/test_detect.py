@@ -76,7 +76,7 @@ def trained(tmp_path_factory):
     steps = ("--steps", 120, "--validate-every", 120)
     run(*TRAIN, "-o", "centres", "--head", "centres", *steps)
     run(*TRAIN, "-o", "heatmap", "--head", "heatmap", *steps)
-    run(*TRAIN, "-o", "regions", "--steps", 60, "--validate-every", 60)
+    run(*TRAIN, "-o", "regions", "--steps", 150, "--validate-every", 150)
     patch.undo()
     return folder
 
