@@ -12,7 +12,7 @@ import click
 from copick_picker._version import __version__
 
 COMMANDS = {
-    "import": "Bring in tomograms of MRC files, and picks.",
+    "import": "Bring in tomograms of MRC files or JPG slices, and picks.",
     "segment": "Find objects in tomograms: write segmentations.",
     "localize": "Turn segmentations into scored picks.",
     "evaluate": "Score candidate picks against reference picks.",

@@ -20,7 +20,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         If the file cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         msg = f"cannot read {path}: {error}"
         raise ProjectError(msg) from error
