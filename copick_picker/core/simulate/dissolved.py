@@ -62,8 +62,8 @@ class MoleculeKind:
     where : str or None
         Side of the cells' membranes that its centre lies on; None: any.
     probe_zyx : numpy.ndarray, shape (n, 3), float64
-        Some voxels that it covers unturned, with the gap around it, from its centre: a place where one of them is taken
-        need not be tried with the whole shape.
+        Some voxels, from its centre, that it covers unturned, with the gap around it: a place where
+        one of them is taken need not be tried with the whole shape.
     """
 
     name: str
