@@ -18,18 +18,20 @@ def export() -> None:
     "copick_picker.settings.export:ExportPicksSettings",
     "copick_picker.workflows.exchange.export_picks:export_picks",
     group=export,
-    short_help="Write picks for RELION, Warp, Dynamo or as CSV.",
+    short_help="Write picks for RELION, Warp, Dynamo, BYU 2025 or as CSV.",
 )
 def picks(flags: Flags) -> None:
     """Write picks with their scores, and their orientations where they have any.
 
     relion5 is Angstrom from the tomogram's centre; relion4, warp and dynamo count pixels; csv and
-    copick-csv are Angstrom from the first voxel. Either all files are written or none.
+    copick-csv are Angstrom from the first voxel; byu is a submission to the challenge BYU 2025,
+    a row for every run with its best pick in voxels, or -1. Either all files are written or none.
 
     \b
     Examples:
       copick-picker export picks -c config.json -i "ribosome:picker/1" --to relion5 -o out
       copick-picker export picks -c config.json -i "*:picker/1" --to warp -o out --top "*=500"
+      copick-picker export picks -c config.json -i "motor:picker/1" --to byu -o submission
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 

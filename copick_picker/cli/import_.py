@@ -10,6 +10,7 @@ def import_() -> None:
     \b
     Examples:
       copick-picker import mrc tomograms -c config.json --spacing header --type wbp
+      copick-picker import byu train --labels train_labels.csv -c byu/config.json
       copick-picker import picks particles.star -c config.json -o ribosome:relion/1
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
@@ -30,6 +31,26 @@ def mrc(flags: Flags) -> None:
     Examples:
       copick-picker import mrc tomograms -c config.json --spacing header --type wbp
       copick-picker import mrc tomograms -c new/config.json --new-object ribosome=150
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
+
+
+@command(
+    "copick_picker.settings.import_:ImportByuSettings",
+    "copick_picker.workflows.exchange.import_byu:import_byu",
+    group=import_,
+    short_help="Store folders of JPG slices, and a table of motors.",
+)
+def byu(flags: Flags) -> None:
+    """Store folders of JPG slices as tomograms, and a table of motors as picks.
+
+    The form is that of the challenge BYU 2025: a folder of numbered grey slices for each tomogram,
+    and a table with a row for each motor, or one of -1 where there is none, which makes an empty
+    pick set. Slices are stored as they are, in 8 bits. Where there is no project, one is made.
+
+    \b
+    Examples:
+      copick-picker import byu train --labels train_labels.csv -c byu/config.json
+      copick-picker import byu test -c test/config.json --spacing 13.1
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 

@@ -78,6 +78,11 @@ class ParticleSpec:
         None: dissolved, in any orientation. A number: a membrane protein, placed with its +z along
         the membrane's outward normal and the membrane's mid-plane this far along +z from its centre
         of mass; its rotation about the normal is drawn uniformly.
+    membrane : str or None
+        Name of the membranes that a membrane protein stands in; None: any.
+    where : str or None
+        ``inside`` or ``outside``: on which side of the cells' membranes a dissolved molecule's
+        centre lies; None: anywhere.
     """
 
     name: str
@@ -86,18 +91,21 @@ class ParticleSpec:
     is_labelled: bool
     allow_fewer: bool
     membrane_centre_z_angstrom: float | None = None
+    membrane: str | None = None
+    where: str | None = None
 
 
 @dataclass(frozen=True)
 class MembraneSpec:
-    """Lipid bilayers: closed vesicles, or open sheets.
+    """Lipid bilayers: closed vesicles, open sheets, or cells that the volume cuts.
 
     Attributes
     ----------
     name : str
         Name of the membranes; unique in a specimen.
     form : str
-        ``vesicle`` (closed, about a sphere) or ``sheet`` (an open disc).
+        ``vesicle`` (closed, about a sphere), ``sheet`` (an open disc) or ``cell`` (two vesicles
+        with one middle, larger than the volume, whose surface passes through it).
     amount : Amount
         Number or density.
     radius_angstrom : tuple of float
@@ -115,6 +123,8 @@ class MembraneSpec:
         Whether the bilayers are in the ground truth.
     allow_fewer : bool
         Whether fewer than requested may be placed.
+    outer_distance_angstrom : tuple of float
+        Distance of a cell's outer membrane from its inner one.
     """
 
     name: str
@@ -127,6 +137,7 @@ class MembraneSpec:
     leaflet_volt_angstrom: Range
     is_labelled: bool
     allow_fewer: bool
+    outer_distance_angstrom: Range = (0.0, 0.0)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class ExportPicksSettings(LimitedSettings):
     """
 
     to: Annotated[
-        Literal["relion5", "relion4", "warp", "dynamo", "csv", "copick-csv"],
+        Literal["relion5", "relion4", "warp", "dynamo", "csv", "copick-csv", "byu"],
         Option("Format of the files.", after="input"),
     ]
     output: Annotated[str, Option("Folder for the files.", "-o", metavar="FOLDER")]
@@ -123,6 +123,10 @@ class ExportPicksSettings(LimitedSettings):
         if not self.counts_pixels and (self.pixel_size or self.binning != 1):
             msg = f"--to {self.to} writes Angstrom; --pixel-size and --binning have no meaning"
             raise ValueError(msg)
+        if self.to == "byu" and (self.per_run or self.random_subset):
+            option = "--per-run" if self.per_run else "--random-subset"
+            msg = f"--to byu writes one table, a row for every tomogram; {option} has no meaning"
+            raise ValueError(msg)
         if self.tomograms is not None and self.to != "relion5":
             msg = f"--tomograms is read for --to relion5 only, not {self.to}"
             raise ValueError(msg)
@@ -131,7 +135,12 @@ class ExportPicksSettings(LimitedSettings):
     @property
     def counts_pixels(self) -> bool:
         """Whether the format counts pixels, not Angstrom."""
-        return self.to in ("relion4", "warp", "dynamo")
+        return self.to in ("relion4", "warp", "dynamo", "byu")
+
+    @property
+    def lists_every_run(self) -> bool:
+        """Whether runs without picks are written too."""
+        return self.to == "byu"
 
     @property
     def needs_centre(self) -> bool:

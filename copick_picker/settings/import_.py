@@ -1,8 +1,8 @@
 """Settings of ``import``."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from copick_picker.settings.export import NamesTable, Pattern
 from copick_picker.settings.job import JobSettings, NumberByName, Parameters
@@ -10,6 +10,12 @@ from copick_picker.settings.options import Option
 
 IMPORT_USER = "import"
 """User of imported picks where the user of the command names none."""
+BYU_TYPE = "byu"
+"""Tomogram type, and user of the picks, of tomograms of the challenge BYU 2025."""
+MOTOR = "motor"
+"""Object of its tables."""
+MOTOR_RADIUS_ANGSTROM = 500.0
+"""Radius of a flagellar motor, about that of its C-ring with what surrounds it."""
 IMPLAUSIBLE_SPACINGS = (0.0, 1.0)
 """Voxel spacings in Angstrom that programs write when they do not know."""
 
@@ -61,6 +67,67 @@ class ImportMrcSettings(JobSettings):
             msg = "expected header, or the voxel spacing in Angstrom"
             raise ValueError(msg)
         return value
+
+
+class ImportByuSettings(JobSettings):
+    """Settings of ``import byu``.
+
+    Attributes
+    ----------
+    folder : str
+        Folder of folders of JPG slices, one a tomogram.
+    labels : str or None
+        CSV file of motors; None: no picks are stored.
+    spacing : float or None
+        Voxel spacing in Angstrom of all tomograms; None: the table's.
+    type : str
+        Tomogram type in the project.
+    new_object : dict
+        Object name -> radius in Angstrom: what the table lists.
+    """
+
+    folder: Annotated[str, Option(argument=True)]
+    labels: Annotated[
+        str | None,
+        Option(
+            "Table of motors, a row each, or one of -1 where there is none. Default: no picks.",
+            metavar="CSV",
+        ),
+    ] = None
+    spacing: Annotated[
+        float | None,
+        Field(gt=0),
+        Option("Voxel spacing of all tomograms. Default: what the table says.", metavar="A"),
+    ] = None
+    type: Annotated[str, Option("Tomogram type in the project.", metavar="TYPE")] = BYU_TYPE
+    new_object: Annotated[
+        NumberByName,
+        Option(
+            "What the table lists, with its radius in a project that is to be made. Default: "
+            f"{MOTOR}={MOTOR_RADIUS_ANGSTROM:g}.",
+            metavar="NAME=RADIUS",
+        ),
+    ] = Field(default_factory=lambda: {MOTOR: MOTOR_RADIUS_ANGSTROM})
+
+    @field_validator("new_object")
+    @classmethod
+    def _one_object(cls, value: dict[str, float]) -> dict[str, float]:
+        if len(value) != 1 or min(value.values()) <= 0:
+            msg = "expected one object with a positive radius, such as motor=500"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _spacing_is_known(self) -> Self:
+        if self.labels is None and self.spacing is None:
+            msg = "JPG files hold no voxel spacing: give --spacing A, or --labels CSV"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def object_name(self) -> str:
+        """Object that the table lists."""
+        return next(iter(self.new_object))
 
 
 class ImportPicksParameters(Parameters):

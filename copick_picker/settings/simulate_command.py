@@ -8,6 +8,10 @@ from pydantic import BeforeValidator, model_validator
 from copick_picker.settings.job import Count, Settings, split_names
 from copick_picker.settings.options import Option
 
+GREY_PERCENTILES = (0.05, 99.95)
+"""Grey values between these become 0 to 255 in 8-bit slices; what is beyond is cut off."""
+JPG_QUALITY = 90
+"""Quality of the slices."""
 Shape = Annotated[tuple[int, int, int], BeforeValidator(split_names)]
 
 
@@ -22,6 +26,8 @@ class SimulateSettings(Settings):
         Name of a scene that ships with the package. One of the two is given.
     output : pathlib.Path
         Folder of the project that is made.
+    slices : pathlib.Path or None
+        Folder for the tomograms as 8-bit JPG slices, with a table of the one object's places.
     runs, seed, shape, voxel_spacing, path
         Over those of the scene.
     workers : int
@@ -38,9 +44,18 @@ class SimulateSettings(Settings):
 
     scene: Annotated[Path | None, Option(metavar="[SCENE.yaml]", argument=True)] = None
     preset: Annotated[
-        str | None, Option("A ready scene instead: tiny, shrec-like or czii-like.", metavar="NAME")
+        str | None,
+        Option("A ready scene instead: tiny, shrec-like, czii-like or motors.", metavar="NAME"),
     ] = None
     output: Annotated[Path, Option("Folder of the project that is made.", "-o", metavar="FOLDER")]
+    slices: Annotated[
+        Path | None,
+        Option(
+            "Also write the tomograms as JPG slices, and train_labels.csv, as import byu reads "
+            "them.",
+            metavar="FOLDER",
+        ),
+    ] = None
     runs: Annotated[int | None, Option("Tomograms. Default: the scene's.", metavar="N")] = None
     seed: Annotated[int | None, Option("Seed. Default: the scene's.", metavar="S")] = None
     path: Annotated[

@@ -6,8 +6,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from copick_picker.errors import choices_text, nearest_name
 
-AMOUNTS = ("count", "per_cubic_micrometre", "volume_share", "layout")
+AMOUNTS = ("count", "counts", "per_cubic_micrometre", "volume_share", "layout")
 """Ways to say how many; an entry takes one of them."""
+Where = Literal["inside", "outside"]
+Count = Annotated[int, Field(ge=0, le=10_000)]
 
 
 def as_range(value: object) -> object:
@@ -76,6 +78,8 @@ class AmountEntry(Entry):
     ----------
     count : tuple of float or None
         Particles a tomogram.
+    counts : tuple of int or None
+        Particles of as many tomograms as there are numbers, in an order drawn for each such block.
     per_cubic_micrometre : tuple of float or None
         Particles per cubic micrometre of the ice.
     volume_share : tuple of float or None
@@ -87,6 +91,7 @@ class AmountEntry(Entry):
     """
 
     count: Lengths | None = None
+    counts: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     per_cubic_micrometre: Lengths | None = None
     volume_share: Shares | None = None
     layout: bool = False
@@ -139,10 +144,14 @@ class MoleculeEntry(NamedEntry):
     ----------
     molecule : str
         Name of a molecule that ships with the package, a file beside the scene (``.pdb``, ``.cif``,
-        ``.mrc``), or ``blob:200`` for a ball of 200 kDa.
+        ``.mrc``), ``blob:200`` for a ball of 200 kDa, or ``shape:NAME`` for a drawn shape such as
+        ``shape:flagellar-motor``, of which every tomogram has a variant of its own.
+    where : str or None
+        ``inside`` or ``outside`` the scene's cells; None: anywhere.
     """
 
     molecule: str
+    where: Where | None = None
     radius_angstrom: Annotated[float, Field(gt=0)]
 
 
@@ -153,9 +162,12 @@ class DistractorEntry(AmountEntry):
     ----------
     molecule : str
         As that of an object.
+    where : str or None
+        ``inside`` or ``outside`` the scene's cells; None: anywhere.
     """
 
     molecule: str
+    where: Where | None = None
     allow_fewer: bool = True
 
 
@@ -169,12 +181,15 @@ class MembraneProteinEntry(NamedEntry):
     membrane_centre_z_angstrom : float or None
         Where the mid-plane of the membrane lies along z from the molecule's centre; None takes the
         table of the molecules that ship with the package.
+    membrane : str or None
+        Name of the membranes that it stands in; None: any.
     labelled : bool
         Whether it is an object of the project.
     """
 
     molecule: str
     membrane_centre_z_angstrom: float | None = None
+    membrane: str | None = None
     labelled: bool = True
     allow_fewer: bool = True
 
@@ -190,9 +205,11 @@ class MembraneEntry(NamedEntry):
     Attributes
     ----------
     form : str
-        ``vesicle`` or ``sheet``.
+        ``vesicle``, ``sheet`` or ``cell``: an inner and an outer membrane that the volume cuts.
     membrane_radius_angstrom : tuple of float
-        Radius of a vesicle's mid-plane, or of a sheet's disc.
+        Radius of a vesicle's mid-plane, of a sheet's disc, or of a cell's inner membrane.
+    outer_distance_angstrom : tuple of float
+        Distance of a cell's outer membrane from its inner one.
     roughness : tuple of float
         Standard deviation of the surface, as a share of the radius.
     leaflet_distance_angstrom : tuple of float
@@ -205,8 +222,9 @@ class MembraneEntry(NamedEntry):
         Whether the bilayers are an object of the project (one that is no particle).
     """
 
-    form: Literal["vesicle", "sheet"] = "vesicle"
+    form: Literal["vesicle", "sheet", "cell"] = "vesicle"
     membrane_radius_angstrom: Lengths
+    outer_distance_angstrom: Lengths = (220.0, 280.0)
     roughness: Lengths = (0.0, 0.05)
     leaflet_distance_angstrom: Lengths = (25.0, 35.0)
     leaflet_sigma_angstrom: Annotated[float, Field(gt=0)] = 6.0

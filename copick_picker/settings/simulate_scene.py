@@ -5,12 +5,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.simulate_entries import (
+    AmountEntry,
     CrowdingEntry,
     DistractorEntry,
     Entry,
@@ -27,7 +29,14 @@ from copick_picker.settings.simulate_entries import (
 from copick_picker.settings.simulate_imaging import ImagingEntry
 
 Edge = Annotated[int, Field(ge=16, le=4096)]
+Spacing = Annotated[float, Field(ge=2, le=50)]
 _PRESETS = "configs/simulate"
+SHAPE_SOURCE = "shape:"
+"""Begins the source of a molecule that is drawn; a number behind a second colon is its variant."""
+_AMOUNT_SECTIONS = (
+    "objects", "distractors", "membranes", "membrane_proteins", "vlps", "filaments"
+)  # fmt: skip
+_OF_RUN, _OF_BLOCK = 1, 2
 SECTIONS = ("objects", "membrane_proteins", "vlps", "filaments", "membranes")
 """Sections whose entries may be objects of the project, in the order of their labels."""
 
@@ -47,6 +56,10 @@ class SceneSettings(Entry):
         Size (z, y, x) of a tomogram in voxels.
     voxel_spacing : float
         Edge of a voxel in Angstrom.
+    voxel_spacings : tuple of float
+        One of these for each tomogram instead; empty: all have ``voxel_spacing``.
+    shape_range : tuple of tuple of int, or None
+        Smallest and largest size (z, y, x), between which each tomogram has one of its own.
     objects : dict
         Name -> dissolved molecules to be found.
     distractors : dict
@@ -73,7 +86,9 @@ class SceneSettings(Entry):
     seed: Annotated[int, Field(ge=0)] = 1
     runs: Annotated[int, Field(ge=1, le=9999)] = 1
     shape: tuple[Edge, Edge, Edge]
-    voxel_spacing: Annotated[float, Field(ge=2, le=50)]
+    voxel_spacing: Spacing
+    voxel_spacings: tuple[Spacing, ...] = ()
+    shape_range: tuple[tuple[Edge, Edge, Edge], tuple[Edge, Edge, Edge]] | None = None
     objects: dict[str, MoleculeEntry] = Field(default_factory=dict)
     distractors: dict[str, DistractorEntry] = Field(default_factory=dict)
     membranes: dict[str, MembraneEntry] = Field(default_factory=dict)
@@ -121,6 +136,13 @@ class SceneSettings(Entry):
         if self.membrane_proteins and not self.membranes:
             msg = "membrane_proteins without membranes: there is nothing to put them in"
             raise ValueError(msg)
+        for name, protein in self.membrane_proteins.items():
+            if protein.membrane is not None and protein.membrane not in self.membranes:
+                msg = (
+                    f"membrane_proteins.{name}: no membrane '{protein.membrane}'; there are "
+                    f"{choices_text(self.membranes)}"
+                )
+                raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
@@ -154,6 +176,55 @@ class SceneSettings(Entry):
             name: entry.label if entry.label is not None else next(free)
             for name, entry in entries.items()
         }
+
+    @property
+    def varies(self) -> bool:
+        """Whether tomograms differ in more than what is placed at random."""
+        sections = [getattr(self, section) for section in _AMOUNT_SECTIONS]
+        entries = [entry for section in sections for entry in section.values()]
+        has_shapes = any(getattr(each, "molecule", "").startswith(SHAPE_SOURCE) for each in entries)
+        has_counts = any(entry.counts is not None for entry in entries)
+        return bool(self.voxel_spacings or self.shape_range or has_shapes or has_counts)
+
+    def of_run(self, number: int, *, n_variants: int) -> "SceneSettings":
+        """Return the scene of one tomogram: its voxel spacing, size, numbers and variants drawn.
+
+        Parameters
+        ----------
+        number : int
+            Number of the run, from 1; what is drawn depends on it and the seed alone.
+        n_variants : int
+            Variants of each drawn shape.
+        """
+        if not self.varies:
+            return self
+        rng = np.random.default_rng([self.seed, number, _OF_RUN])
+        changes: dict[str, Any] = {"voxel_spacings": (), "shape_range": None}
+        if self.voxel_spacings:
+            changes["voxel_spacing"] = float(rng.choice(self.voxel_spacings))
+        if self.shape_range is not None:
+            low, high = self.shape_range
+            changes["shape"] = tuple(rng.integers(low, high, endpoint=True).tolist())
+        for section in _AMOUNT_SECTIONS:
+            entries = getattr(self, section)
+            changes[section] = {
+                name: entry.model_copy(update=self._of_entry(entry, number, n_variants, rng))
+                for name, entry in entries.items()
+            }
+        return self.model_copy(update=changes)
+
+    def _of_entry(
+        self, entry: AmountEntry, number: int, n_variants: int, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        changes: dict[str, Any] = {}
+        if entry.counts is not None:
+            block, place = divmod(number - 1, len(entry.counts))
+            order = np.random.default_rng([self.seed, block, _OF_BLOCK]).permutation(entry.counts)
+            changes |= {"counts": None, "count": (float(order[place]),) * 2}
+        molecule = getattr(entry, "molecule", "")
+        if molecule.startswith(SHAPE_SOURCE) and molecule.count(":") == 1:
+            changes["molecule"] = f"{molecule}:{rng.integers(n_variants)}"
+        return changes
 
     def project_objects(self) -> tuple[list[ObjectSpec], dict[str, dict[str, Any]]]:
         """Return the project's objects, and by name further keys of copick for each."""
@@ -233,6 +304,9 @@ def load_scene(path: Path, changes: Mapping[str, Any]) -> SceneSettings:
             **(imaging if isinstance(imaging, dict) else {}),
             "path": imaging_path,
         }
+    for name, varied in (("voxel_spacing", "voxel_spacings"), ("shape", "shape_range")):
+        if name in given:
+            content.pop(varied, None)
     try:
         return SceneSettings.model_validate({**content, **given})
     except ValidationError as error:

@@ -98,6 +98,8 @@ def specimen_spec(
 def _amount(entry: AmountEntry) -> Amount:
     if entry.count is not None:
         return Amount(COUNT, *entry.count)
+    if entry.counts is not None:
+        return Amount(COUNT, min(entry.counts), max(entry.counts))
     if entry.per_cubic_micrometre is not None:
         return Amount(CONCENTRATION, *entry.per_cubic_micrometre)
     if entry.volume_share is not None:
@@ -115,6 +117,7 @@ def _particles(
             _amount(entry),
             is_labelled=True,
             allow_fewer=entry.allow_fewer,
+            where=entry.where,
         )
     for name, protein in scene.membrane_proteins.items():
         centre = protein.membrane_centre_z_angstrom
@@ -133,6 +136,7 @@ def _particles(
             is_labelled=protein.labelled,
             allow_fewer=protein.allow_fewer,
             membrane_centre_z_angstrom=centre,
+            membrane=protein.membrane,
         )
     for name, distractor in scene.distractors.items():
         yield ParticleSpec(
@@ -141,6 +145,7 @@ def _particles(
             _amount(distractor),
             is_labelled=False,
             allow_fewer=distractor.allow_fewer,
+            where=distractor.where,
         )
 
 
@@ -156,6 +161,7 @@ def _membrane(name: str, entry: MembraneEntry) -> MembraneSpec:
         leaflet_volt_angstrom=entry.leaflet_volt_angstrom,
         is_labelled=entry.labelled,
         allow_fewer=entry.allow_fewer,
+        outer_distance_angstrom=entry.outer_distance_angstrom,
     )
 
 

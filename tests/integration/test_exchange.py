@@ -520,6 +520,67 @@ def test_a_quantile_leaves_out_a_run_that_cannot_be_read(rare):
     assert "quantile 0.5 of 4 runs: score 0.5; 2 keep picks" in output
 
 
+def submission(folder):
+    lines = (folder / "ribosome.csv").read_text().splitlines()
+    assert lines[0] == "tomo_id,Motor axis 0,Motor axis 1,Motor axis 2"
+    rows = [line.split(",") for line in lines[1:]]
+    return {name: tuple(map(float, point)) for name, *point in rows}
+
+
+def test_a_submission_has_one_row_a_tomogram(config, tmp_path):
+    odd = PickSet("ribosome", np.array([[13.1, 26.2, 39.3]]), np.ones(1))
+    add_tomogram(config, "001", TomogramKey("byu", 13.1), noise((6, 7, 8), seed=1))
+    add_picks(config, "001", MADE, odd)
+    add_tomogram(config, "none", TomogramKey("byu", 6.5), noise((6, 7, 8), seed=1))
+    add_picks(config, "none", MADE, odd.chosen(np.zeros(0, dtype=int)))
+    add_tomogram(config, "skipped", TomogramKey("byu", 6.5), noise((6, 7, 8), seed=1))
+    arguments = ("export", "picks", "-c", config, "-i", "ribosome:picker/1", "--to", "byu")
+    output = run(*arguments, "-o", tmp_path / "out")
+    assert "ribosome: run skipped without a pick set, so with a row of -1" in output
+    assert "3 of 5 rows place a motor" in output
+    assert submission(tmp_path / "out") == {
+        "001": (3.0, 2.0, 1.0),
+        "TS_1": (18.925, 28.95, 38.9),
+        "TS_2": (6.0, 10.0, 20.012),
+        "none": (-1.0, -1.0, -1.0),
+        "skipped": (-1.0, -1.0, -1.0),
+    }
+    before = tree(tmp_path / "out")
+    run(*arguments, "-o", tmp_path / "out")  # the same again: nothing to write
+    assert tree(tmp_path / "out") == before
+    exists = run(*arguments, "-o", tmp_path / "out", "--min-score", "*=0.8", code=2)
+    assert "ribosome.csv exists; use --overwrite" in exists
+    run(*arguments, "-o", tmp_path / "out", "--min-score", "*=0.8", "--overwrite")
+    assert submission(tmp_path / "out")["TS_2"] == (-1.0, -1.0, -1.0)
+    run(*arguments, "-o", tmp_path / "two", "-r", "TS_1", "-r", "skipped")
+    assert list(submission(tmp_path / "two")) == ["TS_1", "skipped"]
+
+
+def test_a_submission_of_nothing_but_empty_sets(config, tmp_path):
+    arguments = ("export", "picks", "-c", config, "-i", "ribosome:picker/1", "--to", "byu")
+    run(*arguments, "-o", tmp_path / "out", "--min-score", "*=2")
+    assert set(submission(tmp_path / "out").values()) == {(-1.0, -1.0, -1.0)}
+    assert "none of the 2 runs has a pick set" in run(
+        *arguments[:5], "ribosome:nobody/1", *arguments[6:], "-o", tmp_path / "no", code=2
+    )
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("option", ["--per-run", "--random-subset"])
+def test_a_submission_is_one_table(config, tmp_path, option):
+    arguments = ("export", "picks", "-c", config, "-i", "ribosome:picker/1", "--to", "byu")
+    text = f"a row for every tomogram; {option} has no meaning"
+    assert text in run(*arguments, "-o", tmp_path / "out", option, code=2)
+
+
+def test_a_submission_needs_every_run_to_be_read(config, tmp_path):
+    path = next((run_folder(config, "TS_1") / "Picks").glob("*.json"))
+    path.write_text("{")
+    arguments = ("export", "picks", "-c", config, "-i", "ribosome:picker/1", "--to", "byu")
+    assert "no file is written" in run(*arguments, "-o", tmp_path / "out", code=1)
+    assert not (tmp_path / "out").exists()
+
+
 def labels_project(tmp_path, largest):
     config = small_project(tmp_path / "p")
     labels = np.zeros((20, 30, 40), np.uint16)

@@ -44,6 +44,9 @@ class Canvas:
         What stays free around a particle.
     instance_names : list of str
         Name of each labelled particle, the first has number 1.
+    sides : dict of str to numpy.ndarray, shape (z, y, x), bool
+        Voxels ``inside`` the cells' inner membranes and ``outside`` their outer ones; empty without
+        cells.
     """
 
     potential: Volume
@@ -53,6 +56,7 @@ class Canvas:
     footprint_volts: float
     gap_voxels: int
     instance_names: list[str] = field(default_factory=list)
+    sides: dict[str, BoolArray] = field(default_factory=dict)
 
     @property
     def shape_zyx(self) -> tuple[int, int, int]:

@@ -1,6 +1,6 @@
 """Molecules in solution: any orientation, any place where their real shape fits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ MOST_FAILURES = 3
 """So many particles in a row that fit nowhere end the search."""
 REFRESH_AFTER = 20
 POINT_TRIES = 30
+PROBE_VOXELS = 800
 HOLLOW_RATIO = 1.25
 """A body larger than this times the footprint has a cavity."""
 WALL_SHARE = 0.4
@@ -58,6 +59,11 @@ class MoleculeKind:
         Whether it gets a label.
     inner_voxels : float
         Radius of a ball about its centre that it fills in every orientation.
+    where : str or None
+        Side of the cells' membranes that its centre lies on; None: any.
+    probe_zyx : numpy.ndarray, shape (n, 3), float64
+        Some voxels, from its centre, that it covers unturned, with the gap around it: a place where
+        one of them is taken need not be tried with the whole shape.
     """
 
     name: str
@@ -65,6 +71,8 @@ class MoleculeKind:
     is_hollow: bool
     is_labelled: bool
     inner_voxels: float
+    where: str | None = None
+    probe_zyx: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +137,13 @@ def molecule_kind(
     if not is_hollow:
         body = footprint
     inner = float(ndimage.distance_transform_edt(np.pad(body, 1))[(body.shape[0] // 2 + 1,) * 3])
-    return MoleculeKind(name, molecule, is_hollow, is_labelled, max(inner - 1.5, 0.0))
+    wide = body
+    if canvas.gap_voxels:
+        wide = ndimage.binary_dilation(body, iterations=canvas.gap_voxels)
+    covered = np.argwhere(wide) - body.shape[0] // 2
+    probe = covered[:: max(len(covered) // PROBE_VOXELS, 1)].astype(np.float64)
+    kind = MoleculeKind(name, molecule, is_hollow, is_labelled, max(inner - 1.5, 0.0))
+    return replace(kind, probe_zyx=probe)
 
 
 def turned_shape(
@@ -233,7 +247,7 @@ def place_dissolved(
         At most ``count``.
     """
     found: list[Placed] = []
-    centres = listed_centres(clear_centres(canvas.space, kind.inner_voxels))
+    centres = _centres(canvas, kind)
     since_refresh = failures = covered = 0
     while len(found) < count and covered < voxels_wanted and failures < MOST_FAILURES:
         placed = None
@@ -246,7 +260,7 @@ def place_dissolved(
             covered += placed.n_voxels
             since_refresh, failures = since_refresh + 1, 0
         elif since_refresh >= REFRESH_AFTER or (since_refresh and not failures):
-            centres = listed_centres(clear_centres(canvas.space, kind.inner_voxels))
+            centres = _centres(canvas, kind)
             since_refresh = 0
         else:
             failures += 1
@@ -293,6 +307,16 @@ def place_at_points(
                 found.append(put(canvas, kind, shape, voxel))
                 break
     return found
+
+
+def _centres(canvas: Canvas, kind: MoleculeKind) -> Centres:
+    """Return the voxels that may be centres of a molecule, on its side of the cells' membranes."""
+    if kind.where is None:
+        return listed_centres(clear_centres(canvas.space, kind.inner_voxels))
+    clear = clear_centres(canvas.space, 0.0)  # a cell is roomy: no map of distances is needed
+    if kind.where in canvas.sides:
+        clear &= canvas.sides[kind.where]
+    return listed_centres(clear)
 
 
 def _in_bulk(

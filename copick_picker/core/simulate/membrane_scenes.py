@@ -16,6 +16,7 @@ from copick_picker.core.simulate.canvas import (
 )
 from copick_picker.core.simulate.dissolved import MoleculeKind, is_inside, put, turned_shape
 from copick_picker.core.simulate.membranes import (
+    CELL,
     VESICLE,
     Bilayer,
     bilayer_area,
@@ -24,13 +25,24 @@ from copick_picker.core.simulate.membranes import (
     surface_samples,
 )
 from copick_picker.core.simulate.placement import overlap
-from copick_picker.core.simulate.space import first_free, is_free, points_are_free, take
+from copick_picker.core.simulate.space import (
+    first_free,
+    is_free,
+    points_are_free,
+    take,
+    voxels_are_free,
+)
 from copick_picker.records.simulation import MembraneSpec
 
 FloatArray = npt.NDArray[np.float64]
 PROTEIN_VOLTS = 3.5
 """Mean potential inside a protein over ice: 4.25 V A^3/Da by 1.21 A^3/Da (Vulovic et al. 2013)."""
 PROTEIN_TRIES = 60
+CELL_TRIES = 20
+CELL_SAMPLES = 8000
+"""Points of a cell's membrane, of which those in the volume are places for proteins."""
+CELL_MARGIN_ANGSTROM = 150.0
+"""Proteins of a cell stand at least this far from the faces of the volume."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +57,20 @@ class PlacedMembrane:
         Whom its voxels belong to.
     placed : Placed
         As the truth lists it.
+    name : str
+        Name of the membranes that it is one of.
+    cut : tuple of numpy.ndarray, or None
+        Of a cell, points and normals (n, 3) of its inner membrane that lie in the volume.
+    area : float
+        Area of the part in the volume, in square voxels.
     """
 
     bilayer: Bilayer
     owner: int
     placed: Placed
+    name: str
+    area: float
+    cut: tuple[FloatArray, FloatArray] | None = None
 
 
 def place_membranes(
@@ -72,9 +93,8 @@ def place_membranes(
     rng : numpy.random.Generator
         Source of randomness.
     """
-    return placed_in_turn(
-        count, lambda number: _one_membrane(canvas, spec, first_owner + number, rng)
-    )
+    one = _one_cell if spec.form == CELL else _one_membrane
+    return placed_in_turn(count, lambda number: one(canvas, spec, first_owner + number, rng))
 
 
 def place_membrane_proteins(
@@ -109,7 +129,9 @@ def place_membrane_proteins(
     found: list[Placed] = []
     if not membranes:
         return found
-    areas = np.array([bilayer_area(membrane.bilayer) for membrane in membranes])
+    areas = np.array([membrane.area for membrane in membranes])
+    if not areas.any():
+        return found
     depth = canvas.voxels(centre_z_angstrom)
     for _ in range(count):
         chosen = rng.choice(len(membranes), PROTEIN_TRIES, p=areas / areas.sum())
@@ -165,8 +187,56 @@ def _one_membrane(
             number = new_instance(canvas, spec.name, is_labelled=spec.is_labelled)
             paint(canvas, potential, body, corner, number)
             take(canvas.space, body, corner, owner)
-            return PlacedMembrane(bilayer, owner, Placed(bilayer.centre_zyx, bilayer.frame, number))
+            placed = Placed(bilayer.centre_zyx, bilayer.frame, number)
+            return PlacedMembrane(bilayer, owner, placed, spec.name, bilayer_area(bilayer))
     return None
+
+
+def _one_cell(
+    canvas: Canvas, spec: MembraneSpec, owner: int, rng: np.random.Generator
+) -> PlacedMembrane | None:
+    """Draw the part of a cell's two membranes in the volume; both have one owner.
+
+    The inner membrane passes through a point in the volume's middle half, its normal there at most
+    30 degrees from the plane of the ice: what lies flat is lost in the missing wedge.
+    """
+    last = np.array(canvas.shape_zyx) - 1.0
+    for _ in range(CELL_TRIES):
+        inner = drawn_bilayer(spec, np.zeros(3), canvas.voxel_spacing, rng)
+        gap = canvas.voxels(rng.uniform(*spec.outer_distance_angstrom))
+        height, angle = rng.uniform(-0.5, 0.5), rng.uniform(0.0, 2.0 * np.pi)
+        level = np.sqrt(1.0 - height**2)
+        normal = np.array([height, level * np.sin(angle), level * np.cos(angle)])
+        middle = rng.uniform(0.25 * last, 0.75 * last) - inner.radius * normal
+        inner = replace(inner, centre_zyx=middle)
+        outer = replace(inner, radius=inner.radius + gap)
+        points, normals = surface_samples(inner, CELL_SAMPLES, rng)
+        margin = canvas.voxels(CELL_MARGIN_ANGSTROM)
+        seen = np.all((points >= margin) & (points <= last - margin), axis=1)
+        both = np.concatenate([points[seen], points[seen] + gap * normals[seen]])
+        if not seen.any() or not points_are_free(canvas.space, np.clip(both, 0.0, last)):
+            continue
+        number = new_instance(canvas, spec.name, is_labelled=spec.is_labelled)
+        for bilayer in (inner, outer):
+            potential, body, corner = bilayer_box(bilayer, canvas.shape_zyx)
+            paint(canvas, potential, body, corner, number)
+            take(canvas.space, body, corner, owner)
+        _note_sides(canvas, inner, outer)
+        area = bilayer_area(inner) * float(seen.mean())
+        placed = Placed(middle, inner.frame, number)
+        return PlacedMembrane(inner, owner, placed, spec.name, area, (points[seen], normals[seen]))
+    return None
+
+
+def _note_sides(canvas: Canvas, inner: Bilayer, outer: Bilayer) -> None:
+    """Add a cell to the sides of the canvas; waves of its membranes are left out."""
+    axes = [np.arange(size, dtype=np.float32) for size in canvas.shape_zyx]
+    offsets = [axis - np.float32(at) for axis, at in zip(axes, inner.centre_zyx, strict=True)]
+    along_z, along_y, along_x = np.ix_(*offsets)
+    squared = along_z**2 + along_y**2 + along_x**2
+    inside, outside = squared < inner.radius**2, squared > outer.radius**2
+    canvas.sides["inside"] = canvas.sides.get("inside", False) | inside
+    canvas.sides["outside"] = canvas.sides.get("outside", True) & outside
 
 
 def _in_membrane(
@@ -177,12 +247,20 @@ def _in_membrane(
     rng: np.random.Generator,
 ) -> Placed | None:
     """Place a protein at a random point of a membrane, or return None."""
-    points, normals = surface_samples(membrane.bilayer, 1, rng)
+    if membrane.cut is None:
+        points, normals = surface_samples(membrane.bilayer, 1, rng)
+    else:
+        chosen = int(rng.integers(len(membrane.cut[0])))
+        points, normals = (values[chosen, None] for values in membrane.cut)
     rotation = rotation_to(normals[0], rng.uniform(0.0, 2.0 * np.pi))
     centre = points[0] - depth_voxels * normals[0]
     voxel = np.round(centre).astype(np.int64)
     if not is_inside(canvas, centre):
         return None
+    if membrane.cut is not None:
+        probe = np.round(centre + kind.probe_zyx @ rotation.T).astype(np.int64)
+        if not voxels_are_free(canvas.space, probe, membrane.owner):
+            return None
     shape = turned_shape(canvas, kind, rotation, centre - voxel)
     if first_free(canvas.space, shape.offsets, voxel[None], membrane.owner) is None:
         return None

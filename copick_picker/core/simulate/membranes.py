@@ -20,7 +20,8 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 VESICLE = "vesicle"
 SHEET = "sheet"
-FORMS = (VESICLE, SHEET)
+CELL = "cell"
+FORMS = (VESICLE, SHEET, CELL)
 WAVES = 6
 SMALLEST_SIGMA_VOXELS = 0.45
 """A leaflet thinner than this is drawn wider, with the same integral."""
@@ -95,10 +96,10 @@ def drawn_bilayer(
     Raises
     ------
     DataError
-        If the form is neither ``vesicle`` nor ``sheet``.
+        If the form is not known.
     """
     if spec.form not in FORMS:
-        msg = f"membrane {spec.name} has the form {spec.form}; expected {' or '.join(FORMS)}"
+        msg = f"membrane {spec.name} has the form {spec.form}; expected {', '.join(FORMS)}"
         raise DataError(msg)
     radius = length_to_voxels(rng.uniform(*spec.radius_angstrom), voxel_spacing)
     vectors = rng.standard_normal((3, WAVES))
@@ -108,7 +109,7 @@ def drawn_bilayer(
     if spec.form == SHEET:
         vectors *= np.pi / (2.0 * radius)
     return Bilayer(
-        spec.form,
+        SHEET if spec.form == SHEET else VESICLE,
         np.asarray(centre_zyx, dtype=np.float64),
         random_rotations(1, rng)[0],
         radius,
@@ -198,27 +199,34 @@ def bilayer_area(bilayer: Bilayer) -> float:
     return float((4.0 if bilayer.form == VESICLE else 1.0) * np.pi * bilayer.radius**2)
 
 
-def bilayer_box(bilayer: Bilayer) -> tuple[npt.NDArray[np.float32], BoolArray, IntArray]:
-    """Return a bilayer in a box of its own.
+def bilayer_box(
+    bilayer: Bilayer, within_zyx: tuple[int, int, int] | None = None
+) -> tuple[npt.NDArray[np.float32], BoolArray, IntArray]:
+    """Return a bilayer in a box of its own, or the part of it in a volume.
 
     Parameters
     ----------
     bilayer : Bilayer
         The bilayer.
+    within_zyx : tuple of int, optional
+        Shape of the volume, which is then the box.
 
     Returns
     -------
-    potential : numpy.ndarray, shape (a, a, a), float32
+    potential : numpy.ndarray, shape (a, b, c), float32
         Volts.
-    body : numpy.ndarray, shape (a, a, a), bool
+    body : numpy.ndarray, shape (a, b, c), bool
         Voxels that the bilayer covers.
     corner_zyx : numpy.ndarray, shape (3,), int64
         Lowest corner of the box in the volume.
     """
     low = np.floor(bilayer.centre_zyx - bilayer.reach).astype(np.int64)
     side = int(2 * np.ceil(bilayer.reach)) + 2
+    box = (side, side, side)
+    if within_zyx is not None:
+        low, box = np.zeros(3, dtype=np.int64), within_zyx
     starts = (low - bilayer.centre_zyx).tolist()
-    axes = [np.arange(side) + start for start in starts]
+    axes = [np.arange(size) + start for size, start in zip(box, starts, strict=True)]
     near = _near(bilayer, axes)
     voxels = np.argwhere(near) + low
     height, _ = heights(bilayer, voxels)
@@ -232,7 +240,6 @@ def bilayer_box(bilayer: Bilayer) -> tuple[npt.NDArray[np.float32], BoolArray, I
         beyond = np.hypot(inside[:, 1], inside[:, 2]) - bilayer.radius
         profile *= 1.0 / (1.0 + np.exp(np.clip(4.0 * beyond, -50.0, 50.0)))
         covered &= beyond <= 0.0
-    box = (side, side, side)
     potential = np.zeros(box, dtype=np.float32)
     potential[near] = profile
     body = np.zeros(box, dtype=bool)

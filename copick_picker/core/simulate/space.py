@@ -293,6 +293,24 @@ def points_are_free(space: Space, voxels_zyx: npt.NDArray[np.floating]) -> bool:
     return not bool(np.any(space.owners[tuple(known.T)] != FREE))
 
 
+def voxels_are_free(space: Space, voxels_zyx: IntArray, own: int) -> bool:
+    """Return whether some voxels are covered by nothing but one owner.
+
+    Parameters
+    ----------
+    space : Space
+        Who covers what.
+    voxels_zyx : numpy.ndarray, shape (n, 3), int64
+        Voxels of the volume; those beyond the grid are not looked at.
+    own : int
+        Owner whose voxels count as free.
+    """
+    voxels = voxels_zyx + space.pad
+    known = voxels[np.all((voxels >= 0) & (voxels < space.owners.shape), axis=1)]
+    owners = space.owners[tuple(known.T)]
+    return bool(((owners == FREE) | (owners == own)).all())
+
+
 def filled(mask: BoolArray) -> BoolArray:
     """Return a shape with its closed cavities.
 

@@ -1,6 +1,7 @@
 """Specimens of molecules, membranes, filaments, shells and beads in a slab of ice."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -235,9 +236,9 @@ def _place_molecules(
     )
     for entry in ordered:
         molecule = molecules[entry.molecule]
-        kind = molecule_kind(canvas, entry.name, molecule, is_labelled=entry.is_labelled)
-        found: list[Placed]
+        found: list[Placed] = []
         if _is_at_real_place(entry):
+            kind = molecule_kind(canvas, entry.name, molecule, is_labelled=entry.is_labelled)
             points_zyx = points_to_voxels(real_points[entry.name], canvas.voxel_spacing)
             asked[entry.name] = len(points_zyx)
             jitter = canvas.voxels(spec.layout_jitter_angstrom)
@@ -247,7 +248,10 @@ def _place_molecules(
                 entry.name, entry.amount, slab_volume, rng, integrated_potential(molecule)
             )
             asked[entry.name] = count
-            found = _place_at_random(canvas, spec, entry, (kind, count), membranes, rng)
+            if count:
+                kind = molecule_kind(canvas, entry.name, molecule, is_labelled=entry.is_labelled)
+                kind = replace(kind, where=entry.where)
+                found = _place_at_random(canvas, spec, entry, (kind, count), membranes, rng)
         placed[entry.name] = placed_objects(found, canvas.voxel_spacing)
     return layout
 
@@ -264,7 +268,8 @@ def _place_at_random(
     depth = entry.membrane_centre_z_angstrom
     if depth is None:
         return place_dissolved(canvas, kind, count, spec.ice, rng)
-    return place_membrane_proteins(canvas, kind, count, depth, membranes, rng)
+    own = [each for each in membranes if entry.membrane in (None, each.name)]
+    return place_membrane_proteins(canvas, kind, count, depth, own, rng)
 
 
 def _is_at_real_place(entry: ParticleSpec) -> bool:

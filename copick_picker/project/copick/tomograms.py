@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ BLOCK_ZYX = (256, 256, 512)
 """Voxels that are held at a time; whole chunks, and even, so that levels fit together."""
 
 Triple = tuple[int, int, int]
-ReadBlock = Callable[[Triple, Triple], npt.NDArray[np.float32]]
+ReadBlock = Callable[[Triple, Triple], npt.NDArray[np.float32] | npt.NDArray[np.uint8]]
+"""(First voxel, one past the last) -> block (z, y, x); its type is the one that is stored."""
 
 
 class TomogramWriter:
@@ -71,6 +73,7 @@ class TomogramWriter:
         record: Mapping[str, Any],
         overwrite: bool,
         replaces: MayReplace | None = None,
+        dtype: str = "float32",
     ) -> bool:
         """Write a tomogram, its pyramid and its record; the run is made where needed.
 
@@ -85,13 +88,15 @@ class TomogramWriter:
         shape_zyx : tuple of int
             Shape of the tomogram.
         read_block : callable
-            (first voxel, one past the last) -> block (z, y, x) of float32.
+            (first voxel, one past the last) -> block (z, y, x).
         record : mapping
             Provenance.
         overwrite : bool
             Whether a tomogram that stands there is replaced.
         replaces : callable, optional
             Whether a tomogram of ours with some other record may be replaced, too.
+        dtype : str
+            Type to store, ``float32`` or ``uint8``; means of lower levels are rounded to it.
 
         Raises
         ------
@@ -111,7 +116,8 @@ class TomogramWriter:
         made = [folder for folder in (spacing, spacing.parent) if not folder.exists()]
         try:
             permit()
-            _write_item(item, shape_zyx, read_block, key.voxel_spacing, stored, permit)
+            volume = _Blocks(shape_zyx, read_block, np.dtype(dtype), key.voxel_spacing)
+            _write_item(item, volume, stored, permit)
         except SameOutputError:
             return False
         finally:
@@ -156,14 +162,20 @@ def check_type_name(name: str) -> None:
         raise SettingsError(msg)
 
 
+@dataclass(frozen=True)
+class _Blocks:
+    """A volume that is read block by block."""
+
+    shape_zyx: Triple
+    read_block: ReadBlock
+    dtype: np.dtype[Any]
+    voxel_spacing: float
+
+
 def _write_item(
-    item: CopickTomogram,
-    shape_zyx: Triple,
-    read_block: ReadBlock,
-    voxel_spacing: float,
-    stored: dict[str, Any],
-    permit: Permit,
+    item: CopickTomogram, volume: _Blocks, stored: dict[str, Any], permit: Permit
 ) -> None:
+    shape_zyx = volume.shape_zyx
     path = item.overlay_path
     if not is_local(item.fs_overlay):
         msg = f"{path} is not on this machine: tomograms are imported into local projects only"
@@ -173,39 +185,37 @@ def _write_item(
         guarded(f"cannot write {path}"),
     ):
         group = zarr.open_group(str(temporary), mode="w")
-        group.attrs.update(_ome_attributes(voxel_spacing))
+        group.attrs.update(_ome_attributes(volume.voxel_spacing))
         shapes = [tuple(-(-size // 2**level) for size in shape_zyx) for level in range(LEVELS)]
         arrays = [
             group.create_dataset(
                 str(level),
                 shape=shape,
                 chunks=tuple(map(min, shape, CHUNK_ZYX)),
-                dtype="float32",
+                dtype=volume.dtype,
                 dimension_separator="/",
             )
             for level, shape in enumerate(shapes)
         ]
         with volume_writing.same_bytes():
             for corner in _corners(shape_zyx):
-                _write_block(arrays, corner, shape_zyx, read_block)
+                _write_block(arrays, corner, volume)
         group.attrs[provenance.ATTRIBUTE] = stored
 
 
-def _write_block(
-    arrays: list[Any], corner: Triple, shape_zyx: Triple, read_block: ReadBlock
-) -> None:
+def _write_block(arrays: list[Any], corner: Triple, volume: _Blocks) -> None:
     """Write one block at every level; a level is the local mean of the one before."""
-    z, y, x = (
-        min(at + most, size) for at, most, size in zip(corner, BLOCK_ZYX, shape_zyx, strict=True)
-    )
-    block = read_block(corner, (z, y, x))
+    sides = zip(corner, BLOCK_ZYX, volume.shape_zyx, strict=True)
+    z, y, x = (min(at + most, size) for at, most, size in sides)
+    block = volume.read_block(corner, (z, y, x))
     bad = int(block.size - np.count_nonzero(np.isfinite(block)))
     if bad:
         msg = f"{bad} voxels are not finite in the block from (z, y, x) = {corner}"
         raise DataError(msg)
     for level, array in enumerate(arrays):
         if level:
-            block = downscale_local_mean(block, (2, 2, 2)).astype(np.float32)
+            mean = downscale_local_mean(block, (2, 2, 2))
+            block = (mean if volume.dtype.kind == "f" else np.rint(mean)).astype(volume.dtype)
         begin = [at // 2**level for at in corner]
         array[tuple(slice(at, at + size) for at, size in zip(begin, block.shape, strict=True))] = (
             block

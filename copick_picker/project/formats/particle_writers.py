@@ -1,4 +1,4 @@
-"""Picks written as other programs read them: RELION, Warp, Dynamo, CSV.
+"""Picks written as other programs read them: RELION, Warp, Dynamo, CSV, the challenge BYU 2025.
 
 copick's own writers and starfile do the work where they are right; added here are the scores, the
 random subsets and Warp's names, which copick leaves out.
@@ -18,6 +18,7 @@ import starfile
 
 from copick_picker._version import __version__
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
+from copick_picker.project.formats.byu_tables import submission_csv
 from copick_picker.project.formats.copick_formats import (
     build_relion_star_tables,
     read_relion_tomograms,
@@ -38,6 +39,7 @@ SUFFIXES = {
     "dynamo": ".tbl",
     "csv": ".csv",
     "copick-csv": ".csv",
+    "byu": ".csv",
 }
 """Format -> suffix of its file."""
 
@@ -89,7 +91,7 @@ def particle_files(
     path : pathlib.Path
         Where the first of them goes.
     to : str
-        ``relion5``, ``relion4``, ``warp``, ``dynamo``, ``csv`` or ``copick-csv``.
+        ``relion5``, ``relion4``, ``warp``, ``dynamo``, ``csv``, ``copick-csv`` or ``byu``.
     runs : sequence of ExportedRun
         Picks by run.
     options : WriteOptions
@@ -245,6 +247,25 @@ def _write_copick_csv(path: Path, runs: Sequence[ExportedRun], options: WriteOpt
     )
 
 
+def _write_byu(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
+    """Write a row a tomogram: its best pick in voxels (z, y, x), or -1."""
+    _ = options
+    names = [run.tomogram_name for run in runs]
+    if len(set(names)) < len(names):
+        msg = "two runs have the same tomogram name; see --names and --name-pattern"
+        raise SettingsError(msg)
+    path.write_text(submission_csv(dict(zip(names, map(_best_zyx, runs), strict=True))), "utf-8")
+
+
+def _best_zyx(run: ExportedRun) -> list[float] | None:
+    """Return the pick of the highest score in pixels, of equal ones the first; None without."""
+    if len(run.picks) == 0:
+        return None
+    best = run.picks.points_xyz[int(np.argmax(run.picks.scores))]
+    pixels: list[float] = (best[::-1] / (run.pixel_size or 1.0)).tolist()
+    return pixels
+
+
 _WRITERS: dict[str, Callable[[Path, Sequence[ExportedRun], WriteOptions], None]] = {
     "relion5": _write_relion,
     "relion4": _write_relion,
@@ -252,6 +273,7 @@ _WRITERS: dict[str, Callable[[Path, Sequence[ExportedRun], WriteOptions], None]]
     "dynamo": _write_dynamo,
     "csv": _write_csv,
     "copick-csv": _write_copick_csv,
+    "byu": _write_byu,
 }
 
 
@@ -308,6 +330,9 @@ def advice(to: str, binning: float, runs: Sequence[ExportedRun]) -> list[str]:
     """
     sizes = sorted({run.pixel_size for run in runs if run.pixel_size})
     shown = ", ".join(f"{size:.10g}" for size in sizes)
+    if to == "byu":
+        n_found = sum(len(run.picks) > 0 for run in runs)
+        return [f"{n_found} of {len(runs)} rows place a motor, the others are -1"]
     if to == "warp":
         return [f"Coordinates count pixels of {shown} A: give WarpTools --coords_angpix {shown}"]
     if to == "relion4" and binning != 1:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from copick_picker.core.evaluate.plan import runs_text
 from copick_picker.errors import DataError
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.inputs import Input
@@ -91,14 +94,18 @@ class _Export:
         """Read the picks of one run."""
         settings, store = self.job.settings, self.job.store
         sets = self.sets_of(run_name)
+        if not sets and settings.lists_every_run:
+            return RunOutcome(run_name, "absent", f"no picks '{settings.input}': a row of -1")
         if not sets:
             return self.job.absent(run_name, f"no picks '{settings.input}'")
         box = None
-        if settings.needs_centre or settings.needs_voxels or settings.needs_box:
+        has_picks = any(len(picks) for picks in sets.values())
+        needs_place = settings.needs_centre or settings.needs_voxels or settings.needs_box
+        if needs_place and (has_picks or not settings.lists_every_run):
             box = box_of_run(store, run_name, settings.tomogram)
         limited = limited_run(self.job, run_name, sets, box, self.thresholds)
         for name, picks in limited.kept.items():
-            if len(picks):
+            if len(picks) or settings.lists_every_run:
                 self.read.setdefault(name, []).append(self._exported(run_name, picks, box))
         return RunOutcome(run_name, "done", limited.text, limited.details)
 
@@ -114,6 +121,24 @@ class _Export:
                 unbinned = box.key.voxel_spacing
             pixel_size = None if unbinned is None else unbinned * settings.binning
         return ExportedRun(run_name, name, picks, pixel_size=pixel_size)
+
+    def complete(self) -> None:
+        """Add the runs without a pick set, where the format lists every run, and say which."""
+        if not self.job.settings.lists_every_run:
+            return
+        for name, runs in self.read.items():
+            known = {run.run_name: run for run in runs}
+            absent = [run_name for run_name in self.job.run_names if run_name not in known]
+            nothing = PickSet(name, np.zeros((0, 3)), np.zeros(0))
+            self.read[name] = [
+                known.get(run_name) or self._exported(run_name, nothing, None)
+                for run_name in self.job.run_names
+            ]
+            if absent:
+                self.job.reporter.warn(
+                    f"{name}: {runs_text(absent)} without a pick set, so with a row of -1: was it "
+                    "looked for there?"
+                )
 
     def files(self) -> dict[Path, list[ExportedRun]]:
         """Return the runs that go into each file."""
@@ -131,6 +156,7 @@ class _Export:
 def _write(export: _Export) -> dict[str, Any]:
     """Write the files and return numbers for the summary."""
     settings, reporter = export.job.settings, export.job.reporter
+    export.complete()
     if not export.read:
         msg = f"no picks are left to export from '{settings.input}'"
         raise DataError(msg)

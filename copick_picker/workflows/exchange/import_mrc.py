@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from copick_picker.errors import DataError, SettingsError
+from copick_picker.errors import DataError
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.outputs import MEANWHILE, stands_already
 from copick_picker.jobs.provenance import new_record, same_job_as
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.selection import select_runs
 from copick_picker.jobs.summary import Summary, summarised
-from copick_picker.project.copick.making import CONFIG_FILE, create_project
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter, check_type_name
 from copick_picker.project.files import write_text
@@ -29,11 +28,12 @@ from copick_picker.project.formats.mrc_stream import (
 from copick_picker.project.own_files import has_columns
 from copick_picker.project.standing import Output, own_file
 from copick_picker.records.keys import TomogramKey
-from copick_picker.records.runs import ObjectSpec, RunOutcome
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.import_ import (
     IMPLAUSIBLE_SPACINGS,
     ImportMrcSettings,
 )
+from copick_picker.workflows.exchange.new_project import make_project
 
 _COMMAND = "import mrc"
 _NAME_COLUMNS = ("run_name", "tomogram_name")
@@ -63,7 +63,7 @@ def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
     config = Path(settings.config)
     has_names = _has_names(settings, files)
     if not os.path.lexists(config):
-        _make_project(settings, config, reporter)
+        make_project(config, settings.new_object, dry_run=settings.dry_run, reporter=reporter)
     if settings.dry_run:
         planned = tuple(RunOutcome(name, "planned", files[name].name) for name in names)
         return Summary(_COMMAND, planned, 0.0)
@@ -154,21 +154,3 @@ class _Import:
             "header_sha256": head,
         }
         return new_record(_COMMAND, input=source, settings={"tomogram": str(key)})
-
-
-def _make_project(settings: ImportMrcSettings, config: Path, reporter: Reporter) -> None:
-    """Make a project with the objects named by the user."""
-    if not settings.new_object:
-        msg = f"there is no {config}: name a project, or make one with --new-object NAME=RADIUS"
-        raise SettingsError(msg)
-    if config.name != CONFIG_FILE:
-        msg = f"a new project's configuration is called {CONFIG_FILE}, not {config.name}"
-        raise SettingsError(msg)
-    objects = [
-        ObjectSpec(name, label, radius)
-        for label, (name, radius) in enumerate(settings.new_object.items(), 1)
-    ]
-    if settings.dry_run:
-        return
-    create_project(config.parent, objects, name=config.absolute().parent.name)
-    reporter.note(f"Made the project {config}")

@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.simulate.molecules import Molecule, prepared_molecule
+from copick_picker.core.simulate.motor_shapes import SHAPES, shape_potential
 from copick_picker.core.simulate.potentials import (
     Atoms,
     blob_potential,
@@ -28,10 +30,13 @@ from copick_picker.errors import (
 from copick_picker.project.folders.package_data import molecule_table, package_data
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.formats.structures import Structure, is_structure, read_structure
+from copick_picker.settings.simulate_scene import SHAPE_SOURCE
 
 Volume = npt.NDArray[np.float32]
 SPACING_ANGSTROM = 5.0
 """Voxel spacing of the potentials made here, as of those that ship with the package."""
+SHAPE_SPACING_ANGSTROM = 10.0
+"""Voxel spacing of drawn shapes, whose edges are softer than that."""
 BLOB = "blob:"
 _DENSITIES = (".mrc", ".map", ".rec", ".mrc.gz", ".map.gz", ".rec.gz")
 _LARGEST_BOX = 160
@@ -97,6 +102,8 @@ def membrane_centre_angstrom(source: str) -> float | None:
     float or None
         In Angstrom along z from the centre of mass; None if the table does not state it.
     """
+    if source.startswith(SHAPE_SOURCE):
+        return _drawn_shape(source)[1]
     text = molecule_table().get(source, {}).get("membrane_centre_z_angstrom", "")
     return float(text) if text else None
 
@@ -112,6 +119,10 @@ def _load(source: str, folder: Path, voxel_spacing: float) -> LoadedMolecule:
 
 def _potential(source: str, folder: Path) -> tuple[Volume, float, float]:
     """Return the potential, its voxel spacing and the mass in kDa."""
+    if source.startswith(SHAPE_SOURCE):
+        volume, _ = _drawn_shape(source)
+        mass_kda = mass_kda_of(volume, SHAPE_SPACING_ANGSTROM)
+        return volume, SHAPE_SPACING_ANGSTROM, mass_kda
     if source.startswith(BLOB):
         mass_kda = _blob_mass(source)
         return blob_potential(mass_kda, SPACING_ANGSTROM), SPACING_ANGSTROM, mass_kda
@@ -128,7 +139,7 @@ def _potential(source: str, folder: Path) -> tuple[Volume, float, float]:
     near = nearest_name(source, shipped)
     msg = (
         f"no molecule '{source}'{near}; shipped: {choices_text(shipped)}; or a file (.pdb, .cif, "
-        f".mrc), or {BLOB}KDA"
+        f".mrc), or {BLOB}KDA, or {SHAPE_SOURCE}NAME ({choices_text(SHAPES)})"
     )
     raise UnknownNameError(msg)
 
@@ -164,6 +175,21 @@ def _of_density(path: Path) -> tuple[Volume, float, float]:
         msg = f"{path}: {error}"
         raise DataError(msg) from error
     return centred, spacing, mass_kda_of(centred, spacing)
+
+
+@lru_cache(maxsize=16)
+def _drawn_shape(source: str) -> tuple[Volume, float]:
+    """Return the potential of a shape, and where the membrane lies in it along z."""
+    return shape_potential(*_shape_of(source), SHAPE_SPACING_ANGSTROM)
+
+
+def _shape_of(source: str) -> tuple[str, int]:
+    """Return the name of a shape and its variant."""
+    name, _, variant = source.removeprefix(SHAPE_SOURCE).partition(":")
+    if variant and not variant.isdigit():
+        msg = f"molecule '{source}': expected {SHAPE_SOURCE}NAME, or {SHAPE_SOURCE}NAME:NUMBER"
+        raise SettingsError(msg)
+    return name, int(variant or 0)
 
 
 def _blob_mass(source: str) -> float:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from copick_picker.core.simulate.motor_shapes import N_VARIANTS
 from copick_picker.core.simulate.specimen import build_specimen
 from copick_picker.core.simulate.tomograms import Tomograms, tomograms_of
 from copick_picker.core.simulate.truth import Specimen
@@ -22,13 +23,20 @@ from copick_picker.project.copick.tomograms import TomogramWriter
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.simulation_folder import MANIFEST_FOLDER, SESSION, USER
 from copick_picker.project.provenance import from_yaml
+from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
 from copick_picker.records.simulation import SpecimenSpec
 from copick_picker.settings.simulate_entries import MembraneEntry
 from copick_picker.settings.simulate_scene import SceneSettings
-from copick_picker.workflows.simulate.molecules import LoadedMolecule
+from copick_picker.settings.simulate_specimen import molecule_sources, specimen_spec
+from copick_picker.workflows.simulate.molecules import (
+    LoadedMolecule,
+    load_molecules,
+    membrane_centre_angstrom,
+)
+from copick_picker.workflows.simulate.slices import SliceFolders
 
 TRUTH = "truth"
 """Name of the multilabel segmentation."""
@@ -59,20 +67,26 @@ class RunMaker:
         What the core needs of it.
     molecules : mapping
         The scene's molecules, by the scene's name for each.
+    folder : pathlib.Path
+        Folder of the scene's file.
     output : pathlib.Path
         Folder of the project.
     record : dict
         Provenance of every output.
     n_threads : int
         CPU threads.
+    slices : SliceFolders or None
+        Where the tomogram goes as slices, too.
     """
 
     scene: SceneSettings
     spec: SpecimenSpec
     molecules: Mapping[str, LoadedMolecule]
+    folder: Path
     output: Path
     record: dict[str, Any]
     n_threads: int
+    slices: SliceFolders | None = None
 
     def make(self, run_name: str) -> RunOutcome:
         """Make a run, unless it is complete.
@@ -85,25 +99,31 @@ class RunMaker:
         manifest = run_manifest(self.output, run_name)
         if os.path.lexists(manifest):
             self._check(run_name, manifest)
+            if self._write_slices(run_name):
+                return RunOutcome(run_name, "done", "complete; its slices are new")
             return RunOutcome(run_name, "skipped", "complete")
         number = int(run_name.rpartition("_")[2])
         seeds = np.random.SeedSequence([self.scene.seed, number]).spawn(2)
         of_specimen, of_image = (np.random.default_rng(seed) for seed in seeds)
+        mine = self._of_run(number)
         specimen = build_specimen(
-            self.spec,
-            {name: loaded.molecule for name, loaded in self.molecules.items()},
-            self.scene.shape,
-            self.scene.voxel_spacing,
+            mine.spec,
+            {name: loaded.molecule for name, loaded in mine.molecules.items()},
+            mine.scene.shape,
+            mine.scene.voxel_spacing,
             of_specimen,
         )
-        imaging = self.scene.imaging.plan()
+        imaging = mine.scene.imaging.plan()
         images = tomograms_of(specimen, imaging, of_image, n_threads=self.n_threads)
-        self._write(run_name, specimen, images)
+        mine._write(run_name, specimen, images)
+        self._write_slices(run_name)
         placed = {name: specimen.count(name) for name in specimen.placed}
         content = {
             "run": run_name,
             "project": digest(self.record),
             "seed": [self.scene.seed, number],
+            "shape": list(mine.scene.shape),
+            "voxel_spacing": mine.scene.voxel_spacing,
             "ice_z_angstrom": list(specimen.ice_z_angstrom),
             "occupied_share": specimen.occupied_share,
             "layout": specimen.layout,
@@ -114,6 +134,27 @@ class RunMaker:
         write_text(manifest, yaml.safe_dump(_plain(content), sort_keys=False))
         text = ", ".join(f"{placed[name]} {name}" for name in self.scene.labelled())
         return RunOutcome(run_name, "done", text, {"placed": placed})
+
+    def _write_slices(self, run_name: str) -> bool:
+        """Write the tomogram as slices, if that is wanted; return whether they are new."""
+        if self.slices is None:
+            return False
+        store = open_project(self.output / CONFIG_FILE)
+        key = tomogram_query(f"{self.scene.imaging.tomogram_type}@*").match_one(
+            store.tomograms(run_name), run_name=run_name
+        )
+        return self.slices.write(run_name, store.open_tomogram(run_name, key).read())
+
+    def _of_run(self, number: int) -> "RunMaker":
+        """Return what makes one run, where runs differ in voxel spacing, size or molecules."""
+        scene = self.scene.of_run(number, n_variants=N_VARIANTS)
+        if scene is self.scene:
+            return self
+        spec = specimen_spec(
+            scene, layouts=self.spec.layouts, membrane_centre=membrane_centre_angstrom
+        )
+        molecules = load_molecules(molecule_sources(scene), self.folder, scene.voxel_spacing)
+        return replace(self, scene=scene, spec=spec, molecules=molecules)
 
     def _check(self, run_name: str, manifest: Path) -> None:
         """Raise if another simulation made the run in this folder at the same time."""

@@ -22,6 +22,7 @@ from copick_picker.project.copick.making import (
     create_project,
     project_config,
 )
+from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import check_type_name
 from copick_picker.project.files import write_text
 from copick_picker.project.folders.project_folder import begin_anew, end_anew, foreign_files
@@ -47,6 +48,7 @@ from copick_picker.workflows.simulate.molecules import (
     membrane_centre_angstrom,
 )
 from copick_picker.workflows.simulate.run import TRUTH, RunMaker, run_manifest
+from copick_picker.workflows.simulate.slices import SliceFolders
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Plan:
         Folder of the project.
     record : dict
         Provenance of every output.
+    slices : SliceFolders or None
+        Where the tomograms go as slices, too.
     """
 
     scene: SceneSettings
@@ -72,6 +76,7 @@ class Plan:
     folder: Path
     output: Path
     record: dict[str, Any]
+    slices: SliceFolders | None = None
 
 
 @summarised
@@ -98,9 +103,13 @@ def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
         membrane_centre=membrane_centre_angstrom,
     )
     molecules = load_molecules(molecule_sources(scene), folder, scene.voxel_spacing)
-    plan = Plan(scene, spec, folder, settings.output, _record(scene, molecules))
-    _show(plan, molecules, reporter)
     names = run_names(scene.runs)
+    slices = None
+    if settings.slices is not None:
+        slices = SliceFolders(settings.slices, overwrite=settings.overwrite)
+        slices.check(scene, names)
+    plan = Plan(scene, spec, folder, settings.output, _record(scene, molecules), slices)
+    _show(plan, molecules, reporter)
     if settings.dry_run:
         planned = tuple(RunOutcome(name, "planned") for name in names)
         return Summary(COMMAND, planned, 0.0)
@@ -108,6 +117,9 @@ def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
     summary = _made(plan, molecules, names, settings, reporter)
     if not summary.n_failed and (kept := end_anew(plan.output, foreign_of_simulation)):
         reporter.warn(kept)
+    if slices is not None and not summary.n_failed:
+        path = slices.write_labels(scene, open_project(config), names)
+        reporter.note(f"slices: {slices.path}; table of places: {path}")
     if summary.n_failed < len(names):
         reporter.note(
             f"project: {config}\nreference picks: *:{USER}/{SESSION}; "
@@ -233,7 +245,16 @@ def _made(
 ) -> Summary:
     threads = settings.threads or usable_cores()
     if settings.workers == 1:
-        maker = RunMaker(plan.scene, plan.spec, molecules, plan.output, plan.record, threads)
+        maker = RunMaker(
+            plan.scene,
+            plan.spec,
+            molecules,
+            plan.folder,
+            plan.output,
+            plan.record,
+            threads,
+            plan.slices,
+        )
         return process_runs(COMMAND, names, InTurn(maker.make), reporter=reporter)
     todo = [name for name in names if not run_manifest(plan.output, name).exists()]
     workers = min(settings.workers, max(len(todo), 1))
@@ -247,5 +268,27 @@ def _worker(plan: Plan, place: Place, reporter: Reporter) -> Work:
     del reporter
     sources = molecule_sources(plan.scene)
     molecules = load_molecules(sources, plan.folder, plan.scene.voxel_spacing)
-    maker = RunMaker(plan.scene, plan.spec, molecules, plan.output, plan.record, place.threads)
+    maker = RunMaker(
+        plan.scene,
+        plan.spec,
+        molecules,
+        plan.folder,
+        plan.output,
+        plan.record,
+        place.threads,
+        plan.slices,
+    )
     return lambda run_name, _: maker.make(run_name)
+
+
+def _maker(plan: Plan, molecules: Mapping[str, LoadedMolecule], n_threads: int) -> RunMaker:
+    return RunMaker(
+        plan.scene,
+        plan.spec,
+        molecules,
+        plan.folder,
+        plan.output,
+        plan.record,
+        n_threads,
+        plan.slices,
+    )
