@@ -60,7 +60,8 @@ LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType(
         "gamma": 2.0,
         "positive_weight": 1.0,
         "top_share": 0.2,
-        "spread": 0.8,
+        "spread": 0.35,
+        "narrowest": 0.8,
         "offset_weight": 0.1,
         "count_weight": 0.0,
         "amplitude_weight": 1.0,
@@ -68,6 +69,7 @@ LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType(
 )
 """Tversky's weights of false positives and false negatives; the exponent of the focal loss; for
 heads that find points the weight of a positive voxel, the share of the voxels that ``top-k`` keeps,
+the standard deviation of the blobs of ``centres`` in radii and its least in voxels of the output,
 and the weights of position, count and amplitude against the probability's 1."""
 HEAT_BATCHES = 4
 """Batches of held-out patches on which heat maps are compared with their targets."""

@@ -121,8 +121,8 @@ def test_a_perfect_output_loses_less_than_any_other(name, loss, weighting):
 
 
 def test_the_count_term_wants_the_probabilities_to_sum_to_the_particles():
-    parameters = {**PARAMETERS, "count_weight": 1.0, "spread": 0.01}
-    head = build_head("centres", rules(loss_parameters=parameters))
+    parameters = {**PARAMETERS, "count_weight": 1.0}
+    head = build_head("centres", rules(loss_parameters=parameters, spreads=(0.01, 0.01)))
     target = torch.from_numpy(head.target(truth()))[None]
     module = head.loss()
     counts = []
@@ -282,7 +282,7 @@ def test_picks_are_in_angstrom_with_their_standard_deviations_along_x_y_z():
     maps[0, 1, 2, 3] = 0.75
     maps[1:4, 1, 2, 3] = 0.25, -0.5, 0.125
     maps[4:7, 1, 2, 3] = 0.5, 0.25, 0.125
-    reader = PointReader(head_kind("centres").read(7, {}), 2)
+    reader = PointReader(head_kind("centres").read(7, {"spreads": [0.1]}), 2)
     found = picks_of_slabs(
         [LabelledSlab(0, None, None, maps)],
         [LocalizeTarget("motor", 3, 50.0, channel=1)],
@@ -354,6 +354,7 @@ def test_standard_deviations_are_scaled_to_the_errors():
 
 def test_the_card_s_calibration_reaches_the_points():
     settings = {"probability": [[2.0, 0.5]], "sigma_scale": [[0.5, 2.0, 4.0]]}
+    settings["spreads"] = [0.1]
     maps = np.zeros((7, 3, 3, 3), np.float16)
     maps[0, 1, 1, 1] = 0.75
     maps[4:7, 1, 1, 1] = 1.0

@@ -11,7 +11,7 @@ standard deviations, in voxels of the output; where amplitudes are learned, n lo
 
 import itertools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
-from copick_picker.core.heads.maxima import local_maxima, with_face_neighbours
+from copick_picker.core.heads.maxima import face_steps, local_maxima
 from copick_picker.core.heads.point_losses import CentresLoss
 from copick_picker.core.heads.point_scores import calibrated, set_prior
 from copick_picker.core.heads.rules import HeadRules
@@ -31,8 +31,10 @@ OFFSET_REACH = 2.0
 """Largest offset, in voxels of the output: ``OFFSET_REACH * tanh``."""
 LOG_SIGMA_LIMITS = (-3.0, 1.0)
 """Range of the logarithm of a standard deviation, in voxels of the output."""
-FLOOR = 0.03
-"""Least probability of a centre, its neighbours' included, that is reported."""
+FLOOR = 0.02
+"""Least score of a centre that is reported, before calibration."""
+NARROWEST = 0.8
+"""Least standard deviation of a blob of probability, in voxels of the output."""
 
 
 class CentresHead:
@@ -50,6 +52,7 @@ class CentresHead:
             rules.n_objects, rules.n_axes, has_amplitude=rules.has_amplitude
         )
         self.output_stride = rules.output_stride
+        self._spreads = rules.spreads or (NARROWEST,) * rules.n_objects
 
     def target(self, truth: PatchTruth) -> npt.NDArray[np.float32]:
         """Return the target of a patch.
@@ -75,7 +78,7 @@ class CentresHead:
         for channel, centres in truth.centres_zyx.items():
             coarse = blocks_of(centres, stride, n_axes=d)
             home = np.floor(coarse + 0.5).astype(int)
-            blob_heights(result[channel - 1], coarse, self.rules.loss_parameters["spread"])
+            blob_heights(result[channel - 1], coarse, self._spreads[channel - 1])
             inside = ((home >= 0) & (home < shape)).all(axis=1)
             result[(channel - 1, *home[inside].T)] = 1.0
             near = (home[:, None] + steps).reshape(-1, d)
@@ -114,6 +117,7 @@ class CentresHead:
             "n_axes": self.rules.n_axes,
             "has_amplitude": self.rules.has_amplitude,
             "positive_weight": float(self.rules.loss_parameters.get("positive_weight", 1.0)),
+            "spreads": [round(float(spread), 6) for spread in self._spreads],
         }
 
 
@@ -134,7 +138,7 @@ class CentresReadout:
     """
 
     finds_points = True
-    halo = 2
+    halo = 1
 
     def __init__(self, n_outputs: int, settings: HeadSettings) -> None:
         self.n_axes = int(settings.get("n_axes", 3))
@@ -143,6 +147,7 @@ class CentresReadout:
         self.n_outputs = self.n_sums = n_outputs
         self.n_channels = self.n_objects + 1
         self._log_weight = math.log(float(settings.get("positive_weight", 1.0)))
+        self._spreads = list(settings.get("spreads", [NARROWEST] * self.n_objects))
         self._settings = settings
 
     def sums(self, outputs: Tensor) -> Tensor:
@@ -188,18 +193,19 @@ class CentresReadout:
         return labels, finite, shares.to(torch.float16), maps
 
     def points(self, maps: npt.NDArray[Any], planes: slice) -> list[FoundPoints]:
-        """Return the maxima of the probability, each with its neighbours' share added.
+        """Return the maxima of the probability, each judged together with its neighbours.
 
-        A centre near the face of two voxels is likely in both: the probability of a particle is the
-        sum over a voxel and its face neighbours, at most 1. Its position is the mean of where these
-        voxels point to, weighted by their probability.
+        The score is the sum of the probability over a voxel and those that share a face with it,
+        over what that sum is for a certain particle at the predicted position: at most 1. The
+        position is the mean of where these voxels point to, weighted by their probability.
         """
         near, places, sigmas, amplitudes = self._split(maps, axis=0)
         d, found = self.n_axes, []
         for k in range(self.n_objects):
             own = slice(d * k, d * k + d)
             amplitude = amplitudes[k] if self.has_amplitude else None
-            points = _points_of(near[k], places[own], sigmas[own], amplitude, planes)
+            maps_of_object = _Maps(near[k], places[own], sigmas[own], amplitude)
+            points = _points_of(maps_of_object, planes, spread=self._spreads[k])
             found.append(calibrated(points, self._settings, k))
         return found
 
@@ -210,37 +216,40 @@ class CentresReadout:
         return [values[(*lead, slice(a, b))] for a, b in zip([0, *ends], ends, strict=False)]
 
 
-def _points_of(
-    near: npt.NDArray[Any],
-    places: npt.NDArray[Any],
-    sigmas: npt.NDArray[Any],
-    amplitude: npt.NDArray[Any] | None,
-    planes: slice,
-) -> FoundPoints:
-    """Return the points of one object from its maps, not calibrated."""
-    shares = near.astype(np.float32)
-    joint = with_face_neighbours(shares)
-    peaks = local_maxima(np.where(joint >= FLOOR, shares, 0.0), floor=1e-6, planes=planes)
-    d = shares.ndim
-    steps = [
-        np.zeros(d, dtype=int),
-        *(sign * unit for unit in np.eye(d, dtype=int) for sign in (-1, 1)),
-    ]
-    cells = peaks[:, None] + np.array(steps)
-    inside = ((cells >= 0) & (cells < shares.shape)).all(axis=-1)
+class _Maps(NamedTuple):
+    """The maps of one object."""
+
+    near: npt.NDArray[Any]
+    places: npt.NDArray[Any]
+    sigmas: npt.NDArray[Any]
+    amplitude: npt.NDArray[Any] | None
+
+
+def _points_of(maps: _Maps, planes: slice, *, spread: float) -> FoundPoints:
+    """Return the points of one object, not calibrated."""
+    shares = maps.near.astype(np.float32)
+    peaks = local_maxima(shares, floor=FLOOR, planes=planes)
+    steps = face_steps(shares.ndim)
+    cells = peaks[:, None] + steps
+    inside = np.asarray(((cells >= 0) & (cells < shares.shape)).all(axis=-1))
     index = tuple(np.moveaxis(np.where(inside[..., None], cells, 0), -1, 0))
-    weights = np.where(inside, shares[index], 0.0)
-    weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-    pointed = steps + np.moveaxis(places[(slice(None), *index)].astype(np.float64), 0, -1)
+    seen = np.where(inside, shares[index], 0.0)
+    weights = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1e-12)
+    pointed = steps + np.moveaxis(maps.places[(slice(None), *index)].astype(np.float64), 0, -1)
     offsets = (weights[..., None] * pointed).sum(axis=1)
-    variances = np.moveaxis(sigmas[(slice(None), *index)].astype(np.float64) ** 2, 0, -1)
-    place = tuple(peaks.T)
+    away = ((steps - offsets[:, None]) ** 2).sum(axis=-1)
+    wanted = np.where(inside, np.exp(-0.5 * away / spread**2), 0.0)
+    wanted[:, 0] = 1.0  # as in the target
+    variances = np.moveaxis(maps.sigmas[(slice(None), *index)].astype(np.float64) ** 2, 0, -1)
+    amplitude = None
+    if maps.amplitude is not None:
+        amplitude = np.exp(maps.amplitude[tuple(peaks.T)].astype(np.float64))
     return FoundPoints(
         peaks,
         offsets,
-        np.minimum(joint[place], 1.0).astype(np.float64),
+        np.minimum(seen.sum(axis=1) / wanted.sum(axis=1), 1.0),
         np.sqrt((weights[..., None] * variances).sum(axis=1)),
-        None if amplitude is None else np.exp(amplitude[place].astype(np.float64)),
+        amplitude,
     )
 
 

@@ -97,24 +97,22 @@ def log_parabola(values: FloatMap, peaks: IndexArray) -> FloatArray:
     return result
 
 
-def with_face_neighbours(values: FloatMap) -> FloatMap:
-    """Return the sum of each voxel and those that share a face with it (six in 3D).
+def face_steps(n_axes: int) -> IndexArray:
+    """Return the steps to a voxel itself and to its neighbours, shape (n, d).
 
     Parameters
     ----------
-    values : numpy.ndarray, shape (z, y, x) or (y, x), float32
-        Map. In two dimensions all eight neighbours count.
+    n_axes : int
+        3: the six neighbours that share a face; 2: all eight.
 
     Examples
     --------
-    >>> values = np.zeros((3, 3, 3), np.float32)
-    >>> values[1, 1, 1] = 1.0
-    >>> int(with_face_neighbours(values).sum()), int(with_face_neighbours(values[1]).sum())
+    >>> len(face_steps(3)), len(face_steps(2))
     (7, 9)
     """
-    connectivity = 1 if values.ndim == 3 else values.ndim
-    kernel = ndimage.generate_binary_structure(values.ndim, connectivity).astype(np.float32)
-    result: FloatMap = ndimage.convolve(values, kernel, mode="constant", cval=0.0)
+    cube = np.argwhere(np.ones((3,) * n_axes)) - 1
+    near = cube if n_axes < 3 else cube[np.abs(cube).sum(axis=1) <= 1]
+    result: IndexArray = near[np.argsort(np.abs(near).sum(axis=1), kind="stable")]
     return result
 
 

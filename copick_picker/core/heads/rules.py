@@ -29,6 +29,9 @@ class HeadRules:
         that find points.
     blob_radii : tuple of float
         For each object, the standard deviation of its blobs in radii; for ``heatmap``.
+    spreads : tuple of float
+        For each object, the standard deviation of its blobs in voxels of the output; for
+        ``centres``.
     has_amplitude : bool
         Whether ``centres`` learns an amplitude too.
     n_axes : int
@@ -44,5 +47,6 @@ class HeadRules:
     channel_weights: tuple[float, ...]
     priors: tuple[float, ...] = field(default=())
     blob_radii: tuple[float, ...] = field(default=())
+    spreads: tuple[float, ...] = field(default=())
     has_amplitude: bool = False
     n_axes: int = 3

@@ -226,7 +226,7 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
     """
     radii = {spec.name: spec.radius_angstrom or 1.0 for spec in data.objects}
     largest = max(radii.values())
-    power = settings.size_power if settings.head == "softmax" else 0.0
+    power = settings.size_power
     scale = settings.object_weight if settings.head == "softmax" else 1.0
     weights = [
         settings.weight.get(name, scale * (largest / radius) ** power)
@@ -248,6 +248,10 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
         loss_parameters=given | {"kendall": float(settings.loss_weighting == "kendall")},
         channel_weights=(1.0, *weights),
         priors=tuple(numbers[name] / n_blocks for name in radii),
+        spreads=tuple(
+            max(given["narrowest"], given["spread"] * radius / (output_stride * data.voxel_spacing))
+            for radius in radii.values()
+        ),
         blob_radii=tuple(
             _blob_sigma(settings, name, radius, output_stride * data.voxel_spacing) / radius
             for name, radius in radii.items()
