@@ -132,6 +132,79 @@ def resampled_shape(shape_zyx: tuple[int, ...], *, factor: float) -> tuple[int, 
     return z, y, x
 
 
+@dataclass(eq=False)
+class MapEnlarger:
+    """Maps on a coarse grid to maps on a finer one, plane by plane, linearly interpolated.
+
+    Attributes
+    ----------
+    factor : float
+        Voxels of the coarse grid per voxel of the fine one.
+    shift : float
+        Position of the fine grid's first voxel on the coarse one, along every axis.
+    shape_zyx : tuple of int
+        Shape of the fine grid.
+    """
+
+    factor: float
+    shift: float
+    shape_zyx: tuple[int, int, int]
+    _done: int = 0
+    _first: int = 0
+    _kept: npt.NDArray[np.float32] | None = None
+
+    def put(
+        self, z_start: int, maps: npt.NDArray[Any], *, is_last: bool
+    ) -> tuple[int, npt.NDArray[np.float32]] | None:
+        """Take the next coarse planes; return the fine ones that are finished, None if none is.
+
+        Parameters
+        ----------
+        z_start : int
+            First coarse plane; they come in order.
+        maps : numpy.ndarray, shape (c, k, y, x)
+            The planes.
+        is_last : bool
+            Whether these are the last.
+
+        Returns
+        -------
+        tuple
+            First plane, and planes (c, z, y, x).
+        """
+        fresh = np.asarray(maps, dtype=np.float32)
+        if self._kept is None:
+            self._kept, self._first = fresh, z_start
+        else:
+            self._kept = np.concatenate([self._kept, fresh], axis=1)
+        start, stop = self._done, self.shape_zyx[0]
+        if not is_last:  # a fine plane needs the coarse ones on both sides
+            last = self._first + self._kept.shape[1] - 1
+            stop = min(stop, int(np.floor((last - self.shift) / self.factor + 1e-9)) + 1)
+        if stop <= start:
+            return None
+        offset = start * self.factor + self.shift - self._first
+        result = np.stack([self._fine(each, offset, stop - start) for each in self._kept])
+        self._done = stop
+        keep = max(0, int(np.floor(stop * self.factor + self.shift)) - self._first)
+        keep = min(keep, self._kept.shape[1] - 1)
+        self._kept, self._first = self._kept[:, keep:], self._first + keep
+        return start, result
+
+    def _fine(
+        self, channel: npt.NDArray[np.float32], offset: float, n_planes: int
+    ) -> npt.NDArray[np.float32]:
+        result: npt.NDArray[np.float32] = ndimage.affine_transform(
+            channel,
+            np.full(3, self.factor),
+            offset=(offset, self.shift, self.shift),
+            output_shape=(n_planes, *self.shape_zyx[1:]),
+            order=1,
+            mode="nearest",
+        )
+        return result
+
+
 def _sigma(factor: float) -> float:
     """Return the standard deviation of the smoothing, in voxels of the input."""
     return 0.5 * float(np.sqrt(max(0.0, factor**2 - 1)))

@@ -1,6 +1,6 @@
 """One run of ``detect``: a tomogram goes in, picks come out."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,8 @@ from copick_picker.core.localize import LabelledSlab, picks_of_slabs
 from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.masks.run_mask import RunMask
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
+from copick_picker.core.segment.resampling import MapEnlarger
+from copick_picker.core.segment.results import Slab, Stream
 from copick_picker.core.segment.volume import LayeredReader, VolumeStatistics
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.jobs.job import Job, Plan
@@ -21,6 +23,13 @@ from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import Localized, LocalizeTarget
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.detect import DetectSettings
+from copick_picker.workflows.detect.maps import (
+    MapKeys,
+    MapWriters,
+    channel_names,
+    label_table,
+    map_keys,
+)
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight
 from copick_picker.workflows.inputs.volumes import layered, seen_spacing, volume_at
@@ -67,10 +76,13 @@ class Detection:
             self.output.key(target.object_name): self._record(run_name, check.key, target)
             for target in self.targets
         }
+        if self.job.settings.probabilities:
+            keys, record = self._maps(check.key), self._map_record(run_name, check.key)
+            records |= {keys.labels: record, keys.shares: record}
         return Plan(
             check,
             records,
-            complete=f"{len(records)} pick sets are complete",
+            complete=f"{len(self.targets)} pick sets are complete",
             planned=f"{check.key} -> {choices_text(records)}",
         )
 
@@ -96,9 +108,19 @@ class Detection:
             if seen != own:
                 z, y, x = volume.shape
                 inside = covering(inside, factor=seen / own, shape_zyx=(z, y, x))
-        found = self._found(volume, seen, inside, facts.statistics)
+        slabs = self._slabs(volume, inside, facts.statistics)
+        writers = None
+        if self._maps(key).labels in missing or self._maps(key).shares in missing:
+            writers = self._map_writers(run_name, key, stored.shape, seen / own)
+        try:
+            found = self._found(slabs, volume.shape, seen, writers)
+        except BaseException:
+            if writers is not None:
+                writers.stop()
+            raise
         found = {name: self._limited(result, mask) for name, result in found.items()}
-        written = [
+        written = [] if writers is None else writers.finish()
+        written += [
             self._write(run_name, wanted, plan.records[wanted], found[wanted.object_name], mask)
             for wanted in missing
             if isinstance(wanted, PicksKey)
@@ -112,24 +134,34 @@ class Detection:
         what = f"{len(found)} pick sets:"
         return self.job.finished(run_name, written, what, text or "no object", details)
 
-    def _found(
+    def _slabs(
         self,
         volume: LayeredReader,
-        spacing: float,
         inside: BoolVolume | None,
         statistics: VolumeStatistics | None,
-    ) -> dict[str, Localized]:
-        """Return the picks of a tomogram at the models' voxel spacing."""
-        z, y, x = volume.shape
+    ) -> Stream[Slab]:
+        """Return what the models make of a tomogram at their voxel spacing."""
         stated = self.job.settings.contrast
-        slabs = model_slabs(
+        return model_slabs(
             volume,
             self.models,
             inverted=stated not in ("auto", self.models.contrast),
-            probabilities=self.models.point_reader is None,
+            probabilities=self.models.point_reader is None or self.job.settings.probabilities,
             mask_zyx=inside,
             statistics=statistics,
         )
+
+    def _found(
+        self,
+        slabs: Iterable[Slab],
+        shape_zyx: tuple[int, ...],
+        spacing: float,
+        writers: MapWriters | None,
+    ) -> dict[str, Localized]:
+        """Return the picks of a tomogram; its maps are written on the way."""
+        z, y, x = shape_zyx
+        if writers is not None:
+            slabs = writers.passing(slabs, -(-z // self._stride))
         return picks_of_slabs(
             (LabelledSlab(each.z_start, None, each.probabilities, each.maps) for each in slabs),
             self.targets,
@@ -137,6 +169,65 @@ class Detection:
             voxel_spacing=spacing,
             rules=self.job.settings.rules(),
             reader=self.models.point_reader,
+        )
+
+    @property
+    def _stride(self) -> int:
+        reader = self.models.point_reader
+        return 1 if reader is None else reader.stride
+
+    @property
+    def _channels(self) -> dict[str, int]:
+        return {target.object_name: target.channel or target.label for target in self.targets}
+
+    def _maps(self, tomogram: TomogramKey) -> MapKeys:
+        user, session = self.output.user_id, self.output.session_id
+        return map_keys(user, session, tomogram.tomogram_type, tomogram.voxel_spacing)
+
+    def _map_writers(
+        self, run_name: str, tomogram: TomogramKey, shape_zyx: tuple[int, ...], factor: float
+    ) -> MapWriters:
+        """Return writers of maps on the tomogram's grid; ``factor`` is seen over own spacing."""
+        z, y, x = shape_zyx
+        labels = {target.object_name: target.label for target in self.targets}
+        return MapWriters(
+            self.job,
+            run_name,
+            self._maps(tomogram),
+            MapEnlarger(
+                1.0 / (factor * self._stride), -(self._stride - 1) / (2 * self._stride), (z, y, x)
+            ),
+            label_table(self._channels, labels, self.models.n_channels),
+            self._map_record(run_name, tomogram),
+        )
+
+    def _map_record(self, run_name: str, tomogram: TomogramKey) -> dict[str, Any]:
+        """Return the record of stored maps: what ``localize`` and ``view`` read."""
+        keys = self._maps(tomogram)
+        settings, spacing = self.job.settings, tomogram.voxel_spacing
+        how: dict[str, Any] = {}
+        if settings.mask is not None:
+            how["mask"] = mask_record(self.job.store, run_name, settings.mask, spacing=spacing)
+        kept = {"mode", "contrast", "object_map"}
+        chosen = {name: value for name, value in settings.recorded().items() if name in kept}
+        return new_record(
+            "detect",
+            input=str(tomogram),
+            models=self.models.records,
+            settings=chosen | self.models.choices | how,
+            labels={target.object_name: target.label for target in self.targets},
+            objects={
+                target.object_name: {
+                    "channel": target.channel,
+                    "target_fraction": target.target_fraction,
+                    "score_threshold": target.score_threshold,
+                }
+                for target in self.targets
+            },
+            probabilities={
+                "uri": str(keys.shares),
+                "channels": channel_names(self._channels, self.models.n_channels),
+            },
         )
 
     def _limited(self, result: Localized, mask: RunMask | None) -> Localized:
