@@ -10,7 +10,7 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status, cut
-from copick_picker.report.view_volume import Slice, SmallVolume, grey_bytes
+from copick_picker.report.view_volume import Slice, SmallVolume, slice_bytes
 
 ANGSTROM_PER_NM = 10.0
 OUTLINE = (withStroke(linewidth=2.6, foreground="black"),)
@@ -64,7 +64,7 @@ def draw_panel(
     rows, columns = entry.picture.shape
     low, step = small.low_angstrom / ANGSTROM_PER_NM, small.voxel_spacing / ANGSTROM_PER_NM
     axes.imshow(
-        grey_bytes(entry.picture, limits, contrast=contrast),
+        slice_bytes(entry, limits, contrast=contrast),
         cmap="gray",
         vmin=0,
         vmax=255,

@@ -10,8 +10,8 @@ from copick_picker.report.view_volume import (
     VIEWS,
     Slice,
     SmallVolume,
-    grey_bytes,
     jpeg_address,
+    slice_bytes,
 )
 
 _IN_PLANE = {"xy": (0, 1, 2), "xz": (0, 2, 1), "yz": (1, 2, 0)}
@@ -125,7 +125,7 @@ def _view(content: ViewContent, name: str) -> dict[str, Any]:
         "thick": [_short(entry.thickness_angstrom) for entry in slices],
         "centres": [_short(entry.centre_angstrom) for entry in slices],
         "images": [
-            jpeg_address(grey_bytes(entry.picture, content.limits, contrast=content.contrast))
+            jpeg_address(slice_bytes(entry, content.limits, contrast=content.contrast))
             for entry in slices
         ],
     }

@@ -39,6 +39,9 @@ class ViewSettings(JobSettings):
         Picks URI to show.
     segmentation : str or None
         Segmentation URI, for the neuroglancer viewer.
+    heat_map : str or None
+        URI of a segmentation beside which class probabilities are stored: the highest of the
+        objects' is drawn over the slices.
     matcher : str
         ``one-to-one``, ``czii``, ``octopi`` or ``byu``.
     tolerance : str
@@ -106,6 +109,15 @@ class ViewSettings(JobSettings):
     ] = False
     segmentation: Annotated[
         str | None, Option("Segmentation to show in neuroglancer.", uri="segmentation")
+    ] = None
+    heat_map: Annotated[
+        str | None,
+        Option(
+            "Segmentation whose stored probabilities, or heat maps of detect --probabilities, are "
+            "drawn over the slices.",
+            uri="segmentation",
+            after="contrast",
+        ),
     ] = None
     port: Annotated[int, Field(ge=0, le=65535), Option("Port of the viewer; 0: a free one.")] = 0
 

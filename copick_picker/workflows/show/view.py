@@ -1,9 +1,12 @@
 """Show a run: slices of its tomogram with reference and candidate picks on them."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from copick_picker._version import __version__
 from copick_picker.errors import SettingsError
@@ -15,6 +18,7 @@ from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.files import write_bytes
 from copick_picker.project.own_files import is_own_page, is_own_picture, signed_page
 from copick_picker.project.standing import Output, own_file
+from copick_picker.project.uris import feature_query
 from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.report.figures import png_bytes
@@ -28,6 +32,7 @@ from copick_picker.report.view_volume import (
     slab_planes,
     small_volume,
 )
+from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, SLAB_LEAST_PLANES, ViewSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.show.picks import marks_of_run
@@ -52,6 +57,8 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
     job = Job.open("view", settings, reporter=reporter)
     job.check_objects("objects", "radius", "min_score")
     tomograms = job.tomograms(settings.tomogram)
+    if settings.heat_map is not None:
+        job.segmentations(settings.heat_map)
     for uri in (settings.reference, settings.candidate):
         if uri is not None:
             job.picks(uri)
@@ -104,6 +111,10 @@ class _Viewing:
         settings = self.job.settings
         volume = self.job.store.open_tomogram(run_name, key)
         small = small_volume(volume.read, volume.shape, key.voxel_spacing, settings.pixels)
+        if settings.heat_map is not None:
+            heat = self._heat(run_name, key.voxel_spacing, volume.shape)
+            binned = small_volume(heat, volume.shape, key.voxel_spacing, settings.pixels)
+            small = replace(small, heat=binned.values)
         contrast = contrast_of(small.values, stated=settings.contrast)
         limits = limits_at_picks(
             small, marks, planes=_planes(small, 0, settings), percentiles=LOW_HIGH_PERCENTILES
@@ -132,6 +143,42 @@ class _Viewing:
         slices = {name: small.slices(axis, _planes(small, axis, settings)) for axis, name in VIEWS}
         page = ViewContent(title, lead, footer, small, slices, marks, spot, limits, contrast)
         return signed_page(view_page(page))
+
+    def _heat(
+        self, run_name: str, spacing: float, shape_zyx: tuple[int, ...]
+    ) -> Callable[[int, int], npt.NDArray[np.float32]]:
+        """Return a reader of planes (z, y, x): the highest probability of any object.
+
+        Raises
+        ------
+        SettingsError
+            If no probabilities are stored beside the segmentation, or on another grid.
+        """
+        store, uri = self.job.store, str(self.job.settings.heat_map)
+        keys = store.segmentations(run_name)
+        near = [key for key in keys if abs(key.voxel_spacing - spacing) <= SPACING_SILENT * spacing]
+        found = self.job.segmentations(uri).query.match_one(near or keys, run_name=run_name)
+        stated = (store.segmentation_provenance(run_name, found) or {}).get("probabilities")
+        features = feature_query(stated["uri"]).matching(store.features(run_name)) if stated else []
+        if not features:
+            msg = (
+                f"run {run_name}: no probabilities are stored beside {found}; run segment or "
+                "detect with --probabilities"
+            )
+            raise SettingsError(msg)
+        shares = store.open_feature(run_name, features[0])
+        if shares.shape[1:] != shape_zyx:
+            msg = (
+                f"run {run_name}: the probabilities {features[0]} have shape {shares.shape[1:]}, "
+                f"the tomogram {shape_zyx}"
+            )
+            raise SettingsError(msg)
+
+        def read(z_start: int, z_stop: int) -> npt.NDArray[np.float32]:
+            highest = shares.read(z_start, z_stop)[1:].max(axis=0)
+            return np.asarray(highest, dtype=np.float32)
+
+        return read
 
     def _footer(self, key: TomogramKey) -> str:
         settings = self.job.settings
