@@ -430,6 +430,35 @@ def test_patches_by_kind_tell_their_losses_and_runs_without_a_pick_are_used(plac
         assert len(names & {"TS_0", "TS_1"}) == 1
 
 
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("FeaturePyramid", "channels=[4,8,8] output_stride=4 norm=group dropout=0.1"),
+        ("ResNet", "depth=18 width=4 output_stride=8 norm=instance dropout=0"),
+    ],
+)
+def test_networks_with_a_stride_train_and_segment(name, parameters):
+    given = [word for each in parameters.split() for word in ("--parameter", each)]
+    result = run(
+        *("train", "-c", "config.json", "-p", PICKS, "-o", "model", "--threads", 1),
+        *("--patch", 24, "--batch-size", 2, "--steps", 2, "--validate-every", 2),
+        *("--architecture", name, *given),
+    )
+    assert result.exit_code == 0, result.output
+    assert run("model", "check", "model").exit_code == 0
+    shown = run("model", "show", "model")
+    assert name in shown.output
+    result = run("segment", "-c", "config.json", "-m", "model", "-r", "TS_3", "--tta", 1)
+    assert result.exit_code == 0, result.output
+    wrong = run(
+        *("train", "-c", "config.json", "-p", PICKS, "-o", "other", "--dry-run", "--patch", 22),
+        *("--architecture", name, *given),
+    )
+    assert wrong.exit_code == 2
+    assert "needs sides that are multiples of" in wrong.output
+
+
 @pytest.mark.parametrize("kind", ["points", "gaussian"])
 def test_targets_without_a_size_are_picked_by_peaks(place, kind):
     result = train("--target", kind, "--steps", 2, "--validate-every", 2)
