@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.geometry import box_angstrom, length_to_voxels, points_to_voxels
+from copick_picker.core.segment.resampling import resampled_shape
 from copick_picker.core.train.sampling import TrainingRun
 from copick_picker.core.train.sources import CachedLabels, PatchSource, PlaneCache, StoredVolume
 from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
@@ -67,6 +68,11 @@ class AnnotatedRun:
         """Return its tomogram, at another voxel spacing if a model sees that."""
         stored = store.open_tomogram(self.name, self.tomogram)
         return volume_at(stored, self.tomogram.voxel_spacing, spacing)
+
+    def shape_at(self, wanted: float | None = None) -> tuple[int, int, int]:
+        """Return the shape (z, y, x) of :meth:`volume`."""
+        own = self.tomogram.voxel_spacing
+        return resampled_shape(self.shape_zyx, factor=self.spacing(wanted) / own)
 
     def spacing(self, wanted: float | None = None) -> float:
         """Return the voxel spacing of :meth:`volume` in Angstrom."""

@@ -1,9 +1,10 @@
 """The network of a training: fresh, or with the weights of another model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -20,12 +21,14 @@ from copick_picker.settings.train import (
     LEAST_START_SHARE,
     TrainSettings,
 )
+from copick_picker.settings.train_presets import PRESETS
 from copick_picker.workflows.models.load import (
     LoadedModel,
     load_cryosiam_checkpoint,
     load_folder,
     load_octopi_pair,
 )
+from copick_picker.workflows.train.data import TrainingData
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +115,32 @@ class NetworkFactory:
             )
             raise SettingsError(msg)
         return multiple
+
+
+def fitted_patch(
+    factory: NetworkFactory, settings: TrainSettings, data: TrainingData
+) -> NetworkFactory:
+    """Return the factory with a preset's patch cut to the smallest tomogram, where it is too large.
+
+    A patch that the user gave is not changed; one that does not fit is an error later.
+
+    Parameters
+    ----------
+    factory : NetworkFactory
+        Makes the network.
+    settings : TrainSettings
+        ``preset`` and ``patch``.
+    data : TrainingData
+        The tomograms.
+    """
+    preset = PRESETS.get(settings.preset or "", {})
+    if settings.patch is None or settings.patch != preset.get("patch"):
+        return factory
+    multiple = factory.multiple(factory.network(settings.seed)[0])
+    smallest = np.min([run.shape_at(data.voxel_spacing) for run in data.runs], axis=0)
+    room = np.maximum(smallest // multiple, 1) * multiple
+    z, y, x = np.minimum(factory.patch, room).tolist()
+    return replace(factory, patch=(z, y, x))
 
 
 def start_model(settings: TrainSettings) -> LoadedModel | None:

@@ -47,7 +47,12 @@ from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.train.curriculum import Curriculum, load_stages
 from copick_picker.workflows.train.data import TrainingData, training_data
 from copick_picker.workflows.train.splitting import splits_of_folds, with_folds
-from copick_picker.workflows.train.start import NetworkFactory, network_factory, start_model
+from copick_picker.workflows.train.start import (
+    NetworkFactory,
+    fitted_patch,
+    network_factory,
+    start_model,
+)
 
 if TYPE_CHECKING:
     from copick_picker.workflows.train.training import Training
@@ -86,7 +91,7 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     if start is not None:
         data = _in_channel_order(data, list(start.card.channel_names))
     n_outputs = head_kind(settings.head).n_outputs(len(data.objects))
-    factory = network_factory(settings, start, n_outputs)
+    factory = fitted_patch(network_factory(settings, start, n_outputs), settings, data)
     if settings.members is not None:
         numbers = range(1, settings.members + 1)
         splits = {f"{MEMBER}_{number}": splits[""] for number in numbers}

@@ -232,11 +232,8 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
         settings.weight.get(name, scale * (largest / radius) ** power)
         for name, radius in radii.items()
     ]
-    blocks = [
-        math.prod(run.shape_zyx) * (run.tomogram.voxel_spacing / data.voxel_spacing) ** 3
-        for run in data.runs
-    ]
-    n_blocks = sum(blocks) / output_stride**3
+    n_voxels = sum(math.prod(run.shape_at(data.voxel_spacing)) for run in data.runs)
+    n_blocks = n_voxels / output_stride**3
     numbers = data.counts([run.name for run in data.runs])
     given = {**LOSS_PARAMETERS, **settings.loss_parameters}
     return HeadRules(
