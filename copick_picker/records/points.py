@@ -60,6 +60,13 @@ class PickSet:
                 f"but standard deviations of shape {self.sigmas_xyz.shape}"
             )
             raise DataError(msg)
+        if self.sigmas_xyz is not None and not np.isfinite(self.sigmas_xyz).all():
+            wrong = int((~np.isfinite(self.sigmas_xyz)).any(axis=1).sum())
+            msg = (
+                f"picks of {self.object_name}: {wrong} of {len(self.points_xyz)} have a standard "
+                "deviation that is not finite"
+            )
+            raise DataError(msg)
 
     def __len__(self) -> int:
         """Return the number of picks."""

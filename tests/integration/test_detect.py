@@ -262,7 +262,7 @@ def test_wrong_inputs_are_said_in_one_line(project):
     card["n_channels"] = 13
     (broken / "model.yaml").write_text(yaml.safe_dump(card))
     output = run("detect", "-c", "config.json", "-m", "broken", code=2)
-    assert "13 channels" in output
+    assert "the head .centres. of 2 objects has 14 channels; the card says 13" in output.replace("'", ".")
     assert "head 'centres'" in output
 
 

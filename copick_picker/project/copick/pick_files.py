@@ -387,7 +387,11 @@ def recorded_sigmas(
     sigmas = (record or {}).get(SIGMAS)
     if not isinstance(sigmas, list) or len(sigmas) != n_picks:
         return None
-    return np.asarray(sigmas, dtype=np.float64).reshape(-1, 3)
+    values = np.asarray(sigmas, dtype=np.float64).reshape(-1, 3)
+    if not np.isfinite(values).all():
+        msg = f"the record of the picks has standard deviations that are not finite ({SIGMAS})"
+        raise DataError(msg)
+    return values
 
 
 def recorded_facts(

@@ -317,7 +317,7 @@ def load_cryosiam_checkpoint(
 
 def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> LoadedModel:
     try:
-        head_kind(card.head).read(card.channel_count, card.head_settings)
+        _check_head(card)
         network = build_network(card.architecture, card.parameters, card.channel_count)
         load_state(network, state)
     except (CheckpointError, UnknownNameError) as error:
@@ -333,6 +333,20 @@ def _loaded(card: ModelCard, state: dict[str, torch.Tensor], source: str) -> Loa
         card.head_settings,
     )
     return LoadedModel(card, member)
+
+
+def _check_head(card: ModelCard) -> None:
+    """Raise if a head that finds points has not the channels of its objects."""
+    kind = head_kind(card.head)
+    if not kind.read(card.channel_count, card.head_settings).finds_points:
+        return
+    wanted = kind.n_outputs(len(card.objects))
+    if card.channel_count != wanted:
+        msg = (
+            f"the head '{card.head}' of {len(card.objects)} objects has {wanted} channels; the "
+            f"card says {card.channel_count}"
+        )
+        raise CheckpointError(msg)
 
 
 def _engine_options(settings: SegmentVolumeSettings, card: ModelCard) -> EngineOptions:
