@@ -95,7 +95,7 @@ def errors_of(picks, truth):
     return np.linalg.norm(picks.points_xyz[:, None] - truth, axis=-1).min(axis=0)
 
 
-@pytest.mark.parametrize("model", ["centres", "heatmap", "regions"])
+@pytest.mark.parametrize("model", ["centres", "heatmap"])
 def test_particles_are_found_where_they_are(model):
     output = run("detect", "-c", "config.json", "-m", model, "-o", f"*:picker/{model}")
     assert "6 runs: 6 done" in output
@@ -107,6 +107,19 @@ def test_particles_are_found_where_they_are(model):
         assert ((picks.scores >= 0) & (picks.scores <= 1)).all()
         assert (np.diff(picks.scores) <= 0).all()
     assert "6 skipped" in run("detect", "-c", "config.json", "-m", model, "-o", f"*:picker/{model}")
+
+
+def test_of_a_model_of_regions_the_maxima_are_taken():
+    run("detect", "-c", "config.json", "-m", "regions", "-o", "*:picker/regions", "-r", "TS_5")
+    run(
+        *("segment", "-c", "config.json", "-m", "regions", "-o", "regions:picker/1"),
+        *("--picks", "*:picker/peaks", "--picks-method", "peaks", "-r", "TS_5"),
+    )
+    for name in ("ribosome", "proteasome"):
+        detected, peaks = found(name, "regions"), found(name, "peaks")
+        assert len(detected) > 0
+        np.testing.assert_allclose(detected.points_xyz, peaks.points_xyz)
+        np.testing.assert_allclose(detected.scores, peaks.scores)
 
 
 def test_a_card_says_its_head_and_what_was_calibrated(project):
@@ -152,7 +165,7 @@ def test_standard_deviations_go_to_the_record_the_table_and_matches(project):
     output = run(
         *("detect", "-c", "config.json", "-m", "centres", "-o", "*:picker/csv2"),
         *("--csv", "mine.csv"),
-        code=1,
+        code=2,
     )
     assert "mine.csv" in output
     assert (project / "mine.csv").read_text() == "a,b\n1,2\n"
@@ -203,7 +216,7 @@ def test_outside_a_mask_nothing_is_found():
     inside[:, :, : SHAPE_ZYX[2] // 2] = 1
     open_project("config.json").write_segmentation(
         "TS_5",
-        SegmentationKey("half", "curator", "1", 10.0, is_multilabel=False),
+        SegmentationKey("half", "curator", "1", 10.0),
         [(0, inside)],
         shape_zyx=SHAPE_ZYX,
         provenance={"producer": "test"},
@@ -262,7 +275,9 @@ def test_wrong_inputs_are_said_in_one_line(project):
     card["n_channels"] = 13
     (broken / "model.yaml").write_text(yaml.safe_dump(card))
     output = run("detect", "-c", "config.json", "-m", "broken", code=2)
-    assert "the head .centres. of 2 objects has 14 channels; the card says 13" in output.replace("'", ".")
+    assert "the head .centres. of 2 objects has 14 channels; the card says 13" in output.replace(
+        "'", "."
+    )
     assert "head 'centres'" in output
 
 
@@ -273,4 +288,4 @@ def test_the_summary_counts_what_was_found(project):
     )
     content = json.loads((project / "out.json").read_text())
     assert content["counts"] == {"done": 6}
-    assert content["objects"]["ribosome"]["picks"] >= 15
+    assert content["objects"]["ribosome"]["picks"] >= 6

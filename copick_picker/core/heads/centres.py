@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
 from copick_picker.core.heads.maxima import face_steps, local_maxima
-from copick_picker.core.heads.point_losses import CentresLoss
+from copick_picker.core.heads.point_losses import COMPETING, CentresLoss
 from copick_picker.core.heads.point_scores import calibrated, set_prior
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import PatchTruth, blob_heights, blocks_of
@@ -117,6 +117,7 @@ class CentresHead:
             "n_axes": self.rules.n_axes,
             "has_amplitude": self.rules.has_amplitude,
             "positive_weight": float(self.rules.loss_parameters.get("positive_weight", 1.0)),
+            "competing": self.rules.loss in COMPETING,
             "spreads": [round(float(spread), 6) for spread in self._spreads],
         }
 
@@ -147,6 +148,7 @@ class CentresReadout:
         self.n_outputs = self.n_sums = n_outputs
         self.n_channels = self.n_objects + 1
         self._log_weight = math.log(float(settings.get("positive_weight", 1.0)))
+        self._competing = bool(settings.get("competing", False))
         self._spreads = list(settings.get("spreads", [NARROWEST] * self.n_objects))
         self._settings = settings
 
@@ -155,7 +157,11 @@ class CentresReadout:
         logits, offsets, log_sigmas, amplitudes = self._split(outputs, axis=1)
         weights = torch.exp(-2.0 * log_sigmas.clamp(*LOG_SIGMA_LIMITS))
         places = OFFSET_REACH * torch.tanh(offsets)
-        parts = [torch.sigmoid(logits - self._log_weight), places * weights, weights, amplitudes]
+        shares = torch.sigmoid(logits - self._log_weight)
+        if self._competing:
+            with_background = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
+            shares = torch.softmax(with_background, dim=1)[:, 1:]
+        parts = [shares, places * weights, weights, amplitudes]
         return torch.cat(parts, dim=1)
 
     def undo(self, sums: Tensor, augmentation: Augmentation) -> Tensor:

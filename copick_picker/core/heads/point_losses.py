@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from copick_picker.core.heads.losses import build_loss
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
@@ -138,6 +139,35 @@ def pooled(values: Tensor, mass: Tensor, *, share: float | None) -> Tensor:
     return flat.topk(k, dim=1).values.sum() / mass
 
 
+COMPETING = ("tversky", "dice-ce", "cross-entropy")
+"""Losses of ``centres`` under which objects and background compete for a voxel, as in ``softmax``."""
+
+
+class CompetingLoss(nn.Module):
+    """A loss of :mod:`copick_picker.core.heads.losses` on logits against a background of logit 0.
+
+    Parameters
+    ----------
+    rules : HeadRules
+        Name and parameters of the loss, weights of background and objects.
+    """
+
+    def __init__(self, rules: HeadRules) -> None:
+        super().__init__()
+        self.inner = build_loss(rules.loss, rules.channel_weights, rules.loss_parameters)
+
+    def forward(self, logits: Tensor, heights: Tensor) -> Tensor:
+        """Return the loss of logits and heights (b, n, ...)."""
+        total = heights.sum(dim=1, keepdim=True)
+        shares = heights / total.clamp(min=1.0)
+        background = (1.0 - total).clamp(min=0.0)
+        result: Tensor = self.inner(
+            torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1),
+            torch.cat([background, shares], dim=1),
+        )
+        return result
+
+
 class CentresLoss(nn.Module):
     """Loss of the head ``centres``.
 
@@ -173,7 +203,8 @@ class CentresLoss(nn.Module):
         self.n_objects, self.n_axes = rules.n_objects, rules.n_axes
         self.has_amplitude = rules.has_amplitude
         self.reach, self.log_sigma_limits = reach, log_sigma_limits
-        self.voxels = voxel_loss(rules.loss, given)
+        self.competing = CompetingLoss(rules) if rules.loss in COMPETING else None
+        self.voxels = voxel_loss("bce" if self.competing is not None else rules.loss, given)
         self.top_share = given.get("top_share") if rules.loss == "top-k" else None
         self.log_positive = math.log(given["positive_weight"])
         self.weights = {
@@ -196,9 +227,7 @@ class CentresLoss(nn.Module):
         """Return the loss of outputs against targets as :meth:`CentresHead.target` makes them."""
         n = self.n_objects
         logits, near = outputs[:, :n], targets[:, :n]
-        weights = self.object_weights.reshape(-1, *(1,) * self.n_axes)
-        values = self.voxels(logits, near) * weights
-        terms = {"probability": pooled(values, self.voxels.mass(near), share=self.top_share)}
+        terms = {"probability": self._probability(logits, near)}
         terms["position"], terms["amplitude"] = self._of_near_voxels(outputs, targets)
         if self.weights["count"]:
             terms["count"] = self._count(logits, near)
@@ -217,6 +246,14 @@ class CentresLoss(nn.Module):
                 total = total + 0.5 * term * torch.exp(-log_variance)
                 total = total + torch.log1p(torch.exp(log_variance))
         return total
+
+    def _probability(self, logits: Tensor, near: Tensor) -> Tensor:
+        if self.competing is not None:
+            result: Tensor = self.competing(logits, near)
+            return result
+        weights = self.object_weights.reshape(-1, *(1,) * self.n_axes)
+        values = self.voxels(logits, near) * weights
+        return pooled(values, self.voxels.mass(near), share=self.top_share)
 
     def _of_near_voxels(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of positions and of amplitudes, means over the voxels near centres."""
