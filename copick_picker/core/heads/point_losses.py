@@ -140,7 +140,7 @@ def pooled(values: Tensor, mass: Tensor, *, share: float | None) -> Tensor:
 
 
 COMPETING = ("tversky", "dice-ce", "cross-entropy")
-"""Losses of ``centres`` under which objects and background compete for a voxel, as in ``softmax``."""
+"""Losses of ``centres`` under which objects and background compete, as in ``softmax``."""
 
 
 class CompetingLoss(nn.Module):

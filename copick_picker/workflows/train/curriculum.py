@@ -7,7 +7,7 @@ from typing import Any
 
 from copick_picker.core.train.curriculum import Stage, sources_of_rows, stage_at
 from copick_picker.core.train.sampling import SamplingRules, TrainingRun, check_runs
-from copick_picker.errors import CopickPickerError, SettingsError
+from copick_picker.errors import CopickPickerError
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.settings.curriculum import (
@@ -16,7 +16,6 @@ from copick_picker.settings.curriculum import (
     load_curriculum,
     path_beside,
 )
-from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.simulate_scene import preset_path
 from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.train.data import TrainingData, training_data
@@ -184,15 +183,12 @@ def _source(
         "split": None,
         "validation_split": None,
         "folds_file": None,
+        "voxel_spacing": data.voxel_spacing,
         "objects": tuple(spec.name for spec in data.objects),
         "radius": {spec.name: spec.radius_angstrom for spec in data.objects},
     }
     other = settings.model_copy(update=changes)
     found = training_data(Job.open("train", other, reporter=reporter))
-    spacing = data.voxel_spacing
-    if abs(found.voxel_spacing - spacing) > SPACING_SILENT * spacing:
-        msg = f"its tomograms have {found.voxel_spacing:g} A voxels, the training's {spacing:g}"
-        raise SettingsError(msg)
     return ProjectSource(entry.title(), other, replace(found, objects=data.objects))
 
 
