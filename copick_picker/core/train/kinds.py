@@ -13,7 +13,12 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from copick_picker.core.geometry import Triple
-from copick_picker.core.train.placement import Placement, placed_around, turned_window
+from copick_picker.core.train.placement import (
+    Placement,
+    corner_within,
+    placed_around,
+    turned_window,
+)
 from copick_picker.core.train.sources import PatchSource
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
@@ -216,9 +221,9 @@ class _Sampler:
         """Return a patch at a random place of a random run."""
         number = int(self.rng.integers(len(self.runs)))
         turned = turned_window(self.matrix, self.window)
-        shape = np.asarray(self.runs[number].source.shape_zyx)
-        corner = np.floor(self.rng.random(3) * (shape - turned + 1))
-        corner = np.clip(corner, 0, shape - turned)
+        shape = self.runs[number].source.shape_zyx
+        corner = np.floor(self.rng.random(3) * (np.asarray(shape) - turned + 1))
+        corner = corner_within(corner, turned, shape)
         return number, Placement(self.matrix, corner + (turned - 1) / 2, self.window)
 
     def _placed(self, number: int, point: FloatArray, local: FloatArray) -> _Candidate:

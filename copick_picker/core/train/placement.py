@@ -246,8 +246,30 @@ def placed_around(
     turned = turned_window(matrix, window_voxels)
     offset = matrix @ (local_zyx - (np.asarray(window_voxels) - 1) / 2)
     corner = np.rint(point_zyx - offset - (turned - 1) / 2)
-    corner = np.clip(corner, 0, np.asarray(shape_zyx) - turned)
+    corner = corner_within(corner, turned, shape_zyx)
     return Placement(matrix, corner + (turned - 1) / 2, window_voxels)
+
+
+def corner_within(corner_zyx: FloatArray, window: FloatArray, shape_zyx: Triple) -> FloatArray:
+    """Return the corner of a patch moved into the volume; along a shorter axis it is centred.
+
+    Parameters
+    ----------
+    corner_zyx : numpy.ndarray, shape (3,), float64
+        First voxel of the patch.
+    window : numpy.ndarray, shape (3,), float64
+        Its sides along the volume's axes.
+    shape_zyx : tuple of int
+        Shape of the volume.
+
+    Examples
+    --------
+    >>> corner_within(np.array([7.0, -2.0, 1.0]), np.full(3, 4.0), (8, 9, 2)).tolist()
+    [4.0, 0.0, -1.0]
+    """
+    room = np.asarray(shape_zyx) - window
+    result: FloatArray = np.where(room < 0, np.floor(room / 2), np.clip(corner_zyx, 0, room))
+    return result
 
 
 def local_radii(radii_voxels: Mapping[int, float], placement: Placement) -> dict[int, float]:

@@ -23,6 +23,7 @@ from copick_picker.core.train.augmentations import (
 from copick_picker.core.train.kinds import check_kinds, place_by_kind
 from copick_picker.core.train.placement import (
     Placement,
+    corner_within,
     local_radii,
     placed_around,
     turned_window,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 _INNER = (0.25, 0.75)
 """Central part of a patch, along each axis, in which its particle lies."""
+MOST_OF_TOMOGRAM = 2
+"""A patch may be so many times as long as a tomogram, which is mirrored beyond its faces."""
 _REACH_RADII = 3.5
 """Distance in radii up to which particles outside a patch affect it: a Gaussian's three."""
 
@@ -154,7 +157,7 @@ def batch_at(
     Raises
     ------
     DataError
-        If there is no run, or a tomogram is smaller than the window; with the run.
+        If there is no run, or a tomogram is smaller than half the window; with the run.
     SettingsError
         If the shares are not between 0 and 1 or sum to more than 1.
 
@@ -264,7 +267,7 @@ def check_runs(runs: Sequence[TrainingRun], rules: SamplingRules) -> None:
     Raises
     ------
     DataError
-        If there is no run, a tomogram is smaller than the window, or a run's segmentation has
+        If there is no run, a tomogram is smaller than half the window, or a run's segmentation has
         another shape; with the run.
     SettingsError
         If the shares are not between 0 and 1 or sum to more than 1, or a kind of patch is unknown.
@@ -283,9 +286,9 @@ def check_runs(runs: Sequence[TrainingRun], rules: SamplingRules) -> None:
         raise DataError(msg)
     for run in runs:
         shape = run.source.shape_zyx
-        if np.any(np.less(shape, rules.window_voxels)):
+        if np.any(np.less(MOST_OF_TOMOGRAM * np.array(shape), rules.window_voxels)):
             msg = (
-                f"run {run.name}: the patch {rules.window_voxels} (z, y, x) is larger than the "
+                f"run {run.name}: the patch {rules.window_voxels} (z, y, x) is more than twice the "
                 f"tomogram {shape}; use a smaller patch, or leave the run out"
             )
             raise DataError(msg)
@@ -364,7 +367,7 @@ def _placed(
     run = pool.runs[int(run_at * len(pool.runs))]
     turned = turned_window(matrix, rules.window_voxels)
     corner = np.floor(where * (np.asarray(run.source.shape_zyx) - turned + 1))
-    corner = np.clip(corner, 0, np.asarray(run.source.shape_zyx) - turned)
+    corner = corner_within(corner, turned, run.source.shape_zyx)
     return "background", run, Placement(matrix, corner + (turned - 1) / 2, rules.window_voxels)
 
 

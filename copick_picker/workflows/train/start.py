@@ -10,6 +10,7 @@ from torch import nn
 
 from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network
+from copick_picker.core.train.sampling import MOST_OF_TOMOGRAM
 from copick_picker.core.train.starting import StartReport, start_from
 from copick_picker.errors import CheckpointError, SettingsError
 from copick_picker.project.folders.model_places import find_folder
@@ -120,9 +121,10 @@ class NetworkFactory:
 def fitted_patch(
     factory: NetworkFactory, settings: TrainSettings, data: TrainingData
 ) -> NetworkFactory:
-    """Return the factory with a preset's patch cut to the smallest tomogram, where it is too large.
+    """Return the factory with a preset's patch cut down, where no mirroring would make it fit.
 
-    A patch that the user gave is not changed; one that does not fit is an error later.
+    A patch may be twice as long as the smallest tomogram, which is mirrored beyond its faces. One
+    that the user gave is not changed; if it does not fit, that is an error later.
 
     Parameters
     ----------
@@ -138,7 +140,7 @@ def fitted_patch(
         return factory
     multiple = factory.multiple(factory.network(settings.seed)[0])
     smallest = np.min([run.shape_at(data.voxel_spacing) for run in data.runs], axis=0)
-    room = np.maximum(smallest // multiple, 1) * multiple
+    room = np.maximum(MOST_OF_TOMOGRAM * smallest // multiple, 1) * multiple
     z, y, x = np.minimum(factory.patch, room).tolist()
     return replace(factory, patch=(z, y, x))
 
