@@ -8,7 +8,7 @@ from copick_picker.errors import SettingsError, choices_text, nearest_name
 from copick_picker.settings.job import split_pairs
 
 HEAD_DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"centres": {"loss": "bce"}, "heatmap": {"loss": "bce"}}
+    {"centres": {"loss": "tversky"}, "heatmap": {"loss": "bce"}}
 )
 """What a head takes where the user says nothing."""
 MOTOR_KINDS = {"single": 0.4, "multi": 0.05, "hard-negative": 0.25, "negative": 0.3}

@@ -265,7 +265,7 @@ def test_wrong_inputs_are_said_in_one_line(project):
     output = run(*TRAIN, "-o", "x", "--head", "heatmap", "--heatmap-sigma", "ribosome=5", code=2)
     assert "ribosome" in output
     assert "output voxel" in output
-    output = run(*TRAIN, "-o", "x", "--head", "centres", "--loss", "dice-ce", code=2)
+    output = run(*TRAIN, "-o", "x", "--head", "heatmap", "--loss", "dice-ce", code=2)
     assert "known: bce, focal, top-k" in output
     card = yaml.safe_load((project / "centres" / "model.yaml").read_text())
     broken = project / "broken"

@@ -45,6 +45,44 @@ def truth(shape=(8, 12, 16), centres=((3.3, 5.1, 9.8),), channel=2):
     return PatchTruth(shape, {channel: np.array(centres)}, {1: 6.0, 2: 5.0})
 
 
+def test_balls_are_those_of_softmax_and_every_voxel_points_to_its_own_centre():
+    given = rules(loss="tversky", target_fraction=1.0, block_radii=(3.0, 2.5))
+    head = build_head("centres", given)
+    softmax = build_head("softmax", rules(loss="tversky", target_fraction=1.0))
+    scene = PatchTruth(
+        (16, 20, 24),
+        {1: np.array([[5.0, 6.0, 7.0], [4.0, 15.0, 18.0]]), 2: np.array([[11.0, 7.5, 9.0]])},
+        {1: 6.0, 2: 5.0},
+    )
+    target = head.target(scene)
+    np.testing.assert_array_equal(target[2], softmax.target(scene))
+    for channel in (1, 2):
+        np.testing.assert_array_equal(target[channel - 1] == 1, target[2] == channel)
+        cells = np.argwhere(target[2] == channel)
+        pointed = cells + target[3:6][:, target[2] == channel].T
+        centres = (scene.centres_zyx[channel] - 0.5) / 2
+        away = np.linalg.norm(pointed[:, None] - centres, axis=-1).min(axis=1)
+        assert away.max() < 1e-5
+    # the head decodes what it painted: outputs that say so give the particles back
+    outputs = torch.zeros(head.n_outputs, 8, 10, 12)
+    outputs[:2] = torch.where(torch.from_numpy(target[:2]) > 0, 12.0, -12.0)
+    reaches = np.array(head.settings()["reaches"])
+    assert (reaches > 2).all()
+    for k in (0, 1):
+        places = torch.from_numpy(target[3:6]) * (torch.from_numpy(target[2]) == k + 1)
+        outputs[2 + 3 * k : 5 + 3 * k] = torch.atanh((places / reaches[k]).clamp(-0.999, 0.999))
+    outputs[8:] = -1.0
+    readout = head_kind("centres").read(head.n_outputs, head.settings())
+    maps = readout.decode(readout.sums(outputs[None])[0], probabilities=False)[2].numpy()
+    for channel, found in enumerate(readout.points(maps, slice(0, 8)), start=1):
+        centres = (scene.centres_zyx[channel] - 0.5) / 2
+        assert len(found.scores) == len(centres)
+        away = np.linalg.norm(found.centres[:, None] - centres, axis=-1).min(axis=0)
+        assert away.max() < 0.05
+        assert (found.scores > 0.85).all()
+        np.testing.assert_allclose(found.sigmas, np.exp(-1.0), rtol=0.01)
+
+
 def test_the_target_of_centres_points_to_the_particle_from_its_voxel_and_the_next_ones():
     head = build_head("centres", rules())
     target = head.target(truth())
@@ -168,8 +206,12 @@ def test_the_prior_is_where_training_begins():
 
 
 def test_wrong_rules_are_named():
-    with pytest.raises(UnknownNameError, match="no loss 'tversky' for a head that finds points"):
-        build_head("centres", rules(loss="tversky")).loss()
+    with pytest.raises(
+        UnknownNameError, match="no loss 'tversky' for this head; known: bce, focal"
+    ):
+        build_head("heatmap", rules(loss="tversky")).loss()
+    with pytest.raises(UnknownNameError, match="known: bce, cross-entropy, dice-ce, focal, top-k"):
+        build_head("centres", rules(loss="mse")).loss()
     with pytest.raises(SettingsError, match="1 blobs for 2 objects"):
         build_head("heatmap", rules(blob_radii=(0.4,)))
 

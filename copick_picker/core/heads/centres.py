@@ -11,24 +11,30 @@ standard deviations, in voxels of the output; where amplitudes are learned, n lo
 
 import itertools
 import math
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
-from copick_picker.core.heads.maxima import face_steps, local_maxima
 from copick_picker.core.heads.point_losses import COMPETING, CentresLoss
 from copick_picker.core.heads.point_scores import calibrated, set_prior
 from copick_picker.core.heads.rules import HeadRules
-from copick_picker.core.heads.targets import PatchTruth, blob_heights, blocks_of
+from copick_picker.core.heads.softmax import SEEN, coarse_truth
+from copick_picker.core.heads.targets import PatchTruth, blob_heights, blocks_of, labels_of
+from copick_picker.core.heads.votes import PLANES, VoteMaps, voted_points
 
 FloatArray = npt.NDArray[np.float64]
-OFFSET_REACH = 2.0
-"""Largest offset, in voxels of the output: ``OFFSET_REACH * tanh``."""
+LEAST_REACH = 2.0
+"""Least reach of an offset, in voxels of the output: ``reach * tanh``."""
+BALL_PRIOR = 0.05
+"""Share of the voxels that training begins with for each object, where balls are painted."""
 LOG_SIGMA_LIMITS = (-3.0, 1.0)
 """Range of the logarithm of a standard deviation, in voxels of the output."""
 FLOOR = 0.02
@@ -54,6 +60,11 @@ class CentresHead:
         self.output_stride = rules.output_stride
         self._spreads = rules.spreads or (NARROWEST,) * rules.n_objects
 
+    @property
+    def _paints_balls(self) -> bool:
+        """Whether a particle is a ball of voxels that objects compete for, or a blob of its own."""
+        return self.rules.loss in COMPETING
+
     def target(self, truth: PatchTruth) -> npt.NDArray[np.float32]:
         """Return the target of a patch.
 
@@ -65,61 +76,116 @@ class CentresHead:
         Returns
         -------
         numpy.ndarray, shape (n + 2 + d, ...), float32
-            For each object 1 where a centre lies in the voxel; the channel of the nearest particle,
-            0 where none lies in the voxel or next to it; the offset to it along each axis in voxels
-            of the output; and the logarithm of its amplitude.
+            For each object its share of each voxel; the channel of the particle that a voxel
+            points to, 0 where there is none; the offset to its centre along each axis in voxels of
+            the output; and the logarithm of its amplitude.
         """
         stride, n = self.output_stride, self.rules.n_objects
         shape = tuple(side // stride for side in truth.shape_zyx)
         d = len(shape)
         result = np.zeros((n + 2 + d, *shape), dtype=np.float32)
-        steps = np.array(list(itertools.product((-1, 0, 1), repeat=d)))
-        cells, offsets, channels, amplitudes = [], [], [], []
-        for channel, centres in truth.centres_zyx.items():
-            coarse = blocks_of(centres, stride, n_axes=d)
-            home = np.floor(coarse + 0.5).astype(int)
-            blob_heights(result[channel - 1], coarse, self._spreads[channel - 1])
-            inside = ((home >= 0) & (home < shape)).all(axis=1)
-            result[(channel - 1, *home[inside].T)] = 1.0
-            near = (home[:, None] + steps).reshape(-1, d)
-            cells.append(near)
-            offsets.append(np.repeat(coarse, len(steps), axis=0) - near)
-            channels.append(np.full(len(near), channel))
-            known = (truth.amplitudes or {}).get(channel, np.ones(len(coarse)))
-            amplitudes.append(np.repeat(np.log(known), len(steps)))
-        if not cells:
-            return result
-        cell, offset = np.concatenate(cells), np.concatenate(offsets)
-        far_first = np.argsort(-(offset**2).sum(axis=1), kind="stable")
-        inside = np.asarray(((cell >= 0) & (cell < shape)).all(axis=1))
-        far_first = far_first[inside[far_first]]
-        place = tuple(cell[far_first].T)
-        result[(n, *place)] = np.concatenate(channels)[far_first]
-        for axis in range(d):
-            result[(n + 1 + axis, *place)] = offset[far_first, axis]
-        result[(n + 1 + d, *place)] = np.concatenate(amplitudes)[far_first]
+        coarse = {
+            channel: blocks_of(centres, stride, n_axes=d)
+            for channel, centres in truth.centres_zyx.items()
+            if len(centres)
+        }
+        if self._paints_balls:
+            near = self._balls(truth)
+            for channel in coarse:
+                result[channel - 1] = near == channel
+        else:
+            near = self._blobs(coarse, result)
+        result[n] = near
+        for channel, centres in coarse.items():
+            cells = np.argwhere(near == channel)
+            if len(cells) == 0:
+                continue
+            _, nearest = cKDTree(centres).query(cells)
+            place = near == channel  # in the order of the cells
+            for axis in range(d):
+                result[n + 1 + axis][place] = (centres[nearest] - cells)[:, axis]
+            if truth.amplitudes is not None:
+                result[n + 1 + d][place] = np.log(truth.amplitudes[channel][nearest])
         return result
+
+    def _balls(self, truth: PatchTruth) -> npt.NDArray[np.uint8]:
+        """Return the channel of each voxel: balls of a fraction of the radius, as of softmax."""
+        rules = self.rules
+        small = coarse_truth(truth, self.output_stride, least_radius=SEEN / rules.target_fraction)
+        labels: npt.NDArray[np.uint8] = labels_of("spheres", small, fraction=rules.target_fraction)
+        return labels
+
+    def _blobs(
+        self, coarse: Mapping[int, FloatArray], result: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.uint8]:
+        """Raise blobs in ``result``; return the channel of the particle nearest to each voxel.
+
+        The voxel of a centre has the height 1, and it and the voxels next to it point there.
+        """
+        shape = result.shape[1:]
+        near = np.zeros(shape, dtype=np.uint8)
+        best = np.full(shape, np.inf)
+        steps = np.array(list(itertools.product((-1, 0, 1), repeat=len(shape))))
+        for channel, centres in coarse.items():
+            blob_heights(result[channel - 1], centres, self._spreads[channel - 1])
+            home = np.floor(centres + 0.5).astype(int)
+            inside = np.asarray(((home >= 0) & (home < shape)).all(axis=1))
+            result[(channel - 1, *home[inside].T)] = 1.0
+            for point, cell in zip(centres, home, strict=True):
+                cells = cell + steps
+                cells = cells[np.asarray(((cells >= 0) & (cells < shape)).all(axis=1))]
+                place = tuple(cells.T)
+                away = ((cells - point) ** 2).sum(axis=1)
+                nearer = away < best[place]
+                chosen = tuple(cells[nearer].T)
+                near[chosen], best[chosen] = channel, away[nearer]
+        return near
 
     def loss(self) -> nn.Module:
         """Return the loss: probability, position, and what is asked for beside them."""
-        return CentresLoss(self.rules, reach=OFFSET_REACH, log_sigma_limits=LOG_SIGMA_LIMITS)
+        return CentresLoss(self.rules, reaches=self._reaches, log_sigma_limits=LOG_SIGMA_LIMITS)
 
     def prepare(self, network: nn.Module) -> None:
         """Set the biases: each logit to its prior, each standard deviation to half a voxel."""
         n, d = self.rules.n_objects, self.rules.n_axes
         others = torch.zeros(self.n_outputs - n)
         others[n * d : 2 * n * d] = math.log(0.5)
-        set_prior(network, self.rules, others)
+        rules = replace(self.rules, priors=(BALL_PRIOR,) * n) if self._paints_balls else self.rules
+        set_prior(network, rules, others)
 
     def settings(self) -> HeadSettings:
-        """Return number of axes, whether there is an amplitude, and the weight of positives."""
+        """Return what the readout has to know of the training."""
+        weight = float(self.rules.loss_parameters.get("positive_weight", 1.0))
         return {
             "n_axes": self.rules.n_axes,
             "has_amplitude": self.rules.has_amplitude,
-            "positive_weight": float(self.rules.loss_parameters.get("positive_weight", 1.0)),
-            "competing": self.rules.loss in COMPETING,
-            "spreads": [round(float(spread), 6) for spread in self._spreads],
+            "positive_weight": 1.0 if self._paints_balls else weight,
+            "competing": self._paints_balls,
+            "reaches": [round(reach, 4) for reach in self._reaches],
+            "masses": [round(mass, 4) for mass in self._masses],
         }
+
+    @property
+    def _balls_radii(self) -> list[float]:
+        """Radii of the balls in voxels of the output."""
+        fraction = self.rules.target_fraction
+        return [max(fraction * radius, SEEN) for radius in self.rules.block_radii]
+
+    @property
+    def _reaches(self) -> list[float]:
+        """Largest offset of each object in voxels of the output."""
+        if not self._paints_balls:
+            return [LEAST_REACH] * self.rules.n_objects
+        return [max(LEAST_REACH, 1.25 * radius + 0.5) for radius in self._balls_radii]
+
+    @property
+    def _masses(self) -> list[float]:
+        """Sum of the probabilities of a perfect particle of each object."""
+        d = self.rules.n_axes
+        if self._paints_balls:
+            unit = math.pi ** (d / 2) / math.gamma(d / 2 + 1)
+            return [max(1.0, unit * radius**d) for radius in self._balls_radii]
+        return [max(1.0, (2 * math.pi) ** (d / 2) * spread**d) for spread in self._spreads]
 
 
 class CentresReadout:
@@ -134,12 +200,11 @@ class CentresReadout:
     n_outputs : int
         Channels of the network.
     settings : mapping
-        ``n_axes``, ``has_amplitude``, ``positive_weight``; ``probability`` and ``sigma_scale`` once
-        they are calibrated, by object.
+        As :meth:`CentresHead.settings` returns them; ``probability`` and ``sigma_scale`` once they
+        are calibrated, by object.
     """
 
     finds_points = True
-    halo = 1
 
     def __init__(self, n_outputs: int, settings: HeadSettings) -> None:
         self.n_axes = int(settings.get("n_axes", 3))
@@ -149,20 +214,24 @@ class CentresReadout:
         self.n_channels = self.n_objects + 1
         self._log_weight = math.log(float(settings.get("positive_weight", 1.0)))
         self._competing = bool(settings.get("competing", False))
-        self._spreads = list(settings.get("spreads", [NARROWEST] * self.n_objects))
+        self._reaches = list(settings.get("reaches", [LEAST_REACH] * self.n_objects))
+        self._masses = list(settings.get("masses", [1.0] * self.n_objects))
+        self.halo = math.ceil(max(self._reaches, default=0.0)) + PLANES
         self._settings = settings
 
     def sums(self, outputs: Tensor) -> Tensor:
         """Return probabilities, offsets times inverse variances, inverse variances, amplitudes."""
         logits, offsets, log_sigmas, amplitudes = self._split(outputs, axis=1)
         weights = torch.exp(-2.0 * log_sigmas.clamp(*LOG_SIGMA_LIMITS))
-        places = OFFSET_REACH * torch.tanh(offsets)
-        shares = torch.sigmoid(logits - self._log_weight)
+        reach = torch.tensor(self._reaches, dtype=outputs.dtype, device=outputs.device)
+        reach = reach.repeat_interleave(self.n_axes).reshape(-1, *(1,) * (outputs.ndim - 2))
+        places = reach * torch.tanh(offsets)
         if self._competing:
-            with_background = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
-            shares = torch.softmax(with_background, dim=1)[:, 1:]
-        parts = [shares, places * weights, weights, amplitudes]
-        return torch.cat(parts, dim=1)
+            against = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
+            shares = torch.softmax(against, dim=1)[:, 1:]
+        else:
+            shares = torch.sigmoid(logits - self._log_weight)
+        return torch.cat([shares, places * weights, weights, amplitudes], dim=1)
 
     def undo(self, sums: Tensor, augmentation: Augmentation) -> Tensor:
         """Return the sums of an augmented window; vectors and lengths turn with their axes."""
@@ -199,19 +268,15 @@ class CentresReadout:
         return labels, finite, shares.to(torch.float16), maps
 
     def points(self, maps: npt.NDArray[Any], planes: slice) -> list[FoundPoints]:
-        """Return the maxima of the probability, each judged together with its neighbours.
-
-        The score is the sum of the probability over a voxel and those that share a face with it,
-        over what that sum is for a certain particle at the predicted position: at most 1. The
-        position is the mean of where these voxels point to, weighted by their probability.
-        """
+        """Return where voxels vote for, see :mod:`copick_picker.core.heads.votes`."""
         near, places, sigmas, amplitudes = self._split(maps, axis=0)
         d, found = self.n_axes, []
         for k in range(self.n_objects):
             own = slice(d * k, d * k + d)
-            amplitude = amplitudes[k] if self.has_amplitude else None
-            maps_of_object = _Maps(near[k], places[own], sigmas[own], amplitude)
-            points = _points_of(maps_of_object, planes, spread=self._spreads[k])
+            of_object = VoteMaps(
+                near[k], places[own], sigmas[own], amplitudes[k] if self.has_amplitude else None
+            )
+            points = voted_points(of_object, planes, mass=self._masses[k], floor=FLOOR)
             found.append(calibrated(points, self._settings, k))
         return found
 
@@ -220,43 +285,6 @@ class CentresReadout:
         ends = list(itertools.accumulate((n, n * d, n * d, n * int(self.has_amplitude))))
         lead = (slice(None),) * axis
         return [values[(*lead, slice(a, b))] for a, b in zip([0, *ends], ends, strict=False)]
-
-
-class _Maps(NamedTuple):
-    """The maps of one object."""
-
-    near: npt.NDArray[Any]
-    places: npt.NDArray[Any]
-    sigmas: npt.NDArray[Any]
-    amplitude: npt.NDArray[Any] | None
-
-
-def _points_of(maps: _Maps, planes: slice, *, spread: float) -> FoundPoints:
-    """Return the points of one object, not calibrated."""
-    shares = maps.near.astype(np.float32)
-    peaks = local_maxima(shares, floor=FLOOR, planes=planes)
-    steps = face_steps(shares.ndim)
-    cells = peaks[:, None] + steps
-    inside = np.asarray(((cells >= 0) & (cells < shares.shape)).all(axis=-1))
-    index = tuple(np.moveaxis(np.where(inside[..., None], cells, 0), -1, 0))
-    seen = np.where(inside, shares[index], 0.0)
-    weights = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1e-12)
-    pointed = steps + np.moveaxis(maps.places[(slice(None), *index)].astype(np.float64), 0, -1)
-    offsets = (weights[..., None] * pointed).sum(axis=1)
-    away = ((steps - offsets[:, None]) ** 2).sum(axis=-1)
-    wanted = np.where(inside, np.exp(-0.5 * away / spread**2), 0.0)
-    wanted[:, 0] = 1.0  # as in the target
-    variances = np.moveaxis(maps.sigmas[(slice(None), *index)].astype(np.float64) ** 2, 0, -1)
-    amplitude = None
-    if maps.amplitude is not None:
-        amplitude = np.exp(maps.amplitude[tuple(peaks.T)].astype(np.float64))
-    return FoundPoints(
-        peaks,
-        offsets,
-        np.minimum(seen.sum(axis=1) / wanted.sum(axis=1), 1.0),
-        np.sqrt((weights[..., None] * variances).sum(axis=1)),
-        amplitude,
-    )
 
 
 def _n_outputs(n_objects: int, n_axes: int, *, has_amplitude: bool) -> int:

@@ -1,12 +1,12 @@
 """Losses of heads that find points: where a particle is, and how far off its position may be."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from copick_picker.core.heads.losses import build_loss
+from copick_picker.core.heads.losses import LOSSES, build_loss
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 
@@ -87,7 +87,9 @@ VOXEL_LOSSES: dict[str, Callable[[Mapping[str, float]], VoxelLoss]] = {
 """Name -> parameters -> loss of each voxel. ``top-k`` keeps the highest, see :func:`pooled`."""
 
 
-def voxel_loss(name: str, parameters: Mapping[str, float]) -> VoxelLoss:
+def voxel_loss(
+    name: str, parameters: Mapping[str, float], *, others: Sequence[str] = ()
+) -> VoxelLoss:
     """Return a loss of each voxel: (logits, targets) -> values of the same shape.
 
     Parameters
@@ -96,6 +98,8 @@ def voxel_loss(name: str, parameters: Mapping[str, float]) -> VoxelLoss:
         Name in :data:`VOXEL_LOSSES`.
     parameters : mapping of str to float
         ``positive_weight``, ``gamma``.
+    others : sequence of str
+        Further losses that the head knows, for the message.
 
     Raises
     ------
@@ -105,10 +109,9 @@ def voxel_loss(name: str, parameters: Mapping[str, float]) -> VoxelLoss:
         If a parameter is missing.
     """
     if name not in VOXEL_LOSSES:
-        msg = (
-            f"no loss '{name}' for a head that finds points{nearest_name(name, VOXEL_LOSSES)}; "
-            f"known: {choices_text(VOXEL_LOSSES)}"
-        )
+        known = sorted([*VOXEL_LOSSES, *others])
+        msg = f"no loss '{name}' for this head{nearest_name(name, known)}; known: "
+        msg += choices_text(known)
         raise UnknownNameError(msg)
     try:
         return VOXEL_LOSSES[name](parameters)
@@ -139,12 +142,12 @@ def pooled(values: Tensor, mass: Tensor, *, share: float | None) -> Tensor:
     return flat.topk(k, dim=1).values.sum() / mass
 
 
-COMPETING = ("tversky", "dice-ce", "cross-entropy")
+COMPETING = tuple(LOSSES.keys() - VOXEL_LOSSES.keys())
 """Losses of ``centres`` under which objects and background compete, as in ``softmax``."""
 
 
 class CompetingLoss(nn.Module):
-    """A loss of :mod:`copick_picker.core.heads.losses` on logits against a background of logit 0.
+    """A loss of :mod:`copick_picker.core.heads.losses`, the background's logit being 0.
 
     Parameters
     ----------
@@ -156,15 +159,12 @@ class CompetingLoss(nn.Module):
         super().__init__()
         self.inner = build_loss(rules.loss, rules.channel_weights, rules.loss_parameters)
 
-    def forward(self, logits: Tensor, heights: Tensor) -> Tensor:
-        """Return the loss of logits and heights (b, n, ...)."""
-        total = heights.sum(dim=1, keepdim=True)
-        shares = heights / total.clamp(min=1.0)
-        background = (1.0 - total).clamp(min=0.0)
-        result: Tensor = self.inner(
-            torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1),
-            torch.cat([background, shares], dim=1),
-        )
+    def forward(self, logits: Tensor, shares: Tensor) -> Tensor:
+        """Return the loss of logits and shares of 0 or 1 (b, n, ...)."""
+        number = torch.arange(1, logits.shape[1] + 1, device=logits.device, dtype=shares.dtype)
+        labels = (shares * number.reshape(-1, *(1,) * (logits.ndim - 2))).sum(dim=1).long()
+        against = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
+        result: Tensor = self.inner(against, labels)
         return result
 
 
@@ -185,8 +185,8 @@ class CentresLoss(nn.Module):
         ``amplitude_weight``, and ``kendall`` (1: weigh the terms by learned variances, Kendall et
         al. 2018, https://arxiv.org/abs/1705.07115, in the form of Liebel and Koerner 2018,
         https://arxiv.org/abs/1805.06334, the variances clamped).
-    reach : float
-        Largest offset in voxels of the output.
+    reaches : sequence of float
+        Largest offset of each object in voxels of the output.
     log_sigma_limits : tuple of float
         Range of the logarithm of standard deviations.
 
@@ -196,15 +196,22 @@ class CentresLoss(nn.Module):
     """
 
     def __init__(
-        self, rules: HeadRules, *, reach: float, log_sigma_limits: tuple[float, float]
+        self,
+        rules: HeadRules,
+        *,
+        reaches: Sequence[float],
+        log_sigma_limits: tuple[float, float],
     ) -> None:
         super().__init__()
         given = rules.loss_parameters
         self.n_objects, self.n_axes = rules.n_objects, rules.n_axes
         self.has_amplitude = rules.has_amplitude
-        self.reach, self.log_sigma_limits = reach, log_sigma_limits
-        self.competing = CompetingLoss(rules) if rules.loss in COMPETING else None
-        self.voxels = voxel_loss("bce" if self.competing is not None else rules.loss, given)
+        self.log_sigma_limits = log_sigma_limits
+        self.reaches: Tensor
+        reach = torch.tensor(list(reaches), dtype=torch.float32)
+        self.register_buffer("reaches", reach, persistent=False)
+        name = "bce" if rules.loss in COMPETING else rules.loss
+        self.voxels = voxel_loss(name, given, others=COMPETING)
         self.top_share = given.get("top_share") if rules.loss == "top-k" else None
         self.log_positive = math.log(given["positive_weight"])
         self.weights = {
@@ -216,6 +223,7 @@ class CentresLoss(nn.Module):
         self.object_weights: Tensor
         objects = torch.tensor(rules.channel_weights[1:], dtype=torch.float32)
         self.register_buffer("object_weights", objects, persistent=False)
+        self.competing = CompetingLoss(rules) if rules.loss in COMPETING else None
         used = [name for name, weight in self.weights.items() if weight > 0]
         self.log_variances: nn.ParameterDict | None = None
         if given.get("kendall", 0.0):
@@ -267,7 +275,8 @@ class CentresLoss(nn.Module):
         wanted = targets.movedim(1, -1)[place]
         which = wanted[:, n].long() - 1
         own = which[:, None] * d + torch.arange(d, device=outputs.device)
-        offsets = self.reach * torch.tanh(rows[:, n : n + n * d].gather(1, own))
+        places = torch.tanh(rows[:, n : n + n * d].gather(1, own))
+        offsets = self.reaches[which, None] * places
         log_sigmas = rows[:, n + n * d : n + 2 * n * d].gather(1, own).clamp(*self.log_sigma_limits)
         away = (offsets - wanted[:, n + 1 : n + 1 + d]) * torch.exp(-log_sigmas)
         likelihood = 0.5 * away**2 + log_sigmas

@@ -32,6 +32,8 @@ class HeadRules:
     spreads : tuple of float
         For each object, the standard deviation of its blobs in voxels of the output; for
         ``centres``.
+    block_radii : tuple of float
+        For each object, its radius in voxels of the output; for ``centres``.
     has_amplitude : bool
         Whether ``centres`` learns an amplitude too.
     n_axes : int
@@ -48,5 +50,6 @@ class HeadRules:
     priors: tuple[float, ...] = field(default=())
     blob_radii: tuple[float, ...] = field(default=())
     spreads: tuple[float, ...] = field(default=())
+    block_radii: tuple[float, ...] = field(default=())
     has_amplitude: bool = False
     n_axes: int = 3

@@ -23,7 +23,7 @@ from copick_picker.core.heads.targets import (
 )
 from copick_picker.errors import UnknownNameError, choices_text
 
-_SEEN = math.sqrt(3.0) / 2.0
+SEEN = math.sqrt(3.0) / 2.0
 """A ball of this radius in voxels contains at least one voxel centre, wherever it lies."""
 
 
@@ -57,7 +57,7 @@ class SoftmaxHead:
             return pooled_heights(heights, rules.output_stride)
         if rules.target_kind == "spheres" and rules.output_stride > 1:
             truth = coarse_truth(
-                truth, rules.output_stride, least_radius=_SEEN / rules.target_fraction
+                truth, rules.output_stride, least_radius=SEEN / rules.target_fraction
             )
             return labels_of("spheres", truth, fraction=rules.target_fraction).astype(np.int64)
         labels = labels_of(rules.target_kind, truth, fraction=rules.target_fraction)

@@ -234,6 +234,7 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
     ]
     n_voxels = sum(math.prod(run.shape_at(data.voxel_spacing)) for run in data.runs)
     n_blocks = n_voxels / output_stride**3
+    block = output_stride * data.voxel_spacing
     numbers = data.counts([run.name for run in data.runs])
     given = {**LOSS_PARAMETERS, **settings.loss_parameters}
     return HeadRules(
@@ -246,12 +247,11 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
         channel_weights=(1.0, *weights),
         priors=tuple(numbers[name] / n_blocks for name in radii),
         spreads=tuple(
-            max(given["narrowest"], given["spread"] * radius / (output_stride * data.voxel_spacing))
-            for radius in radii.values()
+            max(given["narrowest"], given["spread"] * radius / block) for radius in radii.values()
         ),
+        block_radii=tuple(radius / block for radius in radii.values()),
         blob_radii=tuple(
-            _blob_sigma(settings, name, radius, output_stride * data.voxel_spacing) / radius
-            for name, radius in radii.items()
+            _blob_sigma(settings, name, radius, block) / radius for name, radius in radii.items()
         ),
     )
 
