@@ -125,7 +125,7 @@ def test_of_a_model_of_regions_the_maxima_are_taken():
 def test_a_card_says_its_head_and_what_was_calibrated(project):
     card = yaml.safe_load((project / "centres" / "model.yaml").read_text())
     assert card["head"] == "centres"
-    assert card["n_channels"] == 14
+    assert card["n_channels"] == 15
     assert np.shape(card["head_settings"]["probability"]) == (2, 2)
     assert np.shape(card["head_settings"]["sigma_scale"]) == (2, 3)
     assert all(0 <= entry["score_threshold"] <= 1 for entry in card["objects"])
@@ -275,7 +275,7 @@ def test_wrong_inputs_are_said_in_one_line(project):
     card["n_channels"] = 13
     (broken / "model.yaml").write_text(yaml.safe_dump(card))
     output = run("detect", "-c", "config.json", "-m", "broken", code=2)
-    assert "the head .centres. of 2 objects has 14 channels; the card says 13" in output.replace(
+    assert "the head .centres. of 2 objects has 15 channels; the card says 13" in output.replace(
         "'", "."
     )
     assert "head 'centres'" in output

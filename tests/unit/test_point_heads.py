@@ -71,7 +71,7 @@ def test_balls_are_those_of_softmax_and_every_voxel_points_to_its_own_centre():
     for k in (0, 1):
         places = torch.from_numpy(target[3:6]) * (torch.from_numpy(target[2]) == k + 1)
         outputs[2 + 3 * k : 5 + 3 * k] = torch.atanh((places / reaches[k]).clamp(-0.999, 0.999))
-    outputs[8:] = -1.0
+    outputs[8:14] = -1.0
     readout = head_kind("centres").read(head.n_outputs, head.settings())
     maps = readout.decode(readout.sums(outputs[None])[0], probabilities=False)[2].numpy()
     for channel, found in enumerate(readout.points(maps, slice(0, 8)), start=1):
@@ -197,12 +197,12 @@ def test_the_weight_of_positives_is_taken_out_again():
 
 def test_the_prior_is_where_training_begins():
     network = nn.Module()
-    network.head = nn.Conv3d(4, 14, 1)
+    network.head = nn.Conv3d(4, 15, 1)
     head = build_head("centres", rules())
     head.prepare(network)
     shares = torch.sigmoid(network.head.bias[:2])
     np.testing.assert_allclose(shares.detach(), [1e-3, 1e-2], rtol=1e-4)
-    np.testing.assert_allclose(network.head.bias[8:].detach().exp(), 0.5, rtol=1e-5)
+    np.testing.assert_allclose(network.head.bias[8:14].detach().exp(), 0.5, rtol=1e-5)
 
 
 def test_wrong_rules_are_named():
@@ -239,7 +239,7 @@ class Blobs(nn.Module):
         if self.name == "heatmap":
             return logits[:, None]
         sigmas = [0.3 * moment.abs() - 1.0 for moment in moments]
-        return torch.stack([logits, *moments, *sigmas], dim=1)
+        return torch.stack([logits, *moments, *sigmas, torch.zeros_like(logits)], dim=1)
 
     forward = coarse
 
@@ -278,7 +278,7 @@ def maps_of(volume, member, given):
 @pytest.mark.parametrize("name", ["centres", "heatmap"])
 def test_outputs_turn_with_every_augmentation_at_every_stride(name, stride):
     volume = volume_of_blobs((24, 28, 32))  # multiples of 4: reflection does not matter
-    member = Member(Blobs(stride, name), (16, 16, 16), 7 if name == "centres" else 1, "reflect",
+    member = Member(Blobs(stride, name), (16, 16, 16), 8 if name == "centres" else 1, "reflect",
                     stride, name)  # fmt: skip
     plain = maps_of(volume, member, options(AUGMENTATION_SETS["octopi"][:1]))
     assert plain.shape[1:] == (24 // stride, 28 // stride, 32 // stride)
@@ -293,10 +293,10 @@ def test_outputs_turn_with_every_augmentation_at_every_stride(name, stride):
 
 def test_a_volume_that_is_no_multiple_of_the_stride_is_covered_to_its_last_voxel():
     volume = volume_of_blobs((21, 26, 31))
-    member = Member(Blobs(4), (16, 16, 16), 7, "reflect", 4, "centres")
+    member = Member(Blobs(4), (16, 16, 16), 8, "reflect", 4, "centres")
     maps = maps_of(volume, member, options(AUGMENTATION_SETS["octopi"][:4]))
     assert maps.shape[1:] == (6, 7, 8)
-    wrong = Member(Blobs(4), (18, 16, 16), 7, "reflect", 4, "centres")
+    wrong = Member(Blobs(4), (18, 16, 16), 8, "reflect", 4, "centres")
     with pytest.raises(SettingsError, match="stride 4; expected sides that are multiples"):
         maps_of(volume, wrong, options(AUGMENTATION_SETS["octopi"][:1]))
 
@@ -304,7 +304,7 @@ def test_a_volume_that_is_no_multiple_of_the_stride_is_covered_to_its_last_voxel
 @pytest.mark.parametrize("name", ["centres", "heatmap"])
 @pytest.mark.parametrize("cuts", [(1,) * 11, (3, 3, 5), (2, 9), (10, 1), (4, 1, 1, 1, 4)])
 def test_points_do_not_depend_on_how_the_volume_is_cut(name, cuts):
-    member = Member(Blobs(2, name), (16, 16, 16), 7 if name == "centres" else 1, "reflect", 2, name)
+    member = Member(Blobs(2, name), (16, 16, 16), 8 if name == "centres" else 1, "reflect", 2, name)
     maps = maps_of(volume_of_blobs(n=20), member, options(AUGMENTATION_SETS["octopi"][:4]))
     maps = maps.astype(np.float16)
     (whole,) = points_of_slabs([(0, maps)], member.readout)
@@ -324,7 +324,7 @@ def test_picks_are_in_angstrom_with_their_standard_deviations_along_x_y_z():
     maps[0, 1, 2, 3] = 0.75
     maps[1:4, 1, 2, 3] = 0.25, -0.5, 0.125
     maps[4:7, 1, 2, 3] = 0.5, 0.25, 0.125
-    reader = PointReader(head_kind("centres").read(7, {"spreads": [0.1]}), 2)
+    reader = PointReader(head_kind("centres").read(8, {"spreads": [0.1]}), 2)
     found = picks_of_slabs(
         [LabelledSlab(0, None, None, maps)],
         [LocalizeTarget("motor", 3, 50.0, channel=1)],
@@ -400,8 +400,8 @@ def test_the_card_s_calibration_reaches_the_points():
     maps = np.zeros((7, 3, 3, 3), np.float16)
     maps[0, 1, 1, 1] = 0.75
     maps[4:7, 1, 1, 1] = 1.0
-    (plain,) = head_kind("centres").read(7, {}).points(maps, slice(0, 3))
-    (found,) = head_kind("centres").read(7, settings).points(maps, slice(0, 3))
+    (plain,) = head_kind("centres").read(8, {}).points(maps, slice(0, 3))
+    (found,) = head_kind("centres").read(8, settings).points(maps, slice(0, 3))
     np.testing.assert_allclose(found.sigmas, plain.sigmas * (0.5, 2.0, 4.0))
     logit = np.log(3.0) * 2 + 0.5
     np.testing.assert_allclose(found.scores, 1 / (1 + np.exp(-logit)), rtol=1e-3)
@@ -420,7 +420,7 @@ def test_heads_work_in_two_dimensions():
         maps = np.zeros((readout.n_sums, 4, 6), np.float16)
         maps[0, 2, 3] = 0.9
         if name == "centres":
-            assert head.n_outputs == 6
+            assert head.n_outputs == 7
             maps[1:3, 2, 3] = 0.25, -0.25
             maps[5, 2, 3] = np.log(500.0)
         (found,) = readout.points(maps, slice(0, 4))

@@ -6,13 +6,13 @@ lies relative to the voxel, and how far off that may be along each axis. Works o
 and on images (y, x).
 
 Channels of the outputs, for n objects and d axes: n logits; n x d offsets; n x d logarithms of
-standard deviations, in voxels of the output; where amplitudes are learned, n logarithms of those.
+standard deviations, in voxels of the output; where amplitudes are learned, n logarithms of those;
+the logit of the background, which only counts where objects compete.
 """
 
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
 from copick_picker.core.heads.point_losses import COMPETING, CentresLoss
-from copick_picker.core.heads.point_scores import calibrated, set_prior
+from copick_picker.core.heads.point_scores import calibrated, prior_logits, set_bias
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.softmax import SEEN, coarse_truth
 from copick_picker.core.heads.targets import PatchTruth, blob_heights, blocks_of, labels_of
@@ -33,8 +33,8 @@ from copick_picker.core.heads.votes import PLANES, VoteMaps, voted_points
 FloatArray = npt.NDArray[np.float64]
 LEAST_REACH = 2.0
 """Least reach of an offset, in voxels of the output: ``reach * tanh``."""
-BALL_PRIOR = 0.05
-"""Share of the voxels that training begins with for each object, where balls are painted."""
+BACKGROUND_BIAS = 3.0
+"""Logit of the background at which training begins where objects compete: mostly background."""
 LOG_SIGMA_LIMITS = (-3.0, 1.0)
 """Range of the logarithm of a standard deviation, in voxels of the output."""
 FLOOR = 0.02
@@ -146,12 +146,15 @@ class CentresHead:
         return CentresLoss(self.rules, reaches=self._reaches, log_sigma_limits=LOG_SIGMA_LIMITS)
 
     def prepare(self, network: nn.Module) -> None:
-        """Set the biases: each logit to its prior, each standard deviation to half a voxel."""
+        """Set the biases: the background's, or each object's prior; half a voxel of uncertainty."""
         n, d = self.rules.n_objects, self.rules.n_axes
-        others = torch.zeros(self.n_outputs - n)
-        others[n * d : 2 * n * d] = math.log(0.5)
-        rules = replace(self.rules, priors=(BALL_PRIOR,) * n) if self._paints_balls else self.rules
-        set_prior(network, rules, others)
+        bias = torch.zeros(self.n_outputs, dtype=torch.float64)
+        bias[n + n * d : n + 2 * n * d] = math.log(0.5)
+        if self._paints_balls:
+            bias[-1] = BACKGROUND_BIAS
+        else:
+            bias[:n] = prior_logits(self.rules)
+        set_bias(network, bias)
 
     def settings(self) -> HeadSettings:
         """Return what the readout has to know of the training."""
@@ -209,8 +212,8 @@ class CentresReadout:
     def __init__(self, n_outputs: int, settings: HeadSettings) -> None:
         self.n_axes = int(settings.get("n_axes", 3))
         self.has_amplitude = bool(settings.get("has_amplitude", False))
-        self.n_objects = n_outputs // (1 + 2 * self.n_axes + int(self.has_amplitude))
-        self.n_outputs = self.n_sums = n_outputs
+        self.n_objects = (n_outputs - 1) // (1 + 2 * self.n_axes + int(self.has_amplitude))
+        self.n_outputs, self.n_sums = n_outputs, n_outputs - 1
         self.n_channels = self.n_objects + 1
         self._log_weight = math.log(float(settings.get("positive_weight", 1.0)))
         self._competing = bool(settings.get("competing", False))
@@ -227,7 +230,7 @@ class CentresReadout:
         reach = reach.repeat_interleave(self.n_axes).reshape(-1, *(1,) * (outputs.ndim - 2))
         places = reach * torch.tanh(offsets)
         if self._competing:
-            against = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
+            against = torch.cat([outputs[:, -1:], logits], dim=1)
             shares = torch.softmax(against, dim=1)[:, 1:]
         else:
             shares = torch.sigmoid(logits - self._log_weight)
@@ -288,7 +291,7 @@ class CentresReadout:
 
 
 def _n_outputs(n_objects: int, n_axes: int, *, has_amplitude: bool) -> int:
-    return n_objects * (1 + 2 * n_axes + int(has_amplitude))
+    return n_objects * (1 + 2 * n_axes + int(has_amplitude)) + 1
 
 
 CENTRES = HeadKind(CentresHead, CentresReadout, lambda n: _n_outputs(n, 3, has_amplitude=False))

@@ -147,7 +147,7 @@ COMPETING = tuple(LOSSES.keys() - VOXEL_LOSSES.keys())
 
 
 class CompetingLoss(nn.Module):
-    """A loss of :mod:`copick_picker.core.heads.losses`, the background's logit being 0.
+    """A loss of :mod:`copick_picker.core.heads.losses` on objects and background.
 
     Parameters
     ----------
@@ -159,12 +159,11 @@ class CompetingLoss(nn.Module):
         super().__init__()
         self.inner = build_loss(rules.loss, rules.channel_weights, rules.loss_parameters)
 
-    def forward(self, logits: Tensor, shares: Tensor) -> Tensor:
-        """Return the loss of logits and shares of 0 or 1 (b, n, ...)."""
+    def forward(self, logits: Tensor, background: Tensor, shares: Tensor) -> Tensor:
+        """Return the loss of logits (b, n, ...), the background's, and shares of 0 or 1."""
         number = torch.arange(1, logits.shape[1] + 1, device=logits.device, dtype=shares.dtype)
         labels = (shares * number.reshape(-1, *(1,) * (logits.ndim - 2))).sum(dim=1).long()
-        against = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
-        result: Tensor = self.inner(against, labels)
+        result: Tensor = self.inner(torch.cat([background, logits], dim=1), labels)
         return result
 
 
@@ -235,7 +234,7 @@ class CentresLoss(nn.Module):
         """Return the loss of outputs against targets as :meth:`CentresHead.target` makes them."""
         n = self.n_objects
         logits, near = outputs[:, :n], targets[:, :n]
-        terms = {"probability": self._probability(logits, near)}
+        terms = {"probability": self._probability(logits, outputs[:, -1:], near)}
         terms["position"], terms["amplitude"] = self._of_near_voxels(outputs, targets)
         if self.weights["count"]:
             terms["count"] = self._count(logits, near)
@@ -255,9 +254,9 @@ class CentresLoss(nn.Module):
                 total = total + torch.log1p(torch.exp(log_variance))
         return total
 
-    def _probability(self, logits: Tensor, near: Tensor) -> Tensor:
+    def _probability(self, logits: Tensor, background: Tensor, near: Tensor) -> Tensor:
         if self.competing is not None:
-            result: Tensor = self.competing(logits, near)
+            result: Tensor = self.competing(logits, background, near)
             return result
         weights = self.object_weights.reshape(-1, *(1,) * self.n_axes)
         values = self.voxels(logits, near) * weights
@@ -285,7 +284,7 @@ class CentresLoss(nn.Module):
         position = ((likelihood * weights).sum(dim=1) * of_object).mean()
         if not self.has_amplitude:
             return position, 0.0 * position
-        logs = rows[:, n + 2 * n * d :].gather(1, which[:, None])[:, 0]
+        logs = rows[:, n + 2 * n * d : -1].gather(1, which[:, None])[:, 0]
         return position, ((logs - wanted[:, n + 1 + d]) ** 2).mean()
 
     def _count(self, logits: Tensor, near: Tensor) -> Tensor:

@@ -22,38 +22,43 @@ _PULL = 2.0
 """Pseudo-observations that keep a fit to few candidates near the identity."""
 
 
-def set_prior(network: nn.Module, rules: HeadRules, others: Tensor) -> None:
-    """Set the bias of a network's last layer, so that training begins at the objects' frequency.
-
-    Lin et al. 2017, https://arxiv.org/abs/1708.02002, section 4.1; with a weight w of positives the
-    logit starts at that of the weighted posterior.
+def set_bias(network: nn.Module, values: Tensor) -> None:
+    """Set the bias of a network's last layer, in place; nothing happens if it has none.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Left as it is if the last layer has no bias.
-    rules : HeadRules
-        ``priors`` of the objects, and ``positive_weight`` of the loss.
-    others : torch.Tensor, shape (m,)
-        Biases of the channels after the objects' logits.
+        A fresh network.
+    values : torch.Tensor, shape (c,)
+        Bias of each output.
     """
     names = head_parameters(network)
-    n_outputs = rules.n_objects + len(others)
     biases = [
         parameter
         for name, parameter in network.named_parameters()
-        if name in names and name.endswith("bias") and parameter.shape == (n_outputs,)
+        if name in names and name.endswith("bias") and parameter.shape == values.shape
     ]
-    if not biases:
-        return
+    if biases:
+        with torch.no_grad():
+            biases[-1].copy_(values.to(biases[-1].dtype))
+
+
+def prior_logits(rules: HeadRules) -> Tensor:
+    """Return the logit of each object at which training begins: that of its frequency.
+
+    Lin et al. 2017, https://arxiv.org/abs/1708.02002, section 4.1; with a weight w of positives it
+    is that of the weighted posterior.
+
+    Parameters
+    ----------
+    rules : HeadRules
+        ``priors`` of the objects, and ``positive_weight`` of the loss.
+    """
     weight = math.log(float(rules.loss_parameters.get("positive_weight", 1.0)))
     priors = np.clip(
         np.asarray(rules.priors or (_LEAST_PRIOR,) * rules.n_objects), _LEAST_PRIOR, 0.1
     )
-    logits = np.log(priors / (1.0 - priors)) + weight
-    with torch.no_grad():
-        bias = biases[-1]
-        bias.copy_(torch.cat([torch.from_numpy(logits).to(bias.dtype), others.to(bias.dtype)]))
+    return torch.from_numpy(np.log(priors / (1.0 - priors)) + weight)
 
 
 def calibrated(points: FoundPoints, settings: Mapping[str, Any], number: int) -> FoundPoints:

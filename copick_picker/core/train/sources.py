@@ -150,6 +150,43 @@ class PlaneCache:
             self._bytes += block.nbytes
 
 
+class KeptVolume:
+    """A volume whose blocks of planes are kept in a cache, for one that is costly to read.
+
+    Parameters
+    ----------
+    name : str
+        Name of the volume in the cache.
+    volume : StoredVolume
+        The volume (z, y, x).
+    cache : PlaneCache
+        Shared by several volumes.
+    """
+
+    def __init__(self, name: str, volume: StoredVolume, cache: PlaneCache) -> None:
+        self._name, self._volume, self._cache = name, volume, cache
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape (z, y, x)."""
+        return self._volume.shape
+
+    @property
+    def chunk_planes(self) -> int:
+        """Planes per block."""
+        return self._volume.chunk_planes
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the voxels."""
+        return np.dtype(getattr(self._volume, "dtype", np.float32))
+
+    def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
+        """Return the planes z_start to z_stop."""
+        stop = self.shape[0] if z_stop is None else min(z_stop, self.shape[0])
+        return self._cache.planes(self._name, self._volume, z_start, stop)
+
+
 class CachedPlanes:
     """A stored tomogram whose boxes are read through a shared cache and scaled to z-scores.
 

@@ -2,7 +2,7 @@
 
 from copick_picker.core.segment.resampling import ResampledReader
 from copick_picker.core.segment.volume import LayeredReader, PlaneReader
-from copick_picker.core.train.sources import StoredVolume
+from copick_picker.core.train.sources import KeptVolume, PlaneCache, StoredVolume
 from copick_picker.project.store import LazyVolume
 from copick_picker.settings.memory import KEPT_BYTES
 from copick_picker.settings.segment import SPACING_SILENT
@@ -53,9 +53,24 @@ def layered(volume: StoredVolume) -> LayeredReader:
     volume : StoredVolume
         As :func:`volume_at` returns it.
     """
-    if not isinstance(volume, ResampledReader):
+    if not isinstance(volume, ResampledReader | KeptVolume):
         return in_layers(volume)  # type: ignore[arg-type]
     depth, height, width = volume.shape
     is_small = depth * height * width * volume.dtype.itemsize <= KEPT_BYTES
     reader: PlaneReader = volume
     return LayeredReader(reader, depth if is_small else volume.chunk_planes)
+
+
+def kept(volume: StoredVolume, name: str, cache: PlaneCache) -> StoredVolume:
+    """Return a volume that is not resampled again each time it is read; others as they are.
+
+    Parameters
+    ----------
+    volume : StoredVolume
+        As :func:`volume_at` returns it.
+    name : str
+        Name in the cache, such as that of its run.
+    cache : PlaneCache
+        Where its planes are kept.
+    """
+    return KeptVolume(name, volume, cache) if isinstance(volume, ResampledReader) else volume

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
+from copick_picker.core.train.sources import PlaneCache, StoredVolume
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.folders.patch_cache import Copies, with_copies
+from copick_picker.project.store import ProjectStore
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
@@ -24,7 +26,7 @@ from copick_picker.workflows.inputs.annotated_runs import (
     nothing_annotated,
     with_mask,
 )
-from copick_picker.workflows.inputs.volumes import layered, seen_spacing
+from copick_picker.workflows.inputs.volumes import kept, layered, seen_spacing
 from copick_picker.workflows.train.caching import cached_copies
 
 
@@ -44,6 +46,8 @@ class TrainingData:
         ``dark`` or ``bright``: how protein looks in the tomograms.
     copies : mapping
         Run and volume -> its copy in ``patch_cache``.
+    cache : PlaneCache
+        Keeps the planes of resampled tomograms.
     """
 
     objects: tuple[ObjectSpec, ...]
@@ -51,6 +55,11 @@ class TrainingData:
     voxel_spacing: float
     contrast: str
     copies: Copies = field(default_factory=dict)
+    cache: PlaneCache = field(default_factory=lambda: PlaneCache(0))
+
+    def volume(self, store: ProjectStore, run: AnnotatedRun) -> StoredVolume:
+        """Return a run's tomogram at the model's voxel spacing; what is resampled is kept."""
+        return kept(run.volume(store, self.voxel_spacing), run.name, self.cache)
 
     @property
     def channels(self) -> dict[str, int]:
@@ -95,7 +104,8 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
     spacing = _spacing(job, found)
     copies = cached_copies(job, {run.name: run.tomogram for run in found})
     job = replace(job, store=with_copies(job.store, copies))
-    runs = [_inspected(job, run, spacing) for run in found]
+    cache = PlaneCache(job.settings.cache_megabytes * 2**20)
+    runs = [_inspected(job, run, spacing, cache) for run in found]
     objects = chosen_objects(job, runs)
     _warn_not_annotated(objects, runs, job.reporter)
     runs = [with_mask(job, run, objects) for run in runs]
@@ -106,6 +116,7 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
         voxel_spacing=spacing,
         contrast=_contrast(job.settings, runs, job.reporter),
         copies={**copies, **masks},
+        cache=cache,
     )
 
 
@@ -117,9 +128,11 @@ def _annotated(job: Job[TrainSettings], run_name: str) -> AnnotatedRun | None:
     return run
 
 
-def _inspected(job: Job[TrainSettings], run: AnnotatedRun, spacing: float) -> AnnotatedRun:
+def _inspected(
+    job: Job[TrainSettings], run: AnnotatedRun, spacing: float, cache: PlaneCache
+) -> AnnotatedRun:
     """Return a run with the statistics of its tomogram at a voxel spacing."""
-    volume = run.volume(job.store, spacing)
+    volume = kept(run.volume(job.store, spacing), run.name, cache)
     facts = inspect_volume(layered(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
     check_voxels(facts, run_name=run.name, key=run.tomogram)
     if facts.statistics is None:

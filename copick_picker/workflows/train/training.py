@@ -287,7 +287,7 @@ def _training_run(
     sign = -1.0 if training.validator.inverted != is_turned else 1.0
     source = CachedPlanes(
         run.name,
-        run.volume(store, training.data.voxel_spacing),
+        training.data.volume(store, run),
         cache,
         mean=run.mean,
         standard_deviation=sign * run.standard_deviation,

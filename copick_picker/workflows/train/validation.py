@@ -211,7 +211,7 @@ class Validator:
         members: Sequence[Member],
         options: EngineOptions,
     ) -> dict[str, PickSet]:
-        volume = layered(run.volume(store, self.data.voxel_spacing))
+        volume = layered(self.data.volume(store, run))
         z, y, x = volume.shape
         slabs = segment_slabs(
             volume,
