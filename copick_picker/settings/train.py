@@ -62,7 +62,7 @@ LOSS_PARAMETERS: Mapping[str, float] = MappingProxyType(
         "top_share": 0.2,
         "spread": 0.35,
         "narrowest": 0.8,
-        "offset_weight": 0.1,
+        "offset_weight": 0.01,
         "count_weight": 0.0,
         "amplitude_weight": 1.0,
     }

@@ -202,7 +202,7 @@ def test_the_prior_is_where_training_begins():
     head.prepare(network)
     shares = torch.sigmoid(network.head.bias[:2])
     np.testing.assert_allclose(shares.detach(), [1e-3, 1e-2], rtol=1e-4)
-    np.testing.assert_allclose(network.head.bias[8:14].detach().exp(), 0.5, rtol=1e-5)
+    np.testing.assert_allclose(network.head.bias[8:14].detach().exp(), 5**-0.5, rtol=1e-5)
 
 
 def test_wrong_rules_are_named():

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
 from copick_picker.core.heads.point_losses import COMPETING, CentresLoss
-from copick_picker.core.heads.point_scores import calibrated, prior_logits, set_bias
+from copick_picker.core.heads.point_scores import calibrated, prior_logits, set_last_layer
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.softmax import SEEN, coarse_truth
 from copick_picker.core.heads.targets import PatchTruth, blob_heights, blocks_of, labels_of
@@ -146,15 +146,21 @@ class CentresHead:
         return CentresLoss(self.rules, reaches=self._reaches, log_sigma_limits=LOG_SIGMA_LIMITS)
 
     def prepare(self, network: nn.Module) -> None:
-        """Set the biases: the background's, or each object's prior; half a voxel of uncertainty."""
+        """Set the biases: the background's, or each object's prior; and the uncertainty.
+
+        Offsets begin at 0, with the standard deviation that those of a ball's voxels have along an
+        axis: the radius over the root of five. Random ones would drown the probabilities' gradient.
+        """
         n, d = self.rules.n_objects, self.rules.n_axes
         bias = torch.zeros(self.n_outputs, dtype=torch.float64)
-        bias[n + n * d : n + 2 * n * d] = math.log(0.5)
+        radii = self._balls_radii if self._paints_balls else [1.0] * n
+        spread = torch.tensor(radii, dtype=torch.float64).clamp(min=1.0) / math.sqrt(5.0)
+        bias[n + n * d : n + 2 * n * d] = torch.log(spread).repeat_interleave(d)
         if self._paints_balls:
             bias[-1] = BACKGROUND_BIAS
         else:
             bias[:n] = prior_logits(self.rules)
-        set_bias(network, bias)
+        set_last_layer(network, bias, constant=slice(n, -1))
 
     def settings(self) -> HeadSettings:
         """Return what the readout has to know of the training."""

@@ -74,7 +74,7 @@ class LearningHead(Protocol):
         ...
 
     def prepare(self, network: nn.Module) -> None:
-        """Set the initial bias of a fresh network's last layer, in place."""
+        """Set the last layer of a fresh network to where training begins, in place."""
         ...
 
     def settings(self) -> HeadSettings:

@@ -18,7 +18,7 @@ from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
 from copick_picker.core.heads.maxima import local_maxima, log_parabola
 from copick_picker.core.heads.point_losses import pooled, voxel_loss
-from copick_picker.core.heads.point_scores import calibrated, prior_logits, set_bias
+from copick_picker.core.heads.point_scores import calibrated, prior_logits, set_last_layer
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import PatchTruth, blob_heights, blocks_of
 from copick_picker.errors import SettingsError
@@ -110,7 +110,7 @@ class HeatmapHead:
 
     def prepare(self, network: nn.Module) -> None:
         """Set the bias of each object to its prior."""
-        set_bias(network, prior_logits(self.rules))
+        set_last_layer(network, prior_logits(self.rules))
 
     def settings(self) -> HeadSettings:
         """Return number of axes and the weight of positives."""

@@ -13,7 +13,7 @@ from copick_picker.errors import SettingsError, UnknownNameError, choices_text, 
 _BETA = 0.5
 """Exponent of the variance in the position's loss, see :class:`CentresLoss`."""
 _EDGE = 1e-6
-RAMP = (0.1, 0.4)
+RAMP = (0.0, 0.2)
 """Share of the training at which positions begin to count, and at which they count in full: where a
 particle is can be learned once it is seen."""
 KENDALL_LIMITS = (-2.0, 2.0)

@@ -22,25 +22,29 @@ _PULL = 2.0
 """Pseudo-observations that keep a fit to few candidates near the identity."""
 
 
-def set_bias(network: nn.Module, values: Tensor) -> None:
+def set_last_layer(network: nn.Module, bias: Tensor, *, constant: slice = slice(0)) -> None:
     """Set the bias of a network's last layer, in place; nothing happens if it has none.
 
     Parameters
     ----------
     network : torch.nn.Module
         A fresh network.
-    values : torch.Tensor, shape (c,)
+    bias : torch.Tensor, shape (c,)
         Bias of each output.
+    constant : slice
+        Outputs that begin as their bias alone: their weights become 0.
     """
-    names = head_parameters(network)
-    biases = [
-        parameter
+    own = [
+        (name, parameter)
         for name, parameter in network.named_parameters()
-        if name in names and name.endswith("bias") and parameter.shape == values.shape
+        if name in head_parameters(network) and len(parameter) == len(bias)
     ]
-    if biases:
-        with torch.no_grad():
-            biases[-1].copy_(values.to(biases[-1].dtype))
+    with torch.no_grad():
+        for name, parameter in own[-2:]:
+            if name.endswith("bias"):
+                parameter.copy_(bias.to(parameter.dtype))
+            else:
+                parameter[constant] = 0.0
 
 
 def prior_logits(rules: HeadRules) -> Tensor:
