@@ -33,6 +33,8 @@ AUGMENTATION_SET: Literal["octopi"] = "octopi"
 """Test-time augmentations of the finished model."""
 AUGMENTATION_COUNT = 4
 """Test-time augmentations of the finished model."""
+MINED_RUNS = 24
+"""Most training runs that are searched for hard negatives after a validation."""
 MINING_SCORE = 0.3
 """Lowest score of a false positive that is trained on as a hard negative."""
 MINING_DISTANCE_RADII = 1.0
@@ -176,7 +178,7 @@ class TrainParameters(AnnotationParameters):
         Test-time augmentations of the validations during training.
     hard_negatives : int
         Most false positives of a training run that are trained on as hard negatives; they are
-        looked for after every validation. 0: none.
+        looked for after every validation, in 24 runs in turn where there are more. 0: none.
     seed : int
         Seed of weights, patches, augmentations and splits.
     precision : str

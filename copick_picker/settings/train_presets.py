@@ -52,7 +52,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "patch_kinds": MOTOR_KINDS,
             "loss_parameters": {"positive_weight": 10.0},
             "warmup_share": 0.1,
-            "validate_every": 200,
+            "validate_every": 250,
             "hard_negatives": 4,
             "beta": 2.0,
         },

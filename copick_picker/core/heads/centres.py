@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
-from copick_picker.core.heads.point_losses import COMPETING, CentresLoss
+from copick_picker.core.heads.point_losses import COMPETING, CentresLoss, blob_mass
 from copick_picker.core.heads.point_scores import calibrated, prior_logits, set_last_layer
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.softmax import SEEN, coarse_truth
@@ -194,7 +194,7 @@ class CentresHead:
         if self._paints_balls:
             unit = math.pi ** (d / 2) / math.gamma(d / 2 + 1)
             return [max(1.0, unit * radius**d) for radius in self._balls_radii]
-        return [max(1.0, (2 * math.pi) ** (d / 2) * spread**d) for spread in self._spreads]
+        return [blob_mass(spread, d) for spread in self._spreads]
 
 
 class CentresReadout:

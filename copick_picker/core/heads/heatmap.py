@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from copick_picker.core.augmentations import Augmentation
 from copick_picker.core.heads.head import Decoded, FoundPoints, HeadKind, HeadSettings
 from copick_picker.core.heads.maxima import local_maxima, log_parabola
-from copick_picker.core.heads.point_losses import pooled, voxel_loss
+from copick_picker.core.heads.point_losses import blob_mass, pooled, voxel_loss
 from copick_picker.core.heads.point_scores import calibrated, prior_logits, set_last_layer
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.heads.targets import PatchTruth, blob_heights, blocks_of
@@ -43,6 +43,8 @@ class HeatLoss(nn.Module):
         self.voxels = voxel_loss(rules.loss, rules.loss_parameters)
         self.top_share = rules.loss_parameters.get("top_share") if rules.loss == "top-k" else None
         self.n_axes = rules.n_axes
+        sigmas = [a * b for a, b in zip(rules.blob_radii, rules.block_radii, strict=False)]
+        self.least_mass = min((blob_mass(sigma, rules.n_axes) for sigma in sigmas), default=1.0)
         self.object_weights: Tensor
         objects = torch.tensor(rules.channel_weights[1:], dtype=torch.float32)
         self.register_buffer("object_weights", objects, persistent=False)
@@ -53,7 +55,7 @@ class HeatLoss(nn.Module):
         weights = self.object_weights.reshape(-1, *(1,) * self.n_axes)
         value = pooled(
             self.voxels(outputs, targets) * weights,
-            self.voxels.mass(targets),
+            self.voxels.mass(targets, least=self.least_mass),
             share=self.top_share,
         )
         self.terms = {"heat": value.detach()}

@@ -41,9 +41,13 @@ class WeightedBinaryCrossEntropy(nn.Module):
         plain = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
         return plain * (1.0 + (self.positive_weight - 1.0) * targets)
 
-    def mass(self, targets: Tensor) -> Tensor:
-        """Return what the sum of the losses is divided by: the weight of the positives."""
-        return (self.positive_weight * targets.sum()).clamp(min=1.0)
+    def mass(self, targets: Tensor, *, least: float) -> Tensor:
+        """Return what the sum of the losses is divided by: the weight of the positives.
+
+        At least that of one particle, whose sum of heights is ``least``, so that patches without
+        any do not weigh more than others.
+        """
+        return self.positive_weight * targets.sum().clamp(min=max(least, 1.0))
 
 
 class HeatFocal(nn.Module):
@@ -72,10 +76,11 @@ class HeatFocal(nn.Module):
         miss = -nn.functional.logsigmoid(-logits) * share**self.gamma * (1.0 - targets) ** 4
         return is_centre * self.positive_weight * hit + (1.0 - is_centre) * miss
 
-    def mass(self, targets: Tensor) -> Tensor:
+    def mass(self, targets: Tensor, *, least: float) -> Tensor:
         """Return what the sum of the losses is divided by: the weight of the centres."""
+        del least
         centres = (targets >= 1.0 - _EDGE).sum().to(targets.dtype)
-        return (self.positive_weight * centres).clamp(min=1.0)
+        return self.positive_weight * centres.clamp(min=1.0)
 
 
 VoxelLoss = WeightedBinaryCrossEntropy | HeatFocal
@@ -167,6 +172,24 @@ class CompetingLoss(nn.Module):
         return result
 
 
+def blob_mass(sigma: float, n_axes: int) -> float:
+    """Return the sum of the heights of a Gaussian blob of height 1, at least 1.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation in voxels.
+    n_axes : int
+        Axes of the map.
+
+    Examples
+    --------
+    >>> round(blob_mass(1.0, 3), 2), blob_mass(0.1, 3)
+    (15.75, 1.0)
+    """
+    return max(1.0, math.pow(math.sqrt(2.0 * math.pi) * sigma, n_axes))
+
+
 class CentresLoss(nn.Module):
     """Loss of the head ``centres``.
 
@@ -213,6 +236,7 @@ class CentresLoss(nn.Module):
         self.voxels = voxel_loss(name, given, others=COMPETING)
         self.top_share = given.get("top_share") if rules.loss == "top-k" else None
         self.log_positive = math.log(given["positive_weight"])
+        self.least_mass = min(blob_mass(spread, rules.n_axes) for spread in rules.spreads or (0.0,))
         self.weights = {
             "probability": 1.0,
             "position": given.get("offset_weight", 1.0),
@@ -260,7 +284,8 @@ class CentresLoss(nn.Module):
             return result
         weights = self.object_weights.reshape(-1, *(1,) * self.n_axes)
         values = self.voxels(logits, near) * weights
-        return pooled(values, self.voxels.mass(near), share=self.top_share)
+        mass = self.voxels.mass(near, least=self.least_mass)
+        return pooled(values, mass, share=self.top_share)
 
     def _of_near_voxels(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of positions and of amplitudes, means over the voxels near centres."""

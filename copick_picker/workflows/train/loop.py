@@ -6,7 +6,7 @@ This module and ``core.train.module`` are the only ones that import Lightning.
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,7 @@ from copick_picker.settings.train import (
     CPU_LOADERS,
     CURRICULUM_LOADERS,
     DEVICE_LOADERS,
+    MINED_RUNS,
     TrainSettings,
 )
 from copick_picker.workflows.train.heat import HEAT_COLUMNS, heat_columns
@@ -143,10 +144,13 @@ class TrainingCallback(Callback):
         best["since"] = since
         if settings.hard_negatives and step < training.plan.steps:
             mined = training.validator.picks(
-                [network], store, training.split.training, n_augmentations=settings.validation_tta
+                [network],
+                store,
+                mined_runs(training.split.training, best.get("mined", 0)),
+                n_augmentations=settings.validation_tta,
             )
             found = training.validator.false_positives(mined, most=settings.hard_negatives)
-            best["hard_negatives"] = found
+            best["hard_negatives"] = {**best.get("hard_negatives", {}), **found}
             best["mined"] = best.get("mined", 0) + 1
         shown = list(by_object.items())[:_SHOWN_OBJECTS]
         details = ", ".join(f"{name} {value:.2f}" for name, value in shown)
@@ -197,6 +201,27 @@ class TrainingCallback(Callback):
                 "hard_negatives": mined,
             },
         )
+
+
+def mined_runs(run_names: Sequence[str], number: int) -> list[str]:
+    """Return the runs whose false positives are looked for after a validation.
+
+    Parameters
+    ----------
+    run_names : sequence of str
+        The training runs.
+    number : int
+        Times that they were looked for already.
+
+    Returns
+    -------
+    list of str
+        All, or of many runs those that follow the ones of the time before.
+    """
+    if len(run_names) <= MINED_RUNS:
+        return list(run_names)
+    first = number * MINED_RUNS
+    return [run_names[place % len(run_names)] for place in range(first, first + MINED_RUNS)]
 
 
 class ProgressBar(Callback):
