@@ -258,10 +258,9 @@ class TrainParameters(AnnotationParameters):
     loss: Annotated[
         str,
         Option(
-            "Loss; tversky and dice-ce add weighted cross-entropy. Heads of points: bce, focal or "
-            "top-k.",
+            "Loss: tversky or dice-ce (with weighted cross-entropy), cross-entropy, focal; for "
+            "heatmap and centres also bce and top-k. Of heatmap the default is bce.",
             metavar="NAME",
-            shown="tversky; centres, heatmap: bce",
         ),
     ] = "tversky"
     loss_parameters: Annotated[
