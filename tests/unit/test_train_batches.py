@@ -373,8 +373,8 @@ def test_a_stored_tomogram_gives_the_same_batch_as_one_in_memory():
 
 
 def test_small_tomograms_no_runs_and_wrong_shares_are_refused_by_name():
-    good, small = noise_run("TS_1", {1: 2}, 1), noise_run("TS_2", {1: 2}, 2, shape=(40, 20, 64))
-    with pytest.raises(DataError, match=r"run TS_2.*\(16, 24, 24\).*\(40, 20, 64\)"):
+    good, small = noise_run("TS_1", {1: 2}, 1), noise_run("TS_2", {1: 2}, 2, shape=(40, 11, 64))
+    with pytest.raises(DataError, match=r"run TS_2.*\(16, 24, 24\).*twice.*\(40, 11, 64\)"):
         at(0, [good, small])
     with pytest.raises(DataError, match="no run"):
         at(0, [])
