@@ -6,6 +6,7 @@ Votes of one particle meet in a point, however wide and flat the probability is.
 """
 
 import itertools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,8 +64,9 @@ def voted_points(maps: VoteMaps, planes: slice, *, mass: float, floor: float) ->
     """Return the particles that voxels vote for.
 
     A particle is a maximum of the votes, each voxel's together with those of its face neighbours.
-    Its position is the mean of the votes there, weighted by probability over variance; its score
-    the sum of their probabilities over that of a perfect particle, at most 1.
+    Its position is the mean of the votes there, weighted by probability over variance. Its score is
+    the sum s of their probabilities over that of a perfect particle; above 0.5 it is compressed to
+    1 - exp(1 - 2 s) / 2, so that it stays below 1 and keeps the order.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def voted_points(maps: VoteMaps, planes: slice, *, mass: float, floor: float) ->
     kept = [number for number, (_, _, total, _) in enumerate(found) if total >= floor * mass]
     return _points(
         [peaks[number] for number in kept],
-        [(o, s, min(t / mass, 1.0), a) for o, s, t, a in (found[number] for number in kept)],
+        [(o, s, _score(t / mass), a) for o, s, t, a in (found[number] for number in kept)],
         len(shape),
         has_amplitude=votes.amplitudes is not None,
     )
@@ -171,6 +173,10 @@ def _settled(
     if votes.amplitudes is not None:
         amplitude = float((shares * votes.amplitudes[members][near]).sum() / shares.sum())
     return offset, sigma, float(shares.sum()), amplitude
+
+
+def _score(share: float) -> float:
+    return share if share <= 0.5 else 1.0 - 0.5 * math.exp(1.0 - 2.0 * share)
 
 
 def _points(
