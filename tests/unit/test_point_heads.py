@@ -70,8 +70,8 @@ def test_balls_are_those_of_softmax_and_every_voxel_points_to_its_own_centre():
     assert (reaches > 2).all()
     for k in (0, 1):
         places = torch.from_numpy(target[3:6]) * (torch.from_numpy(target[2]) == k + 1)
-        outputs[2 + 3 * k : 5 + 3 * k] = torch.atanh((places / reaches[k]).clamp(-0.999, 0.999))
-    outputs[8:14] = -1.0
+        outputs[3 + 3 * k : 6 + 3 * k] = torch.atanh((places / reaches[k]).clamp(-0.999, 0.999))
+    outputs[9:] = -1.0
     readout = head_kind("centres").read(head.n_outputs, head.settings())
     maps = readout.decode(readout.sums(outputs[None])[0], probabilities=False)[2].numpy()
     for channel, found in enumerate(readout.points(maps, slice(0, 8)), start=1):
@@ -145,15 +145,15 @@ def test_a_perfect_output_loses_less_than_any_other(name, loss, weighting):
     if loss == "focal":
         outputs[:, :2] = torch.where(heights > 0.99, 6.0, -6.0)
     if name == "centres":
-        outputs[:, 5:8] = torch.atanh((target[:, 3:6] / 2).clamp(-0.99, 0.99))
-        outputs[:, 8:] = -2.0
+        outputs[:, 6:9] = torch.atanh((target[:, 3:6] / 2).clamp(-0.99, 0.99))
+        outputs[:, 9:] = -2.0
     module = head.loss()
     best = float(module(outputs, target))
     assert np.isfinite(best)
     torch.manual_seed(0)
     for _ in range(5):
         noise = torch.randn_like(outputs)
-        noise[:, 8:] = 0.0  # the weight of the positions follows their standard deviations
+        noise[:, 9:] = 0.0  # the weight of the positions follows their standard deviations
         assert float(module(outputs + noise, target)) > best
     assert module.terms
 
@@ -202,7 +202,7 @@ def test_the_prior_is_where_training_begins():
     head.prepare(network)
     shares = torch.sigmoid(network.head.bias[:2])
     np.testing.assert_allclose(shares.detach(), [1e-3, 1e-2], rtol=1e-4)
-    np.testing.assert_allclose(network.head.bias[8:14].detach().exp(), 5**-0.5, rtol=1e-5)
+    np.testing.assert_allclose(network.head.bias[9:].detach().exp(), 5**-0.5, rtol=1e-5)
 
 
 def test_wrong_rules_are_named():
@@ -239,7 +239,7 @@ class Blobs(nn.Module):
         if self.name == "heatmap":
             return logits[:, None]
         sigmas = [0.3 * moment.abs() - 1.0 for moment in moments]
-        return torch.stack([logits, *moments, *sigmas, torch.zeros_like(logits)], dim=1)
+        return torch.stack([logits, torch.zeros_like(logits), *moments, *sigmas], dim=1)
 
     forward = coarse
 

@@ -5,9 +5,9 @@ particles: each voxel of the output says how likely a particle's centre lies in 
 lies relative to the voxel, and how far off that may be along each axis. Works on volumes (z, y, x)
 and on images (y, x).
 
-Channels of the outputs, for n objects and d axes: n logits; n x d offsets; n x d logarithms of
-standard deviations, in voxels of the output; where amplitudes are learned, n logarithms of those;
-the logit of the background, which only counts where objects compete.
+Channels of the outputs, for n objects and d axes: n logits; the logit of the background, which
+only counts where objects compete; n x d offsets; n x d logarithms of standard deviations, in voxels
+of the output; where amplitudes are learned, n logarithms of those.
 """
 
 import itertools
@@ -155,12 +155,12 @@ class CentresHead:
         bias = torch.zeros(self.n_outputs, dtype=torch.float64)
         radii = self._balls_radii if self._paints_balls else [1.0] * n
         spread = torch.tensor(radii, dtype=torch.float64).clamp(min=1.0) / math.sqrt(5.0)
-        bias[n + n * d : n + 2 * n * d] = torch.log(spread).repeat_interleave(d)
+        bias[n + 1 + n * d : n + 1 + 2 * n * d] = torch.log(spread).repeat_interleave(d)
         if self._paints_balls:
-            bias[-1] = BACKGROUND_BIAS
+            bias[n] = BACKGROUND_BIAS
         else:
             bias[:n] = prior_logits(self.rules)
-        set_last_layer(network, bias, constant=slice(n, -1))
+        set_last_layer(network, bias, n_learned=n + 1)
 
     def settings(self) -> HeadSettings:
         """Return what the readout has to know of the training."""
@@ -230,13 +230,15 @@ class CentresReadout:
 
     def sums(self, outputs: Tensor) -> Tensor:
         """Return probabilities, offsets times inverse variances, inverse variances, amplitudes."""
-        logits, offsets, log_sigmas, amplitudes = self._split(outputs, axis=1)
+        n = self.n_objects
+        logits, background = outputs[:, :n], outputs[:, n : n + 1]
+        _, offsets, log_sigmas, amplitudes = self._split(outputs[:, 1:], axis=1)
         weights = torch.exp(-2.0 * log_sigmas.clamp(*LOG_SIGMA_LIMITS))
         reach = torch.tensor(self._reaches, dtype=outputs.dtype, device=outputs.device)
         reach = reach.repeat_interleave(self.n_axes).reshape(-1, *(1,) * (outputs.ndim - 2))
         places = reach * torch.tanh(offsets)
         if self._competing:
-            against = torch.cat([outputs[:, -1:], logits], dim=1)
+            against = torch.cat([background, logits], dim=1)
             shares = torch.softmax(against, dim=1)[:, 1:]
         else:
             shares = torch.sigmoid(logits - self._log_weight)
@@ -300,4 +302,9 @@ def _n_outputs(n_objects: int, n_axes: int, *, has_amplitude: bool) -> int:
     return n_objects * (1 + 2 * n_axes + int(has_amplitude)) + 1
 
 
-CENTRES = HeadKind(CentresHead, CentresReadout, lambda n: _n_outputs(n, 3, has_amplitude=False))
+CENTRES = HeadKind(
+    CentresHead,
+    CentresReadout,
+    lambda n: _n_outputs(n, 3, has_amplitude=False),
+    n_side=lambda n: 6 * n,
+)

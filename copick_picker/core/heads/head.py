@@ -140,11 +140,15 @@ class HeadKind:
         inference.
     n_outputs : callable
         Number of objects -> output channels of the network.
+    n_side : callable
+        Number of objects -> how many of them, the last ones, learn beside the others without
+        changing the rest of the network, where the network can do that.
     """
 
     learn: Callable[[HeadRules], LearningHead]
     read: Callable[[int, HeadSettings], Readout]
     n_outputs: Callable[[int], int]
+    n_side: Callable[[int], int] = lambda _: 0
 
 
 HEADS = {

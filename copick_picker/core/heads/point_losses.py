@@ -258,7 +258,7 @@ class CentresLoss(nn.Module):
         """Return the loss of outputs against targets as :meth:`CentresHead.target` makes them."""
         n = self.n_objects
         logits, near = outputs[:, :n], targets[:, :n]
-        terms = {"probability": self._probability(logits, outputs[:, -1:], near)}
+        terms = {"probability": self._probability(logits, outputs[:, n : n + 1], near)}
         terms["position"], terms["amplitude"] = self._of_near_voxels(outputs, targets)
         if self.weights["count"]:
             terms["count"] = self._count(logits, near)
@@ -295,7 +295,7 @@ class CentresLoss(nn.Module):
         if len(place[0]) == 0:
             nothing = 0.0 * outputs.sum()
             return nothing, nothing
-        rows = outputs.movedim(1, -1)[place]
+        rows = outputs.movedim(1, -1)[place][:, 1:]  # without the background
         wanted = targets.movedim(1, -1)[place]
         which = wanted[:, n].long() - 1
         own = which[:, None] * d + torch.arange(d, device=outputs.device)
@@ -309,7 +309,7 @@ class CentresLoss(nn.Module):
         position = ((likelihood * weights).sum(dim=1) * of_object).mean()
         if not self.has_amplitude:
             return position, 0.0 * position
-        logs = rows[:, n + 2 * n * d : -1].gather(1, which[:, None])[:, 0]
+        logs = rows[:, n + 2 * n * d :].gather(1, which[:, None])[:, 0]
         return position, ((logs - wanted[:, n + 1 + d]) ** 2).mean()
 
     def _count(self, logits: Tensor, near: Tensor) -> Tensor:

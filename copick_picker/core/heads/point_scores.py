@@ -22,29 +22,38 @@ _PULL = 2.0
 """Pseudo-observations that keep a fit to few candidates near the identity."""
 
 
-def set_last_layer(network: nn.Module, bias: Tensor, *, constant: slice = slice(0)) -> None:
+def set_last_layer(network: nn.Module, bias: Tensor, *, n_learned: int | None = None) -> None:
     """Set the bias of a network's last layer, in place; nothing happens if it has none.
 
     Parameters
     ----------
     network : torch.nn.Module
-        A fresh network.
+        A fresh network; its outputs may come from two layers, see ``HeadKind.n_side``.
     bias : torch.Tensor, shape (c,)
         Bias of each output.
-    constant : slice
-        Outputs that begin as their bias alone: their weights become 0.
+    n_learned : int, optional
+        Outputs after these begin as their bias alone: their weights become 0.
     """
-    own = [
-        (name, parameter)
-        for name, parameter in network.named_parameters()
-        if name in head_parameters(network) and len(parameter) == len(bias)
+    names = head_parameters(network)
+    own = {name: each for name, each in network.named_parameters() if name in names}
+    weights = [each for name, each in own.items() if name.endswith("weight") and each.ndim > 1]
+    biases = [each for name, each in own.items() if name.endswith("bias")]
+    layers: list[list[nn.Parameter]] = [
+        [
+            each
+            for each in found
+            if len(each) in (len(bias), n_learned, len(bias) - (n_learned or 0))
+        ]
+        for found in (weights, biases)
     ]
+    first = 0
     with torch.no_grad():
-        for name, parameter in own[-2:]:
-            if name.endswith("bias"):
-                parameter.copy_(bias.to(parameter.dtype))
-            else:
-                parameter[constant] = 0.0
+        for weight, part in zip(*layers, strict=False):
+            own_bias = bias[first : first + len(part)]
+            part.copy_(own_bias.to(part.dtype))
+            begin = max(0, (len(bias) if n_learned is None else n_learned) - first)
+            weight[begin:] = 0.0
+            first += len(part)
 
 
 def prior_logits(rules: HeadRules) -> Tensor:

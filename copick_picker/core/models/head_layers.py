@@ -2,7 +2,9 @@
 
 from torch import nn
 
-_NAMES = frozenset({"head", "output_block", "deep_supervision_heads", "out", "semantic_head"})
+_NAMES = frozenset(
+    {"head", "output_block", "deep_supervision_heads", "out", "semantic_head", "side"}
+)
 """Modules that give the outputs of the registry's networks, MONAI's among them."""
 
 

@@ -40,7 +40,7 @@ def build_residual_unet(parameters: Mapping[str, Any], n_channels: int) -> nn.Mo
         "ResidualUNet",
         parameters,
         required=("channels", "dropout"),
-        optional=("output_stride",),
+        optional=("output_stride", "side_outputs", "side_channels"),
     )
     strides = (1, FOLD) if len(settings["channels"]) < 2 else (1, FOLD, 2 * FOLD)
     if settings.get("output_stride", 1) not in strides:
@@ -101,6 +101,11 @@ class ResidualUNet(nn.Module):
         1, or 2 where the loss compares logits at half resolution (:meth:`coarse`) with targets
         pooled to it. The weights are the same, and :meth:`forward` interpolates in both cases. With
         4 the decoder ends one level below, and the head reads the second width.
+    side_outputs : int
+        Last outputs that have two layers of their own behind the decoder, which learn without
+        changing the rest of the network: positions beside probabilities.
+    side_channels : int
+        Width between these layers.
 
     Notes
     -----
@@ -122,6 +127,8 @@ class ResidualUNet(nn.Module):
         channels: Sequence[int],
         dropout: float,
         output_stride: int = 1,
+        side_outputs: int = 0,
+        side_channels: int = 24,
     ) -> None:
         super().__init__()
         self.output_stride = output_stride
@@ -139,7 +146,11 @@ class ResidualUNet(nn.Module):
         for narrow, wide in reversed(list(pairwise(widths))[self.shortened :]):
             self.reducers.append(nn.Conv3d(wide, narrow, 1, bias=False))
             self.decoder.append(ResidualBlock(2 * narrow, narrow, 1))
-        self.head = last_layer(widths[self.shortened], out_channels)
+        width = widths[self.shortened]
+        self.head = last_layer(width, out_channels - side_outputs)
+        self.side: nn.Module | None = None
+        if side_outputs:
+            self.side = SideBranch(width, side_channels, side_outputs)
         self.window_multiple = FOLD * 2 ** (len(widths) - 1)
 
     def forward(self, volumes: Tensor) -> Tensor:
@@ -164,7 +175,33 @@ class ResidualUNet(nn.Module):
             upper = enlarged(reducer(features), 2)
             features = block(torch.cat([upper, skips.pop()], dim=1))
         logits: Tensor = self.head(features)
-        return logits
+        return logits if self.side is None else torch.cat([logits, self.side(features)], dim=1)
+
+
+class SideBranch(nn.Module):
+    """Outputs of their own from features that they do not change: no gradient flows back.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the features.
+    channels : int
+        Width in between.
+    out_channels : int
+        Outputs.
+    """
+
+    def __init__(self, in_channels: int, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(in_channels, channels, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm3d(channels)
+        self.last = nn.Conv3d(channels, out_channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return outputs (b, c, z, y, x) of features."""
+        inner = torch.relu(self.first_norm(self.first(features.detach())))
+        result: Tensor = self.last(inner)
+        return result
 
 
 def folded(volumes: Tensor, fold: int) -> Tensor:

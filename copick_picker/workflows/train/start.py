@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from copick_picker.core.heads.head import head_kind
 from copick_picker.core.models.multiples import window_multiple
 from copick_picker.core.models.registry import build_network
 from copick_picker.core.train.sampling import MOST_OF_TOMOGRAM
@@ -172,7 +173,7 @@ def start_model(settings: TrainSettings) -> LoadedModel | None:
 
 
 def network_factory(
-    settings: TrainSettings, start: LoadedModel | None, n_outputs: int
+    settings: TrainSettings, start: LoadedModel | None, n_objects: int
 ) -> NetworkFactory:
     """Return how to make the network: as the user says, else like the start, else the default.
 
@@ -182,9 +183,10 @@ def network_factory(
         ``architecture``, ``parameters``, ``patch``.
     start : LoadedModel or None
         Model to start from.
-    n_outputs : int
-        Channels of the head.
+    n_objects : int
+        Objects to learn.
     """
+    n_outputs = head_kind(settings.head).n_outputs(n_objects)
     architecture, parameters, patch = DEFAULT_ARCHITECTURE, dict(DEFAULT_PARAMETERS), DEFAULT_PATCH
     if start is not None:
         card = start.card
@@ -199,6 +201,9 @@ def network_factory(
             raise SettingsError(msg)
     if settings.parameters is not None:
         parameters = dict(settings.parameters)
+    n_side = head_kind(settings.head).n_side(n_objects)
+    if architecture == DEFAULT_ARCHITECTURE and n_side and "side_outputs" not in parameters:
+        parameters["side_outputs"] = n_side
     if architecture == "CryoSiam":
         parameters["out_channels"] = n_outputs
     return NetworkFactory(architecture, parameters, n_outputs, settings.patch or patch, start)

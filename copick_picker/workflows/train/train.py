@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from copick_picker._version import __version__
-from copick_picker.core.heads.head import head_kind
 from copick_picker.core.segment.device import keep_freed_memory, resolve_device, use_threads
 from copick_picker.core.train.augmentations import check_plan
 from copick_picker.core.train.splits import (
@@ -90,8 +89,8 @@ def train(settings: TrainSettings, *, reporter: Reporter) -> Result:
     data, splits = _data_and_splits(settings, reporter)
     if start is not None:
         data = _in_channel_order(data, list(start.card.channel_names))
-    n_outputs = head_kind(settings.head).n_outputs(len(data.objects))
-    factory = fitted_patch(network_factory(settings, start, n_outputs), settings, data)
+    factory = network_factory(settings, start, len(data.objects))
+    factory = fitted_patch(factory, settings, data)
     if settings.members is not None:
         numbers = range(1, settings.members + 1)
         splits = {f"{MEMBER}_{number}": splits[""] for number in numbers}
