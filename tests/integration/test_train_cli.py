@@ -498,7 +498,7 @@ def test_nothing_is_written_on_a_dry_run(place):
         (("--validation-runs", "TS_9"), "no run 'TS_9'"),
         (("--folds", 9), "9 folds of 4 runs"),
         (("--folds", 2, "--fold", 3), "fold is 3; expected 1 to the number of folds (2)"),
-        (("--patch", 48), "run TS_"),
+        (("--patch", 96), "run TS_"),
         (("--patch", 25), "needs sides that are multiples of 4"),
         (("--objects", "ribosom"), "did you mean 'ribosome'?"),
         (("--patch-kinds", "singel=1"), "no kind of patch 'singel'; did you mean 'single'?"),

@@ -179,5 +179,5 @@ def test_csv_text_has_its_header_and_empty_cells_for_what_is_not_there() -> None
     assert macro["average_precision"] == macro["n_reference"] == ""
     picks = matches_csv(evaluation().matches, []).splitlines()
     assert len(picks) == 1 + 6
-    assert picks[1] == "TS_1,ribosome,reference,0,200.000,150.000,100.000,,1,matched,0,10.000,,"
-    assert picks[6] == "TS_1,ribosome,candidate,2,5.000,250.000,100.000,0.4,0,border,,,,"
+    assert picks[1] == "TS_1,ribosome,reference,0,200.000,150.000,100.000,,1,matched,0,10.000,,,,,"
+    assert picks[6] == "TS_1,ribosome,candidate,2,5.000,250.000,100.000,0.4,0,border,,,,,,,"

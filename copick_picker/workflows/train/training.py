@@ -245,7 +245,7 @@ def head_rules(settings: TrainSettings, data: TrainingData, output_stride: int) 
         loss=settings.loss,
         loss_parameters=given | {"kendall": float(settings.loss_weighting == "kendall")},
         channel_weights=(1.0, *weights),
-        priors=tuple(numbers[name] / n_blocks for name in radii),
+        priors=tuple(numbers[name] / max(n_blocks, 1.0) for name in radii),
         spreads=tuple(
             max(given["narrowest"], given["spread"] * radius / block) for radius in radii.values()
         ),
