@@ -1,9 +1,9 @@
 """The head ``centres``: for each object a probability, an offset and its uncertainty per voxel.
 
 After DECODE (Speiser et al. 2021, https://doi.org/10.1038/s41592-021-01236-x), written anew for
-particles: each voxel of the output says how likely a particle's centre lies in it, where the centre
-lies relative to the voxel, and how far off that may be along each axis. Works on volumes (z, y, x)
-and on images (y, x).
+particles: each voxel of the output says how likely it belongs to a particle, where the particle's
+centre lies relative to the voxel, and how far off that may be along each axis; the votes of the
+voxels give the particles. Works on volumes (z, y, x) and on images (y, x).
 
 Channels of the outputs, for n objects and d axes: n logits; the logit of the background, which
 only counts where objects compete; n x d offsets; n x d logarithms of standard deviations, in voxels
