@@ -25,8 +25,6 @@ CALIBRATION_MARGIN = 0.01
 be lower."""
 FEWEST_REFERENCES = 5
 """Validation picks of an object from which on a threshold is chosen."""
-FEWEST_SIGMAS = 30
-"""Held-out hits of an object from which on its standard deviations are calibrated by themselves."""
 TOLERANCE_RADII = 0.5
 """Greatest distance of a hit, in radii: that of ``evaluate``."""
 AUGMENTATION_SET: Literal["octopi"] = "octopi"

@@ -32,7 +32,7 @@ class Seed:
 
     @property
     def folder(self) -> Path:
-        size = f"{self.sizes.preset}-{self.sizes.shape.replace(',', 'x')}"
+        size = f"{Path(self.sizes.preset).stem}-{self.sizes.shape.replace(',', 'x')}"
         runs = "-".join(map(str, self.sizes.runs))
         return self.accuracy.work / f"{size}-{runs}" / f"seed_{self.number}"
 
@@ -65,7 +65,8 @@ class Seed:
         """Make the training or the test project."""
         at = ("train", "test").index(kind)
         count = (sum(self.sizes.runs[:2]), self.sizes.runs[2])[at]
-        words = ["simulate", "--preset", self.sizes.preset, "--shape", self.sizes.shape]
+        scene = [] if Path(self.sizes.preset).suffix else ["--preset"]
+        words = ["simulate", *scene, self.sizes.preset, "--shape", self.sizes.shape]
         words += ["--runs", str(count), "--seed", str(self.data()["seeds"][at])]
         words += ["-o", str(self.folder / kind), "--threads", str(self.accuracy.threads)]
         name = f"seed {self.number} simulate {kind}"

@@ -159,6 +159,18 @@ def test_standard_deviations_go_to_the_record_the_table_and_matches(project):
     candidates = [row for row in matches if row["score"]]
     assert candidates
     assert all(float(row["sigma_x_angstrom"]) > 0 for row in candidates)
+    # they stay with the picks that a filter keeps
+    run(
+        *("filter", "-c", "config.json", "-i", "ribosome:picker/csv", "-o", "ribosome:picker/two"),
+        *("--top", "*=2"),
+    )
+    key = PicksKey("ribosome", "picker", "two")
+    sigmas = open_project("config.json").picks_provenance("TS_5", key)["sigmas_angstrom"]
+    kept = found("ribosome", "two")
+    assert len(sigmas) == len(kept) == 2
+    for point, own in zip(kept.points_xyz, sigmas, strict=True):
+        row = here[int(np.argmin(np.linalg.norm(np.array(points) - point, axis=1)))]
+        np.testing.assert_allclose(own, [float(row[f"sigma_{axis}"]) for axis in "xyz"], atol=1e-3)
     # a second call with the same table renews it; another file is kept
     run("detect", "-c", "config.json", "-m", "centres", "-o", "*:picker/csv", "--csv", "sigma.csv")
     (project / "mine.csv").write_text("a,b\n1,2\n")

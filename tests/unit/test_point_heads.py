@@ -392,6 +392,14 @@ def test_standard_deviations_are_scaled_to_the_errors():
     errors = rng.normal(size=(2000, 3)) * sigmas * (0.5, 1.0, 2.0)
     np.testing.assert_allclose(sigma_scale(errors, sigmas), (0.5, 1.0, 2.0), rtol=0.05)
     assert sigma_scale(np.zeros((0, 3)), np.zeros((0, 3))).tolist() == [1.0, 1.0, 1.0]
+    # of few hits the factor lies near the one known before, of many it is their own
+    before = np.array([1.0, 2.0, 3.0])
+    assert sigma_scale(np.zeros((0, 3)), np.zeros((0, 3)), before=before).tolist() == [1, 2, 3]
+    few, many = (
+        sigma_scale(np.full((n, 1), 4.0), np.ones((n, 1)), before=np.ones(1)) for n in (4, 10_000)
+    )
+    assert 1.2 < few[0] < 1.4
+    assert 3.9 < many[0] < 4.0
 
 
 def test_the_card_s_calibration_reaches_the_points():

@@ -38,3 +38,29 @@ def test_what_the_margin_lets_in_stays_in():
 
 def test_an_object_with_too_few_picks_has_none():
     assert threshold([0.9, 0.8, 0.7], n_true=3) is None
+
+
+def test_the_threshold_of_a_rare_object_is_that_of_the_expected_f_beta():
+    # eight tomograms with one object each, found with these probabilities; false ones beside them
+    hits, false = [0.95, 0.9, 0.9, 0.8, 0.8, 0.6, 0.45, 0.3], [0.35, 0.2, 0.1, 0.05]
+    reference, candidate = {}, {}
+    for number, score in enumerate(hits):
+        reference[f"TS_{number}"] = {"motor": PickSet("motor", AT[:1], np.ones(1))}
+        other = false[number : number + 1]
+        places = AT[: 1 + len(other)] + np.array([0.0, 5.0, 0.0])
+        found = PickSet("motor", places, np.array([score, *other]))
+        candidate[f"TS_{number}"] = {"motor": found}
+    scored = evaluate_picks(
+        reference,
+        candidate,
+        [ScoredObject("motor", 75.0, 150.0, 1.0)],
+        rules=ScoringRules("one-to-one", 2.0, (0.5,), 0, 5, 0.95, (0.0, 0.0, 0.0)),
+        rng=np.random.default_rng(0),
+    )
+    by_hits = calibration_of(scored, margin=0.0).thresholds["motor"]
+    by_expectation = calibration_of(scored, margin=0.0, has_probabilities=True).thresholds["motor"]
+    scores = np.sort([*hits, *false])[::-1]
+    expected = 5 * np.cumsum(scores) / (np.arange(1, len(scores) + 1) + 4 * len(hits))
+    least = scores[expected.argmax()]
+    assert by_hits < 0.3
+    assert np.max(scores[scores < least]) < by_expectation < least

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from copick_picker.records.scores import (
     Calibrated,
@@ -25,10 +26,14 @@ class CalibrationRule:
         highest less this margin, the lowest is taken. 0: the lowest of those that are equal.
     fewest_references : int
         An object with fewer reference picks in all runs together gets no threshold.
+    by_expectation : frozenset of str
+        Objects whose scores are probabilities, and whose threshold has the highest F-beta that is
+        expected of them, see :func:`expected_f_beta`, whatever the margin.
     """
 
     margin: float
     fewest_references: int
+    by_expectation: frozenset[str] = frozenset()
 
 
 def calibrated_thresholds(
@@ -92,9 +97,65 @@ def calibrated_thresholds(
         if reason or entry.curve is None:
             refused[entry.name] = reason or entry.curve_note
             continue
-        found = _chosen(entry, entry.curve, rule, present.get(entry.name))
+        if entry.name in rule.by_expectation:
+            expected = expected_f_beta(
+                _scores_of(evaluation, entry.name),
+                entry.curve.thresholds,
+                n_reference=entry.counts.n_reference,
+                beta=evaluation.beta,
+            )
+            index = int(expected.argmax())
+        else:
+            highest = float(entry.curve.f_beta.max())
+            good = np.flatnonzero(entry.curve.f_beta >= highest - rule.margin)
+            index = int(good[-1])  # thresholds fall: the last is the lowest
+        found = _chosen(entry, entry.curve, index, present.get(entry.name))
         chosen.append(_with_room(found, entry.curve, sought_from.get(entry.name)))
     return Calibration(tuple(chosen), refused)
+
+
+def expected_f_beta(
+    probabilities: npt.NDArray[np.float64],
+    thresholds: npt.NDArray[np.float64],
+    *,
+    n_reference: int,
+    beta: float,
+) -> npt.NDArray[np.float64]:
+    """Return the F-beta that is expected of probabilities, for each threshold.
+
+    With the sum of the kept probabilities in place of the number of hits it is smooth, where the
+    curve itself jumps with every hit: a dozen rare objects are enough.
+
+    Parameters
+    ----------
+    probabilities : numpy.ndarray, shape (n,), float64
+        Probability of each candidate that it is a hit.
+    thresholds : numpy.ndarray, shape (k,), float64
+        Lowest probabilities that are kept.
+    n_reference : int
+        Reference picks.
+    beta : float
+        Weight of recall.
+
+    Returns
+    -------
+    numpy.ndarray, shape (k,), float64
+
+    Examples
+    --------
+    >>> expected_f_beta(np.array([0.9, 0.1]), np.array([0.9, 0.1]), n_reference=1, beta=1.0)
+    array([0.9       , 0.66666667])
+    """
+    hits = np.array([probabilities[probabilities >= least].sum() for least in thresholds])
+    kept = np.array([(probabilities >= least).sum() for least in thresholds])
+    result: npt.NDArray[np.float64] = (1.0 + beta**2) * hits / (kept + beta**2 * n_reference)
+    return result
+
+
+def _scores_of(evaluation: Evaluation, name: str) -> npt.NDArray[np.float64]:
+    """Return the scores of all candidates of an object."""
+    own = [each.candidate_scores for each in evaluation.matches if each.object_name == name]
+    return np.concatenate([np.zeros(0), *own])
 
 
 def f_beta_at(curve: ScoreCurve, threshold: float) -> float:
@@ -127,19 +188,14 @@ def _why_not(entry: ObjectScore, rule: CalibrationRule) -> str:
     return ""
 
 
-def _chosen(
-    entry: ObjectScore, curve: ScoreCurve, rule: CalibrationRule, present: float | None
-) -> Calibrated:
-    highest = float(curve.f_beta.max())
-    good = np.flatnonzero(curve.f_beta >= highest - rule.margin)
-    index = int(good[-1])  # thresholds fall: the last is the lowest
+def _chosen(entry: ObjectScore, curve: ScoreCurve, index: int, present: float | None) -> Calibrated:
     return Calibrated(
         object_name=entry.name,
         threshold=float(curve.thresholds[index]),
         precision=float(curve.precision[index]),
         recall=float(curve.recall[index]),
         f_beta=float(curve.f_beta[index]),
-        highest_f_beta=highest,
+        highest_f_beta=float(curve.f_beta.max()),
         present=present,
         present_f_beta=None if present is None else f_beta_at(curve, present),
         n_runs=entry.n_runs,

@@ -18,6 +18,7 @@ from copick_picker.core.models.head_layers import head_parameters
 FloatArray = npt.NDArray[np.float64]
 _LEAST_PRIOR = 1e-4
 _EDGE = 1e-6
+_HITS_BEFORE = 100
 _PULL = 2.0
 """Pseudo-observations that keep a fit to few candidates near the identity."""
 
@@ -132,8 +133,13 @@ def probability_fit(scores: FloatArray, is_hit: npt.NDArray[np.bool_]) -> tuple[
     return float(math.exp(best[0])), float(best[1])
 
 
-def sigma_scale(errors: FloatArray, sigmas: FloatArray) -> FloatArray:
+def sigma_scale(
+    errors: FloatArray, sigmas: FloatArray, *, before: FloatArray | None = None
+) -> FloatArray:
     """Return for each axis the factor that gives z-scores a root mean square of 1.
+
+    A factor of few hits scatters; it is the mean, by squares, of theirs and of one that is known
+    before, which counts as a hundred hits.
 
     Parameters
     ----------
@@ -141,11 +147,13 @@ def sigma_scale(errors: FloatArray, sigmas: FloatArray) -> FloatArray:
         Position minus truth of held-out hits.
     sigmas : numpy.ndarray, shape (n, d), float64
         Their standard deviations as the network has them, in the same unit.
+    before : numpy.ndarray, shape (d,), float64, optional
+        Factors that are known before; None: none are.
 
     Returns
     -------
     numpy.ndarray, shape (d,), float64
-        1 without hits.
+        Without hits the factors before, else 1.
 
     Examples
     --------
@@ -153,9 +161,12 @@ def sigma_scale(errors: FloatArray, sigmas: FloatArray) -> FloatArray:
     [2.0, 3.0]
     """
     if len(errors) == 0:
-        return np.ones(errors.shape[1])
-    result: FloatArray = np.sqrt(((errors / sigmas) ** 2).mean(axis=0))
-    return np.maximum(result, _EDGE)
+        return np.ones(errors.shape[1]) if before is None else before
+    squares: FloatArray = ((errors / sigmas) ** 2).mean(axis=0)
+    if before is not None:
+        share = len(errors) / (len(errors) + _HITS_BEFORE)
+        squares = share * squares + (1.0 - share) * before**2
+    return np.maximum(np.sqrt(squares), _EDGE)
 
 
 def probability_of(scores: FloatArray, fit: Sequence[float]) -> FloatArray:

@@ -91,7 +91,8 @@ def merged(first: PickSet, second: PickSet, distance_angstrom: float) -> PickSet
     Parameters
     ----------
     first, second : PickSet
-        Picks of two models. At equal scores the first set's pick stays.
+        Picks of two models. At equal scores the first set's pick stays. Standard deviations are
+        kept where both have them.
     distance_angstrom : float
         Picks of different sets nearer than this mean one particle. Picks of one set never do.
 
@@ -105,6 +106,9 @@ def merged(first: PickSet, second: PickSet, distance_angstrom: float) -> PickSet
     points = np.concatenate([first.points_xyz, second.points_xyz])
     scores = np.concatenate([first.scores, second.scores])
     sets = np.repeat([0, 1], [len(first), len(second)])
+    sigmas = None
+    if first.sigmas_xyz is not None and second.sigmas_xyz is not None:
+        sigmas = np.concatenate([first.sigmas_xyz, second.sigmas_xyz])
     together = PickSet(
         first.object_name,
         points,
@@ -113,6 +117,7 @@ def merged(first: PickSet, second: PickSet, distance_angstrom: float) -> PickSet
         _joined(
             first.instance_ids, second.instance_ids, first, second, np.array(0, dtype=np.int64)
         ),
+        sigmas,
     )
     return together.chosen(winners(points, scores, distance_angstrom, groups=sets))
 

@@ -12,7 +12,13 @@ from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.provenance import digest, new_record
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
-from copick_picker.project.copick.pick_files import MASK_DISTANCES, finite_or_none
+from copick_picker.project.copick.pick_files import (
+    MASK_DISTANCES,
+    SIGMAS,
+    finite_or_none,
+    recorded_sigmas,
+    rounded,
+)
 from copick_picker.project.store import OutputKey, Provenance
 from copick_picker.project.uris import PicksOutput, picks_output
 from copick_picker.records.keys import PicksKey
@@ -116,15 +122,24 @@ class _Filtering:
             if limited.mask is not None:
                 distances = limited.mask.distances(limited.kept[name])
                 record[MASK_DISTANCES] = finite_or_none(distances)
+            sigmas = limited.kept[name].sigmas_xyz
+            if sigmas is not None:
+                record[SIGMAS] = rounded(sigmas)
             written.append(self.job.write_picks(run_name, keys[name], limited.kept[name], record))
         return self.job.finished(run_name, written, f"{len(keys)} pick sets:", text, details)
 
     def _picks(self, run_name: str, name: str, keys: list[PicksKey]) -> PickSet:
-        given = [self.job.store.read_picks(run_name, key) for key in keys]
+        given = [self._with_sigmas(run_name, key) for key in keys]
         if len(given) == 1:
             return given[0]
         first, second = given
         return merged(first, second, self._merge_distance(name))
+
+    def _with_sigmas(self, run_name: str, key: PicksKey) -> PickSet:
+        """Return a set with the standard deviations that its record has."""
+        picks = self.job.store.read_picks(run_name, key)
+        record = self.job.store.picks_provenance(run_name, key)
+        return replace(picks, sigmas_xyz=recorded_sigmas(record, len(picks)))
 
     def _merge_distance(self, name: str) -> float:
         if self.job.settings.merge_distance_angstrom is not None:

@@ -11,7 +11,7 @@ from copick_picker.core.heads.point_scores import probability_fit, probability_o
 from copick_picker.records.points import PickSet
 from copick_picker.records.scores import Calibration, Evaluation
 from copick_picker.report.model_scores import held_out_scores
-from copick_picker.settings.train import CALIBRATION_MARGIN, FEWEST_SIGMAS
+from copick_picker.settings.train import CALIBRATION_MARGIN
 from copick_picker.workflows.evaluate.evaluate import with_min_score
 from copick_picker.workflows.train.validation import PicksByRun, Validator, calibration_of
 
@@ -56,7 +56,11 @@ def taught(validator: Validator, candidate: PicksByRun) -> Taught:
         names = [spec.name for spec in validator.data.objects]
         head = head_calibration(validator.evaluation(candidate), candidate, names)
         candidate = recalibrated(candidate, head, names)
-    calibration = calibration_of(validator.evaluation(candidate), margin=CALIBRATION_MARGIN)
+    calibration = calibration_of(
+        validator.evaluation(candidate),
+        margin=CALIBRATION_MARGIN,
+        has_probabilities=validator.finds_points,
+    )
     evaluation = validator.evaluation(with_min_score(candidate, calibration.thresholds))
     scores = held_out_scores(evaluation, calibration.thresholds)
     return Taught(head, calibration, evaluation, scores)
@@ -80,8 +84,8 @@ def head_calibration(
     -------
     dict
         ``probability``: (slope, intercept) of each object. ``sigma_scale``: factors along z, y and
-        x of each object, where the picks have standard deviations; those of all objects together
-        for an object with few hits.
+        x of each object, where the picks have standard deviations: of few hits near those of all
+        objects together, and these, of few hits, near one for all axes.
     """
     hits = {name: _hits_of(name, evaluation, candidate) for name in object_names}
     calibration: dict[str, Any] = {
@@ -91,14 +95,15 @@ def head_calibration(
     }
     if all(picks.sigmas_xyz is None for run in candidate.values() for picks in run.values()):
         return calibration
-    everything = sigma_scale(
-        *(np.concatenate([hits[name][part] for name in object_names]) for part in (2, 3))
+    errors, sigmas = (
+        np.concatenate([hits[name][part] for name in object_names]) for part in (2, 3)
     )
-    scales = []
-    for name in object_names:
-        errors, sigmas = hits[name][2:]
-        own = sigma_scale(errors, sigmas) if len(errors) >= FEWEST_SIGMAS else everything
-        scales.append([round(float(value), 6) for value in own[::-1]])
+    overall = sigma_scale(errors.reshape(-1, 1), sigmas.reshape(-1, 1))
+    by_axis = sigma_scale(errors, sigmas, before=overall.repeat(3))
+    scales = [
+        [round(float(value), 6) for value in sigma_scale(*hits[name][2:], before=by_axis)[::-1]]
+        for name in object_names
+    ]
     return calibration | {"sigma_scale": scales}
 
 

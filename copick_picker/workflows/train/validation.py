@@ -244,8 +244,13 @@ class Validator:
         return {name: entry.picks for name, entry in found.items()}
 
 
-def calibration_of(evaluation: Evaluation, *, margin: float) -> Calibration:
+def calibration_of(
+    evaluation: Evaluation, *, margin: float, has_probabilities: bool = False
+) -> Calibration:
     """Return the score threshold of each object with the highest F-beta.
+
+    Of an object with at most one reference pick a run the threshold decides on presence; where
+    scores are probabilities, it is that of the highest expected F-beta.
 
     Parameters
     ----------
@@ -253,7 +258,10 @@ def calibration_of(evaluation: Evaluation, *, margin: float) -> Calibration:
         Scores of all candidates, low ones included.
     margin : float
         Loss of F-beta accepted for a lower threshold.
+    has_probabilities : bool
+        Whether the scores are probabilities of a hit.
     """
-    rule = CalibrationRule(margin, FEWEST_REFERENCES)
+    rare = {entry.name for entry in evaluation.objects if entry.counts.n_reference <= entry.n_runs}
+    rule = CalibrationRule(margin, FEWEST_REFERENCES, frozenset(rare if has_probabilities else ()))
     sought_from = {entry.name: 0.0 for entry in evaluation.objects}
     return calibrated_thresholds(evaluation, rule=rule, present={}, sought_from=sought_from)

@@ -1,0 +1,344 @@
+"""The page docs/point-accuracy.md, from the figures of points.py."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from accuracy_report import error_of, filled, mean, text_of
+from bench_report import table
+
+Figures = Mapping[str, Any]
+VOXEL_ANGSTROM = 10.0
+ERROR_TARGET, F1_MARGIN, PAIR_TARGET = 0.35, -0.01, 0.97
+Z_SPREAD, Z_MEAN, CALIBRATION_TARGET, NUMBER_TARGET = (0.9, 1.1), 0.1, 0.05, 0.05
+COST_TARGET, F2_TARGET, AUC_TARGET = 0.7, 0.75, 0.90
+
+
+def page(figures: Figures) -> str:
+    """Return the page in Markdown; parts that were not measured are left out."""
+    parts = [head(figures), targets(figures)]
+    made = {
+        "where": (where, sureness, cost, objects),
+        "pairs": (pairs,),
+        "members": (members,),
+        "motors": (motors,),
+    }
+    for part, texts in made.items():
+        if figures[part]:
+            parts += [text(figures[part]) for text in texts]
+    parts.append(LIMITS)
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def head(figures: Figures) -> str:
+    machine, sizes = figures["machine"], figures["sizes"]
+    steps = list(steps_of(figures))
+    commits = ", ".join(sorted({step["commit"] for step in steps})) or "none"
+    loads = [value for step in steps for value in step["load"]] or [0.0]
+    about = filled(
+        "How well the heads that find points do it: [centres](points.md#centres) beside `softmax` "
+        "with the same network, tomograms and time, and [heatmap](points.md#heatmap) on flagellar "
+        "motors. **Everything is measured on simulated tomograms** and says nothing of how well "
+        "any of it does on a real specimen. One command measures it and goes on where it was "
+        "interrupted:"
+    )
+    facts = filled(
+        f"All figures stand in `point-accuracy.json`. Measured at commit {commits} at a load of "
+        f"{min(loads):.1f} to {max(loads):.1f}. Machine: {machine['processor']}, "
+        f"{machine['cores']} cores, {machine['system']}, no GPU used. copick-picker "
+        f"{machine['copick_picker']}, torch {machine['torch']}, Python {machine['python']}. "
+        f"Trainings of {sizes['minutes']:g} minutes with one thread, on {sizes['runs'][0]} "
+        f"tomograms of {sizes['shape'].replace(',', ' x ')} voxels of the preset "
+        f"`{sizes['preset']}`; thresholds from {sizes['runs'][1]} more, figures from "
+        f"{sizes['runs'][2]} others."
+    )
+    return f"""# Accuracy of points
+
+{about}
+
+    python tests/benchmarks/points.py --work .accuracy
+
+{facts}"""
+
+
+def steps_of(value: object) -> Iterable[Figures]:
+    """Yield every step that was measured, however deep it lies."""
+    if isinstance(value, Mapping):
+        if "commit" in value and "load" in value:
+            yield value
+        for each in value.values():
+            yield from steps_of(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from steps_of(each)
+
+
+def voxels(scores: Figures) -> float:
+    return (error_of(scores) or 0.0) / VOXEL_ANGSTROM
+
+
+def f1_of(scores: Figures) -> float:
+    return mean(entry["f1"] for entry in scores["objects"].values()) or 0.0
+
+
+def interval(difference: Figures) -> str:
+    return (
+        f"{difference['difference']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+    )
+
+
+def in_angstrom(difference: Figures) -> str:
+    low, high = (f"{difference[key]:+.2f}" for key in ("low", "high"))
+    return f"{difference['difference']:+.2f} ({low} to {high})"
+
+
+def targets(figures: Figures) -> str:
+    rows = []
+
+    def add(name: str, part: str, reached: Any) -> None:
+        seeds = figures[part]
+        if not seeds:
+            return
+        good = [number for number, seed in seeds.items() if reached(seed)]
+        text = "met" if len(good) == len(seeds) else "**missed**"
+        rows.append([name, f"{', '.join(good) or 'none'} of {', '.join(seeds)}", text])
+
+    add(
+        f"`centres`: mean error of hits at most {ERROR_TARGET} voxel",
+        "where",
+        lambda seed: voxels(seed["centres"]["scores"]) <= ERROR_TARGET,
+    )
+    add(
+        "`centres`: macro F1 not below that of `softmax`, interval of the difference above -0.01",
+        "where",
+        lambda seed: seed["compared"]["regions"]["f1"]["interval"][0] > F1_MARGIN,
+    )
+    add(
+        "z-scores: standard deviation 0.9 to 1.1 and mean below 0.1 on each axis",
+        "where",
+        lambda seed: all(
+            Z_SPREAD[0] <= spread <= Z_SPREAD[1] and abs(middle) < Z_MEAN
+            for spread, middle in zip(
+                seed["centres"]["z"]["sd"], seed["centres"]["z"]["mean"], strict=True
+            )
+        ),
+    )
+    add(
+        f"expected calibration error at most {CALIBRATION_TARGET}",
+        "where",
+        lambda seed: seed["centres"]["probability"]["calibration_error"] <= CALIBRATION_TARGET,
+    )
+    add(
+        "expected number of particles of a run within 5 % of the truth, mean over runs",
+        "where",
+        lambda seed: seed["centres"]["probability"]["mean_difference_of_runs"] <= NUMBER_TARGET,
+    )
+    add(
+        f"`detect` at most {COST_TARGET} x the CPU-seconds of `segment` and `localize`",
+        "where",
+        lambda seed: cost_ratio(seed) <= COST_TARGET,
+    )
+    add(
+        f"pairs 0.9 to 1.2 radii apart: recall at least {PAIR_TARGET}",
+        "pairs",
+        lambda seed: pair_recall(seed) >= PAIR_TARGET,
+    )
+    add(
+        f"motors: F2 at least {F2_TARGET}",
+        "motors",
+        lambda seed: seed["use"]["1"]["object"]["f_beta"] >= F2_TARGET,
+    )
+    add(
+        f"motors: AUC of presence at least {AUC_TARGET}",
+        "motors",
+        lambda seed: seed["use"]["all"]["object"]["presence_auc"] >= AUC_TARGET,
+    )
+    return "## Targets\n\n" + table(["target", "reached in seeds", ""], rows)
+
+
+def where(seeds: Figures) -> str:
+    rows, compared = [], []
+    names = {
+        "softmax, regions": lambda seed: seed["softmax"]["scores"],
+        "softmax, peaks": lambda seed: seed["softmax"]["peaks"],
+        "centres": lambda seed: seed["centres"]["scores"],
+    }
+    for number, seed in seeds.items():
+        for name, scores_of in names.items():
+            scores = scores_of(seed)
+            recall = mean(entry["recall"] for entry in scores["objects"].values())
+            steps = seed["train"]["centres" if name == "centres" else "softmax"]["steps"]
+            row = [number, name, str(steps), f"{f1_of(scores):.3f}", text_of(recall)]
+            rows.append([*row, f"{error_of(scores):.1f}", f"{voxels(scores):.2f}"])
+        for key, name in (("regions", "softmax, regions"), ("peaks", "softmax, peaks")):
+            difference = seed["compared"][key]
+            row = [number, f"centres less {name}"]
+            row += [interval(difference["f1"]), interval(difference["recall"])]
+            row.append(in_angstrom(seed["compared"]["error"]) if key == "regions" else "")
+            compared.append(row)
+    about = filled(
+        "Means over the objects, on test tomograms that no training saw; a hit is one to one, "
+        "within half of the radius, and the error is that of hits. `regions` is `segment` with "
+        "`localize`, `peaks` is `detect` with the same model. Below, differences paired by run "
+        "with the interval that holds 95 % of 10,000 bootstrap replicates over runs."
+    )
+    columns = ["seed", "", "steps", "F1", "recall", "error (A)", "error (voxels)"]
+    return (
+        f"## Where\n\n{about}\n\n{table(columns, rows)}\n\n"
+        f"{table(['seed', '', 'F1', 'recall', 'error of the same hits (A)'], compared)}"
+    )
+
+
+def sureness(seeds: Figures) -> str:
+    spread, chance = [], []
+    for number, seed in seeds.items():
+        z, known = seed["centres"]["z"], seed["centres"]["probability"]
+        axes = [f"{sd:.2f} ({middle:+.2f})" for sd, middle in zip(z["sd"], z["mean"], strict=True)]
+        spread.append([number, str(z["n"][0]), *axes])
+        chance.append(
+            [
+                number,
+                str(known["candidates"]),
+                f"{known['calibration_error']:.3f}",
+                f"{known['expected_number']:.1f} of {known['true_number']}",
+                f"{100 * known['mean_difference_of_runs']:.1f} %",
+            ]
+        )
+    about = filled(
+        "Calibration is learned from the validation runs and tried on the test runs. z-scores are "
+        "errors of hits over their stated standard deviations: their own standard deviation, and "
+        "in brackets their mean. The expected calibration error is the mean difference of score "
+        "and share of hits in ten bins (Guo et al. 2017), over all candidates; the expected number "
+        "of particles is the sum of all scores."
+    )
+    columns = ["seed", "candidates", "calibration error", "expected number", "off, mean of runs"]
+    return (
+        f"## How sure\n\n{about}\n\n{table(['seed', 'hits', 'x', 'y', 'z'], spread)}\n\n"
+        f"{table(columns, chance)}"
+    )
+
+
+def cost_ratio(seed: Figures) -> float:
+    ratio: float = seed["centres"]["use"]["cpu_seconds"] / seed["softmax"]["use"]["cpu_seconds"]
+    return ratio
+
+
+def cost(seeds: Figures) -> str:
+    rows = []
+    for number, seed in seeds.items():
+        for name, taken in (
+            ("softmax: segment and localize", seed["softmax"]["use"]),
+            ("softmax: detect", seed["softmax"]["detect"]),
+            ("centres: detect", seed["centres"]["use"]),
+        ):
+            each = taken["cpu_seconds"] / taken["tomograms"]
+            rows.append([number, name, f"{each:.1f}", f"{taken['peak_mib']:.0f} MiB"])
+    about = filled(
+        "CPU-seconds a tomogram, whole commands with four augmentations and one thread, start-up "
+        "included, and peak memory. The network is the same, and works at an output stride of 2."
+    )
+    columns = ["seed", "", "CPU-seconds", "peak memory"]
+    return f"## Cost\n\n{about}\n\n{table(columns, rows)}"
+
+
+def objects(seeds: Figures) -> str:
+    names = list(next(iter(seeds.values()))["centres"]["scores"]["objects"])
+    rows = []
+    for name in names:
+        cells = []
+        for key, digits in (("f1", 2), ("error_angstrom", 1)):
+            values = [
+                mean(scores["objects"][name][key] for scores in scores_of)
+                for scores_of in (
+                    [seed["softmax"]["scores"] for seed in seeds.values()],
+                    [seed["centres"]["scores"] for seed in seeds.values()],
+                )
+            ]
+            cells.append(" / ".join(text_of(value, digits) for value in values))
+        rows.append([name, *cells])
+    columns = ["object", "F1", "error (A)"]
+    return (
+        "## Object by object\n\nsoftmax (regions) / centres; means over the seeds.\n\n"
+        f"{table(columns, rows)}"
+    )
+
+
+def pair_recall(seed: Figures) -> float:
+    counts = seed["centres"]["pairs"]
+    return float(counts["found"] / max(1, counts["particles"]))
+
+
+def pairs(seeds: Figures) -> str:
+    rows = [
+        [
+            number,
+            str(seed["centres"]["pairs"]["particles"]),
+            f"{pair_recall(seed):.3f}",
+            f"{f1_of(seed['centres']['scores']):.3f}",
+            f"{voxels(seed['centres']['scores']):.2f}",
+        ]
+        for number, seed in seeds.items()
+    ]
+    about = filled(
+        "Two proteins so crowded that many touch (`tests/benchmarks/pairs.yaml`), their stated "
+        "radius about their diameter; trained for a third of the time. Recall of the particles "
+        "that have a neighbour of their own kind 0.9 to 1.2 radii away, within half a radius, at "
+        "the model's thresholds."
+    )
+    columns = ["seed", "such particles", "recall", "F1 of all", "error (voxels)"]
+    return f"## Particles that touch\n\n{about}\n\n{table(columns, rows)}"
+
+
+def members(seeds: Figures) -> str:
+    rows = []
+    for number, seed in seeds.items():
+        for at, (alone, difference, error) in enumerate(
+            zip(seed["alone"], seed["compared"], seed["errors"], strict=True), start=1
+        ):
+            scores = alone["scores"]
+            row = [number, f"member {at}", f"{f1_of(scores):.3f}", f"{voxels(scores):.3f}"]
+            rows.append([*row, interval(difference["f1"]), in_angstrom(error)])
+        scores = seed["together"]["scores"]
+        row = [number, "together", f"{f1_of(scores):.3f}", f"{voxels(scores):.3f}"]
+        rows.append([*row, "", ""])
+    about = filled(
+        "Five members of `train --members`, each alone and all together; the last columns are "
+        "together less this member, paired by run, the error over particles that both find, with "
+        "the interval that holds 95 % of 10,000 bootstrap replicates."
+    )
+    columns = ["seed", "", "F1", "error (voxels)", "F1, together less it", "error (A)"]
+    return f"## Ensembles\n\n{about}\n\n{table(columns, rows)}"
+
+
+def motors(seeds: Figures) -> str:
+    rows = []
+    for number, seed in seeds.items():
+        at, everything = seed["use"]["1"]["object"], seed["use"]["all"]["object"]
+        trained = seed["train"]
+        rows.append(
+            [
+                number,
+                f"{trained['cpu_seconds'] / 60:.1f}",
+                str(trained["steps"]),
+                f"{at['precision'] or 0:.2f}",
+                f"{at['recall'] or 0:.2f}",
+                f"{at['f_beta'] or 0:.3f} ({at['f_beta_low']:.2f} to {at['f_beta_high']:.2f})",
+                f"{everything['presence_auc']:.3f}",
+                f"{at['localization']['mean_angstrom'] or 0:.0f}",
+            ]
+        )
+    about = filled(
+        "[Flagellar motors](motors.md), from slices to a score by the rule of the challenge: 120 "
+        "tomograms for training and validation, 60 for the test, half of them without a motor, "
+        "with things of a motor's size beside it. Precision, recall and F2 at the model's own "
+        "threshold, with the interval of a bootstrap over tomograms; the AUC of presence over the "
+        "best candidate of every tomogram; the error of hits in Angstrom."
+    )
+    columns = ["seed", "CPU-minutes", "steps", "precision", "recall", "F2", "AUC", "error (A)"]
+    return f"## Motors\n\n{about}\n\n{table(columns, rows)}"
+
+
+LIMITS = """## What this does not say
+
+- Simulated tomograms flatter: their particles are what the training saw, and their picks are exact.
+- Times and steps depend on the machine; CPU-minutes include the making of patches and validations.
+- The tolerance of the motors' rule, 1000 A, is wide where voxels are small."""
