@@ -18,7 +18,6 @@ from copick_picker.project.copick.pick_files import recorded_sigmas
 from copick_picker.project.files import write_text
 from copick_picker.project.uris import PicksOutput, picks_output
 from copick_picker.records.points import LocalizeTarget
-from copick_picker.records.runs import RunOutcome
 from copick_picker.report.score_csv import table_csv
 from copick_picker.settings.detect import CANDIDATES, SIGMA_COLUMNS, DetectSettings
 from copick_picker.settings.filter import FilterSettings
@@ -29,7 +28,7 @@ from copick_picker.workflows.inputs.preflight import Preflight, Wanted, inspect_
 from copick_picker.workflows.localize.filtering import filter_picks
 from copick_picker.workflows.localize.outputs import show_totals
 from copick_picker.workflows.models.load import LoadedModels, load_models
-from copick_picker.workflows.segment.segment import worker_places
+from copick_picker.workflows.models.workers import with_smaller_batches, worker_places
 
 
 @summarised
@@ -152,13 +151,7 @@ def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
     here = given.settings.model_copy(update={"device": place.device, "threads": place.threads})
     job, models = Job.open("detect", given.settings, reporter=reporter), load_models(here)
     whole = Detection(job, models, _targets(job, models), given.output, given.checks)
-
-    def work(run_name: str, halvings: int) -> RunOutcome:
-        batch = max(1, models.options.window_batch >> halvings)
-        options = replace(models.options, window_batch=batch)
-        return replace(whole, models=replace(models, options=options)).run(run_name)
-
-    return work
+    return with_smaller_batches(whole)
 
 
 def _all_candidates(settings: DetectSettings, reporter: Reporter) -> DetectSettings:

@@ -5,13 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from copick_picker.core.segment.device import (
-    cuda_devices,
-    resolve_device,
-    thread_count,
-    use_threads,
-)
-from copick_picker.errors import SettingsError
+from copick_picker.core.segment.device import use_threads
 from copick_picker.jobs.execution import Executor, InStages, process_runs
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.placement import Place, Work
@@ -19,13 +13,13 @@ from copick_picker.jobs.processes import Processes
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.uris import SegmentationOutput, segmentation_output
-from copick_picker.records.runs import RunOutcome
-from copick_picker.settings.segment import DEFAULT_NAME, SegmentSettings, WorkerSettings
+from copick_picker.settings.segment import DEFAULT_NAME, SegmentSettings
 from copick_picker.workflows.inputs.masks import check_mask
 from copick_picker.workflows.inputs.object_labels import project_labels
 from copick_picker.workflows.inputs.preflight import Preflight, Wanted, inspect_runs, show
 from copick_picker.workflows.localize.outputs import show_totals
 from copick_picker.workflows.models.load import check_segments, load_models
+from copick_picker.workflows.models.workers import with_smaller_batches, worker_places
 from copick_picker.workflows.segment.picks import segment_picks
 from copick_picker.workflows.segment.run import Segmentation
 
@@ -80,32 +74,6 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
     return replace(summary, figures=figures)
 
 
-def worker_places(settings: WorkerSettings) -> list[Place]:
-    """Return where worker processes compute; empty if this process does all the work.
-
-    Parameters
-    ----------
-    settings : WorkerSettings
-        ``devices``, ``workers`` and ``threads``; threads are divided evenly.
-
-    Raises
-    ------
-    SettingsError
-        If a device does not exist, or is listed twice.
-    """
-    names = [settings.device] * (settings.workers or 0)
-    if settings.devices == ("auto",):
-        names = cuda_devices() or ["auto"]
-    elif settings.devices:
-        names = list(settings.devices)
-    found = [str(resolve_device(name)) for name in names]
-    if settings.devices and len(set(found)) < len(found):
-        msg = f"--devices {','.join(settings.devices)}: a device stands twice; use --workers"
-        raise SettingsError(msg)
-    threads = settings.threads or thread_count()
-    return [Place(name, max(1, threads // len(found))) for name in found]
-
-
 @dataclass(frozen=True)
 class _Given:
     """Data for every worker."""
@@ -130,9 +98,4 @@ def _worker(given: _Given, place: Place, reporter: Reporter) -> Work:
         segment_picks(job, given.labels),
     )
 
-    def work(run_name: str, halvings: int) -> RunOutcome:
-        batch = max(1, models.options.window_batch >> halvings)
-        options = replace(models.options, window_batch=batch)
-        return replace(whole, models=replace(models, options=options)).run(run_name)
-
-    return work
+    return with_smaller_batches(whole)
