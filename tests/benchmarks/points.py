@@ -14,6 +14,7 @@ Every step is kept in the work folder by its settings: an interrupted run goes o
 
 import argparse
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,12 @@ class PointSeed(Seed):
         """Return both heads on the same tomograms."""
         made = [self.simulate(kind) for kind in ("train", "test")]
         minutes = self.sizes.minutes
-        softmax = self.train("softmax", minutes=minutes, seed=self.number)
-        centres = self.train("centres", "--head", "centres", minutes=minutes, seed=self.number)
+        with ThreadPoolExecutor(2) as pool:  # at the same time: both meet the same machine
+            lanes = [
+                pool.submit(self.train, name, *more, minutes=minutes, seed=self.number)
+                for name, more in (("softmax", ()), ("centres", ("--head", "centres")))
+            ]
+            softmax, centres = (lane.result() for lane in lanes)
         found = {
             "softmax": self.softmax(softmax),
             "centres": self.detect(centres, ("centres",), "centres"),

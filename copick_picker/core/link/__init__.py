@@ -1,0 +1,1 @@
+"""Linking of points to tracks and filaments: candidates, scores, an exact solution, second pass."""
