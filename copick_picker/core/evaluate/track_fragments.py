@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from copick_picker.core.evaluate.track_sets import NOBODY, IndexArray, TrackMatch
+from copick_picker.core.evaluate.track_sets import IndexArray, TrackMatch
 
 LEAST_SHARED = 3
 """Points that a track shares with another from which on it is a piece of it."""
@@ -70,8 +70,7 @@ def fragment_scores(match: TrackMatch) -> FragmentScores:
     holds: dict[int, set[int]] = {name: set() for name in ours}
     switches, squares, n_points = 0, 0.0, 0
     for name, own in theirs.items():
-        partner = match.candidate_of[own]
-        found = np.where(partner == NOBODY, 0, match.candidate.tracks[partner])
+        found = match.found_tracks(own)
         n_points += len(own)
         known = found[found > 0]
         switches += int(np.count_nonzero(np.diff(known)))

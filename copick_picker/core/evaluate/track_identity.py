@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from copick_picker.core.evaluate.track_sets import NOBODY, FloatArray, IndexArray, TrackMatch
+from copick_picker.core.evaluate.track_sets import FloatArray, IndexArray, TrackMatch
 
 LEVELS = np.arange(0.05, 0.99, 0.05)
 """Similarities at which HOTA looks for hits."""
@@ -50,10 +50,9 @@ def identity_scores(match: TrackMatch) -> IdentityScores:
     """
     ours, theirs = match.candidate.tracks, match.reference.tracks
     n_ours, n_theirs = int((ours > 0).sum()), int((theirs > 0).sum())
-    both = match.candidate_of != NOBODY
-    first, second = theirs[both], ours[match.candidate_of[both]]
-    inside = (first > 0) & (second > 0)
-    shared = _table(first[inside], second[inside], theirs, ours)
+    found = match.found_tracks(np.arange(len(theirs)))
+    inside = (theirs > 0) & (found > 0)
+    shared = _table(theirs[inside], found[inside], theirs, ours)
     rows, columns = linear_sum_assignment(-shared)
     true = float(shared[rows, columns].sum())
     values = _hota(match)

@@ -85,6 +85,13 @@ class TrackMatch:
     reference_of: IndexArray
     tolerance: float
 
+    def found_tracks(self, points: IndexArray) -> IndexArray:
+        """Return the candidate track of the hits of reference points; 0: no hit, or no track."""
+        result = np.zeros(len(points), dtype=np.int64)
+        partner = self.candidate_of[points]
+        result[partner != NOBODY] = self.candidate.tracks[partner[partner != NOBODY]]
+        return result
+
 
 def match_points(reference: TrackSet, candidate: TrackSet, *, tolerance: float) -> TrackMatch:
     """Return the one-to-one assignment of points: most hits, then the least total distance.
