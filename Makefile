@@ -69,9 +69,11 @@ lock: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/bench.py
 
-# Every figure of docs/accuracy.md, in .accuracy; hours on two cores. BENCH_PEER as above.
+# Every figure of docs/accuracy.md and docs/point-accuracy.md, in .accuracy; hours on two cores.
+# BENCH_PEER as above.
 accuracy: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/accuracy.py
+	$(BIN)/python tests/benchmarks/points.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* coverage.xml

@@ -9,6 +9,7 @@ from bench_report import table
 Figures = Mapping[str, Any]
 VOXEL_ANGSTROM = 10.0
 ERROR_TARGET, F1_MARGIN, PAIR_TARGET = 0.35, -0.01, 0.97
+PARTS = ("where", "members", "pairs", "motors")
 Z_SPREAD, Z_MEAN, CALIBRATION_TARGET, NUMBER_TARGET = (0.9, 1.1), 0.1, 0.05, 0.05
 COST_TARGET, F2_TARGET, AUC_TARGET = 0.7, 0.75, 0.90
 
@@ -30,7 +31,8 @@ def page(figures: Figures) -> str:
 
 
 def head(figures: Figures) -> str:
-    machine, sizes = figures["machine"], figures["sizes"]
+    sizes = figures["sizes"]
+    machines = [seed["machine"] for part in PARTS for seed in figures[part].values()]
     steps = list(steps_of(figures))
     commits = ", ".join(sorted({step["commit"] for step in steps})) or "none"
     loads = [value for step in steps for value in step["load"]] or [0.0]
@@ -43,9 +45,10 @@ def head(figures: Figures) -> str:
     )
     facts = filled(
         f"All figures stand in `point-accuracy.json`. Measured at commit {commits} at a load of "
-        f"{min(loads):.1f} to {max(loads):.1f}. Machine: {machine['processor']}, "
-        f"{machine['cores']} cores, {machine['system']}, no GPU used. copick-picker "
-        f"{machine['copick_picker']}, torch {machine['torch']}, Python {machine['python']}. "
+        f"{min(loads):.1f} to {max(loads):.1f}. Machine: {each_of(machines, 'processor')}, "
+        f"{each_of(machines, 'cores')} cores, {each_of(machines, 'system')}, no GPU used. "
+        f"copick-picker {each_of(machines, 'copick_picker')}, torch {each_of(machines, 'torch')}, "
+        f"Python {each_of(machines, 'python')}. "
         f"Trainings of {sizes['minutes']:g} minutes with one thread, on {sizes['runs'][0]} "
         f"tomograms of {sizes['shape'].replace(',', ' x ')} voxels of the preset "
         f"`{sizes['preset']}`; thresholds from {sizes['runs'][1]} more, figures from "
@@ -58,6 +61,11 @@ def head(figures: Figures) -> str:
     python tests/benchmarks/points.py --work .accuracy
 
 {facts}"""
+
+
+def each_of(machines: Iterable[Figures], key: str) -> str:
+    """Return the values of a fact, each once."""
+    return ", ".join(sorted({str(machine[key]) for machine in machines})) or "none"
 
 
 def steps_of(value: object) -> Iterable[Figures]:
@@ -314,6 +322,7 @@ def motors(seeds: Figures) -> str:
     for number, seed in seeds.items():
         at, everything = seed["use"]["1"]["object"], seed["use"]["all"]["object"]
         trained = seed["train"]
+        low, high = at["intervals"]["f_beta"]
         rows.append(
             [
                 number,
@@ -321,7 +330,7 @@ def motors(seeds: Figures) -> str:
                 str(trained["steps"]),
                 f"{at['precision'] or 0:.2f}",
                 f"{at['recall'] or 0:.2f}",
-                f"{at['f_beta'] or 0:.3f} ({at['f_beta_low']:.2f} to {at['f_beta_high']:.2f})",
+                f"{at['f_beta'] or 0:.3f} ({low:.2f} to {high:.2f})",
                 f"{everything['presence_auc']:.3f}",
                 f"{at['localization']['mean_angstrom'] or 0:.0f}",
             ]

@@ -9,7 +9,8 @@ scores both on others; ``members`` adds four members to the first seed's model o
 120 and 60 tomograms. Everything is simulated.
 
 Every step is kept in the work folder by its settings: an interrupted run goes on where it was.
-``--report`` computes nothing and writes the page from the steps that are there.
+Seeds that the page has already and that are not measured now stay on it, if their sizes are the
+same. ``--report`` computes nothing and writes the page from the steps that are there.
 """
 
 import argparse
@@ -275,14 +276,14 @@ def measured(
         "members": lambda seed: PointSeed(accuracy, seed).members(),
         "motors": lambda seed: MotorSeed(motors, seed, (6, 4) if quick else MOTOR_RUNS).measured(),
     }
-    figures: dict[str, Any] = {"machine": machine(accuracy), "sizes": asdict(accuracy.sizes)}
+    figures: dict[str, Any] = {"sizes": json.loads(json.dumps(asdict(accuracy.sizes)))}
     for part in PARTS:
         figures[part] = {}
         for number in seeds[:1] if part == "members" else seeds:
             if part not in parts:
                 continue
             try:
-                figures[part][str(number)] = made[part](number)
+                figures[part][str(number)] = made[part](number) | {"machine": machine(accuracy)}
             except NotMeasuredError as missing:
                 bench.say(f"{part}, seed {number}: {missing} is missing")
     return figures
@@ -310,8 +311,13 @@ def main() -> None:
     motor_minutes = min(options.motor_minutes, 0.2) if options.quick else options.motor_minutes
     figures = measured(accuracy, seeds, options.parts.split(","), motor_minutes)
     options.output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(figures, indent=1)
-    (options.output / "point-accuracy.json").write_text(text + "\n", encoding="utf-8")
+    stored = options.output / "point-accuracy.json"
+    if stored.exists():
+        known = json.loads(stored.read_text(encoding="utf-8"))
+        if known["sizes"] == figures["sizes"]:
+            for part in PARTS:
+                figures[part] = dict(sorted({**known[part], **figures[part]}.items()))
+    stored.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     page = point_report.page(figures)
     (options.output / "point-accuracy.md").write_text(page, encoding="utf-8")
     bench.say(f"wrote {options.output / 'point-accuracy.md'}")

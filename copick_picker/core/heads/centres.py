@@ -200,9 +200,10 @@ class CentresHead:
 class CentresReadout:
     """The head in use: mean probabilities, positions weighted by their inverse variance.
 
-    Averaged over windows, augmentations and models are the probability, the inverse variance along
-    each axis and that times the offset. The variance of the mean is the harmonic mean of the
-    variances, not divided by their number: the errors of augmentations and models go together.
+    Averaged over windows, augmentations and models are the probabilities, the inverse variance
+    along each axis, and that times the offset: both of the object to which a voxel most likely
+    belongs. The variance of the mean is the harmonic mean of the variances, not divided by their
+    number: the errors of augmentations and models go together.
 
     Parameters
     ----------
@@ -219,7 +220,8 @@ class CentresReadout:
         self.n_axes = int(settings.get("n_axes", 3))
         self.has_amplitude = bool(settings.get("has_amplitude", False))
         self.n_objects = (n_outputs - 1) // (1 + 2 * self.n_axes + int(self.has_amplitude))
-        self.n_outputs, self.n_sums = n_outputs, n_outputs - 1
+        self.n_outputs = n_outputs
+        self.n_sums = self.n_objects + 2 * self.n_axes + int(self.has_amplitude)
         self.n_channels = self.n_objects + 1
         self._log_weight = math.log(float(settings.get("positive_weight", 1.0)))
         self._competing = bool(settings.get("competing", False))
@@ -229,32 +231,38 @@ class CentresReadout:
         self._settings = settings
 
     def sums(self, outputs: Tensor) -> Tensor:
-        """Return probabilities, offsets times inverse variances, inverse variances, amplitudes."""
-        n = self.n_objects
+        """Return probabilities, offsets times inverse variances, inverse variances, amplitude."""
+        n, d = self.n_objects, self.n_axes
         logits, background = outputs[:, :n], outputs[:, n : n + 1]
-        _, offsets, log_sigmas, amplitudes = self._split(outputs[:, 1:], axis=1)
-        weights = torch.exp(-2.0 * log_sigmas.clamp(*LOG_SIGMA_LIMITS))
-        reach = torch.tensor(self._reaches, dtype=outputs.dtype, device=outputs.device)
-        reach = reach.repeat_interleave(self.n_axes).reshape(-1, *(1,) * (outputs.ndim - 2))
-        places = reach * torch.tanh(offsets)
         if self._competing:
-            against = torch.cat([background, logits], dim=1)
-            shares = torch.softmax(against, dim=1)[:, 1:]
+            shares = torch.softmax(torch.cat([background, logits], dim=1), dim=1)[:, 1:]
         else:
             shares = torch.sigmoid(logits - self._log_weight)
-        return torch.cat([shares, places * weights, weights, amplitudes], dim=1)
+        own = shares.argmax(dim=1, keepdim=True)
+        b, _, *grid = outputs.shape
+        which = own.unsqueeze(2).expand(b, 1, d, *grid)
+        ends = list(itertools.accumulate((n + 1, n * d, n * d)))
+        offsets, log_sigmas = (
+            outputs[:, first:end].reshape(b, n, d, *grid).gather(1, which)[:, 0]
+            for first, end in itertools.pairwise(ends)
+        )
+        reach = torch.tensor(self._reaches, dtype=outputs.dtype, device=outputs.device)
+        weights = torch.exp(-2.0 * log_sigmas.clamp(*LOG_SIGMA_LIMITS))
+        parts = [shares, reach[own] * torch.tanh(offsets) * weights, weights]
+        if self.has_amplitude:
+            parts.append(outputs[:, ends[2] :].gather(1, own))
+        return torch.cat(parts, dim=1)
 
     def undo(self, sums: Tensor, augmentation: Augmentation) -> Tensor:
         """Return the sums of an augmented window; vectors and lengths turn with their axes."""
-        near, places, weights, amplitudes = self._split(sums, axis=0)
-        turned = [
-            augmentation.undo_vectors(places[3 * k : 3 * k + 3]) for k in range(self.n_objects)
-        ]
-        lengths = [
-            augmentation.undo_lengths(weights[3 * k : 3 * k + 3]) for k in range(self.n_objects)
-        ]
+        near, places, weights, amplitude = self._split(sums)
         return torch.cat(
-            [augmentation.undo(near), *turned, *lengths, augmentation.undo(amplitudes)]
+            [
+                augmentation.undo(near),
+                augmentation.undo_vectors(places),
+                augmentation.undo_lengths(weights),
+                augmentation.undo(amplitude),
+            ]
         )
 
     def compact(self, sums: Tensor) -> Tensor:
@@ -264,38 +272,38 @@ class CentresReadout:
     def decode(self, averages: Tensor, *, probabilities: bool) -> Decoded:
         """Return labels from a probability of 0.5 on, finite rows, and maps.
 
-        The maps are, for each object: the probability, the offset along each axis, the standard
-        deviation along each axis, and the amplitude where there is one.
+        The maps are: the probability of each object; the offset along each axis, the standard
+        deviation along each axis, and the amplitude where there is one, of whatever object the
+        voxel belongs to.
         """
-        near, places, weights, amplitudes = self._split(averages, axis=0)
+        near, places, weights, amplitude = self._split(averages)
         shares = torch.cat([1.0 - near.amax(dim=0, keepdim=True), near])
         labels = shares.argmax(dim=0).to(torch.uint8)
         finite = torch.isfinite(averages).all(dim=0).all(dim=-1, keepdim=True)
         least = math.exp(-2.0 * LOG_SIGMA_LIMITS[1])
         weights = weights.clamp(min=0.5 * least)
-        maps = torch.cat([near, places / weights, weights.rsqrt(), amplitudes]).to(torch.float16)
+        maps = torch.cat([near, places / weights, weights.rsqrt(), amplitude]).to(torch.float16)
         if not probabilities:
             return labels, finite, maps
         return labels, finite, shares.to(torch.float16), maps
 
     def points(self, maps: npt.NDArray[Any], planes: slice) -> list[FoundPoints]:
         """Return where voxels vote for, see :mod:`copick_picker.core.heads.votes`."""
-        near, places, sigmas, amplitudes = self._split(maps, axis=0)
-        d, found = self.n_axes, []
+        near, places, sigmas, amplitude = self._split(maps)
+        found = []
         for k in range(self.n_objects):
-            own = slice(d * k, d * k + d)
             of_object = VoteMaps(
-                near[k], places[own], sigmas[own], amplitudes[k] if self.has_amplitude else None
+                near[k], places, sigmas, amplitude[0] if self.has_amplitude else None
             )
             points = voted_points(of_object, planes, mass=self._masses[k], floor=FLOOR)
             found.append(calibrated(points, self._settings, k))
         return found
 
-    def _split(self, values: Any, *, axis: int) -> Any:  # noqa: ANN401 (tensors and arrays)
+    def _split(self, values: Any) -> Any:  # noqa: ANN401 (tensors and arrays)
+        """Return probabilities, places, weights or sigmas, and amplitude."""
         n, d = self.n_objects, self.n_axes
-        ends = list(itertools.accumulate((n, n * d, n * d, n * int(self.has_amplitude))))
-        lead = (slice(None),) * axis
-        return [values[(*lead, slice(a, b))] for a, b in zip([0, *ends], ends, strict=False)]
+        ends = list(itertools.accumulate((n, d, d, int(self.has_amplitude))))
+        return [values[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def _n_outputs(n_objects: int, n_axes: int, *, has_amplitude: bool) -> int:

@@ -13,6 +13,8 @@ from copick_picker.core.localize.checks import FloatVolume, check_targets
 from copick_picker.records.points import Localized, LocalizeRules, LocalizeTarget, PickSet
 
 FloatArray = npt.NDArray[np.float64]
+AT_ONCE = 16
+"""Fewest planes that are read at once: planes around them are read again with the next ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ def points_of_slabs(
 ) -> list[FoundPoints]:
     """Return the points of each object in maps that come in slabs.
 
-    A few planes are kept at a time; the result does not depend on how the volume is cut.
+    Some planes are kept at a time; the result does not depend on how the volume is cut.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def points_of_slabs(
     for z_start, maps in slabs:
         kept = maps if kept is None else np.concatenate([kept, maps], axis=1)
         stop = z_start + maps.shape[1] - readout.halo
-        if stop > done:
+        if stop - done >= AT_ONCE:
             _collect(found, readout, kept, first, slice(done, stop))
             drop = max(0, stop - readout.halo - first)
             kept, first, done = kept[:, drop:], first + drop, stop

@@ -25,11 +25,8 @@ from copick_picker.report.model_scores import (
 )
 from copick_picker.settings.model import Ensemble, ModelCard, ModelObject
 from copick_picker.settings.segment import FITTED_BLENDING
-from copick_picker.settings.train import (
-    AUGMENTATION_COUNT,
-    AUGMENTATION_SET,
-    CROP_VOXELS,
-)
+from copick_picker.settings.train import AUGMENTATION_SET, CROP_VOXELS
+from copick_picker.settings.train_learning import AUGMENTATION_COUNT
 from copick_picker.workflows.inputs.volumes import layered
 from copick_picker.workflows.models.folder import TomogramCrop, write_model
 from copick_picker.workflows.train.held_out import Taught, taught
