@@ -89,9 +89,8 @@ def f1_of(scores: Figures) -> float:
 
 
 def interval(difference: Figures) -> str:
-    return (
-        f"{difference['difference']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
-    )
+    low, high = difference["interval"]
+    return f"{difference['difference']:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 def in_angstrom(difference: Figures) -> str:
