@@ -21,6 +21,7 @@ LEAST_PIECE = 2
 LEAST_CHECKED = 3
 """Points on both sides of a link from which on it is checked."""
 _LEAST_SAMPLES = 30
+_ENOUGH_SAMPLES = 6000
 _MOST_LAG = 14
 _LEAST_ANGLE = math.radians(2.0)
 _LARGEST_ANGLE = math.radians(60.0)
@@ -78,8 +79,11 @@ def learned_straightness(
         angle of a link.
     """
     d = positions.shape[1]
-    lengths, squares = [], []
+    lengths: list[float] = []
+    squares: list[float] = []
     for track in tracks:
+        if len(lengths) > _ENOUGH_SAMPLES:
+            break
         own = positions[track.members]
         for lag in range(1, _MOST_LAG + 1):
             for at in range(0, len(own) - 2 * PIECE - lag + 1, 3):
@@ -134,12 +138,12 @@ def joined_tracks(
 
 def _line(piece: FloatArray) -> FloatArray:
     """Return the direction of the line through points in order, forward."""
-    centred = piece - piece.mean(axis=0)
-    steps = np.arange(len(piece)) - (len(piece) - 1) / 2
-    length = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(piece, axis=0), axis=1))]
-    steps = length - length.mean()
-    slope: FloatArray = (steps[:, None] * centred).sum(axis=0)
-    return slope / max(float(np.linalg.norm(slope)), _LEAST)
+    steps = np.zeros(len(piece))
+    np.cumsum(np.sqrt(((piece[1:] - piece[:-1]) ** 2).sum(axis=1)), out=steps[1:])
+    steps -= steps.sum() / len(steps)
+    slope: FloatArray = steps @ piece  # the steps sum to 0, so that the mean does not count
+    slope /= max(math.sqrt(float(slope @ slope)), _LEAST)
+    return slope
 
 
 def _angle(direction: FloatArray, towards: FloatArray) -> float:

@@ -18,6 +18,8 @@ from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite
 from copick_picker.core.link.points import FloatArray, IndexArray
 from copick_picker.errors import DataError
 
+_AT_ONCE = 2000
+"""About how many links of small parts are solved at once."""
 _HALF = 0.5
 
 
@@ -63,8 +65,13 @@ def best_matching(ends: IndexArray, scores: FloatArray, n_ends: int) -> npt.NDAr
     is_odd = np.zeros(int(part_of_end.max()) + 1, dtype=bool)
     is_odd[part[colours[own[:, 0]] == colours[own[:, 1]]]] = True
     even = ~is_odd[part]
-    if even.any():
-        chosen[useful[even]] = _bipartite(own[even], scores[useful[even]], colours)
+    order = np.argsort(part[even], kind="stable")
+    links, of_part = useful[even][order], part[even][order]
+    borders = np.flatnonzero(np.diff(of_part)) + 1  # where a part ends
+    cuts = borders[np.flatnonzero(np.diff(borders // _AT_ONCE)) + 1]
+    for some in np.split(links, cuts):
+        if len(some):
+            chosen[some] = _bipartite(ends[some], scores[some], colours)
     order = np.argsort(part[~even], kind="stable")
     odd = useful[~even][order]
     borders = np.flatnonzero(np.diff(part[~even][order])) + 1
