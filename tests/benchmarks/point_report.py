@@ -349,4 +349,6 @@ LIMITS = """## What this does not say
 
 - Simulated tomograms flatter: their particles are what the training saw, and their picks are exact.
 - Times and steps depend on the machine; CPU-minutes include the making of patches and validations.
+  On a machine that does other work a training makes fewer steps in its time: look at the steps
+  before comparing two rows.
 - The tolerance of the motors' rule, 1000 A, is wide where voxels are small."""

@@ -76,8 +76,9 @@ class Linked:
     tracks : list of Track
         Tracks of at least the least length, the longest first.
     tangents : numpy.ndarray, shape (n, d), float64, or None
-        Tangents of all points, forward along the track where they are in one; None where links are
-        along an ordered axis.
+        Tangents of all points, those in a track from their neighbours along it. They keep the side
+        that they pointed to: forward along the track, but where ``Track.turned`` says backward.
+        None where links are along an ordered axis.
     model : dict
         Estimated parameters, for records and messages.
     was_bounded : bool
