@@ -85,7 +85,7 @@ def _along_the_axis(
 def _along_tangents(
     positions: FloatArray, tangents: FloatArray, gate: float, n_nearest: int
 ) -> tuple[Edges, bool]:
-    """Return pairs of which each is among the nearest of the other on that side of it."""
+    """Return pairs of which one is among the nearest of the other, on that side of it."""
     distances, found = cKDTree(positions).query(
         positions, k=min(4 * n_nearest + 1, len(positions)), distance_upper_bound=gate
     )
