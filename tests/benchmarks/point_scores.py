@@ -149,6 +149,9 @@ def error_difference(
     The interval holds 95 % of the bootstrap's replicates, which draw runs.
     """
     both = sorted(set(first) & set(second))
+    if not both:
+        nothing = dict.fromkeys(("first", "second", "difference", "low", "high"), float("nan"))
+        return {"particles": 0, **nothing}
     runs: dict[str, list[tuple[float, float]]] = {}
     for name in both:
         runs.setdefault(name.split(" ", maxsplit=1)[0], []).append((first[name], second[name]))
