@@ -308,7 +308,8 @@ def members(seeds: Figures) -> str:
         row = [number, "together", f"{f1_of(scores):.3f}", f"{voxels(scores):.3f}"]
         rows.append([*row, "", ""])
     about = filled(
-        "Five members of `train --members`, each alone and all together; the last columns are "
+        "Five members as `train --members` makes them, of half of the time, each alone and all "
+        "together; the last columns are "
         "together less this member, paired by run, the error over particles that both find, with "
         "the interval that holds 95 % of 10,000 bootstrap replicates."
     )

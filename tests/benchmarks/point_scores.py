@@ -57,6 +57,8 @@ def errors_of(
 def z_scores(errors: FloatArray, sigmas: FloatArray) -> dict[str, list[float]]:
     """Return mean and standard deviation of the z-scores along x, y and z."""
     scores = errors / sigmas
+    if len(scores) < 2:
+        return {"n": [len(scores)], "mean": [0.0] * 3, "sd": [0.0] * 3}
     return {
         "n": [len(scores)],
         "mean": scores.mean(axis=0).round(3).tolist(),

@@ -4,7 +4,7 @@ Usage: python tests/benchmarks/points.py --work DIR [--seeds 1,2,3] [--parts whe
     [--minutes M] [--motor-minutes M] [--quick] [--report] [--output docs]
 
 Parts: ``where`` trains ``softmax`` and ``centres`` on the same tomograms for the same time and
-scores both on others; ``members`` adds four members to the first seed's model of ``centres``;
+scores both on others; ``members`` does five models of ``centres`` of half the time for one seed;
 ``pairs`` does ``centres`` on a scene of particles that touch; ``motors`` is docs/motors.md with
 120 and 60 tomograms. Everything is simulated.
 
@@ -32,7 +32,7 @@ from copick_picker.project.copick.store import open_project
 
 HERE = Path(__file__).parent
 PAIRS = HERE / "pairs.yaml"
-MEMBERS = 5
+MEMBERS, MEMBER_SHARE = 5, 2  # each trains for half of the time
 PAIR_RADII = (0.9, 1.2)
 MOTOR_RUNS = (120, 60)
 SIZES = replace(Sizes(), shape="96,144,144", runs=(10, 3, 10), minutes=14.0)
@@ -156,11 +156,11 @@ class PointSeed(Seed):
 
     def members(self) -> dict[str, Any]:
         """Return five members against the mean of one."""
+        made = [self.simulate(kind) for kind in ("train", "test")]
         names = [f"member_{number}" for number in range(1, MEMBERS + 1)]
+        minutes = self.sizes.minutes / MEMBER_SHARE
         trained = [
-            self.train(
-                name, "--head", "centres", minutes=self.sizes.minutes, seed=100 * self.number + at
-            )
+            self.train(name, "--head", "centres", minutes=minutes, seed=100 * self.number + at)
             for at, name in enumerate(names)
         ]
         alone = [
@@ -177,6 +177,7 @@ class PointSeed(Seed):
             for each in alone
         ]
         return {
+            "simulate": made,
             "train": trained,
             "alone": alone,
             "together": together,
@@ -265,7 +266,7 @@ def measured(
     quick = accuracy.sizes.preset == QUICK.preset
     minutes = accuracy.sizes.minutes
     small = replace(accuracy.sizes, preset=str(PAIRS), shape="64,96,96", minutes=minutes / 3)
-    pairs = replace(accuracy, sizes=small)
+    pairs = replace(accuracy, work=accuracy.work / "pairs", sizes=small)
     options = ("--patch", "16,32,32", "--validate-every", "4") if quick else ()
     motors = replace(
         accuracy, sizes=replace(accuracy.sizes, minutes=motor_minutes, train_options=options)
