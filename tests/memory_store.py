@@ -16,11 +16,18 @@ from copick_picker.errors import (
 )
 from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.project.store import OutputKey, Provenance, Slabs
-from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.filaments import FilamentSet
+from copick_picker.records.keys import (
+    FeatureKey,
+    FilamentsKey,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+)
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 
-Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey)
+Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey | FilamentsKey)
 
 
 class MemoryVolume:
@@ -49,6 +56,7 @@ class _Run:
     segmentations: dict[SegmentationKey, _Stored] = field(default_factory=dict)
     features: dict[FeatureKey, _Stored] = field(default_factory=dict)
     picks: dict[PicksKey, _Stored] = field(default_factory=dict)
+    filaments: dict[FilamentsKey, _Stored] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -183,9 +191,39 @@ class MemoryStore:
         run.picks[key] = _Stored(copied, dict(provenance))
         return True
 
+    def filaments(self, run_name: str) -> list[FilamentsKey]:
+        return sorted(self._run(run_name).filaments)
+
+    def read_filaments(self, run_name: str, key: FilamentsKey) -> FilamentSet:
+        filaments: FilamentSet = _find(self._run(run_name).filaments, key, run_name).content
+        return filaments
+
+    def filaments_provenance(self, run_name: str, key: FilamentsKey) -> Provenance | None:
+        return _record(self._run(run_name).filaments, key)
+
+    def write_filaments(
+        self,
+        run_name: str,
+        key: FilamentsKey,
+        filaments: FilamentSet,
+        *,
+        provenance: Provenance,
+        overwrite: bool,
+        replaces: MayReplace | None = None,
+    ) -> bool:
+        run = self._run(run_name)
+        _check_names(key.user_id, key.session_id)
+        self._check_object(key.object_name)
+        if not _is_free(run.filaments, key, Claim(str(key), provenance, overwrite, replaces)):
+            return False
+        run.filaments[key] = _Stored(filaments, dict(provenance))
+        return True
+
     def standing(self, run_name: str, keys: Sequence[OutputKey]) -> dict[OutputKey, Standing]:
         run = self._run(run_name)
-        stored: dict[Any, _Stored] = {**run.segmentations, **run.features, **run.picks}
+        stored: dict[Any, _Stored] = {**run.segmentations, **run.features}
+        stored.update(run.picks)
+        stored.update(run.filaments)
         found = {key: _look(stored, key) for key in keys}
         return {key: there for key, there in found.items() if there is not None}
 
@@ -206,7 +244,7 @@ class MemoryStore:
 
 
 def _rounded(key: Key) -> Key:
-    if isinstance(key, PicksKey):
+    if isinstance(key, PicksKey | FilamentsKey):
         return key
     return replace(key, voxel_spacing=round(float(key.voxel_spacing), 3))
 

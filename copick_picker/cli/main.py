@@ -20,6 +20,7 @@ COMMANDS = {
     "calibrate": "Choose a score threshold for each object.",
     "report": "Show scores, curves and picks on one HTML page.",
     "filter": "Filter stored picks, and merge those of two models.",
+    "link": "Link picks into filaments.",
     "export": "Write picks and segmentations for other programs.",
     "mask": "Make masks that segment and localize take.",
     "config": "Write configurations of projects.",

@@ -20,7 +20,14 @@ from copick_picker.jobs.selection import check_object_names, named_runs, select_
 from copick_picker.jobs.summary import Summary
 from copick_picker.project.store import OutputKey, ProjectStore, Provenance, Slabs
 from copick_picker.project.uris import picks_query, segmentation_query, tomogram_query
-from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.filaments import FilamentSet
+from copick_picker.records.keys import (
+    FeatureKey,
+    FilamentsKey,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+)
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.job import JobSettings
@@ -236,6 +243,19 @@ class Job(Generic[SettingsT]):
             run_name,
             key,
             picks,
+            provenance=record,
+            overwrite=self.settings.overwrite,
+            replaces=same_job_as(record),
+        )
+
+    def write_filaments(
+        self, run_name: str, key: FilamentsKey, filaments: FilamentSet, record: Provenance
+    ) -> bool:
+        """Write filaments; return False if another process has just written the same."""
+        return self.store.write_filaments(
+            run_name,
+            key,
+            filaments,
             provenance=record,
             overwrite=self.settings.overwrite,
             replaces=same_job_as(record),

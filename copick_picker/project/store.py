@@ -14,14 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.project.standing import MayReplace, Standing
-from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.filaments import FilamentSet
+from copick_picker.records.keys import (
+    FeatureKey,
+    FilamentsKey,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+)
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 
 Provenance = Mapping[str, Any]
 Slabs = Iterable[tuple[int, npt.NDArray[Any]]]
 """Pairs (first z, block): blocks (z, y, x) or (c, z, y, x), ascending and gapless along z."""
-OutputKey = SegmentationKey | PicksKey | FeatureKey
+OutputKey = SegmentationKey | PicksKey | FeatureKey | FilamentsKey
 """What a workflow can write."""
 
 
@@ -162,6 +169,31 @@ class ProjectStore(Protocol):
         replaces: MayReplace | None = None,
     ) -> bool:
         """Write a pick set, which may be empty, then the record; see ``write_segmentation``."""
+        ...
+
+    def filaments(self, run_name: str) -> list[FilamentsKey]:
+        """Return the filaments of a run, sorted."""
+        ...
+
+    def read_filaments(self, run_name: str, key: FilamentsKey) -> FilamentSet:
+        """Return the filaments of one object."""
+        ...
+
+    def filaments_provenance(self, run_name: str, key: FilamentsKey) -> Provenance | None:
+        """Return our record of complete filaments, else None."""
+        ...
+
+    def write_filaments(
+        self,
+        run_name: str,
+        key: FilamentsKey,
+        filaments: FilamentSet,
+        *,
+        provenance: Provenance,
+        overwrite: bool,
+        replaces: MayReplace | None = None,
+    ) -> bool:
+        """Write filaments, which may be none, then the record; see ``write_segmentation``."""
         ...
 
     def standing(self, run_name: str, keys: Sequence[OutputKey]) -> dict[OutputKey, Standing]:

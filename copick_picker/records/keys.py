@@ -1,4 +1,4 @@
-"""Keys of the contents of a run: tomograms, feature volumes, segmentations, picks."""
+"""Keys of the contents of a run: tomograms, features, segmentations, picks, filaments."""
 
 from dataclasses import dataclass, field
 
@@ -52,6 +52,24 @@ class PicksKey:
     def __str__(self) -> str:
         """Return the copick URI."""
         return f"{self.object_name}:{self.user_id}/{self.session_id}"
+
+
+@dataclass(frozen=True, order=True)
+class FilamentsKey:
+    """Key of filaments in a run: ``object:user/session``, as the picks that lie along them."""
+
+    object_name: str
+    user_id: str
+    session_id: str
+
+    def __str__(self) -> str:
+        """Return the copick URI, and what it names."""
+        return f"{self.object_name}:{self.user_id}/{self.session_id} (filaments)"
+
+    @classmethod
+    def of(cls, picks: PicksKey) -> "FilamentsKey":
+        """Return the key of the filaments that picks lie along."""
+        return cls(picks.object_name, picks.user_id, picks.session_id)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ class ObjectSpec:
         Weight in macro averages (``metadata.score_weight``, octopi's ``metadata.weight``).
     is_particle : bool
         False for membranes and other extended structures.
+    is_filament : bool
+        Whether the project declares it a filament (``metadata.copick.filament``).
+    has_polarity : bool or None
+        Whether a filament's two directions differ; None if the project does not say.
     """
 
     name: str
@@ -32,6 +36,8 @@ class ObjectSpec:
     score_threshold: float | None = None
     score_weight: float = 1.0
     is_particle: bool = True
+    is_filament: bool = False
+    has_polarity: bool | None = None
 
 
 @dataclass(frozen=True)

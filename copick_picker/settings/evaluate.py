@@ -233,6 +233,8 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
         Folder for the scores.
     merge_sets : bool
         Put several sets of one object in a run together instead of refusing them.
+    links : bool
+        Score also how picks are linked into filaments.
     tomogram : str
         Tomogram URI: its size gives the faces, and slices are drawn of it.
     slices : int
@@ -243,7 +245,7 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
         Score name -> least value; less makes the exit code 3.
     """
 
-    also_recorded = ("tomogram", "merge_sets")
+    also_recorded = ("tomogram", "merge_sets", "links")
 
     reference: Annotated[str, Option(f"URI of the reference picks, {ANY_REFERENCE}", uri="picks")]
     candidate: Annotated[str, Option("URI of the picks to score.", uri="picks")] = (
@@ -253,6 +255,13 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
         str, Option("Folder for the scores.", "-o", metavar="FOLDER", aliases="--save-path")
     ] = "scores"
     merge_sets: Annotated[bool, Option(MERGE_SETS, after="min_score")] = False
+    links: Annotated[
+        bool,
+        Option(
+            "Score also how picks are linked into filaments: instance ids tell the filament of "
+            "each, their order the way along it."
+        ),
+    ] = False
     tomogram: Annotated[
         str,
         Option(
@@ -275,3 +284,10 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
             after="seed",
         ),
     ] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _links_are_of_one_set(self) -> Self:
+        if self.links and self.merge_sets:
+            msg = "--links does not go with --merge-sets: instance ids of two sets are not the same"
+            raise ValueError(msg)
+        return self

@@ -145,9 +145,9 @@ def test_two_points_of_a_track_at_one_place_are_refused():
 
 
 def test_shapes_of_curves():
-    line = smooth_curve(np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 400.0]]), scatter=0.0)
-    tilted = smooth_curve(np.array([[0.0, 0.0, 0.0], [0.0, 40.0, 400.0]]), scatter=0.0)
-    back = smooth_curve(np.array([[0.0, 0.0, 400.0], [0.0, 0.0, 0.0]]), scatter=0.0)
+    line = smooth_curve(np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 400.0]]), stiffness=0.0)
+    tilted = smooth_curve(np.array([[0.0, 0.0, 0.0], [0.0, 40.0, 400.0]]), stiffness=0.0)
+    back = smooth_curve(np.array([[0.0, 0.0, 400.0], [0.0, 0.0, 0.0]]), stiffness=0.0)
     same = shape_scores([line], [back], tolerance=5.0)
     assert (same.coverage, same.excess, same.hd95, same.length_ratio) == (1.0, 0.0, 0.0, 1.0)
     assert same.tangent_error_degrees == pytest.approx(0.0, abs=1e-5)

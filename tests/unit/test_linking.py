@@ -9,7 +9,7 @@ from copick_picker.core.link.candidates import candidate_edges, passes_none
 from copick_picker.core.link.linking import LinkRules, link_points
 from copick_picker.core.link.points import Edges, LinkPoints
 from copick_picker.core.link.solve import best_matching
-from copick_picker.core.link.splines import even_places, smooth_curve
+from copick_picker.core.link.splines import even_places, learned_stiffness, smooth_curve
 from copick_picker.core.link.tangents import tangents_from_neighbours
 from copick_picker.core.link.tracks import tracks_of
 from copick_picker.core.simulate.filaments import worm_like_chain
@@ -217,12 +217,14 @@ def test_tangents_of_neighbours_follow_a_bent_line():
 def test_a_curve_through_points_has_their_length_and_bend():
     t = np.linspace(0, np.pi, 40)
     bow = np.stack([100 * np.cos(t), 100 * np.sin(t), np.zeros(40)], axis=1)
-    curve = smooth_curve(bow, scatter=0.0)
+    curve = smooth_curve(bow, stiffness=0.0)
     assert curve.length == pytest.approx(100 * np.pi, rel=1e-3)
     assert np.median(curve.curvatures) == pytest.approx(0.01, rel=0.01)
     points, tangents = curve.at(even_places(curve, 30.0))
     assert np.allclose(np.linalg.norm(points, axis=1), 100.0, atol=0.1)
     assert np.allclose((points * tangents).sum(axis=1), 0.0, atol=1.0)
     noisy = bow + np.random.default_rng(0).normal(0, 3.0, bow.shape)
-    assert smooth_curve(noisy, scatter=3.0).length == pytest.approx(100 * np.pi, rel=0.03)
+    assert smooth_curve(noisy, stiffness=learned_stiffness([noisy])).length == pytest.approx(
+        100 * np.pi, rel=0.03
+    )
     assert len(even_places(curve, 400.0)) == 0

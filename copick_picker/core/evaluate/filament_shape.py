@@ -50,8 +50,8 @@ def shape_scores(
     Examples
     --------
     >>> from copick_picker.core.link.splines import smooth_curve
-    >>> long = smooth_curve(np.array([[0.0, 0.0], [0.0, 10.0]]), scatter=0.0)
-    >>> half = smooth_curve(np.array([[1.0, 0.0], [1.0, 5.0]]), scatter=0.0)
+    >>> long = smooth_curve(np.array([[0.0, 0.0], [0.0, 10.0]]), stiffness=0.0)
+    >>> half = smooth_curve(np.array([[1.0, 0.0], [1.0, 5.0]]), stiffness=0.0)
     >>> scores = shape_scores([long], [half], tolerance=1.5)
     >>> round(scores.coverage, 2), scores.length_ratio, scores.tangent_error_degrees
     (0.59, 0.5, 0.0)

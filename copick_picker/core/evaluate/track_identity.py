@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from copick_picker.core.evaluate.track_sets import FloatArray, IndexArray, TrackMatch
 
@@ -112,13 +115,38 @@ def _hota(match: TrackMatch) -> tuple[float | None, float | None, float | None, 
     return float(hota.mean()), float(det.mean()), float(association.mean()), float(local.mean())
 
 
+def _groups_in_space(
+    match: TrackMatch, theirs: IndexArray, ours: IndexArray
+) -> list[tuple[IndexArray, IndexArray]]:
+    """Return groups of points of which no two of different groups are similar."""
+    first, second = match.reference.positions[theirs], match.candidate.positions[ours]
+    if len(first) == 0 or len(second) == 0:
+        return []
+    near = cKDTree(first).sparse_distance_matrix(
+        cKDTree(second), 2.0 * match.tolerance, output_type="coo_matrix"
+    )
+    number = len(first) + len(second)
+    joined = coo_array(
+        (np.ones(near.nnz), (near.row, near.col + len(first))), shape=(number, number)
+    )
+    _, group = connected_components(joined, directed=False)
+    order = np.argsort(group, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    return [
+        (theirs[part[part < len(first)]], ours[part[part >= len(first)] - len(first)])
+        for part in parts
+        if len(part) > 1
+    ]
+
+
 def _similar(
     match: TrackMatch, theirs: IndexArray, ours: IndexArray
 ) -> list[tuple[IndexArray, IndexArray, FloatArray]]:
     """Return points of the same place, and the similarity of each pair."""
     reference, candidate = match.reference, match.candidate
-    groups = [(theirs, ours)]
-    if reference.is_placed:
+    if not reference.is_placed:
+        groups = _groups_in_space(match, theirs, ours)
+    else:
         places = np.union1d(reference.ranks[theirs], candidate.ranks[ours])
         groups = [
             (theirs[reference.ranks[theirs] == place], ours[candidate.ranks[ours] == place])

@@ -10,6 +10,7 @@ from the points themselves, in turn with the links.
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,8 @@ _LEAST_PAIRS = 12
 _MOST_ANGLE = math.radians(25.0)
 _LEAST = 1e-12
 _LEAST_ANGLE = 0.02
-_MEDIAN_OF_SQUARE = {1: 0.7, 2: 0.84}
-"""Median of the mean square angle of two ends over its variance: of 2 (d - 1) squares of Gaussians
-over their number, for d - 1 of 1 and 2."""
+_MEDIAN_OF_SQUARE = {1: 0.455, 2: 1.386}
+"""Median of the sum of d - 1 squares of Gaussians over their variance."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,16 @@ class ChainFeatures:
         Distance of the two points.
     angles : numpy.ndarray, shape (m, 2), float64
         Angle between the tangent of each point and the direction to the other, in radians.
+    same, other : numpy.ndarray, shape (m,), float64
+        Half the square of the sum, and of the difference, of the two angles as vectors across the
+        filament. A shift of a point turns both alike and is in the sum alone; errors of tangents
+        are in both.
     """
 
     length: FloatArray
     angles: FloatArray
+    same: FloatArray
+    other: FloatArray
 
 
 def chain_features(points: LinkPoints, tangents: FloatArray, edges: Edges) -> ChainFeatures:
@@ -102,10 +108,22 @@ def chain_features(points: LinkPoints, tangents: FloatArray, edges: Edges) -> Ch
     apart = points.positions[edges.second] - points.positions[edges.first]
     length = np.linalg.norm(apart, axis=1)
     direction = apart / np.maximum(length, _LEAST)[:, None]
-    cosines = [
-        np.abs((direction * tangents[end]).sum(axis=1)) for end in (edges.first, edges.second)
-    ]
-    return ChainFeatures(length, np.arccos(np.clip(np.stack(cosines, axis=1), 0.0, 1.0)))
+    angles, offsets = [], []
+    for end in (edges.first, edges.second):
+        cosine = (direction * tangents[end]).sum(axis=1)
+        along = np.where(cosine < 0, -1.0, 1.0)[:, None] * tangents[end]
+        across = direction - np.abs(cosine)[:, None] * along
+        size = np.linalg.norm(across, axis=1)
+        angle = np.arccos(np.clip(np.abs(cosine), 0.0, 1.0))
+        angles.append(angle)
+        offsets.append(across * (angle / np.maximum(size, _LEAST))[:, None])
+    first, second = offsets
+    return ChainFeatures(
+        length,
+        np.stack(angles, axis=1),
+        ((first + second) ** 2).sum(axis=1) / 2.0,
+        ((first - second) ** 2).sum(axis=1) / 2.0,
+    )
 
 
 def first_model(points: LinkPoints, edges: Edges, features: ChainFeatures) -> ChainModel | None:
@@ -140,7 +158,7 @@ def first_model(points: LinkPoints, edges: Edges, features: ChainFeatures) -> Ch
     near = length[np.abs(length - spacing) < 0.35 * spacing]
     axial_sigma = max(float(near.std()), 0.03 * spacing)
     angle_sigma, across_sigma = _spreads(
-        features.angles[chosen], length, (axial_sigma, points.positions.shape[1])
+        features, np.array(chosen, dtype=np.int64), n_axes=points.positions.shape[1]
     )
     return ChainModel(
         spacing=spacing,
@@ -212,9 +230,10 @@ def chain_scores(features: ChainFeatures, model: ChainModel, n_axes: int) -> Flo
     score = np.log(np.maximum(axial, _LEAST**3)) - np.log(chance)
     across = n_axes - 1
     half_sphere = sphere_area(n_axes) / 2.0
-    variance = model.angle_sigma**2 + (model.across_sigma / np.maximum(length, _LEAST)) ** 2
-    for angle in features.angles.T:
-        fit = -0.5 * angle**2 / variance - 0.5 * across * np.log(2.0 * math.pi * variance)
+    of_tangents = np.full(len(length), model.angle_sigma**2)
+    of_both = of_tangents + 2.0 * (model.across_sigma / np.maximum(length, _LEAST)) ** 2
+    for square, variance in ((features.same, of_both), (features.other, of_tangents)):
+        fit = -0.5 * square / variance - 0.5 * across * np.log(2.0 * math.pi * variance)
         score += fit + math.log(half_sphere)
     odds = (1.0 - model.ending) / model.ending
     result: FloatArray = score + 2.0 * math.log(odds)
@@ -246,7 +265,7 @@ def fitted_model(
     """
     if chosen.sum() < _LEAST_PAIRS:
         return model
-    length, angles = features.length[chosen], features.angles[chosen]
+    length = features.length[chosen]
     steps = np.maximum(np.round(length / model.spacing), 1.0)
     spacing = float(np.median(length[steps == 1])) if (steps == 1).any() else model.spacing
     steps = np.maximum(np.round(length / spacing), 1.0)
@@ -255,7 +274,7 @@ def fitted_model(
     n_missing = float((steps - 1).sum())
     n_ends = 2.0 * n_points - 2.0 * float(chosen.sum())
     axial_sigma = max(spread, 0.02 * spacing)
-    angle_sigma, across_sigma = _spreads(angles, length, (axial_sigma, n_axes))
+    angle_sigma, across_sigma = _spreads(features, chosen, n_axes=n_axes)
     return replace(
         model,
         spacing=spacing,
@@ -268,18 +287,14 @@ def fitted_model(
 
 
 def _spreads(
-    angles: FloatArray, length: FloatArray, known: tuple[float, int]
+    features: ChainFeatures, chosen: npt.NDArray[Any], *, n_axes: int
 ) -> tuple[float, float]:
-    """Return the standard deviations of tangents and of positions across, from angles of links.
-
-    Positions scatter across a filament as along it, where that is not less than all of the angles.
-    """
-    axial_sigma, n_axes = known
-    squares = (angles**2).mean(axis=1) / max(n_axes - 1, 1)
-    usual = float(np.median(squares)) / _MEDIAN_OF_SQUARE.get(n_axes - 1, 0.693)
-    across = min(axial_sigma**2, 0.8 * usual * float(np.median(length)) ** 2)
-    of_tangents = usual - across * float(np.median(1.0 / np.maximum(length, _LEAST) ** 2))
-    return max(math.sqrt(max(of_tangents, 0.0)), _LEAST_ANGLE), math.sqrt(max(across, 0.0))
+    """Return the standard deviations of tangents and of positions across, from angles of links."""
+    length = np.maximum(features.length[chosen], _LEAST)
+    median = _MEDIAN_OF_SQUARE.get(n_axes - 1, _MEDIAN_OF_SQUARE[2])
+    of_tangents = max(float(np.median(features.other[chosen])) / median, _LEAST_ANGLE**2)
+    shifts = (features.same[chosen] / median - of_tangents) * length**2 / 2.0
+    return math.sqrt(of_tangents), math.sqrt(max(float(np.median(shifts)), 0.0))
 
 
 def _mode(values: FloatArray) -> float:

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
 from copick_picker.core.link.chains import sphere_area
@@ -26,32 +27,64 @@ _MOST_LAG = 14
 _LEAST_ANGLE = math.radians(2.0)
 _LARGEST_ANGLE = math.radians(60.0)
 _LEAST = 1e-12
+_ROUNDS = 4
+_OUTLYING = 9.0
+"""Squares of more than so many variances are taken as so many."""
 
 
 @dataclass(frozen=True)
 class Straightness:
-    """Variance of the angle between an end and the direction to what follows, about one axis.
+    """How two lines, through the last points before a gap and the first behind it, meet halfway.
 
     Attributes
     ----------
-    at_once : float
-        Of an end of ``PIECE`` points, without a gap; from the scatter of points.
-    per_length : float
-        What a unit of length of the gap adds; from bending.
+    scatter : float
+        Variance of a point about its filament, along an axis across it.
+    bend_offset : float
+        What bending adds to the variance of the distance of the two lines, along an axis, for the
+        cube of a unit of length of gap and pieces.
+    bend_angle : float
+        What it adds to the variance of their angle about an axis, for each unit of length.
+    spacing : float
+        Distance of the points of a piece.
     """
 
-    at_once: float
-    per_length: float
+    scatter: float
+    bend_offset: float
+    bend_angle: float
+    spacing: float
 
-    def variance(self, length: FloatArray, n_points: FloatArray) -> FloatArray:
-        """Return the variance over a gap of some length, of an end of some points.
+    def variances(self, gap: FloatArray, n_points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the variances of offset and of angle, along or about one axis.
 
-        The variance of the slope of a line through n even points goes with 12 / (n (n^2 - 1)).
+        A line through n even points s apart, h behind its last, scatters by 1 / n +
+        12 (h + (n - 1) s / 2)^2 / (n (n^2 - 1) s^2) of the variance of a point, its direction by
+        12 / (n (n^2 - 1) s^2).
+
+        Parameters
+        ----------
+        gap : numpy.ndarray, shape (m,), float64
+            Distance of the two ends.
+        n_points : numpy.ndarray, shape (m, 2), float64
+            Points of both pieces.
         """
-        n = np.clip(n_points, LEAST_PIECE, PIECE)
-        noise = self.at_once * (PIECE * (PIECE**2 - 1)) / (n * (n**2 - 1))
-        result: FloatArray = noise + self.per_length * length
-        return np.maximum(result, _LEAST_ANGLE**2)
+        of_line, of_direction, length = _shapes(gap, n_points, self.spacing)
+        offset = self.scatter * of_line + self.bend_offset * length**3
+        angle = self.scatter * of_direction + self.bend_angle * length
+        least = (_LEAST_ANGLE * self.spacing) ** 2
+        return np.maximum(offset, least), np.maximum(angle, _LEAST_ANGLE**2)
+
+
+def _shapes(
+    gap: FloatArray, n_points: FloatArray, spacing: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return how scatter acts on the lines' distance and angle, and the length that bends."""
+    n = np.maximum(n_points, LEAST_PIECE)
+    arms = gap[:, None] / 2.0 + (n - 1.0) * spacing / 2.0
+    slopes = 12.0 / (n * (n**2 - 1.0) * spacing**2)
+    of_line = (1.0 / n + slopes * arms**2).sum(axis=1)
+    length = gap + (n - 1.0).sum(axis=1) * spacing / 2.0
+    return of_line, slopes.sum(axis=1), length
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +92,13 @@ class _Ends:
     """Both ends of every fragment: 2 k is the first point of fragment k, 2 k + 1 its last."""
 
     places: FloatArray
+    centres: FloatArray
     outward: FloatArray
     sizes: FloatArray
 
 
 def learned_straightness(
-    positions: FloatArray, tracks: list[Track], *, angle_sigma: float
+    positions: FloatArray, tracks: list[Track], *, spacing: float, scatter: float
 ) -> Straightness:
     """Return how straight fragments go on.
 
@@ -74,32 +108,45 @@ def learned_straightness(
         All points.
     tracks : list of Track
         Fragments.
-    angle_sigma : float
-        What is taken where the fragments are too short to tell: the standard deviation of the
-        angle of a link.
+    spacing : float
+        Distance of neighbours along them.
+    scatter : float
+        Variance of a point, which is taken where the fragments are too short to tell.
     """
     d = positions.shape[1]
-    lengths: list[float] = []
-    squares: list[float] = []
+    samples: list[tuple[float, float, float, float]] = []
     for track in tracks:
-        if len(lengths) > _ENOUGH_SAMPLES:
+        if len(samples) > _ENOUGH_SAMPLES:
             break
         own = positions[track.members]
-        for lag in range(1, _MOST_LAG + 1):
-            for at in range(0, len(own) - 2 * PIECE - lag + 1, 3):
-                first, second = own[at : at + PIECE], own[at + PIECE + lag - 1 :][:PIECE]
-                apart = second[0] - first[-1]
-                length = float(np.linalg.norm(apart))
-                for piece, towards in ((first, apart), (second[::-1], -apart)):
-                    angle = _angle(_line(piece), towards)
-                    lengths.append(length)
-                    squares.append(angle**2 / (d - 1))
-    if len(lengths) < _LEAST_SAMPLES:
-        return Straightness((0.5 * angle_sigma) ** 2, 0.0)
-    x, y = np.array(lengths), np.minimum(np.array(squares), _LARGEST_ANGLE**2)
-    slope = float(max(0.0, np.cov(x, y)[0, 1] / max(float(x.var(ddof=1)), _LEAST)))
-    at_once = float(max(y.mean() - slope * x.mean(), _LEAST_ANGLE**2))
-    return Straightness(at_once, slope)
+        for size in (LEAST_CHECKED, PIECE):
+            for lag in range(1, _MOST_LAG + 1):
+                for at in range(0, len(own) - 2 * size - lag + 1, 3):
+                    first, second = own[at : at + size], own[at + size + lag - 1 :][:size]
+                    gap = float(np.linalg.norm(second[0] - first[-1]))
+                    offset, angle = _meeting(first, second)
+                    samples.append((gap, size, offset**2 / (d - 1), angle**2 / (d - 1)))
+    if len(samples) < _LEAST_SAMPLES:
+        return Straightness(scatter, 0.0, 0.0, spacing)
+    gaps, sizes, offsets, angles = np.array(samples).T
+    of_line, of_direction, length = _shapes(gaps, np.stack([sizes, sizes], axis=1), spacing)
+    of_offset = _variance_parts(np.stack([of_line, length**3], axis=1), offsets)
+    of_angle = _variance_parts(np.stack([of_direction, length], axis=1), angles)
+    known = float(np.mean([of_offset[0], of_angle[0]]))
+    return Straightness(known, float(of_offset[1]), float(of_angle[1]), spacing)
+
+
+def _variance_parts(shapes: FloatArray, squares: FloatArray) -> FloatArray:
+    """Return the parts, not negative, of which variances consist, from squares of Gaussians."""
+    parts = np.zeros(shapes.shape[1])
+    weights = 1.0 / np.maximum(shapes[:, 0], _LEAST)
+    for _ in range(_ROUNDS):
+        scale = np.maximum(np.abs(shapes * weights[:, None]).max(axis=0), _LEAST)
+        parts = nnls(shapes * weights[:, None] / scale, squares * weights)[0] / scale
+        variance = np.maximum(shapes @ parts, _LEAST)
+        squares = np.minimum(squares, _OUTLYING * variance)
+        weights = 1.0 / variance
+    return parts
 
 
 def joined_tracks(
@@ -146,20 +193,21 @@ def _line(piece: FloatArray) -> FloatArray:
     return slope
 
 
-def _angle(direction: FloatArray, towards: FloatArray) -> float:
-    cosine = float(direction @ towards) / max(float(np.linalg.norm(towards)), _LEAST)
-    return math.acos(min(1.0, max(-1.0, cosine)))
-
-
 def _ends(positions: FloatArray, tracks: list[Track]) -> _Ends:
-    places, outward, sizes = [], [], []
+    places, centres, outward, sizes = [], [], [], []
     for track in tracks:
         own = positions[track.members]
         for piece in (own[:PIECE][::-1], own[-PIECE:]):
             places.append(piece[-1])
+            centres.append(piece.mean(axis=0))
             outward.append(_line(piece))
             sizes.append(len(piece))
-    return _Ends(np.array(places), np.array(outward), np.array(sizes, dtype=np.float64))
+    return _Ends(
+        np.array(places),
+        np.array(centres),
+        np.array(outward),
+        np.array(sizes, dtype=np.float64),
+    )
 
 
 def _scored_pairs(
@@ -172,35 +220,33 @@ def _scored_pairs(
     d = ends.places.shape[1]
     extent = np.maximum(np.ptp(ends.places, axis=0), largest_gap)
     density = len(ends.places) / float(np.prod(extent))
-    length = np.maximum(np.linalg.norm(apart, axis=1), _LEAST)
-    score = -math.log(largest_gap) - np.log(density * sphere_area(d) * length ** (d - 1))
-    score += _straight(
-        apart,
-        (ends.outward[pairs[:, 0]], ends.outward[pairs[:, 1]]),
-        (ends.sizes[pairs[:, 0]], ends.sizes[pairs[:, 1]]),
-        straightness,
-    )
-    possible = np.isfinite(score)
+    first, second = pairs[:, 0], pairs[:, 1]
+    mean = ends.outward[first] - ends.outward[second]
+    mean /= np.maximum(np.linalg.norm(mean, axis=1), _LEAST)[:, None]
+    middle = (ends.places[first] + ends.places[second]) / 2.0
+    meets = [
+        _planes_met(ends.centres[end], sign * ends.outward[end], middle, mean)
+        for end, sign in ((first, 1.0), (second, -1.0))
+    ]
+    offset = ((meets[1] - meets[0]) ** 2).sum(axis=1)
+    turn = ((ends.outward[first] + ends.outward[second]) ** 2).sum(axis=1)
+    gap = np.linalg.norm(apart, axis=1)
+    of_offset, of_angle = straightness.variances(gap, ends.sizes[pairs])
+    score = np.full(len(pairs), math.log(sphere_area(d) / (largest_gap * density)))
+    for square, variance in ((offset, of_offset), (turn, of_angle)):
+        score -= 0.5 * square / variance + (d - 1) * 0.5 * np.log(2.0 * math.pi * variance)
+    possible = ((apart * mean).sum(axis=1) > 0) & (turn < _LARGEST_ANGLE**2)
     return pairs[possible], score[possible]
 
 
-def _straight(
-    apart: FloatArray,
-    outward: tuple[FloatArray, FloatArray],
-    sizes: tuple[FloatArray, FloatArray],
-    straightness: Straightness,
+def _planes_met(
+    centres: FloatArray, directions: FloatArray, middles: FloatArray, normals: FloatArray
 ) -> FloatArray:
-    """Return how much better than by chance two ends point at each other; -inf: they do not."""
-    d = apart.shape[1]
-    length = np.maximum(np.linalg.norm(apart, axis=1), _LEAST)
-    direction = apart / length[:, None]
-    score = np.full(len(apart), 2.0 * math.log(sphere_area(d)))
-    for own, size, sign in zip(outward, sizes, (1.0, -1.0), strict=True):
-        angle = np.arccos(np.clip(sign * (direction * own).sum(axis=1), -1.0, 1.0))
-        variance = straightness.variance(length, size)
-        score -= 0.5 * angle**2 / variance + (d - 1) * 0.5 * np.log(2.0 * math.pi * variance)
-        score = np.where(angle < _LARGEST_ANGLE, score, -np.inf)
-    return score
+    """Return where lines meet the planes across normals through middles."""
+    along = np.maximum((directions * normals).sum(axis=1), 0.1)
+    way = ((middles - centres) * normals).sum(axis=1) / along
+    result: FloatArray = centres + directions * way[:, None]
+    return result
 
 
 def broken_tracks(positions: FloatArray, tracks: list[Track], *, limit: float) -> list[Track]:
@@ -236,21 +282,26 @@ def _bends(own: FloatArray) -> tuple[IndexArray, FloatArray]:
     at = np.arange(LEAST_CHECKED - 1, len(own) - LEAST_CHECKED)
     bends = np.zeros((len(at), 2))
     for row, i in enumerate(at.tolist()):
-        before, after = own[max(0, i + 1 - PIECE) : i + 1], own[i + 1 : i + 1 + PIECE]
-        first, second = _line(before), _line(after)
-        mean = first + second
-        mean /= max(float(np.linalg.norm(mean)), _LEAST)
-        middle = (own[i] + own[i + 1]) / 2
-        apart = _at_plane(after, second, middle, mean) - _at_plane(before, first, middle, mean)
-        bends[row] = np.linalg.norm(apart), np.linalg.norm(second - first)
+        bends[row] = _meeting(own[max(0, i + 1 - PIECE) : i + 1], own[i + 1 : i + 1 + PIECE])
     return at, bends
+
+
+def _meeting(before: FloatArray, after: FloatArray) -> tuple[float, float]:
+    """Return how far the lines through two pieces pass each other halfway, and their angle."""
+    first, second = _line(before), _line(after)
+    mean = first + second
+    mean /= max(math.sqrt(float(mean @ mean)), _LEAST)
+    middle = (before[-1] + after[0]) / 2
+    apart = _at_plane(after, second, middle, mean) - _at_plane(before, first, middle, mean)
+    turn = second - first
+    return math.sqrt(float(apart @ apart)), math.sqrt(float(turn @ turn))
 
 
 def _at_plane(
     piece: FloatArray, direction: FloatArray, middle: FloatArray, normal: FloatArray
 ) -> FloatArray:
     """Return where the line through a piece meets the plane across a direction."""
-    centre = piece.mean(axis=0)
+    centre = piece.sum(axis=0) / len(piece)
     along = max(float(direction @ normal), 0.1)
     result: FloatArray = centre + direction * (float((middle - centre) @ normal) / along)
     return result

@@ -186,7 +186,9 @@ def _along(points: LinkPoints, rules: LinkRules) -> Linked:
         model = chains.fitted_model(model, features, chosen, len(points), n_axes=n_axes)
     tracks = tracks_of(edges.chosen(chosen), scores[chosen], len(points))
     tracks = broken_tracks(points.positions, tracks, limit=rules.break_limit)
-    straightness = learned_straightness(points.positions, tracks, angle_sigma=model.angle_sigma)
+    straightness = learned_straightness(
+        points.positions, tracks, spacing=model.spacing, scatter=model.across_sigma**2 / 2.0
+    )
     for gap in rules.closed_gaps:
         tracks = joined_tracks(
             points.positions,

@@ -8,6 +8,9 @@ with root_logging_kept():
     from copick import from_string
     from copick.models import (
         CopickFeatures,
+        CopickFilament,
+        CopickFilaments,
+        CopickFilamentsFile,
         CopickObject,
         CopickPicks,
         CopickPicksFile,
@@ -22,6 +25,9 @@ Volume: TypeAlias = CopickTomogram | CopickSegmentation | CopickFeatures
 
 __all__ = [
     "CopickFeatures",
+    "CopickFilament",
+    "CopickFilaments",
+    "CopickFilamentsFile",
     "CopickObject",
     "CopickPicks",
     "CopickPicksFile",

@@ -102,6 +102,8 @@ def object_spec(item: CopickObject, location: str) -> ObjectSpec:
             score_threshold=None if threshold is None else float(threshold),
             score_weight=float(weight),
             is_particle=bool(item.is_particle),
+            is_filament=bool(item.is_filament),
+            has_polarity=None if item.filament is None else item.filament.polar,
         )
 
 

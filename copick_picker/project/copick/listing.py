@@ -11,7 +11,13 @@ from typing import Any
 from copick_picker.project.copick import portal_items
 from copick_picker.project.copick.api import CopickRun
 from copick_picker.project.guards import guarded
-from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.keys import (
+    FeatureKey,
+    FilamentsKey,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+)
 
 
 def spacing_of(voxel_spacing: float) -> float:
@@ -124,6 +130,24 @@ def picks_items(run: CopickRun) -> dict[PicksKey, Any]:
                 portal_items.picks_origin(item),
             ): item
             for item in run.picks
+        }
+    return dict(sorted(found.items()))
+
+
+def filament_items(run: CopickRun) -> dict[FilamentsKey, Any]:
+    """Return the filaments of a copick run by key, sorted.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look.
+    """
+    with guarded(f"cannot list the filaments of run {run.name}"):
+        found = {
+            FilamentsKey(
+                str(item.pickable_object_name), str(item.user_id), str(item.session_id)
+            ): item
+            for item in run.query_filaments()
         }
     return dict(sorted(found.items()))
 

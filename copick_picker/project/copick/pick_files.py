@@ -1,30 +1,20 @@
 """Pick sets: copick's JSON with our record beside it.
 
-copick writes its JSON in place and drops keys that it does not know, so the JSON is written beside
-and moved, and the record is a YAML file in the same folder, which copick's listing ignores. Where
-the record holds distances to the surface of a mask, a CSV file beside it has a row a pick.
+Where the record holds distances to the surface of a mask, a CSV file beside it has a row a pick.
 """
 
-import hashlib
-import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
-from fsspec import AbstractFileSystem
 
-from copick_picker.errors import DataError, ProjectError
+from copick_picker.errors import DataError
+from copick_picker.project.copick import record_files
 from copick_picker.project.copick.api import CopickPicks
-from copick_picker.project.copick.places import kept_at
-from copick_picker.project.files import Permit, one_at_a_time, remove, replacing
+from copick_picker.project.files import Permit
 from copick_picker.project.guards import guarded
-from copick_picker.project.local_places import is_local
-from copick_picker.project.provenance import from_stored, from_yaml, is_unfinished, to_yaml
-from copick_picker.project.standing import Standing, regular_file, standing_in, with_record
+from copick_picker.project.standing import Standing
 from copick_picker.records.points import PickSet
 
 MASK_DISTANCES = "mask_distances_angstrom"
@@ -32,10 +22,6 @@ MASK_DISTANCES = "mask_distances_angstrom"
 SIGMAS = "sigmas_angstrom"
 """Key in the record of picks: the standard deviation of each position along x, y and z."""
 SIGMA_NAMES = ("sigma_x_angstrom", "sigma_y_angstrom", "sigma_z_angstrom")
-_HASH = "picks_sha256"
-"""Key in the stored record of picks: of the file that copick lists."""
-_FOREIGN = object()
-"""Content of a file that we did not write."""
 _TABLE_HEAD = "x,y,z,score,mask_distance_angstrom"
 
 
@@ -103,9 +89,6 @@ def write(
 ) -> None:
     """Write a pick set and its record, which holds a hash of the picks: it is of these alone.
 
-    The record comes first, then the picks: whoever is stopped in between leaves the old picks, or
-    none, with a record that does not speak of them.
-
     Parameters
     ----------
     item : copick picks
@@ -125,47 +108,14 @@ def write(
         If the store cannot be written.
     """
     table = _distances_csv(picks, stored)
-    if is_local(item.fs):
-        _write_local(item, picks, stored, table, where, permit)
-        return
-    with guarded(f"cannot write {where}"):
-        data = _json_bytes(item, picks)
-        permit()
-        if table is not None:
-            item.fs.pipe_file(distances_path(str(item.path)), table)
-        item.fs.pipe_file(record_path(str(item.path)), to_yaml(_signed(stored, data)))
-        item.fs.pipe_file(item.path, data)
-        if table is None and item.fs.exists(distances_path(str(item.path))):
-            item.fs.rm_file(distances_path(str(item.path)))
-
-
-def finished_record(item: CopickPicks) -> dict[str, Any] | None:
-    """Return our record of a pick set; None where it has none, or was changed since.
-
-    Parameters
-    ----------
-    item : copick picks
-        Where to look.
-    """
-    if getattr(item, "read_only", False):
-        return None
-    return record_of_picks(item.fs, str(item.path))
-
-
-def record_of_picks(filesystem: AbstractFileSystem, path: str) -> dict[str, Any] | None:
-    """Return our record of a file of picks; None where it has none, or was changed since.
-
-    Parameters
-    ----------
-    filesystem : fsspec.AbstractFileSystem
-        Where.
-    path : str
-        The JSON file that copick lists.
-    """
-    beside = record_path(path)
-    if not filesystem.exists(beside):
-        return None
-    return _fitting(from_yaml(filesystem.cat_file(beside), beside), filesystem, path)
+    record_files.write(
+        item,
+        lambda place: _store(place, picks),
+        stored,
+        where,
+        permit=permit,
+        table=(distances_path(str(item.path)), table),
+    )
 
 
 def standing(item: CopickPicks) -> Standing | None:
@@ -181,67 +131,12 @@ def standing(item: CopickPicks) -> Standing | None:
     ProjectError
         If the place cannot be looked at.
     """
-    if getattr(item, "read_only", False):
-        return Standing("a pick set", is_replaceable=False, is_read_only=True)
-    path = str(item.path)
-    found = standing_in(item.fs, path, regular_file)
-    with guarded(f"cannot look at {path}"):
-        stored = _content(item.fs, record_path(path), _parsed_record)
-        table = _content(item.fs, distances_path(path), _parsed_table)
-        for place, content in ((record_path(path), stored), (distances_path(path), table)):
-            if content is _FOREIGN:
-                name = place.rsplit("/", 1)[-1]
-                words = f"{name}, a file in the place of our record that we did not write"
-                return Standing(words, is_replaceable=False)
-        if found is None or is_unfinished(stored):
-            return None
-        return with_record(found, _fitting(stored, item.fs, path))
+    table = {distances_path(str(item.path)): _is_table}
+    return record_files.standing(item, "a pick set", beside=table)
 
 
-def _fitting(
-    stored: object, filesystem: AbstractFileSystem, picks_path: str
-) -> dict[str, Any] | None:
-    """Return a stored record where it is ours and speaks of the picks as they are."""
-    record = from_stored(stored)
-    if record is None or not filesystem.isfile(picks_path):
-        return None
-    known = record.pop(_HASH, None)
-    is_changed = known is not None and known != _digest(filesystem.cat_file(picks_path))
-    return None if is_changed else record
-
-
-def _content(
-    filesystem: AbstractFileSystem, path: str, parsed: Callable[[bytes], object]
-) -> object:
-    """Return the content of a file beside picks: None where there is none, or ``_FOREIGN``."""
-    if not filesystem.exists(path):
-        is_link = is_local(filesystem) and Path(path).is_symlink()
-        return _FOREIGN if is_link else None
-    return _FOREIGN if filesystem.isdir(path) else parsed(filesystem.cat_file(path))
-
-
-def _parsed_record(data: bytes) -> object:
-    try:
-        content = from_yaml(data, "record")
-    except ProjectError:
-        return _FOREIGN
-    is_ours = from_stored(content) is not None or is_unfinished(content)
-    return content if is_ours else _FOREIGN
-
-
-def _parsed_table(data: bytes) -> object:
-    return data if data.startswith(_TABLE_HEAD.encode()) else _FOREIGN
-
-
-def record_path(path: str) -> str:
-    """Return the path of the record beside picks.
-
-    Parameters
-    ----------
-    path : str
-        Of the JSON file that copick lists.
-    """
-    return f"{path.removesuffix('.json')}.provenance.yaml"
+def _is_table(data: bytes) -> bool:
+    return data.startswith(_TABLE_HEAD.encode())
 
 
 def distances_path(path: str) -> str:
@@ -253,47 +148,6 @@ def distances_path(path: str) -> str:
         Of the JSON file that copick lists.
     """
     return f"{path.removesuffix('.json')}.mask-distances.csv"
-
-
-def _write_local(
-    item: CopickPicks,
-    picks: PickSet,
-    stored: dict[str, Any],
-    table: bytes | None,
-    where: str,
-    permit: Permit,
-) -> None:
-    record_at, table_at = Path(record_path(str(item.path))), Path(distances_path(str(item.path)))
-    path = Path(item.path)
-    with one_at_a_time(path.parent), replacing(path, permit=permit) as fresh:
-        with guarded(f"cannot write {where}"):
-            _store(kept_at(item, str(fresh)), picks)
-            record = to_yaml(_signed(stored, fresh.read_bytes()))
-        with ExitStack() as beside:
-            for place, data in ((table_at, table), (record_at, record)):
-                if data is not None:
-                    with guarded(f"cannot write {where}"):
-                        beside.enter_context(replacing(place)).write_bytes(data)
-            permit()
-    if table is None:
-        remove(table_at)
-
-
-def _json_bytes(item: CopickPicks, picks: PickSet) -> bytes:
-    """Return the file that copick writes of a pick set."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picks.json"
-        here = fsspec.filesystem("file")
-        _store(kept_at(item, str(path), fs=here, directory=folder), picks)
-        return path.read_bytes()
-
-
-def _signed(stored: Mapping[str, Any], picks_json: bytes) -> dict[str, Any]:
-    return {**stored, _HASH: _digest(picks_json)}
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _distances_csv(picks: PickSet, stored: Mapping[str, Any]) -> bytes | None:

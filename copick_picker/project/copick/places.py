@@ -17,14 +17,19 @@ from typing import Any, TypeVar
 from fsspec import AbstractFileSystem
 
 from copick_picker.errors import ProjectError
-from copick_picker.project.copick.api import CopickFeatures, CopickPicks, CopickSegmentation
+from copick_picker.project.copick.api import (
+    CopickFeatures,
+    CopickFilaments,
+    CopickPicks,
+    CopickSegmentation,
+)
 from copick_picker.project.files import Permit, replacing
 from copick_picker.project.guards import broken, reason
 from copick_picker.project.local_places import is_local
 
 _PROBE = ".copick-picker-probe-"
 
-Written = TypeVar("Written", CopickSegmentation, CopickFeatures, CopickPicks)
+Written = TypeVar("Written", CopickSegmentation, CopickFeatures, CopickPicks, CopickFilaments)
 
 
 @contextmanager

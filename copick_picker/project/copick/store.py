@@ -15,15 +15,19 @@ from copick_picker.errors import (
 )
 from copick_picker.project import provenance
 from copick_picker.project.copick import (
+    filament_files,
     listing,
     pick_files,
     places,
     portal_items,
+    record_files,
     volume_writing,
     volumes,
 )
 from copick_picker.project.copick.api import (
     CopickFeatures,
+    CopickFilaments,
+    CopickFilamentsFile,
     CopickPicks,
     CopickPicksFile,
     CopickRoot,
@@ -41,11 +45,18 @@ from copick_picker.project.provenance import to_stored
 from copick_picker.project.remote.objects import OPENING, RemoteReader
 from copick_picker.project.standing import Claim, MayReplace, Standing
 from copick_picker.project.store import OutputKey, Provenance, Slabs
-from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.filaments import FilamentSet
+from copick_picker.records.keys import (
+    FeatureKey,
+    FilamentsKey,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+)
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec, Opening
 
-Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey)
+Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey | FilamentsKey)
 Item = TypeVar("Item")
 
 
@@ -228,7 +239,7 @@ class CopickStore:
     def picks_provenance(self, run_name: str, key: PicksKey) -> Provenance | None:
         """Return our record of a complete pick set, else None."""
         item = listing.picks_items(self._run(run_name)).get(key)
-        return None if item is None else pick_files.finished_record(item)
+        return None if item is None else record_files.finished_record(item)
 
     def write_picks(
         self,
@@ -252,6 +263,45 @@ class CopickStore:
         try:
             permit()
             pick_files.write(item, picks, record, where, permit=permit)
+        except SameOutputError:
+            return False
+        return True
+
+    def filaments(self, run_name: str) -> list[FilamentsKey]:
+        """Return the filaments of a run, sorted."""
+        return list(listing.filament_items(self._run(run_name)))
+
+    def read_filaments(self, run_name: str, key: FilamentsKey) -> FilamentSet:
+        """Return the filaments of one object."""
+        item = _find(listing.filament_items(self._run(run_name)), key, run_name, "filaments")
+        return filament_files.read(item, _where(run_name, key))
+
+    def filaments_provenance(self, run_name: str, key: FilamentsKey) -> Provenance | None:
+        """Return our record of complete filaments, else None."""
+        item = listing.filament_items(self._run(run_name)).get(key)
+        return None if item is None else record_files.finished_record(item)
+
+    def write_filaments(
+        self,
+        run_name: str,
+        key: FilamentsKey,
+        filaments: FilamentSet,
+        *,
+        provenance: Provenance,
+        overwrite: bool,
+        replaces: MayReplace | None = None,
+    ) -> bool:
+        """Write filaments, an empty set too, then the record."""
+        run, where = self._run(run_name), _where(run_name, key)
+        _check_names(user=key.user_id, session=key.session_id)
+        self._check_object(key.object_name, run_name)
+        record = to_stored(provenance, where)
+        item = listing.filament_items(run).get(key) or _new_filaments(run, key)
+        claim = Claim(where, provenance, overwrite, replaces)
+        permit = claim.permit(lambda: filament_files.standing(item))
+        try:
+            permit()
+            filament_files.write(item, filaments, record, where, permit=permit)
         except SameOutputError:
             return False
         return True
@@ -320,7 +370,7 @@ def _where(run_name: str, key: object) -> str:
 
 
 def _rounded(key: Key) -> Key:
-    if isinstance(key, PicksKey):
+    if isinstance(key, PicksKey | FilamentsKey):
         return key
     return replace(key, voxel_spacing=listing.spacing_of(key.voxel_spacing))
 
@@ -382,6 +432,16 @@ def _new_picks(run: CopickRun, key: PicksKey) -> CopickPicks:
     return run._picks_factory()(run=run, file=fields)
 
 
+def _new_filaments(run: CopickRun, key: FilamentsKey) -> CopickFilaments:
+    fields = CopickFilamentsFile(
+        pickable_object_name=key.object_name,
+        user_id=key.user_id,
+        session_id=key.session_id,
+        run_name=run.name,
+    )
+    return run._filaments_factory()(run=run, file=fields)
+
+
 def _feature_place(run: CopickRun, key: FeatureKey) -> CopickFeatures | None:
     """Return where a feature volume would go; None where there is no such tomogram."""
     tomogram = TomogramKey(key.tomogram_type, key.voxel_spacing)
@@ -401,4 +461,5 @@ _KINDS: tuple[
     (SegmentationKey, listing.segmentation_items, _new_segmentation, volumes.standing),
     (FeatureKey, listing.feature_items, _feature_place, volumes.standing),
     (PicksKey, listing.picks_items, _new_picks, pick_files.standing),
+    (FilamentsKey, listing.filament_items, _new_filaments, filament_files.standing),
 )

@@ -325,7 +325,7 @@ def _volume_record(path: Path) -> dict[str, Any] | None:
 
 def _picks_record(path: Path) -> dict[str, Any] | None:
     """Return our record of picks, also for their accompanying files."""
-    from copick_picker.project.copick.pick_files import record_of_picks
+    from copick_picker.project.copick.record_files import record_of_file
 
     if path.parent.name != "Picks" or not any(fnmatch(path.name, each) for each in _PICKS):
         return None
@@ -336,4 +336,4 @@ def _picks_record(path: Path) -> dict[str, Any] | None:
     if not picks.exists():  # a write of ours that was interrupted after the record
         record = from_yaml(path.with_name(f"{stem}.provenance.yaml").read_bytes(), path.name)
         return from_stored(record)
-    return record_of_picks(local_files(), str(picks))
+    return record_of_file(local_files(), str(picks))

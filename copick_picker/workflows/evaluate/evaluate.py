@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from copick_picker.core.evaluate import MATCHERS, evaluate_picks
 from copick_picker.core.evaluate.fail_under import check_limits, missed_limits
+from copick_picker.core.evaluate.link_scores import score_links
 from copick_picker.core.geometry import box_angstrom
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
 from copick_picker.jobs.execution import InTurn, process_runs
@@ -271,6 +272,7 @@ def _score(reading: _Reading, summary: Summary) -> Scored:
         sets=reading.sets,
         missed=missed_limits(settings.fail_under, evaluation),
         pick_facts=reading.pick_facts,
+        links=score_links(reading.reference, candidate, objects) if settings.links else None,
     )
 
 

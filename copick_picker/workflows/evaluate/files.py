@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from copick_picker.core.evaluate.link_scores import ScoredLinks
 from copick_picker.errors import CopickPickerError
 from copick_picker.jobs.provenance import new_record
 from copick_picker.jobs.reporter import Reporter
@@ -15,6 +16,7 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import tomogram_query
 from copick_picker.records.scores import Evaluation, MatchCounts, ObjectScore, RunObjectMatch
 from copick_picker.report.figures import png_bytes
+from copick_picker.report.link_tables import link_table, links_csv
 from copick_picker.report.score_csv import PickFacts, matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
 from copick_picker.report.score_tables import confusion_table, object_table, run_table
@@ -25,6 +27,8 @@ from copick_picker.workflows.inputs.contrast import contrast_of
 
 _LIBRARIES = ("copick", "numpy", "scipy")
 _MOST_RUN_ROWS = 60
+LINKS_FILE = "links.csv"
+"""Scores of links in the folder of scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,8 @@ class Scored:
         Scores below ``--fail-under``.
     pick_facts : mapping
         (Run, object) -> point of a candidate -> its distance to the surface of its mask.
+    links : ScoredLinks or None
+        Scores of links, with ``--links``.
     """
 
     settings: EvaluateSettings
@@ -50,6 +56,7 @@ class Scored:
     sets: Mapping[str, Mapping[str, Mapping[str, str | None]]]
     missed: tuple[str, ...]
     pick_facts: PickFacts = field(default_factory=dict)
+    links: ScoredLinks | None = None
 
     def record(self) -> dict[str, Any]:
         """Return how the scores were made: version, settings, inputs."""
@@ -70,6 +77,7 @@ class Scored:
             **self.record(),
             "tolerance": self.settings.tolerance,
             **evaluation_values(self.evaluation),
+            **({} if self.links is None else {"links": self.links.values()}),
             "sets": self.sets,
         }
 
@@ -109,6 +117,8 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
         "matches.csv": matches_csv(evaluation.matches, lines, scored.pick_facts).encode(),
         "scores.png": png_bytes(figure, _png_text(lines)),
     }
+    if scored.links is not None:
+        files[LINKS_FILE] = links_csv(scored.links.values()).encode()
     for run_name in evaluation.run_names[: scored.settings.slices]:
         try:
             files[f"slices_{run_name}.png"] = _slices(scored, store, run_name)
@@ -134,6 +144,7 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
         reporter.table("Runs", *run_table(evaluation))
     title = f"Scores (matcher {settings.matcher}, tolerance {settings.tolerance})"
     reporter.table(title, *object_table(evaluation))
+    _show_links(scored, reporter)
     columns, rows = confusion_table(evaluation)
     if rows:
         reporter.table("Confusion", columns, rows)
@@ -151,6 +162,15 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
     for note in evaluation.notes:
         reporter.note(note)
     reporter.note(f"Scores are in {settings.output}")
+
+
+def _show_links(scored: Scored, reporter: Reporter) -> None:
+    if scored.links is None:
+        return
+    table = link_table(scored.links.values())
+    reporter.table("Links (P, R, F1: of links; angle: of tangents)", *table)
+    for note in scored.links.notes:
+        reporter.warn(note)
 
 
 def _presence_text(entry: ObjectScore) -> str:

@@ -1,8 +1,10 @@
 """Mapping from values of a segmentation, or channels of a model, to objects of the project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from copick_picker.errors import SettingsError, choices_text
+from copick_picker.project.store import ProjectStore
+from copick_picker.records.keys import SegmentationKey
 from copick_picker.records.runs import ObjectSpec
 
 
@@ -66,6 +68,30 @@ def object_labels(
     }
     check_labels_differ(labels)
     return labels
+
+
+def stated_labels(
+    store: ProjectStore, run_name: str, key: SegmentationKey, *, warn: Callable[[str], None]
+) -> dict[str, int] | None:
+    """Return name -> value as a segmentation states it; None: taken to be the project's labels.
+
+    Parameters
+    ----------
+    store : ProjectStore
+        The project.
+    run_name : str
+        The run.
+    key : SegmentationKey
+        The segmentation.
+    warn : callable
+        Receives a message if the segmentation states nothing.
+    """
+    recorded = store.segmentation_labels(run_name, key)
+    if recorded is None and not key.is_multilabel:
+        return {key.name: 1}
+    if recorded is None:
+        warn(f"run {run_name}: {key} does not say what its labels mean; taken to be the project's")
+    return recorded
 
 
 def project_labels(

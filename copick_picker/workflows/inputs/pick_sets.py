@@ -25,6 +25,8 @@ from copick_picker.workflows.inputs.masks import check_mask, load_mask
 
 FloatArray = npt.NDArray[np.float64]
 _LOWEST = -np.finfo(np.float64).max
+_LEAST_SUSPICIOUS = 2.0
+_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,32 @@ def box_of_run(store: ProjectStore, run_name: str, uri: str) -> TomogramBox:
         msg = f"run {run_name}: '{uri}' means tomograms of several sizes: {choices}; name one"
         raise SettingsError(msg)
     return boxes[0]
+
+
+def voxels_suspected(store: ProjectStore, run_name: str, picks: PickSet) -> str:
+    """Return what suggests that positions are in voxels where Angstrom are meant; empty if nothing.
+
+    Parameters
+    ----------
+    store : ProjectStore
+        The project.
+    run_name : str
+        The run.
+    picks : PickSet
+        Its picks.
+    """
+    keys = [key for key in store.tomograms(run_name) if key.voxel_spacing > _LEAST_SUSPICIOUS]
+    if not keys or len(picks) < _FEW:
+        return ""
+    key = min(keys, key=lambda each: each.voxel_spacing)
+    z, y, x = store.open_tomogram(run_name, key).shape
+    largest = picks.points_xyz.max(axis=0)
+    if (largest > (x, y, z)).any():
+        return ""
+    return (
+        f"no pick lies beyond {largest.max():.0f} A, and the tomogram {key} has {x} x {y} x {z} "
+        "voxels (x, y, z): positions that are in voxels must be given in Angstrom"
+    )
 
 
 def check_limits(job: Job[LimitedSettings]) -> None:

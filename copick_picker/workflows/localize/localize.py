@@ -17,7 +17,7 @@ from copick_picker.records.points import Localized, LocalizeRules
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.inputs.masks import check_mask, load_mask
-from copick_picker.workflows.inputs.object_labels import object_labels
+from copick_picker.workflows.inputs.object_labels import object_labels, stated_labels
 from copick_picker.workflows.localize.outputs import PickSets, PicksSource, show_totals
 
 
@@ -89,17 +89,11 @@ class _Localization:
     def _source(self, key: SegmentationKey, run_name: str) -> PicksSource:
         settings, store = self.job.settings, self.job.store
         record = store.segmentation_provenance(run_name, key)
-        recorded = store.segmentation_labels(run_name, key)
         if settings.label is not None:
             names = settings.objects or tuple(self.job.specs)
-            recorded = dict.fromkeys(names, settings.label)
-        elif recorded is None and not key.is_multilabel:
-            recorded = {key.name: 1}
-        elif recorded is None:
-            self.job.reporter.warn(
-                f"run {run_name}: {key} does not say what its labels mean; "
-                "taken to be the project's"
-            )
+            recorded: dict[str, int] | None = dict.fromkeys(names, settings.label)
+        else:
+            recorded = stated_labels(store, run_name, key, warn=self.job.reporter.warn)
         labels = object_labels(
             recorded, self.job.specs, object_map=settings.object_map, objects=settings.objects
         )

@@ -1,0 +1,1 @@
+"""Linking picks into filaments."""
