@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from copick.impl.filesystem import CopickRootFSSpec
 
 from copick_picker.core.link.frames import frames_along
@@ -97,6 +98,21 @@ class Chains:
             full = np.tile(np.eye(4), (len(which), 1, 1))
             full[:, :3, :3] = self.frames[which]
             truth.from_numpy(self.points[which], full, instance_ids=self.owners[which])
+
+
+def add_empty_tomogram(config: Path, run: str, *, spacing: float = 10.0) -> None:
+    """Store a tomogram ``wbp`` of the box, all ones."""
+    root = CopickRootFSSpec.from_file(str(config))
+    tomogram = root.get_run(run).new_voxel_spacing(spacing).new_tomogram("wbp")
+    group = zarr.open_group(tomogram.zarr(), mode="w")
+    shape = tuple(int(length / spacing) for length in BOX_XYZ[::-1])
+    make_array = getattr(group, "create_array", None) or group.create_dataset  # zarr 3, zarr 2
+    array = make_array("0", shape=shape, chunks=shape, dtype="int8")
+    array[...] = 1
+    axes = [{"name": axis, "type": "space", "unit": "angstrom"} for axis in "zyx"]
+    scale = [{"type": "scale", "scale": [spacing] * 3}]
+    levels = [{"path": "0", "coordinateTransformations": scale}]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
 
 
 def _units(vectors: np.ndarray) -> np.ndarray:

@@ -219,6 +219,10 @@ class ExportedRun:
         Centre of the tomogram (x, y, z) in Angstrom, half its size; None if not needed.
     pixel_size : float or None
         Pixel size of the coordinates, in Angstrom; None if not needed.
+    is_filament : bool
+        Whether the picks are points along filaments, and are written as such.
+    is_polar : numpy.ndarray, shape (n,), bool, or None
+        Whether the filament of each pick runs from its minus to its plus end; None: unknown.
     """
 
     run_name: str
@@ -226,6 +230,8 @@ class ExportedRun:
     picks: PickSet
     centre_xyz: tuple[float, float, float] | None = None
     pixel_size: float | None = None
+    is_filament: bool = False
+    is_polar: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,6 +260,8 @@ class ParticleTable:
         Rotations; None if the file has none.
     unread : tuple of str
         Columns that were not read.
+    instance_ids : numpy.ndarray, shape (n,), int64, or None
+        Filament of each particle in its tomogram; None if the file has none.
     """
 
     convention: str
@@ -265,3 +273,4 @@ class ParticleTable:
     scores: npt.NDArray[np.float64] | None
     rotations: npt.NDArray[np.float64] | None
     unread: tuple[str, ...] = ()
+    instance_ids: npt.NDArray[np.int64] | None = None

@@ -64,8 +64,11 @@ class ExportPicksSettings(LimitedSettings):
         CSV file with the columns ``run_name`` and ``tomogram_name``.
     name_pattern : str or None
         Tomogram name with ``{run}`` in it. None: ``{run}.tomostar`` for Warp, else ``{run}``.
+    filaments : str
+        Whether picks are written as points along filaments; ``auto``: those of objects that the
+        project declares filaments, if they have instance ids.
     random_subset : bool
-        Add random halves, 1 and 2.
+        Add random halves, 1 and 2. Filaments always have halves, and stay whole.
     seed : int
         Seed of the halves.
     """
@@ -109,7 +112,17 @@ class ExportPicksSettings(LimitedSettings):
             metavar="PATTERN",
         ),
     ] = None
-    random_subset: Annotated[bool, Option("Add random halves, 1 and 2.")] = False
+    filaments: Annotated[
+        Literal["auto", "on", "off"],
+        Option(
+            "Write tube numbers, track lengths, priors and halves by filament (relion5, relion4, "
+            "warp). Default: of objects that the project declares filaments, where picks bear the "
+            "number of theirs.",
+        ),
+    ] = "auto"
+    random_subset: Annotated[
+        bool, Option("Add random halves, 1 and 2; of filaments, whole ones.")
+    ] = False
     seed: Annotated[int, Field(ge=0), Option("Seed of the halves.")] = 0
 
     @model_validator(mode="after")
@@ -127,6 +140,9 @@ class ExportPicksSettings(LimitedSettings):
             option = "--per-run" if self.per_run else "--random-subset"
             msg = f"--to byu writes one table, a row for every tomogram; {option} has no meaning"
             raise ValueError(msg)
+        if self.filaments == "on" and not self.knows_filaments:
+            msg = f"--to {self.to} knows no filaments; --filaments on is for relion5, relion4, warp"
+            raise ValueError(msg)
         if self.tomograms is not None and self.to != "relion5":
             msg = f"--tomograms is read for --to relion5 only, not {self.to}"
             raise ValueError(msg)
@@ -136,6 +152,11 @@ class ExportPicksSettings(LimitedSettings):
     def counts_pixels(self) -> bool:
         """Whether the format counts pixels, not Angstrom."""
         return self.to in ("relion4", "warp", "dynamo", "byu")
+
+    @property
+    def knows_filaments(self) -> bool:
+        """Whether the format has columns for filaments."""
+        return self.to in ("relion5", "relion4", "warp")
 
     @property
     def lists_every_run(self) -> bool:

@@ -248,7 +248,7 @@ def _pair(
         return None
     if len(found) and found.instance_ids is None:
         notes.append(f"{where}: the candidates have no instance ids, so every link is missed")
-    pair = (_tracks(truth, only_linked=True), _tracks(found, only_linked=False))
+    pair = (tracks_of_picks(truth, only_linked=True), tracks_of_picks(found, only_linked=False))
     for side, tracks in zip(("reference", "candidate"), pair, strict=True):
         far = far_apart(tracks)
         if far is not None:
@@ -263,8 +263,16 @@ def _nothing(name: str) -> PickSet:
     return PickSet(name, np.zeros((0, 3)), np.zeros(0))
 
 
-def _tracks(picks: PickSet, *, only_linked: bool) -> TrackSet:
-    """Return the picks as tracks: filaments by their ids, in the order of the picks."""
+def tracks_of_picks(picks: PickSet, *, only_linked: bool) -> TrackSet:
+    """Return picks as tracks: filaments by their instance ids, in the order of the picks.
+
+    Parameters
+    ----------
+    picks : PickSet
+        The picks.
+    only_linked : bool
+        Leave out picks without a number; else they belong to no track.
+    """
     ids = picks.instance_ids
     if ids is None:
         ids = np.zeros(len(picks), dtype=np.int64)

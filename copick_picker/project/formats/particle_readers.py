@@ -34,6 +34,13 @@ M_COORDINATES = [f"wrpCoordinate{axis}1" for axis in "XYZ"]
 M_ANGLES = [f"wrpAngle{name}1" for name in ("Rot", "Tilt", "Psi")]
 NAMES = ("rlnTomoName", "wrpSourceName", "rlnMicrographName")
 SCORE = "rlnAutopickFigureOfMerit"
+TUBE, INSTANCE = "rlnHelicalTubeID", "instance_id"
+_HELICAL = (
+    "rlnHelicalTrackLengthAngst",
+    "rlnAnglePsiFlipRatio",
+    "rlnAngleTiltPrior",
+    "rlnAnglePsiPrior",
+)
 _SIZES = ("rlnPixelSize", "rlnMicrographPixelSize", "rlnDetectorPixelSize", "rlnMagnification")
 _GROUPS = ("rlnOpticsGroup", "rlnOpticsGroupName", "rlnRandomSubset")
 FloatArray = npt.NDArray[np.float64]
@@ -138,6 +145,8 @@ def _relion(
         *_SIZES,
         *_GROUPS,
         SCORE,
+        TUBE,
+        *_HELICAL,
     }
     return ParticleTable(
         convention,
@@ -149,6 +158,7 @@ def _relion(
         _column(table, SCORE),
         rotations if set(ANGLES) <= set(table.columns) else None,
         tuple(str(column) for column in table.columns if column not in read),
+        _ids(table, TUBE),
     )
 
 
@@ -205,7 +215,7 @@ def _read_csv(path: Path, object_name: str | None) -> ParticleTable:
             raise DataError(msg)
     is_copick = "transform_00" in table
     rotations, shifts = _csv_poses(table, is_copick=is_copick)
-    read = {"run_name", "object", "x", "y", "z", "score", "rot", "tilt", "psi"}
+    read = {"run_name", "object", "x", "y", "z", "score", "rot", "tilt", "psi", INSTANCE}
     return ParticleTable(
         "copick CSV, Angstrom" if is_copick else "CSV, Angstrom",
         "angstrom",
@@ -220,6 +230,7 @@ def _read_csv(path: Path, object_name: str | None) -> ParticleTable:
             for column in table.columns
             if column not in read and not str(column).startswith("transform_")
         ),
+        _ids(table, INSTANCE),
     )
 
 
@@ -308,6 +319,14 @@ _READERS: dict[str, Callable[[Path, str | None], ParticleTable]] = {
 
 def _column(table: Any, name: str) -> FloatArray | None:  # noqa: ANN401 (pandas is untyped here)
     return table[name].to_numpy(dtype=np.float64) if name in table else None
+
+
+def _ids(table: Any, name: str) -> npt.NDArray[np.int64] | None:  # noqa: ANN401 (pandas is untyped here)
+    """Return the filament of each particle; None if there is no such column, or nothing but 0."""
+    if name not in table:
+        return None
+    ids: npt.NDArray[np.int64] = table[name].fillna(0).to_numpy().astype(np.int64)
+    return ids if ids.any() else None
 
 
 def _table(convention: str, unit: str, coordinates: FloatArray) -> ParticleTable:

@@ -26,7 +26,7 @@ from copick_picker.project.formats.copick_formats import (
     write_picks_csv_grouped,
 )
 from copick_picker.project.guards import guarded, root_logging_kept
-from copick_picker.records.points import ExportedRun
+from copick_picker.records.points import ExportedRun, PickSet
 
 SCORE_COLUMN = "rlnAutopickFigureOfMerit"
 """RELION's name for a pick's score; Warp writes its own scores under it too."""
@@ -163,6 +163,7 @@ def _write_relion(path: Path, runs: Sequence[ExportedRun], options: WriteOptions
         raise SettingsError(msg)
     particles, optics = build_relion_star_tables(
         {run.tomogram_name: (run.picks.points_xyz, _transforms(run)) for run in runs},
+        **_filaments(runs, "frame"),
         tomogram_centers={run.tomogram_name: run.centre_xyz for run in runs} if centred else None,
         tilt_series_pixel_size=None
         if centred
@@ -180,10 +181,30 @@ def _write_relion(path: Path, runs: Sequence[ExportedRun], options: WriteOptions
     starfile.write(tables, path)
 
 
+def _filaments(runs: Sequence[ExportedRun], angles: str) -> dict[str, Any]:
+    """Return what copick's tables need for filaments; nothing where these are single particles.
+
+    RELION takes a filament's frame in the angles of the subtomogram; Warp knows but one set of
+    angles (``pose``). Halves go by whole filaments, as neighbours on one share density.
+    """
+    if not runs[0].is_filament:
+        return {}
+    return {
+        "instance_ids": {run.tomogram_name: run.picks.instance_ids for run in runs},
+        "filament": True,
+        "polarity_known": {
+            run.tomogram_name: False if run.is_polar is None else run.is_polar for run in runs
+        },
+        "filament_angles": angles,
+        "half_sets": "filament",
+    }
+
+
 def _write_warp(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
     """Write tomogram pixels and ``.tomostar`` names; the pixel size stands as in RELION 3."""
     angles, _ = build_relion_star_tables(
         {run.tomogram_name: (run.picks.points_xyz, _transforms(run)) for run in runs},
+        **_filaments(runs, "pose"),
         tilt_series_pixel_size={run.tomogram_name: run.pixel_size for run in runs},
         include_optics=False,
     )
@@ -227,7 +248,15 @@ def _write_csv(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -
         }
     )
     table.insert(1, "object", [run.picks.object_name for run in runs for _ in run.picks.scores])
+    if any(run.picks.instance_ids is not None for run in runs):
+        table["instance_id"] = np.concatenate([_ids(run.picks) for run in runs])
     table.to_csv(path, index=False, lineterminator="\n")
+
+
+def _ids(picks: PickSet) -> npt.NDArray[np.int64]:
+    if picks.instance_ids is None:
+        return np.zeros(len(picks), dtype=np.int64)
+    return picks.instance_ids
 
 
 def _write_copick_csv(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
@@ -293,10 +322,10 @@ def _dynamo_pixels(
 def _finished(table: Any, runs: Sequence[ExportedRun], options: WriteOptions) -> Any:  # noqa: ANN401 (pandas is untyped here)
     """Add scores and halves; take out angles where no pick has an orientation."""
     table = pd.DataFrame(table)
-    if all(run.picks.rotations is None for run in runs):
+    if all(run.picks.rotations is None for run in runs) and not runs[0].is_filament:
         table = table.drop(columns=ANGLES)
     table[SCORE_COLUMN] = np.concatenate([run.picks.scores for run in runs])
-    if options.subset_seed is not None:
+    if options.subset_seed is not None and SUBSET_COLUMN not in table:
         table[SUBSET_COLUMN] = random_halves(len(table), options.subset_seed)
     return table
 
@@ -328,6 +357,25 @@ def advice(to: str, binning: float, runs: Sequence[ExportedRun]) -> list[str]:
     runs : sequence of ExportedRun
         What was written.
     """
+    lines = [] if not runs or not runs[0].is_filament else [_about_filaments(runs)]
+    return [*lines, *_about_pixels(to, binning, runs)]
+
+
+def _about_filaments(runs: Sequence[ExportedRun]) -> str:
+    ids = [run.picks.instance_ids for run in runs if run.picks.instance_ids is not None]
+    number = sum(len(np.unique(each)) for each in ids)
+    known = sum(
+        len(np.unique(run.picks.instance_ids[run.is_polar]))
+        for run in runs
+        if run.picks.instance_ids is not None and run.is_polar is not None
+    )
+    return (
+        f"{number} filaments with tube numbers, track lengths, priors and halves by filament; the "
+        f"direction of {known} is known"
+    )
+
+
+def _about_pixels(to: str, binning: float, runs: Sequence[ExportedRun]) -> list[str]:
     sizes = sorted({run.pixel_size for run in runs if run.pixel_size})
     shown = ", ".join(f"{size:.10g}" for size in sizes)
     if to == "byu":

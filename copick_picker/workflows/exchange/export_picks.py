@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from copick_picker.core.evaluate.link_scores import far_apart, tracks_of_picks
 from copick_picker.core.evaluate.plan import runs_text
 from copick_picker.errors import DataError
 from copick_picker.jobs.execution import InTurn, process_runs
@@ -27,7 +29,7 @@ from copick_picker.project.formats.particle_writers import (
 from copick_picker.project.formats.tomogram_names import TomogramNames, read_names
 from copick_picker.project.provenance import from_stored, from_yaml, to_stored, to_yaml
 from copick_picker.project.standing import Output, own_file
-from copick_picker.records.keys import PicksKey
+from copick_picker.records.keys import FilamentsKey, PicksKey
 from copick_picker.records.points import ExportedRun, PickSet
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.export import ExportPicksSettings
@@ -106,7 +108,9 @@ class _Export:
         limited = limited_run(self.job, run_name, sets, box, self.thresholds)
         for name, picks in limited.kept.items():
             if len(picks) or settings.lists_every_run:
-                self.read.setdefault(name, []).append(self._exported(run_name, picks, box))
+                exported = self._along_filaments(self._exported(run_name, picks, box))
+                if len(exported.picks) or settings.lists_every_run:
+                    self.read.setdefault(name, []).append(exported)
         return RunOutcome(run_name, "done", limited.text, limited.details)
 
     def _exported(self, run_name: str, picks: PickSet, box: TomogramBox | None) -> ExportedRun:
@@ -121,6 +125,49 @@ class _Export:
                 unbinned = box.key.voxel_spacing
             pixel_size = None if unbinned is None else unbinned * settings.binning
         return ExportedRun(run_name, name, picks, pixel_size=pixel_size)
+
+    def _along_filaments(self, run: ExportedRun) -> ExportedRun:
+        """Return picks along filaments with what is known of these, if they are written as such."""
+        settings, name, picks = self.job.settings, run.picks.object_name, run.picks
+        is_declared = name in self.job.specs and self.job.specs[name].is_filament
+        wanted = is_declared if settings.filaments == "auto" else settings.filaments == "on"
+        if not wanted or not settings.knows_filaments or len(picks) == 0:
+            return run
+        if picks.instance_ids is None:
+            text = f"run {run.run_name}: the picks of {name} do not say which filament each is of"
+            if settings.filaments == "on":
+                msg = f"{text}; copick-picker link does that"
+                raise DataError(msg)
+            self.job.reporter.warn(f"{text}: written as single particles; see copick-picker link")
+            return run
+        linked = picks.instance_ids > 0
+        if not linked.all():
+            self.job.reporter.note(
+                f"run {run.run_name}: {int((~linked).sum())} of {len(picks)} picks of {name} are "
+                "of no filament, and left out"
+            )
+            picks = picks.chosen(linked)
+        self._check_together(run.run_name, picks)
+        return replace(run, picks=picks, is_filament=True, is_polar=self._is_polar(run, picks))
+
+    def _check_together(self, run_name: str, picks: PickSet) -> None:
+        tracks = tracks_of_picks(picks, only_linked=True)
+        far = far_apart(tracks)
+        if far is not None:
+            self.job.reporter.warn(
+                f"run {run_name}: filament {far[0]} of {picks.object_name} has a step of "
+                f"{far[1]:.0f} usual ones: are its picks of one filament, and in order?"
+            )
+
+    def _is_polar(self, run: ExportedRun, picks: PickSet) -> npt.NDArray[np.bool_] | None:
+        """Return whether the direction of each pick's filament is known; None: of no one."""
+        keys = sets_of_run(self.picks, run.run_name, self.job.settings.objects)
+        key = FilamentsKey.of(keys[picks.object_name])
+        if picks.instance_ids is None or key not in self.job.store.filaments(run.run_name):
+            return None
+        filaments = self.job.store.read_filaments(run.run_name, key).filaments
+        polar = [each.instance_id for each in filaments if each.is_polar]
+        return np.isin(picks.instance_ids, polar)
 
     def complete(self) -> None:
         """Add the runs without a pick set, where the format lists every run, and say which."""

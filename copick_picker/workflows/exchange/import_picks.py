@@ -100,7 +100,8 @@ class _Import:
         keep = np.ones_like(within) if settings.keep_outside else within
         scores = np.ones(len(rows)) if table.scores is None else table.scores[rows]
         rotations = None if table.rotations is None else table.rotations[rows]
-        picks = PickSet(self.key.object_name, points, scores, rotations).chosen(keep)
+        ids = None if table.instance_ids is None else table.instance_ids[rows]
+        picks = PickSet(self.key.object_name, points, scores, rotations, ids).chosen(keep)
         details = {"picks": len(picks), "outside": int((~within).sum())}
         text = f"{len(picks)} picks -> {self.key}"
         if settings.dry_run:

@@ -204,7 +204,10 @@ def voxels_suspected(store: ProjectStore, run_name: str, picks: PickSet) -> str:
     if not keys or len(picks) < _FEW:
         return ""
     key = min(keys, key=lambda each: each.voxel_spacing)
-    z, y, x = store.open_tomogram(run_name, key).shape
+    try:
+        z, y, x = store.open_tomogram(run_name, key).shape
+    except CopickPickerError:
+        return ""  # a tomogram that nobody needs here
     largest = picks.points_xyz.max(axis=0)
     if (largest > (x, y, z)).any():
         return ""
