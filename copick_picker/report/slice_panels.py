@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
+from copick_picker.report.view_lines import Line, near_slice
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status, cut
 from copick_picker.report.view_volume import Slice, SmallVolume, slice_bytes
 
@@ -38,6 +39,7 @@ def draw_panel(
     limits: tuple[float, float],
     contrast: str,
     letters: Mapping[str, str],
+    lines: Sequence[Line] = (),
 ) -> None:
     """Draw a slice, every pick whose sphere it cuts, and where the slice is.
 
@@ -60,6 +62,8 @@ def draw_panel(
         ``dark`` or ``bright``: how protein looks in the volume.
     letters : mapping of str to str
         Object name -> what precedes its scores; empty for a single object.
+    lines : sequence of Line
+        Filaments.
     """
     rows, columns = entry.picture.shape
     low, step = small.low_angstrom / ANGSTROM_PER_NM, small.voxel_spacing / ANGSTROM_PER_NM
@@ -75,6 +79,8 @@ def draw_panel(
     )
     axes.set_autoscale_on(False)
     n_drawn = sum(_draw_marks(axes, group, entry, letters) for group in marks)
+    for line in lines:
+        _draw_line(axes, line, entry)
     name, across, _ = _VIEWS[entry.axis_zyx]
     axes.set_title(
         f"{name} slice at {across} = {entry.centre_angstrom / ANGSTROM_PER_NM:.1f} nm, "
@@ -140,6 +146,28 @@ def _draw_marks(axes: Axes, marks: Marks, entry: Slice, letters: Mapping[str, st
                 clip_on=True,
             )
     return len(which)
+
+
+def _draw_line(axes: Axes, line: Line, entry: Slice) -> None:
+    """Draw the pieces of a filament near a slice, an arrow where its direction is known."""
+    _, _, in_plane = _VIEWS[entry.axis_zyx]
+    for piece in near_slice(line, entry.axis_zyx, entry.centre_angstrom):
+        points = piece[:, list(in_plane)] / ANGSTROM_PER_NM
+        axes.plot(*points.T, color=line.colour, linewidth=1.8)
+        if line.is_polar:
+            style = {"arrowstyle": "-|>", "color": line.colour, "shrinkA": 0, "shrinkB": 0}
+            axes.annotate("", points[-1], xytext=points[-2], arrowprops=style)
+        axes.annotate(
+            str(line.number),
+            points[len(points) // 2],
+            xytext=(3, -9),
+            textcoords="offset points",
+            fontsize=6.5,
+            color=line.colour,
+            path_effects=OUTLINE,
+            annotation_clip=True,
+            clip_on=True,
+        )
 
 
 def _outline(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.records.points import PickSet
 from copick_picker.records.scores import RunObjectMatch
 
 FloatArray = npt.NDArray[np.float64]
@@ -41,6 +42,7 @@ LOOKS: Mapping[str, Look] = {
     "hit": Look("dot", "#56B4E9", "candidate, a hit", "hits"),
     "false": Look("cross", "#FF5A1F", "candidate, false", "false candidates"),
     "candidate": Look("diamond", "#E69F00", "candidate pick", "candidates"),
+    "linked": Look("dot", "#FFFFFF", "candidate, on a filament", "picks on filaments"),
     "reference at border": Look(
         "dashed circle", "#FFFFFF", "reference at the border, not counted", "references at borders"
     ),
@@ -182,6 +184,31 @@ def judged_marks(match: RunObjectMatch, radius_angstrom: float) -> Sequence[Mark
         candidate("hit", hit),
         candidate("false", ~hit & ~uncounted),
         candidate("candidate", uncounted),
+    )
+
+
+def unjudged_marks(picks: PickSet, radius_angstrom: float) -> Sequence[Marks]:
+    """Return the marks of candidates without a reference: those on filaments, and the others.
+
+    Parameters
+    ----------
+    picks : PickSet
+        The candidates of one object.
+    radius_angstrom : float
+        Its radius.
+    """
+    ids = picks.instance_ids
+    linked = np.zeros(len(picks), dtype=bool) if ids is None else ids > 0
+    alone = picks.chosen(~linked)
+    return (
+        Marks(
+            picks.object_name,
+            radius_angstrom,
+            "candidate",
+            alone.points_xyz,
+            told_scores(alone.scores),
+        ),
+        Marks(picks.object_name, radius_angstrom, "linked", picks.points_xyz[linked]),
     )
 
 

@@ -3,7 +3,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
 const MOST_SCORES = 150;
 const spot = [...data.spot]; // the point (x, y, z) in Angstrom that the slices go through
-const state = { scores: true, least: -Infinity, statuses: new Set(Object.keys(data.looks)), objects: new Set(data.objects.map((_, at) => at)) };
+const state = { lines: true, scores: true, least: -Infinity, statuses: new Set(Object.keys(data.looks)), objects: new Set(data.objects.map((_, at) => at)) };
 const stages = [];
 
 function node(name, attributes, parent) {
@@ -43,6 +43,34 @@ function wordsOf(pick) {
   return `${data.objects[pick.o].name}: ${data.looks[pick.s].words}${remark}${score}`;
 }
 
+function drawLines(svg, view, centre, toX, toY) {
+  for (const line of data.lines) {
+    if (!state.lines || !state.objects.has(line.o)) continue;
+    let piece = [];
+    const finish = () => {
+      if (piece.length > 1) {
+        const points = piece.map((point) => `${toX(point)},${toY(point)}`).join(" ");
+        const words = `${data.objects[line.o].name}: filament ${line.n}`;
+        const drawn = node("polyline", { points, stroke: line.c, "stroke-width": 1.8, fill: "none" }, svg);
+        if (line.polar) drawn.setAttribute("marker-end", "url(#arrow)");
+        node("title", {}, drawn).textContent = words;
+        const middle = piece[Math.floor(piece.length / 2)];
+        node("text", { x: toX(middle) + 4, y: toY(middle) + 12, style: `fill: ${line.c}` }, svg).textContent = line.n;
+      }
+      piece = [];
+    };
+    for (const point of line.p) {
+      if (Math.abs(point[view.across] - centre) <= line.radius) piece.push(point); else finish();
+    }
+    finish();
+  }
+}
+
+function arrowHead(svg) {
+  const marker = node("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 6, markerHeight: 6, orient: "auto-start-reverse" }, node("defs", {}, svg));
+  node("path", { d: "M0 0L8 4L0 8Z", fill: "context-stroke" }, marker);
+}
+
 function draw(stage) {
   const { view, image, svg, caption } = stage;
   const nearest = view.centres.reduce((best, centre, at) =>
@@ -56,12 +84,14 @@ function draw(stage) {
   const toX = (point) => (point[view.h] - data.low) * scale;
   const toY = (point) => box.height - (point[view.v] - data.low) * scale;
   svg.replaceChildren();
+  if (data.lines.length) arrowHead(svg);
   const cut = [];
   for (const pick of data.picks) {
     const away = pick.p[view.across] - centre, radius = data.objects[pick.o].radius;
     if (isShown(pick) && Math.abs(away) <= radius) cut.push([pick, Math.sqrt(radius * radius - away * away) * scale]);
   }
   for (const [pick, radius] of cut) mark(svg, data.looks[pick.s], toX(pick.p), toY(pick.p), radius, wordsOf(pick));
+  drawLines(svg, view, centre, toX, toY);
   const scored = cut.filter(([pick]) => pick.c !== null);
   if (state.scores && scored.length <= MOST_SCORES) {
     for (const [pick] of scored) node("text", { x: toX(pick.p) + 6, y: toY(pick.p) - 5 }, svg).textContent = pick.c.toFixed(2);
@@ -122,6 +152,8 @@ for (const box of document.querySelectorAll("input[data-status]")) {
 for (const box of document.querySelectorAll("input[data-object]")) {
   box.addEventListener("change", () => { state.objects[box.checked ? "add" : "delete"](Number(box.dataset.object)); drawAll(); });
 }
+const lines = document.getElementById("show-lines");
+if (lines) lines.addEventListener("change", () => { state.lines = lines.checked; drawAll(); });
 const least = document.getElementById("least");
 if (least) {
   least.addEventListener("input", () => {

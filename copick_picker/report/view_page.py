@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from copick_picker.report.pages import render
+from copick_picker.report.view_lines import Line
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
 from copick_picker.report.view_volume import (
     VIEWS,
@@ -39,6 +40,8 @@ class ViewContent:
         Values that are drawn black and white.
     contrast : str
         ``dark`` or ``bright``: how protein looks in the volume.
+    lines : sequence of Line
+        Filaments.
     """
 
     title: str
@@ -50,6 +53,7 @@ class ViewContent:
     spot_xyz: tuple[float, float, float]
     limits: tuple[float, float]
     contrast: str
+    lines: Sequence[Line] = ()
 
 
 def view_page(content: ViewContent) -> str:
@@ -63,7 +67,8 @@ def view_page(content: ViewContent) -> str:
     content : ViewContent
         What to show.
     """
-    objects = {entry.object_name: _short(entry.radius_angstrom) for entry in content.marks}
+    objects = {line.object_name: _short(line.radius_angstrom) for line in content.lines}
+    objects |= {entry.object_name: _short(entry.radius_angstrom) for entry in content.marks}
     picks = _picks(content.marks, list(objects))
     counts = counts_by_status(content.marks)
     looks = {status: asdict(LOOKS[status]) for status in counts}
@@ -75,6 +80,7 @@ def view_page(content: ViewContent) -> str:
         counts=counts,
         looks=looks,
         objects=list(objects),
+        n_lines=len(content.lines),
         picks=picks,
         listed=_by_score(picks)[:_MOST_ROWS],
         data={
@@ -84,6 +90,7 @@ def view_page(content: ViewContent) -> str:
             "objects": [{"name": name, "radius": radius} for name, radius in objects.items()],
             "views": [_view(content, name) for _, name in VIEWS],
             "picks": picks,
+            "lines": _lines(content.lines, list(objects)),
         },
     )
 
@@ -108,6 +115,21 @@ def _picks(marks: Sequence[Marks], names: Sequence[str]) -> list[dict[str, Any]]
                 }
             )
     return found
+
+
+def _lines(lines: Sequence[Line], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return object, number, colour and points of every filament, as the script reads them."""
+    return [
+        {
+            "o": names.index(line.object_name),
+            "n": line.number,
+            "c": line.colour,
+            "polar": line.is_polar,
+            "radius": _short(line.radius_angstrom),
+            "p": [[_short(value) for value in point] for point in line.points_xyz],
+        }
+        for line in lines
+    ]
 
 
 def _view(content: ViewContent, name: str) -> dict[str, Any]:

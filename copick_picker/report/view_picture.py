@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from copick_picker.report.figures import FILE_STYLE, add_footer
 from copick_picker.report.slice_panels import draw_legend, draw_panel
+from copick_picker.report.view_lines import Line
 from copick_picker.report.view_marks import Marks
 from copick_picker.report.view_volume import Slice, SmallVolume
 
@@ -25,6 +26,7 @@ def view_figure(
     contrast: str,
     title: str,
     footer: str,
+    lines: Sequence[Line] = (),
 ) -> Figure:
     """Return slices along the three axes with picks in marks that differ in shape and colour.
 
@@ -47,12 +49,23 @@ def view_figure(
         Headline.
     footer : str
         Small line at the foot.
+    lines : sequence of Line
+        Filaments, with their numbers, and arrows where their direction is known.
     """
     letters = _letters(marks)
     with rc_context(FILE_STYLE):
         figure, panels = _panels(*(small.size_angstrom(axis) for axis in (2, 1, 0)))
         for axes, entry in zip(panels, slices, strict=True):
-            draw_panel(axes, small, entry, marks, limits=limits, contrast=contrast, letters=letters)
+            draw_panel(
+                axes,
+                small,
+                entry,
+                marks,
+                limits=limits,
+                contrast=contrast,
+                letters=letters,
+                lines=lines,
+            )
         height = figure.get_figheight()
         figure.text(0.012, 1 - 0.12 / height, title, fontsize=12, va="top")
         anchor = (0.01, 0.32 / height)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from copick_picker.report.view_lines import COLOURS, Line
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
 from copick_picker.report.view_volume import SmallVolume, grey_limits
 
@@ -38,6 +40,8 @@ class ShownRun:
         Picks.
     segmentation : tuple or None
         Name, labels (z, y, x) and voxel spacing of a segmentation.
+    lines : sequence of Line
+        Filaments.
     """
 
     name: str
@@ -47,6 +51,7 @@ class ShownRun:
     percentiles: tuple[float, float]
     marks: Sequence[Marks]
     segmentation: tuple[str, npt.NDArray[Any], float] | None
+    lines: Sequence[Line] = ()
 
 
 def fill_viewer(neuroglancer: ModuleType, viewer: Any, shown: ShownRun) -> None:  # noqa: ANN401 (a package without types)
@@ -79,6 +84,9 @@ def fill_viewer(neuroglancer: ModuleType, viewer: Any, shown: ShownRun) -> None:
             entries = [entry for entry in shown.marks if entry.status == status]
             layer = _points(neuroglancer, entries, shown.voxel_spacing, space)
             state.layers.append(name=LOOKS[status].many, layer=layer)
+        if shown.lines:
+            layer = _filaments(neuroglancer, shown.lines, shown.voxel_spacing, space)
+            state.layers.append(name="filaments", layer=layer)
         # the axes of a view come in the order x, y, z: x to the right, y down
         state.layout = "4panel"
         state.position = [size / 2 for size in shown.volume.shape]
@@ -129,4 +137,28 @@ def _points(
             )
     return neuroglancer.LocalAnnotationLayer(
         dimensions=space, annotations=annotations, annotation_color=look.colour
+    )
+
+
+def _filaments(
+    neuroglancer: ModuleType,
+    lines: Sequence[Line],
+    voxel_spacing: float,
+    space: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Return a layer of filaments, each a chain of straight lines."""
+    annotations = []
+    for line in lines:
+        points = (line.points_xyz[:, ::-1] / voxel_spacing + 0.5).tolist()
+        annotations += [
+            neuroglancer.LineAnnotation(
+                id=f"{line.object_name} {line.number} {at}",
+                point_a=first,
+                point_b=second,
+                description=f"{line.object_name}: filament {line.number}",
+            )
+            for at, (first, second) in enumerate(pairwise(points))
+        ]
+    return neuroglancer.LocalAnnotationLayer(
+        dimensions=space, annotations=annotations, annotation_color=COLOURS[0]
     )

@@ -17,7 +17,7 @@ from copick_picker.report.view_volume import small_volume
 from copick_picker.report.viewer_layers import ShownRun, fill_viewer
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, ViewSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
-from copick_picker.workflows.show.picks import marks_of_run
+from copick_picker.workflows.show.picks import lines_of_run, marks_of_run
 
 _PIXELS_FOR_CONTRAST = 256
 
@@ -121,4 +121,5 @@ def _shown(job: Job[ViewSettings], run_name: str) -> ShownRun:
         percentiles=LOW_HIGH_PERCENTILES,
         marks=marks,
         segmentation=segmentation,
+        lines=lines_of_run(job, run_name, key.voxel_spacing),
     )

@@ -1,16 +1,19 @@
 """The picks of a run and their matches, as marks to draw."""
 
 from collections.abc import Mapping
+from dataclasses import astuple
 
 import numpy as np
 
 from copick_picker.core.evaluate.run_match import match_run
 from copick_picker.jobs.job import Job
 from copick_picker.project.copick.alignments import check_alignments
+from copick_picker.records.keys import FilamentsKey, PicksKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import RunObjectMatch
-from copick_picker.report.view_marks import Marks, judged_marks, told_scores
+from copick_picker.report.view_lines import Line, lines_of
+from copick_picker.report.view_marks import Marks, judged_marks, unjudged_marks
 from copick_picker.settings.evaluate import EvaluateParameters
 from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.settings.view import ViewSettings
@@ -71,12 +74,38 @@ def marks_of_run(
     else:
         for match in _matches(run_name, settings, specs, reference, candidate):
             marks += judged_marks(match, radii[match.object_name])
-    marks += [
-        Marks(name, radii[name], "candidate", picks.points_xyz, told_scores(picks.scores))
-        for name, picks in candidate.items()
-        if name not in reference
-    ]
+    for name, picks in candidate.items():
+        if name not in reference:
+            marks += unjudged_marks(picks, radii[name])
     return [entry for entry in marks if len(entry)], notes
+
+
+def lines_of_run(job: Job[ViewSettings], run_name: str, voxel_spacing: float) -> list[Line]:
+    """Return the filaments that are stored under the URI of the picks, as lines.
+
+    Parameters
+    ----------
+    job : Job
+        Its settings say which picks.
+    run_name : str
+        The run.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom.
+    """
+    settings, stored = job.settings, job.store.filaments(run_name)
+    query = job.picks(settings.candidate).query
+    wanted = query.matching([PicksKey(*astuple(key)) for key in stored])
+    sets = [
+        job.store.read_filaments(run_name, FilamentsKey.of(key))
+        for key in wanted
+        if not settings.objects or key.object_name in settings.objects
+    ]
+    radii = {}
+    for each in sets:
+        spec = job.specs.get(each.object_name)
+        known = settings.radius.get(each.object_name, spec.radius_angstrom if spec else None)
+        radii[each.object_name] = known or _RADIUS_VOXELS * voxel_spacing
+    return lines_of(sets, radii)
 
 
 def _sets(job: Job[ViewSettings], run_name: str, uri: str | None) -> dict[str, PickSet]:

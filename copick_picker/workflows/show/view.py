@@ -23,6 +23,7 @@ from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.view_framing import limits_at_picks, spot_of_slices
+from copick_picker.report.view_lines import Line
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
 from copick_picker.report.view_page import ViewContent, view_page
 from copick_picker.report.view_picture import view_figure
@@ -35,7 +36,7 @@ from copick_picker.report.view_volume import (
 from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, SLAB_LEAST_PLANES, ViewSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
-from copick_picker.workflows.show.picks import marks_of_run
+from copick_picker.workflows.show.picks import lines_of_run, marks_of_run
 
 
 @summarised
@@ -94,21 +95,30 @@ class _Viewing:
         key = self.tomograms.key(run_name)
         marks, notes = marks_of_run(self.job, run_name, key.voxel_spacing)
         counts = counts_by_status(marks)
-        words = ", ".join(f"{number} {LOOKS[name].many}" for name, number in counts.items())
+        lines = lines_of_run(self.job, run_name, key.voxel_spacing)
+        told = [f"{number} {LOOKS[name].many}" for name, number in counts.items()]
+        words = ", ".join(told + [f"{len(lines)} filaments"] * bool(lines))
         if settings.dry_run:
             return RunOutcome(run_name, "planned", f"{target}: {key}, {words or 'no picks'}")
         for note in notes:
             self.job.reporter.note(f"run {run_name}: {note}")
-        data = self._file(run_name, key, marks, words)
+        data = self._file(run_name, key, (marks, lines), words)
         if may_be_same and output.holds(data):
             return RunOutcome(run_name, "skipped", f"{target} is complete")
         write_bytes(target, data, permit=output.check)
         text = f"{target} ({len(data) / 1e6:.1f} MB): {words or 'no picks'}"
         details = {"output": str(target), "bytes": len(data), "marks": counts}
+        details |= {"filaments": len(lines)} if lines else {}
         return RunOutcome(run_name, "done", text, details)
 
-    def _file(self, run_name: str, key: TomogramKey, marks: Sequence[Marks], words: str) -> bytes:
-        settings = self.job.settings
+    def _file(
+        self,
+        run_name: str,
+        key: TomogramKey,
+        drawn: tuple[Sequence[Marks], Sequence[Line]],
+        words: str,
+    ) -> bytes:
+        settings, (marks, lines) = self.job.settings, drawn
         volume = self.job.store.open_tomogram(run_name, key)
         small = small_volume(volume.read, volume.shape, key.voxel_spacing, settings.pixels)
         if settings.heat_map is not None:
@@ -137,11 +147,12 @@ class _Viewing:
                 contrast=contrast,
                 title=f"{title}: {words or 'no picks'}",
                 footer=footer,
+                lines=lines,
             )
             about = {"Software": f"copick-picker {__version__}", "Description": footer}
             return png_bytes(figure, about)
         slices = {name: small.slices(axis, _planes(small, axis, settings)) for axis, name in VIEWS}
-        page = ViewContent(title, lead, footer, small, slices, marks, spot, limits, contrast)
+        page = ViewContent(title, lead, footer, small, slices, marks, spot, limits, contrast, lines)
         return signed_page(view_page(page))
 
     def _heat(
