@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from copick_picker.core.link import chains
 from copick_picker.core.link.frames import frames_along, turned_onto
-from copick_picker.core.link.linking import LinkRules, link_points
+from copick_picker.core.link.linking import LinkRules, link_points, mend_tracks
 from copick_picker.core.link.points import FloatArray, IndexArray, LinkPoints
 from copick_picker.core.link.polarity import forward_probability
+from copick_picker.core.link.skeleton import APART_VOXELS
 from copick_picker.core.link.splines import Curve, even_places, learned_stiffness, smooth_curve
 from copick_picker.core.link.tangents import tangents_from_neighbours
 from copick_picker.core.link.tracks import Track, turned_round
@@ -30,6 +32,7 @@ _LEAST_JOIN = 2.0
 _BREAK_LIMIT = 4.0
 _MOST_ANGLE = np.radians(45.0)
 _WIDTH = 0.5
+_LEAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,7 @@ class FoundFilaments:
     notes: tuple[str, ...] = ()
 
 
-def filaments_of(
-    picks: PickSet, rules: FilamentRules, *, tangents: FloatArray | None = None
-) -> FoundFilaments:
+def filaments_of(picks: PickSet, rules: FilamentRules) -> FoundFilaments:
     """Return the filaments that picks lie on.
 
     Parameters
@@ -134,17 +135,15 @@ def filaments_of(
         Picks of one object in one run; numbers that they have already are not used.
     rules : FilamentRules
         How.
-    tangents : numpy.ndarray, shape (n, 3), float64, optional
-        Unit vectors along the filaments, of either sign, where rotations do not tell them.
 
     Raises
     ------
     DataError
-        If two thirds of the picks lie on top of one another.
+        If most of the picks lie on top of one another.
     """
     points, notes = picks.points_xyz, []
     spacing = chains.nearest_spacing(LinkPoints(points)) if len(points) > 1 else 0.0
-    if len(points) > 1 and spacing <= 0:
+    if len(points) > 1 and spacing <= _LEAST:
         msg = (
             f"{picks.object_name}: most of the {len(points)} picks have another at the same place; "
             "take one of each, see filter --min-distance"
@@ -161,6 +160,7 @@ def filaments_of(
                 "tangents are taken from the positions"
             )
             rotations = None
+    tangents = None
     if rotations is not None:
         tangents = rotations[:, :, 2] / np.linalg.norm(rotations[:, :, 2], axis=1)[:, None]
     linked = link_points(LinkPoints(points, tangents=tangents), _link_rules(rules, spacing, gate))
@@ -169,7 +169,56 @@ def filaments_of(
             f"{picks.object_name}: within the gate of {gate:.0f} A lie more picks than the "
             f"{_N_NEAREST} nearest on each side, which alone are tried"
         )
-    tracks, is_polar = _directed(linked.tracks, points, rules, is_known=rotations is not None)
+    facts = {"spacing": linked.model.get("spacing", spacing), "gate": gate, "model": linked.model}
+    return _finished(picks, linked.tracks, rotations, rules, facts, notes)
+
+
+def filaments_of_paths(
+    object_name: str, paths: list[FloatArray], rules: FilamentRules, *, voxel_spacing: float
+) -> FoundFilaments:
+    """Return the filaments that paths through a segmentation belong to.
+
+    Parameters
+    ----------
+    object_name : str
+        The object.
+    paths : list of numpy.ndarray, shape (n, 3), float64
+        Points (x, y, z) of each path in order, in Angstrom.
+    rules : FilamentRules
+        How; the gate does not count.
+    voxel_spacing : float
+        Edge of a voxel in Angstrom: half of it is the scatter of points, unless they tell.
+    """
+    points = np.concatenate([np.zeros((0, 3)), *paths])
+    ends = np.cumsum([0, *(len(path) for path in paths)])
+    tracks = [
+        Track(np.arange(first, last), np.zeros(last - first, dtype=bool))
+        for first, last in pairwise(ends.tolist())
+    ]
+    spacing = APART_VOXELS * voxel_spacing
+    linked = mend_tracks(
+        LinkPoints(points),
+        tracks,
+        _link_rules(rules, spacing, spacing),
+        spacing=spacing,
+        scatter=(voxel_spacing / 2.0) ** 2,
+    )
+    picks = PickSet(object_name, points, np.ones(len(points)))
+    facts = {"spacing": spacing, "gate": spacing, "model": linked.model}
+    return _finished(picks, linked.tracks, None, rules, facts, [])
+
+
+def _finished(
+    picks: PickSet,
+    found: list[Track],
+    rotations: FloatArray | None,
+    rules: FilamentRules,
+    facts: dict[str, Any],
+    notes: list[str],
+) -> FoundFilaments:
+    """Return tracks as filaments: directed, smooth, filtered, with their picks."""
+    points = picks.points_xyz
+    tracks, is_polar = _directed(found, points, rules, is_known=rotations is not None)
     stiffness = learned_stiffness([points[track.members] for track in tracks])
     curves = [smooth_curve(points[track.members], stiffness=stiffness) for track in tracks]
     kept, dropped = [], dict.fromkeys(("short", "curved", "bent"), 0)
@@ -180,11 +229,6 @@ def filaments_of(
             continue
         score = float(picks.scores[track.members].mean())
         kept.append(FoundFilament(track.members, curve, score, known))
-    facts: dict[str, Any] = {
-        "spacing": linked.model.get("spacing", spacing),
-        "gate": gate,
-        "stiffness": stiffness,
-    }
     made, few = (
         (_members(picks, kept, rotations), 0)
         if rules.spacing_angstrom is None
@@ -195,9 +239,8 @@ def filaments_of(
             f"{picks.object_name}: {few} of {len(kept)} filaments are shorter than the spacing of "
             f"{rules.spacing_angstrom:g} A and have no picks"
         )
-    return FoundFilaments(
-        kept, made, len(picks), dropped, facts | {"model": linked.model}, tuple(notes)
-    )
+    facts = facts | {"stiffness": stiffness}
+    return FoundFilaments(kept, made, len(picks), dropped, facts, tuple(notes))
 
 
 def _link_rules(rules: FilamentRules, spacing: float, gate: float) -> LinkRules:

@@ -13,7 +13,12 @@ import numpy.typing as npt
 
 from copick_picker.core.link import chains, motion
 from copick_picker.core.link.candidates import candidate_edges, passes_none
-from copick_picker.core.link.closing import broken_tracks, joined_tracks, learned_straightness
+from copick_picker.core.link.closing import (
+    Straightness,
+    broken_tracks,
+    joined_tracks,
+    learned_straightness,
+)
 from copick_picker.core.link.points import Edges, FloatArray, LinkPoints
 from copick_picker.core.link.solve import best_matching
 from copick_picker.core.link.tangents import refined_tangents, tangents_from_neighbours
@@ -127,9 +132,7 @@ def link_points(points: LinkPoints, rules: LinkRules) -> Linked:
     if len(points) < 2:
         return Linked([], points.tangents, {}, was_bounded=False)
     found = _along_the_axis(points, rules) if points.places is not None else _along(points, rules)
-    kept = [track for track in found.tracks if len(track.members) >= rules.least_length]
-    kept.sort(key=lambda track: (-len(track.members), int(track.members[0])))
-    return replace(found, tracks=kept)
+    return _kept(found, rules)
 
 
 def _along_the_axis(points: LinkPoints, rules: LinkRules) -> Linked:
@@ -185,10 +188,20 @@ def _along(points: LinkPoints, rules: LinkRules) -> Linked:
         chosen = _solved(edges, scores, len(points), rules.solver)
         model = chains.fitted_model(model, features, chosen, len(points), n_axes=n_axes)
     tracks = tracks_of(edges.chosen(chosen), scores[chosen], len(points))
-    tracks = broken_tracks(points.positions, tracks, limit=rules.break_limit)
-    straightness = learned_straightness(
-        points.positions, tracks, spacing=model.spacing, scatter=model.across_sigma**2 / 2.0
+    tracks, straightness = _mended(
+        points, tracks, rules, spacing=model.spacing, scatter=model.across_sigma**2 / 2.0
     )
+    smooth = refined_tangents(points.positions, tangents, tracks, n_each_side=_N_EACH_SIDE)
+    facts = asdict(model) | {"straightness": asdict(straightness)}
+    return Linked(tracks, smooth, facts, was_bounded)
+
+
+def _mended(
+    points: LinkPoints, tracks: list[Track], rules: LinkRules, *, spacing: float, scatter: float
+) -> tuple[list[Track], Straightness]:
+    """Return tracks that were cut where they bend, and joined over growing gaps."""
+    tracks = broken_tracks(points.positions, tracks, limit=rules.break_limit)
+    straightness = learned_straightness(points.positions, tracks, spacing=spacing, scatter=scatter)
     for gap in rules.closed_gaps:
         tracks = joined_tracks(
             points.positions,
@@ -197,9 +210,37 @@ def _along(points: LinkPoints, rules: LinkRules) -> Linked:
             largest_gap=gap,
             least_score=rules.least_join,
         )
-    smooth = refined_tangents(points.positions, tangents, tracks, n_each_side=_N_EACH_SIDE)
-    facts = asdict(model) | {"straightness": asdict(straightness)}
-    return Linked(tracks, smooth, facts, was_bounded)
+    return tracks, straightness
+
+
+def mend_tracks(
+    points: LinkPoints, tracks: list[Track], rules: LinkRules, *, spacing: float, scatter: float
+) -> Linked:
+    """Return the tracks that given ones make: cut where they bend, joined over gaps.
+
+    Parameters
+    ----------
+    points : LinkPoints
+        The points, without an ordered axis.
+    tracks : list of Track
+        Tracks so far.
+    rules : LinkRules
+        How they are joined.
+    spacing : float
+        Distance of neighbours along them.
+    scatter : float
+        Variance of a point about its track, along an axis; used if the tracks cannot tell.
+    """
+    mended, straightness = _mended(points, tracks, rules, spacing=spacing, scatter=scatter)
+    model = {"spacing": spacing, "straightness": asdict(straightness)}
+    return _kept(Linked(mended, None, model, was_bounded=False), rules)
+
+
+def _kept(found: Linked, rules: LinkRules) -> Linked:
+    """Return the tracks that are long enough, the longest first."""
+    kept = [track for track in found.tracks if len(track.members) >= rules.least_length]
+    kept.sort(key=lambda track: (-len(track.members), int(track.members[0])))
+    return replace(found, tracks=kept)
 
 
 def _solved(edges: Edges, scores: FloatArray, n_points: int, solver: str) -> npt.NDArray[np.bool_]:

@@ -9,8 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.geometry import voxels_to_points
-from copick_picker.core.link.filaments import FilamentRules, FoundFilaments, filaments_of
-from copick_picker.core.link.skeleton import skeleton_points
+from copick_picker.core.link.filaments import (
+    FilamentRules,
+    FoundFilaments,
+    filaments_of,
+    filaments_of_paths,
+)
+from copick_picker.core.link.skeleton import skeleton_paths
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job, Plan
@@ -22,7 +27,6 @@ from copick_picker.project.store import OutputKey, Provenance
 from copick_picker.project.uris import PicksOutput, picks_output
 from copick_picker.records.filaments import Filament, FilamentSet
 from copick_picker.records.keys import FilamentsKey, PicksKey, SegmentationKey
-from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.link import LINKED_SESSION, LinkSettings
 from copick_picker.workflows.inputs.object_labels import object_labels, stated_labels
@@ -169,9 +173,8 @@ class _Linking:
     def _found(self, run_name: str, name: str, source: _Source) -> FoundFilaments:
         rules = self._rules(name)
         if isinstance(source.key, SegmentationKey):
-            points, tangents = self._skeleton(run_name, source.key, source.label)
-            scores = np.ones(len(points))
-            return filaments_of(PickSet(name, points, scores), rules, tangents=tangents)
+            paths = self._paths(run_name, source.key, source.label)
+            return filaments_of_paths(name, paths, rules, voxel_spacing=source.key.voxel_spacing)
         store = self.job.store
         picks = store.read_picks(run_name, source.key)
         record = store.picks_provenance(run_name, source.key)
@@ -181,14 +184,13 @@ class _Linking:
             self.job.reporter.warn(f"run {run_name}: {source.key}: {suspicion}")
         return filaments_of(picks, rules)
 
-    def _skeleton(
+    def _paths(
         self, run_name: str, key: SegmentationKey, label: int | None
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return points and tangents (x, y, z) along the middle of a label's regions."""
+    ) -> list[npt.NDArray[np.float64]]:
+        """Return points (x, y, z) along the middle of a label's regions."""
         labels = self.job.store.open_segmentation(run_name, key).read()
         mask = labels != 0 if label is None else labels == label
-        points, tangents = skeleton_points(mask)
-        return voxels_to_points(points, key.voxel_spacing), tangents[:, ::-1].copy()
+        return [voxels_to_points(path, key.voxel_spacing) for path in skeleton_paths(mask)]
 
     def _rules(self, name: str) -> FilamentRules:
         settings = self.job.settings
