@@ -17,7 +17,14 @@ from copick_picker.cli.main import COMMANDS, module_of
 WORKFLOWS = (
     *("benchmark.benchmark", "evaluate.calibrate", "exchange.export_picks"),
     *("exchange.export_segmentations", "exchange.import_mrc", "exchange.import_picks"),
-    *("localize.filtering", "mask.making", "show.view", "simulate.simulate", "train.targets"),
+    *(
+        "link.linking",
+        "localize.filtering",
+        "mask.making",
+        "show.view",
+        "simulate.simulate",
+        "train.targets",
+    ),
     *("train.making", "train.result"),
 )
 """Which import all the others."""

@@ -29,6 +29,9 @@ class LinkParameters(Parameters):
     tangents : str
         ``auto``: of the z axes of the picks' rotations if these lie along the lines of neighbours;
         ``positions``: of the positions alone.
+    fill : str
+        ``auto``: walls of hollow tubes in a segmentation are filled, by the radius of the object;
+        ``never``: the segmentation is taken as it is.
     spacing_angstrom : float or None
         Distance of evenly spaced picks along each filament. None: the given picks come back.
     min_length_angstrom : float
@@ -65,6 +68,13 @@ class LinkParameters(Parameters):
         Option(
             "Take tangents and directions from the picks' rotations where their z axes lie along "
             "the filaments, or from the positions alone."
+        ),
+    ] = "auto"
+    fill: Annotated[
+        Literal["auto", "never"],
+        Option(
+            "Fill hollow tubes of a segmentation that shows their walls, by the radius of the "
+            "object."
         ),
     ] = "auto"
     spacing_angstrom: Annotated[

@@ -238,6 +238,8 @@ class SceneSettings(Entry):
                     entry.radius_angstrom,
                     score_weight=entry.score_weight,
                     is_particle=not isinstance(entry, MembraneEntry),
+                    is_filament=isinstance(entry, FilamentEntry),
+                    has_polarity=True if isinstance(entry, FilamentEntry) else None,
                 )
             )
             known = entry.model_dump(mode="json", include={"pdb_id", "emdb_id", "color"})

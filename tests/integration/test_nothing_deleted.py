@@ -21,7 +21,7 @@ from projects import copied_project, noise, project_of, run_folder, temporaries,
 from things import FILES, FOLDERS, PICKS, VOLUMES, Thing, state
 
 SHAPE = (40, 42, 44)
-OBJECTS = (ObjectSpec("ribosome", 1, 30.0), ObjectSpec("apo-ferritin", 3, 30.0))
+OBJECTS = (ObjectSpec("ribosome", 1, 30.0, is_filament=True), ObjectSpec("apo-ferritin", 3, 30.0))
 POINTS = np.array([[60.0, 70.0, 80.0], [150.0, 120.0, 60.0]])
 GIVEN = SegmentationKey("given", "me", "1", 10.0)
 CURATED = PicksKey("ribosome", "curator", "1")
@@ -86,6 +86,14 @@ COMMANDS = {
         ("filter", "-i", "ribosome:curator/1", "--top", "ribosome=1"),
         PICKS,
     ),
+    "link": Command(
+        "Picks/picker_linked_ribosome.json", ("link", "-i", "ribosome:curator/1"), PICKS
+    ),
+    "link, filaments": Command(
+        "Filaments/picker_linked_ribosome.json",
+        ("link", "-i", "ribosome:curator/1"),
+        some(PICKS, "picks", "foreign-folder", "link-to-file", "picks-foreign-record"),
+    ),
     "mask exclude-edges": Command(
         "Segmentations/10.000_picker_1_inner-multilabel.zarr",
         ("mask", "exclude-edges", "-i", "wbp@10.0", "--margin-xy", "30"),
@@ -117,7 +125,7 @@ COMMANDS = {
     ),
 }
 RUNS = sorted({name for command in COMMANDS.values() for name in command.things})
-NO_PICKS = {"import picks", "filter", "localize", "segment --picks"}
+NO_PICKS = {"import picks", "filter", "link", "link, filaments", "localize", "segment --picks"}
 
 
 def invoke(arguments: Sequence[object]) -> Result:

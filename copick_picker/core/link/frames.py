@@ -1,6 +1,7 @@
 """Rotations along a filament: the z axis is its tangent."""
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from copick_picker.core.link.points import FloatArray
 
@@ -18,7 +19,7 @@ def frames_along(tangents: FloatArray) -> FloatArray:
     Parameters
     ----------
     tangents : numpy.ndarray, shape (n, 3), float64
-        Unit vectors (x, y, z) in order along the filament.
+        Vectors (x, y, z) in order along the filament.
 
     Returns
     -------
@@ -32,7 +33,7 @@ def frames_along(tangents: FloatArray) -> FloatArray:
     """
     result = np.zeros((len(tangents), 3, 3))
     frame = np.eye(3)
-    for at, tangent in enumerate(tangents):
+    for at, tangent in enumerate(tangents / np.linalg.norm(tangents, axis=1)[:, None]):
         frame = smallest_turn(frame[:, 2], tangent) @ frame
         result[at] = frame
     return result
@@ -59,19 +60,17 @@ def turned_onto(rotations: FloatArray, tangents: FloatArray) -> FloatArray:
 
 
 def smallest_turn(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Return the smallest rotation of a unit vector onto another (Rodrigues' formula).
+    """Return the smallest rotation of a unit vector onto another.
+
+    The quaternion (1 + first . second, first x second), made a unit one.
 
     Parameters
     ----------
     first, second : numpy.ndarray, shape (3,), float64
         Unit vectors.
     """
-    axis, cosine = np.cross(first, second), float(first @ second)
-    if cosine < -1.0 + _LEAST:
-        across = np.eye(3)[int(np.argmin(np.abs(first)))]
-        normal = across - (across @ first) * first
-        normal /= np.linalg.norm(normal)
-        return np.asarray(2.0 * np.outer(normal, normal) - np.eye(3))
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.asarray(np.eye(3) + cross + cross @ cross / (1.0 + cosine))
+    axis, real = np.cross(first, second), 1.0 + float(first @ second)
+    if real < _LEAST:
+        axis = np.cross(first, np.eye(3)[int(np.argmin(np.abs(first)))])
+        real = 0.0
+    return np.asarray(Rotation.from_quat([*axis, real]).as_matrix(), dtype=np.float64)

@@ -1,5 +1,7 @@
 """Points along the middle of long thin regions of a mask: the paths of its skeleton."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -17,6 +19,9 @@ _TOUCHING = 1.75
 _BESIDE = 3.0
 _LEAST_BRANCH = 8
 _LEAST_PATH = 3
+_THIN, _CLOSED, _OPENED = 0.4, 0.8, 0.5
+_ENCLOSED = 0.6
+_MOST_LOOKED_AT = 2000
 _ALL_AROUND = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -49,28 +54,99 @@ def skeleton_paths(mask: npt.NDArray[np.bool_]) -> list[FloatArray]:
     labels, _ = ndimage.label(mask, structure=_ALL_AROUND)
     found = []
     for number, where in enumerate(ndimage.find_objects(labels), start=1):
-        own = labels[where] == number
-        voxels = np.argwhere(skeletonize(np.pad(own, 1))).astype(np.float64) - 1.0
+        own = np.pad(labels[where] == number, 1)
+        at = np.nonzero(skeletonize(own))
+        radii = np.asarray(ndimage.distance_transform_edt(own), dtype=np.float64)[at]
+        voxels = np.stack(at, axis=1).astype(np.float64) - 1.0
         corner = np.array([part.start for part in where], dtype=np.float64)
-        found += [_thinned(path) + corner for path in _paths(voxels)]
+        found += [_thinned(path) + corner for path in _paths(voxels, radii)]
     return found
 
 
-def _paths(voxels: FloatArray) -> list[FloatArray]:
-    """Return the paths through the voxels of one skeleton, the longest first."""
+def filled_tubes(mask: npt.NDArray[np.bool_], radius_voxels: float) -> npt.NDArray[np.bool_] | None:
+    """Return a mask whose hollow tubes are filled; None if it does not show walls of tubes.
+
+    A mask that is much thinner than the object may show its wall. Closed by 0.8 and opened by 0.5
+    of the radius, walls become rods, lines stay lines, and specks vanish; only rods are taken.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray, shape (z, y, x), bool
+        The regions.
+    radius_voxels : float
+        Radius of the object.
+
+    Examples
+    --------
+    >>> z, y, _ = np.indices((24, 24, 40)) - 12.0
+    >>> away = np.hypot(z, y)
+    >>> tube = (away > 5.0) & (away < 8.0)
+    >>> filled = filled_tubes(tube, 8.0)
+    >>> bool(filled[12, 12, 20]), filled_tubes(away < 8.0, 8.0) is None
+    (True, True)
+    """
+    if not mask.any() or _half_thickness(mask) >= _THIN * radius_voxels:
+        return None
+    margin = math.ceil(_CLOSED * radius_voxels) + 1
+    wide = np.pad(mask, margin)
+    wide = ndimage.distance_transform_edt(~wide) <= _CLOSED * radius_voxels
+    wide = ndimage.distance_transform_edt(wide) > _CLOSED * radius_voxels
+    inner = ndimage.distance_transform_edt(wide) > _OPENED * radius_voxels
+    if not inner.any():
+        return None
+    solid = ndimage.distance_transform_edt(~inner) <= _OPENED * radius_voxels
+    cut: npt.NDArray[np.bool_] = solid[margin:-margin, margin:-margin, margin:-margin]
+    is_rod = cut.any() and _half_thickness(cut) >= _OPENED * radius_voxels
+    return cut if is_rod and _enclosure(mask, cut, radius_voxels) >= _ENCLOSED else None
+
+
+def _enclosure(
+    mask: npt.NDArray[np.bool_], filled: npt.NDArray[np.bool_], radius_voxels: float
+) -> float:
+    """Return in which share of directions a mask lies around the voxels that were filled."""
+    inside = np.argwhere(filled & ~mask)
+    inside = inside[:: max(1, len(inside) // _MOST_LOOKED_AT)]
+    if len(inside) == 0:
+        return 0.0
+    directions = np.array([each for each in np.ndindex(3, 3, 3) if each != (1, 1, 1)]) - 1.0
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    reach = np.arange(1.0, 2.0 * radius_voxels)
+    hits = np.zeros((len(inside), len(directions)), dtype=bool)
+    last = np.array(mask.shape) - 1
+    for distance in reach.tolist():
+        at = np.rint(inside[:, None, :] + distance * directions[None]).astype(int)
+        there = ((at >= 0) & (at <= last)).all(axis=2)
+        z, y, x = np.clip(at, 0, last).transpose(2, 0, 1)
+        hits |= there & mask[z, y, x]
+    return float(hits.mean())
+
+
+def _half_thickness(mask: npt.NDArray[np.bool_]) -> float:
+    """Return the median distance of the skeleton from the surface, in voxels."""
+    padded = np.pad(mask, 1)
+    inside = ndimage.distance_transform_edt(padded)[skeletonize(padded)]
+    return float(np.median(inside)) if len(inside) else 0.0
+
+
+def _paths(voxels: FloatArray, radii: FloatArray) -> list[FloatArray]:
+    """Return the paths through the voxels of one skeleton, the longest first.
+
+    What lies within the region's own radius of a path is taken as part of it.
+    """
     found: list[FloatArray] = []
-    parts = [voxels]
+    parts = [np.arange(len(voxels))]
     least = _LEAST_PATH
     while parts:
         rest = parts.pop()
         if len(rest) < least:
             continue
-        path = rest[_longest_way(rest)]
-        if len(path) >= least:
-            found.append(path)
+        way = rest[_longest_way(voxels[rest])]
+        if len(way) >= least:
+            found.append(voxels[way])
         least = _LEAST_BRANCH
-        away, _ = cKDTree(path).query(rest)
-        parts += _connected(rest[away > _BESIDE])
+        away, nearest = cKDTree(voxels[way]).query(voxels[rest])
+        beyond = rest[away > np.maximum(_BESIDE, radii[way][nearest])]
+        parts += _connected(voxels, beyond)
     return found
 
 
@@ -81,11 +157,11 @@ def _graph(voxels: FloatArray) -> csr_array:
     return csr_array((lengths, (pairs[:, 0], pairs[:, 1])), shape=size)
 
 
-def _connected(voxels: FloatArray) -> list[FloatArray]:
-    if len(voxels) == 0:
+def _connected(voxels: FloatArray, which: IndexArray) -> list[IndexArray]:
+    if len(which) == 0:
         return []
-    number, part = connected_components(_graph(voxels), directed=False)
-    return [voxels[part == each] for each in range(number)]
+    number, part = connected_components(_graph(voxels[which]), directed=False)
+    return [which[part == each] for each in range(number)]
 
 
 def _longest_way(voxels: FloatArray) -> IndexArray:

@@ -228,7 +228,11 @@ def _object_entry(spec: ObjectSpec, position: int, details: Mapping[str, Any]) -
     if spec.name != allowed:
         msg = f"'{spec.name}' cannot be an object of copick; '{allowed}' can"
         raise DataError(msg)
-    metadata: dict[str, Any] = {"score_weight": spec.score_weight, **details.get("metadata", {})}
+    metadata: dict[str, Any] = {"score_weight": spec.score_weight}
+    if spec.is_filament:
+        polar = {} if spec.has_polarity is None else {"polar": spec.has_polarity}
+        metadata["copick"] = {"filament": polar}
+    metadata |= details.get("metadata", {})
     if spec.score_threshold is not None:
         metadata["score_threshold"] = spec.score_threshold
     return {

@@ -15,7 +15,7 @@ from copick_picker.core.link.filaments import (
     filaments_of,
     filaments_of_paths,
 )
-from copick_picker.core.link.skeleton import skeleton_paths
+from copick_picker.core.link.skeleton import filled_tubes, skeleton_paths
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job, Plan
@@ -173,7 +173,7 @@ class _Linking:
     def _found(self, run_name: str, name: str, source: _Source) -> FoundFilaments:
         rules = self._rules(name)
         if isinstance(source.key, SegmentationKey):
-            paths = self._paths(run_name, source.key, source.label)
+            paths = self._paths(run_name, name, source.key, source.label)
             return filaments_of_paths(name, paths, rules, voxel_spacing=source.key.voxel_spacing)
         store = self.job.store
         picks = store.read_picks(run_name, source.key)
@@ -185,11 +185,19 @@ class _Linking:
         return filaments_of(picks, rules)
 
     def _paths(
-        self, run_name: str, key: SegmentationKey, label: int | None
+        self, run_name: str, name: str, key: SegmentationKey, label: int | None
     ) -> list[npt.NDArray[np.float64]]:
         """Return points (x, y, z) along the middle of a label's regions."""
         labels = self.job.store.open_segmentation(run_name, key).read()
         mask = labels != 0 if label is None else labels == label
+        radius = self.job.specs[name].radius_angstrom
+        if self.job.settings.fill == "auto" and radius is not None:
+            filled = filled_tubes(mask, radius / key.voxel_spacing)
+            if filled is not None:
+                mask = filled
+                self.job.reporter.note(
+                    f"run {run_name}: {key} shows walls of {name}, which are filled (see --fill)"
+                )
         return [voxels_to_points(path, key.voxel_spacing) for path in skeleton_paths(mask)]
 
     def _rules(self, name: str) -> FilamentRules:
