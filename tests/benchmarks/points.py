@@ -24,7 +24,7 @@ import bench
 import point_report
 import point_scores
 from accuracy import machine
-from accuracy_scores import curve_of, differences, summary
+from accuracy_scores import best_thresholds, curve_of, differences, summary
 from accuracy_seed import REFERENCE, TOMOGRAM, Seed
 from accuracy_steps import QUICK, Accuracy, NotMeasuredError, Sizes
 
@@ -120,6 +120,50 @@ class PointSeed(Seed):
             f"{self.name('softmax')} segment", {"of": trained["settings"]}, measure
         )
 
+    def tuned(self, trained: dict[str, Any], user: str) -> dict[str, Any]:
+        """Score all candidates at the thresholds of the highest F1 on the validation runs.
+
+        The models' own thresholds are those of the highest F4.
+        """
+        runs = [part for run in self.validation_runs for part in ("-r", run)]
+        how = ["--device", "cpu", "--threads", str(self.accuracy.threads), "--overwrite"]
+        low = [part for name in self.radii for part in ("--threshold", f"{name}=0")]
+        model = ["-m", str(self.folder / user), "-i", TOMOGRAM]
+
+        def localize(kind: str, session: str, *more: str) -> None:
+            words = ["localize", "-c", self.config(kind), "-i", "predict:softmax/1@10.0"]
+            words += ["-o", f"*:{user}/{session}", "--overwrite", *low, *more]
+            self.accuracy.command(self.name(f"{user}-tuned"), *words)
+
+        def measure() -> dict[str, Any]:
+            config = ["-c", self.config("train"), *runs]
+            if user == "softmax":
+                words = ["segment", *config, *model, "-o", "predict:softmax/1", "--probabilities"]
+                self.accuracy.command(self.name(f"{user}-tuned"), *words, *how)
+                localize("train", "val", *runs)
+                localize("test", "all")
+            else:
+                words = ["detect", *config, *model, "-o", f"*:{user}/val", *low]
+                self.accuracy.command(self.name(f"{user}-tuned"), *words, *how)
+            known = self.scores("train", f"*:{user}/val", *runs, beta=1.0, bootstrap=0)
+            thresholds, _ = best_thresholds(known)
+            least = [
+                part
+                for name, value in thresholds.items()
+                for part in ("--min-score", f"{name}={value!r}")
+            ]
+            found = summary(self.scores("test", f"*:{user}/all", *least, beta=1.0))
+            rows = point_scores.rows_of(self.folder / "scores" / f"{user}_all" / "test")
+            return {
+                "thresholds": thresholds,
+                "scores": found,
+                "hits": point_scores.hits_of(rows),
+            }
+
+        return self.accuracy.once(
+            f"{self.name(user)} tuned", {"of": trained["settings"], "user": user}, measure
+        )
+
     @property
     def radii(self) -> dict[str, float]:
         objects = open_project(self.config("train")).objects()
@@ -141,18 +185,29 @@ class PointSeed(Seed):
             "softmax": self.softmax(softmax),
             "centres": self.detect(centres, ("centres",), "centres"),
         }
+        tuned = {
+            "softmax": self.tuned(softmax, "softmax"),
+            "centres": self.tuned(centres, "centres"),
+        }
+        pairs = {
+            "regions": (found["softmax"]["scores"], found["centres"]["scores"]),
+            "peaks": (found["softmax"]["peaks"], found["centres"]["scores"]),
+            "tuned": (tuned["softmax"]["scores"], tuned["centres"]["scores"]),
+        }
         compared = {
-            key: differences(scores, found["centres"]["scores"], list(self.radii), self.number)
-            for key, scores in (
-                ("regions", found["softmax"]["scores"]),
-                ("peaks", found["softmax"]["peaks"]),
-            )
+            key: differences(*both, list(self.radii), self.number) for key, both in pairs.items()
         }
         compared["error"] = point_scores.error_difference(
-            found["softmax"]["hits"], found["centres"]["hits"], self.number
+            tuned["softmax"]["hits"], tuned["centres"]["hits"], self.number
         )
         trained = {"softmax": softmax, "centres": centres}
-        return {"simulate": made, "train": trained, "compared": compared, **found}
+        return {
+            "simulate": made,
+            "train": trained,
+            "compared": compared,
+            "tuned": tuned,
+            **found,
+        }
 
     def members(self) -> dict[str, Any]:
         """Return five members against the mean of one."""
