@@ -167,34 +167,24 @@ def where(seeds: Figures) -> str:
     names = {
         "softmax": lambda seed: seed["tuned"]["softmax"]["scores"],
         "centres": lambda seed: seed["tuned"]["centres"]["scores"],
-        "softmax at F4": lambda seed: seed["softmax"]["scores"],
-        "softmax at F4, peaks": lambda seed: seed["softmax"]["peaks"],
-        "centres at F4": lambda seed: seed["centres"]["scores"],
     }
     for number, seed in seeds.items():
         for name, scores_of in names.items():
             scores = scores_of(seed)
             recall = mean(entry["recall"] for entry in scores["objects"].values())
-            steps = seed["train"][name.split()[0].strip(",")]["steps"]
+            steps = seed["train"][name]["steps"]
             row = [number, name, str(steps), f"{f1_of(scores):.3f}", text_of(recall)]
             rows.append([*row, f"{error_of(scores):.1f}", f"{voxels(scores):.2f}"])
-        for key, name in (
-            ("tuned", "softmax"),
-            ("regions", "softmax, both at F4"),
-            ("peaks", "its peaks, both at F4"),
-        ):
-            difference = seed["compared"][key]
-            row = [number, f"centres less {name}"]
-            row += [interval(difference["f1"]), interval(difference["recall"])]
-            row.append(in_angstrom(seed["compared"]["error"]) if key == "tuned" else "")
-            compared.append(row)
+        difference = seed["compared"]["tuned"]
+        row = [number, "centres less softmax"]
+        row += [interval(difference["f1"]), interval(difference["recall"])]
+        compared.append([*row, in_angstrom(seed["compared"]["error"])])
     about = filled(
         "Means over the objects, on test tomograms that no training saw; a hit is one to one, "
         "within half of the radius, and the error is that of hits. `softmax` is `segment` with "
-        "`localize`, its `peaks` are those of `detect` with the same model. Thresholds are those "
-        "of the highest F1 on the three validation runs; `at F4`: those that `train` stores. "
-        "Below, differences paired by run with the interval that holds 95 % of 10,000 bootstrap "
-        "replicates over runs."
+        "`localize`. Thresholds are those that `train --beta 1` chooses on the three validation "
+        "runs. Below, differences paired by run with the interval that holds 95 % of 10,000 "
+        "bootstrap replicates over runs."
     )
     columns = ["seed", "", "steps", "F1", "recall", "error (A)", "error (voxels)"]
     return (
@@ -272,7 +262,7 @@ def objects(seeds: Figures) -> str:
         rows.append([name, *cells])
     columns = ["object", "F1", "error (A)"]
     return (
-        "## Object by object\n\nsoftmax / centres, at the thresholds of the highest F1 on the validation runs; means over the seeds.\n\n"
+        "## Object by object\n\nsoftmax / centres; means over the seeds.\n\n"
         f"{table(columns, rows)}"
     )
 

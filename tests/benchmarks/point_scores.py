@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from copick_picker.core.evaluate.calibration import expected_f_beta
+
 BINS = 10
 REPLICATES = 10_000
 AXES = "xyz"
@@ -171,3 +173,28 @@ def error_difference(
         "low": float(low),
         "high": float(high),
     }
+
+
+def expected_thresholds(rows: Sequence[Mapping[str, str]], *, beta: float) -> dict[str, float]:
+    """Return the threshold of each object whose F-beta is the highest that scores let expect.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows of ``matches.csv``; the scores of candidates are probabilities.
+    beta : float
+        Weight of recall.
+    """
+    scores: dict[str, list[float]] = {}
+    known: dict[str, int] = {}
+    for row in rows:
+        if row["kind"] == "candidate":
+            scores.setdefault(row["object"], []).append(float(row["score"]))
+        elif row["kind"] == "reference":
+            known[row["object"]] = known.get(row["object"], 0) + 1
+    found = {}
+    for name, values in scores.items():
+        own = np.array(sorted(values, reverse=True))
+        expected = expected_f_beta(own, own, n_reference=known.get(name, 0), beta=beta)
+        found[name] = float(own[int(expected.argmax())])
+    return found

@@ -121,9 +121,10 @@ class PointSeed(Seed):
         )
 
     def tuned(self, trained: dict[str, Any], user: str) -> dict[str, Any]:
-        """Score all candidates at the thresholds of the highest F1 on the validation runs.
+        """Score all candidates at the thresholds that ``train --beta 1`` would choose.
 
-        The models' own thresholds are those of the highest F4.
+        They are those of the highest F1 on the validation runs; of ``centres``, whose scores are
+        probabilities, of the highest F1 that these let expect. The models' own are those of F4.
         """
         runs = [part for run in self.validation_runs for part in ("-r", run)]
         how = ["--device", "cpu", "--threads", str(self.accuracy.threads), "--overwrite"]
@@ -147,6 +148,11 @@ class PointSeed(Seed):
                 self.accuracy.command(self.name(f"{user}-tuned"), *words, *how)
             known = self.scores("train", f"*:{user}/val", *runs, beta=1.0, bootstrap=0)
             thresholds, _ = best_thresholds(known)
+            if user != "softmax":
+                candidates = self.folder / "scores" / f"{user}_val" / "train"
+                thresholds = point_scores.expected_thresholds(
+                    point_scores.rows_of(candidates), beta=1.0
+                )
             least = [
                 part
                 for name, value in thresholds.items()
@@ -160,9 +166,8 @@ class PointSeed(Seed):
                 "hits": point_scores.hits_of(rows),
             }
 
-        return self.accuracy.once(
-            f"{self.name(user)} tuned", {"of": trained["settings"], "user": user}, measure
-        )
+        settings = {"of": trained["settings"], "user": user, "rule": "as train --beta 1"}
+        return self.accuracy.once(f"{self.name(user)} tuned", settings, measure)
 
     @property
     def radii(self) -> dict[str, float]:

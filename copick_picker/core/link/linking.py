@@ -4,7 +4,7 @@ With an ordered axis links lead along it, and are scored by motion; without one 
 tangents, and are scored by distance and angle. Everything else is one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -103,7 +103,12 @@ class Linked:
         return result
 
 
-def link_points(points: LinkPoints, rules: LinkRules) -> Linked:
+Scorer = Callable[[LinkPoints, FloatArray | None, Edges], FloatArray]
+"""Returns the score of each possible link of points, with tangents or with an ordered axis;
+positive where it is better than none."""
+
+
+def link_points(points: LinkPoints, rules: LinkRules, scorer: Scorer | None = None) -> Linked:
     """Return the tracks of points.
 
     Parameters
@@ -113,6 +118,8 @@ def link_points(points: LinkPoints, rules: LinkRules) -> Linked:
         neighbours.
     rules : LinkRules
         How they are linked.
+    scorer : callable, optional
+        Scores links in place of likelihood ratios: a learned one, see ``graph``.
 
     Raises
     ------
@@ -131,11 +138,12 @@ def link_points(points: LinkPoints, rules: LinkRules) -> Linked:
         raise SettingsError(msg)
     if len(points) < 2:
         return Linked([], points.tangents, {}, was_bounded=False)
-    found = _along_the_axis(points, rules) if points.places is not None else _along(points, rules)
+    along = _along if points.places is None else _along_the_axis
+    found = along(points, rules, scorer)
     return _kept(found, rules)
 
 
-def _along_the_axis(points: LinkPoints, rules: LinkRules) -> Linked:
+def _along_the_axis(points: LinkPoints, rules: LinkRules, scorer: Scorer | None) -> Linked:
     edges, was_bounded = candidate_edges(
         points, gate=rules.gate, largest_gap=rules.largest_gap, n_nearest=rules.n_nearest
     )
@@ -143,8 +151,9 @@ def _along_the_axis(points: LinkPoints, rules: LinkRules) -> Linked:
     if model is None:
         model = motion.scarce_motion(points, gate=rules.gate)
     chosen, scores = np.zeros(len(edges), dtype=bool), np.zeros(len(edges))
+    learned = None if scorer is None else scorer(points, None, edges)
     for _ in range(rules.rounds):
-        scores = motion.motion_scores(points, edges, model)
+        scores = motion.motion_scores(points, edges, model) if learned is None else learned
         chosen = _solved(edges, scores, len(points), rules.solver)
         model = motion.fitted_motion(points, edges, chosen, model)
     found = tracks_of(edges.chosen(chosen), scores[chosen], len(points))
@@ -156,7 +165,7 @@ def _along_the_axis(points: LinkPoints, rules: LinkRules) -> Linked:
     return Linked(tracks, None, asdict(model), was_bounded)
 
 
-def _along(points: LinkPoints, rules: LinkRules) -> Linked:
+def _along(points: LinkPoints, rules: LinkRules, scorer: Scorer | None) -> Linked:
     tangents = points.tangents
     if tangents is None:
         tangents = tangents_from_neighbours(
@@ -179,12 +188,13 @@ def _along(points: LinkPoints, rules: LinkRules) -> Linked:
         width=_BESIDE * max(model.axial_sigma, model.across_sigma),
         n_nearest=2 * rules.n_nearest,
     )
-    edges = edges.chosen(free)
+    edges = edges if scorer is not None else edges.chosen(free)
     features = chains.chain_features(given, tangents, edges)
     n_axes = points.positions.shape[1]
+    learned = None if scorer is None else scorer(given, tangents, edges)
     chosen, scores = np.zeros(len(edges), dtype=bool), np.zeros(len(edges))
     for _ in range(rules.rounds):
-        scores = chains.chain_scores(features, model, n_axes)
+        scores = chains.chain_scores(features, model, n_axes) if learned is None else learned
         chosen = _solved(edges, scores, len(points), rules.solver)
         model = chains.fitted_model(model, features, chosen, len(points), n_axes=n_axes)
     tracks = tracks_of(edges.chosen(chosen), scores[chosen], len(points))

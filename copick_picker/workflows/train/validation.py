@@ -249,8 +249,8 @@ def calibration_of(
 ) -> Calibration:
     """Return the score threshold of each object with the highest F-beta.
 
-    Of an object with at most one reference pick a run the threshold decides on presence; where
-    scores are probabilities, it is that of the highest expected F-beta.
+    Where scores are probabilities, it is that of the highest F-beta that they let expect: a few
+    reference picks of each object tell it better than the curve, which jumps with every hit.
 
     Parameters
     ----------
@@ -261,7 +261,7 @@ def calibration_of(
     has_probabilities : bool
         Whether the scores are probabilities of a hit.
     """
-    rare = {entry.name for entry in evaluation.objects if entry.counts.n_reference <= entry.n_runs}
-    rule = CalibrationRule(margin, FEWEST_REFERENCES, frozenset(rare if has_probabilities else ()))
+    names = [entry.name for entry in evaluation.objects] if has_probabilities else []
+    rule = CalibrationRule(margin, FEWEST_REFERENCES, frozenset(names))
     sought_from = {entry.name: 0.0 for entry in evaluation.objects}
     return calibrated_thresholds(evaluation, rule=rule, present={}, sought_from=sought_from)
