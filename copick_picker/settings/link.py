@@ -1,5 +1,6 @@
 """Settings of ``link``."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -26,6 +27,10 @@ class LinkParameters(Parameters):
     solver : str
         ``exact``: the links of the highest total score; ``threshold``: every link of a positive
         score, the best first.
+    scorer : pathlib.Path or None
+        File of a learned score of links. None: likelihood ratios estimated from the picks.
+    branches : bool
+        Look for ends that meet another filament between its ends, and record them.
     tangents : str
         ``auto``: of the z axes of the picks' rotations if these lie along the lines of neighbours;
         ``positions``: of the positions alone.
@@ -63,6 +68,17 @@ class LinkParameters(Parameters):
             "first."
         ),
     ] = "exact"
+    scorer: Annotated[
+        Path | None,
+        Option(
+            "Learned score of links. Default: likelihood ratios, estimated from the picks.",
+            metavar="FILE",
+        ),
+    ] = None
+    branches: Annotated[
+        bool,
+        Option("Record ends that meet another filament's side; each pick stays in one filament."),
+    ] = False
     tangents: Annotated[
         Literal["auto", "positions"],
         Option(

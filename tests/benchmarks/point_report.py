@@ -262,8 +262,7 @@ def objects(seeds: Figures) -> str:
         rows.append([name, *cells])
     columns = ["object", "F1", "error (A)"]
     return (
-        "## Object by object\n\nsoftmax / centres; means over the seeds.\n\n"
-        f"{table(columns, rows)}"
+        f"## Object by object\n\nsoftmax / centres; means over the seeds.\n\n{table(columns, rows)}"
     )
 
 

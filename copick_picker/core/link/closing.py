@@ -5,6 +5,7 @@ within each, two pieces some points apart stand for the two sides of a gap.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,12 @@ from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
 from copick_picker.core.link.chains import sphere_area
-from copick_picker.core.link.points import Edges, FloatArray, IndexArray
+from copick_picker.core.link.points import Edges, FloatArray, IndexArray, Joins
 from copick_picker.core.link.solve import best_matching
 from copick_picker.core.link.tracks import Track, tracks_of, turned_round
 
+JoinScorer = Callable[[Joins], FloatArray]
+"""Returns the score of each possible join; positive where it is better than none."""
 PIECE = 6
 """Points of the line that an end is fitted with."""
 LEAST_PIECE = 2
@@ -156,6 +159,7 @@ def joined_tracks(
     *,
     largest_gap: float,
     least_score: float,
+    scorer: JoinScorer | None = None,
 ) -> list[Track]:
     """Return tracks whose ends were joined over one largest gap, as one matching.
 
@@ -171,14 +175,16 @@ def joined_tracks(
         Greatest distance of two ends.
     least_score : float
         Lowest score of a join, a logarithm of a likelihood ratio.
+    scorer : callable, optional
+        Scores joins in place of the likelihood ratio, and 0 is its lowest score.
     """
-    long = [number for number, track in enumerate(tracks) if len(track.members) >= LEAST_PIECE]
+    long = [track for track in tracks if len(track.members) >= LEAST_PIECE]
     if len(long) < 2:
         return tracks
-    ends = _ends(positions, [tracks[number] for number in long])
-    pairs, scores = _scored_pairs(ends, straightness, largest_gap)
-    chosen = best_matching(pairs, scores - least_score, len(ends.places))
-    joined = _walked([tracks[number] for number in long], pairs[chosen], scores[chosen])
+    joins = possible_joins(positions, long, straightness, largest_gap=largest_gap)
+    scores = joins.scores - least_score if scorer is None else scorer(joins)
+    chosen = best_matching(joins.ends, scores, 2 * len(long))
+    joined = _walked(long, joins.ends[chosen], scores[chosen])
     alone = [track for track in tracks if len(track.members) < LEAST_PIECE]
     return sorted([*joined, *alone], key=lambda track: int(track.members[0]))
 
@@ -210,10 +216,23 @@ def _ends(positions: FloatArray, tracks: list[Track]) -> _Ends:
     )
 
 
-def _scored_pairs(
-    ends: _Ends, straightness: Straightness, largest_gap: float
-) -> tuple[IndexArray, FloatArray]:
-    """Return pairs of ends that lie before each other, and the score of joining them."""
+def possible_joins(
+    positions: FloatArray, tracks: list[Track], straightness: Straightness, *, largest_gap: float
+) -> Joins:
+    """Return pairs of ends that lie before each other, and the score of joining them.
+
+    Parameters
+    ----------
+    positions : numpy.ndarray, shape (n, d), float64
+        All points.
+    tracks : list of Track
+        Fragments of two or more points.
+    straightness : Straightness
+        How straight they go on.
+    largest_gap : float
+        Greatest distance of two ends.
+    """
+    ends = _ends(positions, tracks)
     pairs = cKDTree(ends.places).query_pairs(largest_gap, output_type="ndarray")
     pairs = pairs[pairs[:, 0] // 2 != pairs[:, 1] // 2].astype(np.int64)
     apart = ends.places[pairs[:, 1]] - ends.places[pairs[:, 0]]
@@ -236,7 +255,18 @@ def _scored_pairs(
     for square, variance in ((offset, of_offset), (turn, of_angle)):
         score -= 0.5 * square / variance + (d - 1) * 0.5 * np.log(2.0 * math.pi * variance)
     possible = ((apart * mean).sum(axis=1) > 0) & (turn < _LARGEST_ANGLE**2)
-    return pairs[possible], score[possible]
+    sizes = np.array([len(track.members) for track in tracks], dtype=np.float64)[pairs // 2]
+    features = np.stack(
+        [
+            np.log(np.maximum(gap / straightness.spacing, _LEAST)),
+            np.sqrt(offset / of_offset),
+            np.sqrt(turn / of_angle),
+            np.log(sizes.min(axis=1)),
+            np.log(sizes.max(axis=1)),
+        ],
+        axis=1,
+    )
+    return Joins(pairs[possible], features[possible], score[possible])
 
 
 def _planes_met(

@@ -1,15 +1,16 @@
 """Filaments of a tomogram from points: linked, ordered, directed, filtered, evenly sampled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from copick_picker.core.link import chains
+from copick_picker.core.link.branches import branches_of
 from copick_picker.core.link.frames import frames_along, turned_onto
-from copick_picker.core.link.linking import LinkRules, link_points, mend_tracks
+from copick_picker.core.link.linking import LinkRules, Scorer, link_points, mend_tracks
 from copick_picker.core.link.points import FloatArray, IndexArray, LinkPoints
 from copick_picker.core.link.polarity import forward_probability
 from copick_picker.core.link.skeleton import APART_VOXELS
@@ -61,6 +62,8 @@ class FilamentRules:
         Whether z axes of given rotations tell tangents and direction.
     has_polarity : bool
         Whether the two directions of the object differ.
+    finds_branches : bool
+        Whether ends that meet another filament between its ends are looked for.
     """
 
     gate_angstrom: float | None
@@ -73,6 +76,7 @@ class FilamentRules:
     min_straightness: float
     uses_rotations: bool
     has_polarity: bool
+    finds_branches: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +93,15 @@ class FoundFilament:
         Mean score of its picks.
     is_polar : bool
         Whether its direction is known.
+    branches : mapping
+        ``first`` or ``last``, its end -> number of the filament that this end meets.
     """
 
     members: IndexArray
     curve: Curve
     score: float
     is_polar: bool
+    branches: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +133,9 @@ class FoundFilaments:
     notes: tuple[str, ...] = ()
 
 
-def filaments_of(picks: PickSet, rules: FilamentRules) -> FoundFilaments:
+def filaments_of(
+    picks: PickSet, rules: FilamentRules, scorer: Scorer | None = None
+) -> FoundFilaments:
     """Return the filaments that picks lie on.
 
     Parameters
@@ -135,6 +144,8 @@ def filaments_of(picks: PickSet, rules: FilamentRules) -> FoundFilaments:
         Picks of one object in one run; numbers that they have already are not used.
     rules : FilamentRules
         How.
+    scorer : Scorer, optional
+        A learned score in place of likelihood ratios.
 
     Raises
     ------
@@ -163,7 +174,9 @@ def filaments_of(picks: PickSet, rules: FilamentRules) -> FoundFilaments:
     tangents = None
     if rotations is not None:
         tangents = rotations[:, :, 2] / np.linalg.norm(rotations[:, :, 2], axis=1)[:, None]
-    linked = link_points(LinkPoints(points, tangents=tangents), _link_rules(rules, spacing, gate))
+    linked = link_points(
+        LinkPoints(points, tangents=tangents), _link_rules(rules, spacing, gate), scorer
+    )
     if linked.was_bounded:
         notes.append(
             f"{picks.object_name}: within the gate of {gate:.0f} A lie more picks than the "
@@ -229,6 +242,8 @@ def _finished(
             continue
         score = float(picks.scores[track.members].mean())
         kept.append(FoundFilament(track.members, curve, score, known))
+    if rules.finds_branches:
+        kept = _with_branches(kept, points, gate=float(facts["gate"]))
     made, few = (
         (_members(picks, kept, rotations), 0)
         if rules.spacing_angstrom is None
@@ -290,6 +305,16 @@ def _directed(
         track if good else turned_round(track) for track, good in zip(tracks, forward, strict=True)
     ]
     return directed, sure
+
+
+def _with_branches(
+    kept: list[FoundFilament], points: FloatArray, *, gate: float
+) -> list[FoundFilament]:
+    tracks = [Track(each.members, np.zeros(len(each.members), dtype=bool)) for each in kept]
+    met: list[dict[str, int]] = [{} for _ in kept]
+    for branch in branches_of(LinkPoints(points), tracks, gate=gate, largest_gap=1):
+        met[branch.track]["first" if branch.at_start else "last"] = branch.other + 1
+    return [replace(each, branches=own) for each, own in zip(kept, met, strict=True)]
 
 
 def _reason(curve: Curve, rules: FilamentRules) -> str | None:

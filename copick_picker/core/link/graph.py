@@ -17,15 +17,16 @@ import torch
 from torch import Tensor, nn
 
 from copick_picker.core.link.chains import chain_features
-from copick_picker.core.link.points import Edges, FloatArray, LinkPoints
+from copick_picker.core.link.points import Edges, FloatArray, Joins, LinkPoints
 from copick_picker.errors import CheckpointError, DataError
 
 HIDDEN, N_LAYERS = 64, 3
-N_FEATURES = 14
+N_FEATURES, N_JOIN_FEATURES = 14, 6
 _MOST_AXES = 3
 _KIND = "copick-picker link scorer 1"
 _LEAST = 1e-9
 _MOST_LENGTHS = 20.0
+_SCORE_SCALE = 10.0
 
 
 def edge_features(points: LinkPoints, tangents: FloatArray | None, edges: Edges) -> FloatArray:
@@ -160,6 +161,7 @@ class GraphScorer(nn.Module):
         self.begin_points = nn.Linear(2, HIDDEN)
         self.layers = nn.ModuleList(_Layer() for _ in range(N_LAYERS))
         self.of_link, self.of_none = nn.Linear(HIDDEN, 1), _perceptron(2 * HIDDEN, 1)
+        self.joins = _perceptron(N_JOIN_FEATURES, 1)
 
     def forward(self, features: Tensor, graph: Graph) -> tuple[Tensor, Tensor]:
         """Return logits of links (m,) and of none (2 n,): sides 2 i and 2 i + 1 of point i.
@@ -206,6 +208,21 @@ class GraphScorer(nn.Module):
         result: FloatArray = odds.double().numpy()
         return result
 
+    def of_joins(self, joins: Joins) -> FloatArray:
+        """Return the score of each possible join of fragments: positive where it is true.
+
+        Parameters
+        ----------
+        joins : Joins
+            Possible joins.
+        """
+        if len(joins.scores) == 0:
+            return np.zeros(0)
+        with torch.inference_mode():
+            logit = self.joins(join_features(joins))[:, 0]
+        result: FloatArray = logit.double().numpy()
+        return result
+
     def save(self, path: Path) -> None:
         """Write the network to a file.
 
@@ -215,6 +232,23 @@ class GraphScorer(nn.Module):
             Where.
         """
         torch.save({"kind": _KIND, "state": self.state_dict()}, path)
+
+
+def join_features(joins: Joins) -> Tensor:
+    """Return what the network sees of possible joins: their features and likelihood ratio.
+
+    Parameters
+    ----------
+    joins : Joins
+        Possible joins.
+
+    Returns
+    -------
+    torch.Tensor, shape (m, 6), float32
+    """
+    scores = np.tanh(joins.scores / _SCORE_SCALE)[:, None]
+    limits = np.concatenate([joins.features.clip(-_MOST_LENGTHS, _MOST_LENGTHS), scores], axis=1)
+    return torch.from_numpy(limits).float()
 
 
 def load_scorer(path: Path) -> GraphScorer:

@@ -1,21 +1,32 @@
 """Training the learned score of links on points whose tracks are known."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from copick_picker.core.link.candidates import candidate_edges
-from copick_picker.core.link.graph import Graph, GraphScorer, edge_features, none_loss
-from copick_picker.core.link.linking import LinkRules
-from copick_picker.core.link.points import Edges, FloatArray, IndexArray, LinkPoints
+from copick_picker.core.link.closing import LEAST_PIECE, Straightness, possible_joins
+from copick_picker.core.link.graph import (
+    Graph,
+    GraphScorer,
+    edge_features,
+    join_features,
+    none_loss,
+)
+from copick_picker.core.link.linking import LinkRules, link_points
+from copick_picker.core.link.points import Edges, FloatArray, IndexArray, Joins, LinkPoints
 from copick_picker.core.link.tangents import tangents_from_neighbours
+from copick_picker.core.link.tracklets import possible_tracklet_joins
+from copick_picker.core.link.tracks import Track
 
 _RATE = 2e-3
 _WARMING = 0.05
 _GREATEST_NORM = 1.0
+_JOIN_STEPS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +83,8 @@ def train_scorer(
     DataError
         If a scene has two points of a track at one place.
     """
-    examples = [_example(scene, rules) for scene in scenes]
+    known = list(scenes)
+    examples = [_example(scene, rules) for scene in known]
     examples = [example for example in examples if len(example.features)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -95,8 +107,81 @@ def train_scorer(
             optimizer.step()
             schedule.step()
             if tell is not None:
-                tell(step, float(loss))
-    return scorer.eval()
+                tell(step, float(loss.detach()))
+        scorer.eval()
+        _train_joins(scorer, [_joins_of(scene, rules, scorer) for scene in known])
+    return scorer
+
+
+def _train_joins(
+    scorer: GraphScorer, examples: Sequence[tuple[torch.Tensor, torch.Tensor]]
+) -> None:
+    """Train the score of joins on all of them at once."""
+    features = torch.cat([each for each, _ in examples])
+    is_true = torch.cat([each for _, each in examples])
+    if len(features) == 0:
+        return
+    optimizer = torch.optim.AdamW(scorer.joins.parameters(), lr=_RATE)
+    for _ in range(_JOIN_STEPS):
+        logit = scorer.joins(features)[:, 0]
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, is_true)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+
+def _joins_of(
+    scene: KnownPoints, rules: LinkRules, scorer: GraphScorer
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the joins of the fragments of a scene, and which of them are true."""
+    points, places = scene.points, scene.points.places
+    first = replace(rules, closed_gaps=(), least_length=1)
+    linked = link_points(points, first, scorer)
+    largest = max(rules.closed_gaps, default=rules.gate)
+    if places is not None:
+        tracks = linked.tracks
+        joins = possible_tracklet_joins(points, places, tracks, largest_gap=int(largest))
+    else:
+        tracks = [track for track in linked.tracks if len(track.members) >= LEAST_PIECE]
+        straightness = Straightness(**linked.model["straightness"])
+        joins = possible_joins(points.positions, tracks, straightness, largest_gap=largest)
+    return join_features(joins), torch.from_numpy(_true_joins(scene, tracks, joins)).float()
+
+
+def _true_joins(scene: KnownPoints, tracks: Sequence[Track], joins: Joins) -> npt.NDArray[np.bool_]:
+    """Return which joins are of fragments that follow each other on one true track."""
+    owners = np.zeros(len(tracks), dtype=np.int64)
+    spans = np.zeros((len(tracks), 2))
+    for number, track in enumerate(tracks):
+        names, counts = np.unique(scene.tracks[track.members], return_counts=True)
+        owners[number] = names[counts.argmax()]
+        own = scene.ranks[track.members[scene.tracks[track.members] == owners[number]]]
+        spans[number] = own.min(), own.max()
+    following = set()
+    for name in np.unique(owners[owners > 0]).tolist():
+        own = np.flatnonzero(owners == name)
+        own = own[np.argsort(spans[own].mean(axis=1))]
+        following |= {frozenset(pair) for pair in pairwise(own.tolist())}
+    good = []
+    for one, other in joins.ends.tolist():
+        first, second = one // 2, other // 2
+        good.append(
+            frozenset((first, second)) in following
+            and _faces(scene, tracks, spans, one, second)
+            and _faces(scene, tracks, spans, other, first)
+        )
+    return np.array(good, dtype=bool)
+
+
+def _faces(
+    scene: KnownPoints, tracks: Sequence[Track], spans: FloatArray, end: int, other: int
+) -> bool:
+    """Return whether an end of a fragment lies towards another fragment of its true track."""
+    members = tracks[end // 2].members
+    own = scene.ranks[members[-1 if end % 2 else 0]]
+    far = scene.ranks[members[0 if end % 2 else -1]]
+    towards = spans[other].mean() - spans[end // 2].mean()
+    return bool((own - far) * towards >= 0)
 
 
 def _example(scene: KnownPoints, rules: LinkRules) -> _Example:

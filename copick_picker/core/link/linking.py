@@ -4,9 +4,9 @@ With an ordered axis links lead along it, and are scored by motion; without one 
 tangents, and are scored by distance and angle. Everything else is one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from copick_picker.core.link.closing import (
     joined_tracks,
     learned_straightness,
 )
-from copick_picker.core.link.points import Edges, FloatArray, LinkPoints
+from copick_picker.core.link.points import Edges, FloatArray, Joins, LinkPoints
 from copick_picker.core.link.solve import best_matching
 from copick_picker.core.link.tangents import refined_tangents, tangents_from_neighbours
 from copick_picker.core.link.tracklets import joined_tracklets
@@ -103,9 +103,19 @@ class Linked:
         return result
 
 
-Scorer = Callable[[LinkPoints, FloatArray | None, Edges], FloatArray]
-"""Returns the score of each possible link of points, with tangents or with an ordered axis;
-positive where it is better than none."""
+class Scorer(Protocol):
+    """Scores links and joins in place of likelihood ratios: see ``graph``."""
+
+    def scores(self, points: LinkPoints, tangents: FloatArray | None, edges: Edges) -> FloatArray:
+        """Return the score of each possible link; positive where it is better than none.
+
+        Tangents are None with an ordered axis.
+        """
+        ...
+
+    def of_joins(self, joins: Joins) -> FloatArray:
+        """Return the score of each possible join of fragments."""
+        ...
 
 
 def link_points(points: LinkPoints, rules: LinkRules, scorer: Scorer | None = None) -> Linked:
@@ -118,8 +128,8 @@ def link_points(points: LinkPoints, rules: LinkRules, scorer: Scorer | None = No
         neighbours.
     rules : LinkRules
         How they are linked.
-    scorer : callable, optional
-        Scores links in place of likelihood ratios: a learned one, see ``graph``.
+    scorer : Scorer, optional
+        A learned one, in place of likelihood ratios.
 
     Raises
     ------
@@ -151,7 +161,7 @@ def _along_the_axis(points: LinkPoints, rules: LinkRules, scorer: Scorer | None)
     if model is None:
         model = motion.scarce_motion(points, gate=rules.gate)
     chosen, scores = np.zeros(len(edges), dtype=bool), np.zeros(len(edges))
-    learned = None if scorer is None else scorer(points, None, edges)
+    learned = None if scorer is None else scorer.scores(points, None, edges)
     for _ in range(rules.rounds):
         scores = motion.motion_scores(points, edges, model) if learned is None else learned
         chosen = _solved(edges, scores, len(points), rules.solver)
@@ -160,7 +170,11 @@ def _along_the_axis(points: LinkPoints, rules: LinkRules, scorer: Scorer | None)
     tracks = [turned_round(track) if track.turned[0] else track for track in found]
     for gap in rules.closed_gaps:
         tracks = joined_tracklets(
-            points, tracks, largest_gap=int(gap), least_score=rules.least_join
+            points,
+            tracks,
+            largest_gap=int(gap),
+            least_score=rules.least_join,
+            scorer=None if scorer is None else scorer.of_joins,
         )
     return Linked(tracks, None, asdict(model), was_bounded)
 
@@ -191,7 +205,7 @@ def _along(points: LinkPoints, rules: LinkRules, scorer: Scorer | None) -> Linke
     edges = edges if scorer is not None else edges.chosen(free)
     features = chains.chain_features(given, tangents, edges)
     n_axes = points.positions.shape[1]
-    learned = None if scorer is None else scorer(given, tangents, edges)
+    learned = None if scorer is None else scorer.scores(given, tangents, edges)
     chosen, scores = np.zeros(len(edges), dtype=bool), np.zeros(len(edges))
     for _ in range(rules.rounds):
         scores = chains.chain_scores(features, model, n_axes) if learned is None else learned
@@ -199,7 +213,7 @@ def _along(points: LinkPoints, rules: LinkRules, scorer: Scorer | None) -> Linke
         model = chains.fitted_model(model, features, chosen, len(points), n_axes=n_axes)
     tracks = tracks_of(edges.chosen(chosen), scores[chosen], len(points))
     tracks, straightness = _mended(
-        points, tracks, rules, spacing=model.spacing, scatter=model.across_sigma**2 / 2.0
+        points, tracks, rules, (model.spacing, model.across_sigma**2 / 2.0), scorer
     )
     smooth = refined_tangents(points.positions, tangents, tracks, n_each_side=_N_EACH_SIDE)
     facts = asdict(model) | {"straightness": asdict(straightness)}
@@ -207,9 +221,14 @@ def _along(points: LinkPoints, rules: LinkRules, scorer: Scorer | None) -> Linke
 
 
 def _mended(
-    points: LinkPoints, tracks: list[Track], rules: LinkRules, *, spacing: float, scatter: float
+    points: LinkPoints,
+    tracks: list[Track],
+    rules: LinkRules,
+    known: tuple[float, float],
+    scorer: Scorer | None,
 ) -> tuple[list[Track], Straightness]:
     """Return tracks that were cut where they bend, and joined over growing gaps."""
+    spacing, scatter = known
     tracks = broken_tracks(points.positions, tracks, limit=rules.break_limit)
     straightness = learned_straightness(points.positions, tracks, spacing=spacing, scatter=scatter)
     for gap in rules.closed_gaps:
@@ -219,6 +238,7 @@ def _mended(
             straightness,
             largest_gap=gap,
             least_score=rules.least_join,
+            scorer=None if scorer is None else scorer.of_joins,
         )
     return tracks, straightness
 
@@ -241,7 +261,7 @@ def mend_tracks(
     scatter : float
         Variance of a point about its track, along an axis; used if the tracks cannot tell.
     """
-    mended, straightness = _mended(points, tracks, rules, spacing=spacing, scatter=scatter)
+    mended, straightness = _mended(points, tracks, rules, (spacing, scatter), None)
     model = {"spacing": spacing, "straightness": asdict(straightness)}
     return _kept(Linked(mended, None, model, was_bounded=False), rules)
 

@@ -101,3 +101,24 @@ class Edges:
             self.second_ports[which],
             self.gaps[which],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Joins:
+    """Possible joins of fragments at their ends.
+
+    Attributes
+    ----------
+    ends : numpy.ndarray, shape (m, 2), int64
+        Ends: 2 k is the first point of fragment k, 2 k + 1 its last.
+    features : numpy.ndarray, shape (m, 5), float64
+        What a learned score sees: the logarithm of the gap over the usual step, the offset and the
+        turn (or 0) in standard deviations, and the logarithms of the points of the shorter and the
+        longer fragment.
+    scores : numpy.ndarray, shape (m,), float64
+        Logarithm of the likelihood ratio; joins of positive score are better than none.
+    """
+
+    ends: IndexArray
+    features: FloatArray
+    scores: FloatArray

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from copick_picker.core.link.closing import JoinScorer
 from copick_picker.core.link.motion import density_of
-from copick_picker.core.link.points import FloatArray, IndexArray, LinkPoints
+from copick_picker.core.link.points import FloatArray, IndexArray, Joins, LinkPoints
 from copick_picker.core.link.solve import best_matching
 from copick_picker.core.link.tracks import Track
 
@@ -82,7 +83,12 @@ def own_motions(points: LinkPoints, places: IndexArray, tracks: list[Track]) -> 
 
 
 def joined_tracklets(
-    points: LinkPoints, tracks: list[Track], *, largest_gap: int, least_score: float
+    points: LinkPoints,
+    tracks: list[Track],
+    *,
+    largest_gap: int,
+    least_score: float,
+    scorer: JoinScorer | None = None,
 ) -> list[Track]:
     """Return tracks whose ends were joined over gaps of some places, as one matching.
 
@@ -96,10 +102,33 @@ def joined_tracklets(
         Greatest difference of places.
     least_score : float
         Lowest score of a join, a logarithm of a likelihood ratio.
+    scorer : callable, optional
+        Scores joins in place of the likelihood ratio, and 0 is its lowest score.
     """
-    places = points.places
-    if places is None or len(tracks) < 2:
+    if points.places is None or len(tracks) < 2:
         return tracks
+    joins = possible_tracklet_joins(points, points.places, tracks, largest_gap=largest_gap)
+    scores = joins.scores - least_score if scorer is None else scorer(joins)
+    chosen = best_matching(joins.ends, scores, 2 * len(tracks))
+    return _chained(tracks, joins.ends[chosen, 0] // 2, joins.ends[chosen, 1] // 2)
+
+
+def possible_tracklet_joins(
+    points: LinkPoints, places: IndexArray, tracks: list[Track], *, largest_gap: int
+) -> Joins:
+    """Return pairs of a last and a later first point of tracklets, and the score of joining them.
+
+    Parameters
+    ----------
+    points : LinkPoints
+        All points.
+    places : numpy.ndarray, shape (n,), int64
+        Their places along the ordered axis.
+    tracks : list of Track
+        Tracklets; their points in order of place.
+    largest_gap : int
+        Greatest difference of places.
+    """
     motions = own_motions(points, places, tracks)
     lasts = np.array([track.members[-1] for track in tracks])
     firsts = np.array([track.members[0] for track in tracks])
@@ -129,9 +158,19 @@ def joined_tracklets(
     score -= math.log(begins) + math.log(largest_gap)
     if points.amplitudes is not None:
         score += _alike(points.amplitudes, tracks, before, after)
-    pairs = np.stack([2 * before + 1, 2 * after], axis=1)
-    chosen = best_matching(pairs, score - least_score, 2 * len(tracks))
-    return _chained(tracks, before[chosen], after[chosen])
+    sizes = np.array([len(track.members) for track in tracks], dtype=np.float64)
+    both = np.stack([sizes[before], sizes[after]], axis=1)
+    features = np.stack(
+        [
+            np.log(gap),
+            np.sqrt(((step - expected) ** 2).sum(axis=1) / variance),
+            np.zeros(len(gap)),
+            np.log(both.min(axis=1)),
+            np.log(both.max(axis=1)),
+        ],
+        axis=1,
+    )
+    return Joins(np.stack([2 * before + 1, 2 * after], axis=1), features, score)
 
 
 def _alike(

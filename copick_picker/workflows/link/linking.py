@@ -15,6 +15,7 @@ from copick_picker.core.link.filaments import (
     filaments_of,
     filaments_of_paths,
 )
+from copick_picker.core.link.linking import Scorer
 from copick_picker.core.link.skeleton import filled_tubes, skeleton_paths
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.inputs import Input
@@ -61,7 +62,12 @@ def link(settings: LinkSettings, *, reporter: Reporter) -> Summary:
     )
     source.check_any(job.run_names)
     names = _filament_names(job, output, source)
-    summary = job.run(_Linking(job, source, output, names))
+    scorer = None
+    if settings.scorer is not None:
+        from copick_picker.core.link.graph import load_scorer  # imports torch
+
+        scorer = load_scorer(settings.scorer)
+    summary = job.run(_Linking(job, source, output, names, scorer))
     return replace(summary, figures={"objects": _totals(summary)})
 
 
@@ -105,6 +111,7 @@ class _Linking:
     source: Input[PicksKey] | Input[SegmentationKey]
     output: PicksOutput
     names: tuple[str, ...]
+    scorer: Scorer | None
 
     def plan(self, run_name: str) -> Plan[dict[str, _Source]] | RunOutcome:
         """Return the sets of filaments to make for a run."""
@@ -182,7 +189,7 @@ class _Linking:
         suspicion = voxels_suspected(store, run_name, picks)
         if suspicion:
             self.job.reporter.warn(f"run {run_name}: {source.key}: {suspicion}")
-        return filaments_of(picks, rules)
+        return filaments_of(picks, rules, self.scorer)
 
     def _paths(
         self, run_name: str, name: str, key: SegmentationKey, label: int | None
@@ -213,6 +220,7 @@ class _Linking:
             min_straightness=settings.min_straightness,
             uses_rotations=settings.tangents == "auto",
             has_polarity=self.job.specs[name].has_polarity is True,
+            finds_branches=settings.branches,
         )
 
     def _record(self, run_name: str, source: _Source) -> dict[str, Any]:
@@ -248,6 +256,7 @@ def _stored(found: FoundFilaments, spec: ObjectSpec) -> FilamentSet:
                     "length_angstrom": round(each.curve.length, 2),
                     "curvature_per_um": round(1e4 * each.curve.curvature, 4),
                     "straightness": round(each.curve.straightness, 4),
+                    **{f"{end}_point_meets": other for end, other in each.branches.items()},
                 },
             )
         )
