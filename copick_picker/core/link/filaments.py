@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from copick_picker.core.link import chains
 from copick_picker.core.link.branches import branches_of
@@ -13,7 +14,7 @@ from copick_picker.core.link.frames import frames_along, turned_onto
 from copick_picker.core.link.linking import LinkRules, Scorer, link_points, mend_tracks
 from copick_picker.core.link.points import FloatArray, IndexArray, LinkPoints
 from copick_picker.core.link.polarity import forward_probability
-from copick_picker.core.link.skeleton import APART_VOXELS
+from copick_picker.core.link.skeleton import APART_VOXELS, skeleton_paths, to_the_ends
 from copick_picker.core.link.splines import Curve, even_places, learned_stiffness, smooth_curve
 from copick_picker.core.link.tangents import tangents_from_neighbours
 from copick_picker.core.link.tracks import Track, turned_round
@@ -186,39 +187,50 @@ def filaments_of(
     return _finished(picks, linked.tracks, rotations, rules, facts, notes)
 
 
-def filaments_of_paths(
-    object_name: str, paths: list[FloatArray], rules: FilamentRules, *, voxel_spacing: float
+def filaments_of_mask(
+    object_name: str, mask: npt.NDArray[np.bool_], rules: FilamentRules, *, voxel_spacing: float
 ) -> FoundFilaments:
-    """Return the filaments that paths through a segmentation belong to.
+    """Return the filaments that the regions of a mask belong to.
+
+    The paths of its skeleton are cut where they bend, joined over gaps, and go on straight to the
+    ends of the regions.
 
     Parameters
     ----------
     object_name : str
         The object.
-    paths : list of numpy.ndarray, shape (n, 3), float64
-        Points (x, y, z) of each path in order, in Angstrom.
+    mask : numpy.ndarray, shape (z, y, x), bool
+        The regions.
     rules : FilamentRules
         How; the gate does not count.
     voxel_spacing : float
         Edge of a voxel in Angstrom: half of it is the scatter of points, unless they tell.
     """
+    paths = skeleton_paths(mask)
     points = np.concatenate([np.zeros((0, 3)), *paths])
+    spacing = APART_VOXELS * voxel_spacing
+    in_voxels = _link_rules(rules, spacing, spacing)
+    in_voxels = replace(
+        in_voxels, closed_gaps=tuple(gap / voxel_spacing for gap in in_voxels.closed_gaps)
+    )
+    linked = mend_tracks(
+        LinkPoints(points), _in_turn(paths), in_voxels, spacing=APART_VOXELS, scatter=0.25
+    )
+    whole = to_the_ends([points[track.members] for track in linked.tracks], mask)
+    xyz = np.concatenate([np.zeros((0, 3)), *whole])[:, ::-1] * voxel_spacing
+    picks = PickSet(object_name, xyz, np.ones(len(xyz)))
+    model = {"unit": "voxels", **linked.model}
+    facts = {"spacing": spacing, "gate": spacing, "model": model}
+    return _finished(picks, _in_turn(whole), None, rules, facts, [])
+
+
+def _in_turn(paths: list[FloatArray]) -> list[Track]:
+    """Return the tracks of points that stand path by path."""
     ends = np.cumsum([0, *(len(path) for path in paths)])
-    tracks = [
+    return [
         Track(np.arange(first, last), np.zeros(last - first, dtype=bool))
         for first, last in pairwise(ends.tolist())
     ]
-    spacing = APART_VOXELS * voxel_spacing
-    linked = mend_tracks(
-        LinkPoints(points),
-        tracks,
-        _link_rules(rules, spacing, spacing),
-        spacing=spacing,
-        scatter=(voxel_spacing / 2.0) ** 2,
-    )
-    picks = PickSet(object_name, points, np.ones(len(points)))
-    facts = {"spacing": spacing, "gate": spacing, "model": linked.model}
-    return _finished(picks, linked.tracks, None, rules, facts, [])
 
 
 def _finished(

@@ -18,6 +18,7 @@ _WINDOW = 2
 _TOUCHING = 1.75
 _BESIDE = 3.0
 _LEAST_BRANCH = 8
+_END_POINTS = 4
 _LEAST_PATH = 3
 _THIN, _CLOSED, _OPENED = 0.4, 0.8, 0.5
 _ENCLOSED = 0.6
@@ -57,8 +58,8 @@ def skeleton_paths(mask: npt.NDArray[np.bool_]) -> list[FloatArray]:
         own = np.pad(labels[where] == number, 1)
         at = np.nonzero(skeletonize(own))
         radii = np.asarray(ndimage.distance_transform_edt(own), dtype=np.float64)[at]
-        voxels = np.stack(at, axis=1).astype(np.float64) - 1.0
-        corner = np.array([part.start for part in where], dtype=np.float64)
+        voxels = np.stack(at, axis=1).astype(np.float64)
+        corner = np.array([part.start - 1 for part in where], dtype=np.float64)
         found += [_thinned(path) + corner for path in _paths(voxels, radii)]
     return found
 
@@ -176,6 +177,42 @@ def _longest_way(voxels: FloatArray) -> IndexArray:
         at = int(before[at])
         way.append(at)
     return np.array(way[::-1], dtype=np.int64)
+
+
+def to_the_ends(paths: list[FloatArray], mask: npt.NDArray[np.bool_]) -> list[FloatArray]:
+    """Return paths that go on straight to where their region ends, unless another is there.
+
+    A skeleton ends about a radius before the region does.
+
+    Parameters
+    ----------
+    paths : list of numpy.ndarray, shape (n, 3), float64
+        Points (z, y, x) of each path in voxels.
+    mask : numpy.ndarray, shape (z, y, x), bool
+        The regions.
+    """
+    return [
+        _to_the_ends(path, mask, np.concatenate([np.zeros((0, 3)), *paths[:at], *paths[at + 1 :]]))
+        for at, path in enumerate(paths)
+    ]
+
+
+def _to_the_ends(points: FloatArray, mask: npt.NDArray[np.bool_], others: FloatArray) -> FloatArray:
+    tree = cKDTree(others) if len(others) else None
+    for _ in range(2):
+        piece = points[-_END_POINTS:]
+        direction = piece[-1] - piece[0]
+        length = float(np.linalg.norm(direction))
+        more: list[FloatArray] = []
+        while length > 0:
+            following = points[-1] + (len(more) + 1) * APART_VOXELS * direction / length
+            at = np.rint(following).astype(int)
+            is_inside = bool(((at >= 0) & (at < mask.shape)).all()) and bool(mask[tuple(at)])
+            if not is_inside or (tree is not None and tree.query(following)[0] < 2 * _BESIDE):
+                break
+            more.append(following)
+        points = np.concatenate([points, np.array(more).reshape(-1, 3)])[::-1]
+    return points
 
 
 def _thinned(path: FloatArray) -> FloatArray:

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.core.geometry import voxels_to_points
 from copick_picker.core.link.filaments import (
     FilamentRules,
     FoundFilaments,
     filaments_of,
-    filaments_of_paths,
+    filaments_of_mask,
 )
 from copick_picker.core.link.linking import Scorer
-from copick_picker.core.link.skeleton import filled_tubes, skeleton_paths
+from copick_picker.core.link.skeleton import filled_tubes
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job, Plan
@@ -180,8 +179,8 @@ class _Linking:
     def _found(self, run_name: str, name: str, source: _Source) -> FoundFilaments:
         rules = self._rules(name)
         if isinstance(source.key, SegmentationKey):
-            paths = self._paths(run_name, name, source.key, source.label)
-            return filaments_of_paths(name, paths, rules, voxel_spacing=source.key.voxel_spacing)
+            mask = self._mask(run_name, name, source.key, source.label)
+            return filaments_of_mask(name, mask, rules, voxel_spacing=source.key.voxel_spacing)
         store = self.job.store
         picks = store.read_picks(run_name, source.key)
         record = store.picks_provenance(run_name, source.key)
@@ -191,12 +190,12 @@ class _Linking:
             self.job.reporter.warn(f"run {run_name}: {source.key}: {suspicion}")
         return filaments_of(picks, rules, self.scorer)
 
-    def _paths(
+    def _mask(
         self, run_name: str, name: str, key: SegmentationKey, label: int | None
-    ) -> list[npt.NDArray[np.float64]]:
-        """Return points (x, y, z) along the middle of a label's regions."""
+    ) -> npt.NDArray[np.bool_]:
+        """Return the regions of a label, hollow tubes filled."""
         labels = self.job.store.open_segmentation(run_name, key).read()
-        mask = labels != 0 if label is None else labels == label
+        mask: npt.NDArray[np.bool_] = labels != 0 if label is None else labels == label
         radius = self.job.specs[name].radius_angstrom
         if self.job.settings.fill == "auto" and radius is not None:
             filled = filled_tubes(mask, radius / key.voxel_spacing)
@@ -205,7 +204,7 @@ class _Linking:
                 self.job.reporter.note(
                     f"run {run_name}: {key} shows walls of {name}, which are filled (see --fill)"
                 )
-        return [voxels_to_points(path, key.voxel_spacing) for path in skeleton_paths(mask)]
+        return mask
 
     def _rules(self, name: str) -> FilamentRules:
         settings = self.job.settings
