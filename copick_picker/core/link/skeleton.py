@@ -2,6 +2,7 @@
 
 import math
 
+import edt
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -57,7 +58,7 @@ def skeleton_paths(mask: npt.NDArray[np.bool_]) -> list[FloatArray]:
     for number, where in enumerate(ndimage.find_objects(labels), start=1):
         own = np.pad(labels[where] == number, 1)
         at = np.nonzero(skeletonize(own))
-        radii = np.asarray(ndimage.distance_transform_edt(own), dtype=np.float64)[at]
+        radii = _distances(own)[at].astype(np.float64)
         voxels = np.stack(at, axis=1).astype(np.float64)
         corner = np.array([part.start - 1 for part in where], dtype=np.float64)
         found += [_thinned(path) + corner for path in _paths(voxels, radii)]
@@ -90,12 +91,12 @@ def filled_tubes(mask: npt.NDArray[np.bool_], radius_voxels: float) -> npt.NDArr
         return None
     margin = math.ceil(_CLOSED * radius_voxels) + 1
     wide = np.pad(mask, margin)
-    wide = ndimage.distance_transform_edt(~wide) <= _CLOSED * radius_voxels
-    wide = ndimage.distance_transform_edt(wide) > _CLOSED * radius_voxels
-    inner = ndimage.distance_transform_edt(wide) > _OPENED * radius_voxels
+    wide = _distances(~wide) <= _CLOSED * radius_voxels
+    wide = _distances(wide) > _CLOSED * radius_voxels
+    inner = _distances(wide) > _OPENED * radius_voxels
     if not inner.any():
         return None
-    solid = ndimage.distance_transform_edt(~inner) <= _OPENED * radius_voxels
+    solid = _distances(~inner) <= _OPENED * radius_voxels
     cut: npt.NDArray[np.bool_] = solid[margin:-margin, margin:-margin, margin:-margin]
     is_rod = cut.any() and _half_thickness(cut) >= _OPENED * radius_voxels
     return cut if is_rod and _enclosure(mask, cut, radius_voxels) >= _ENCLOSED else None
@@ -122,10 +123,16 @@ def _enclosure(
     return float(hits.mean())
 
 
+def _distances(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Return the distance of each voxel of a mask to the nearest voxel outside of it."""
+    found: npt.NDArray[np.float32] = edt.edt(np.ascontiguousarray(mask), black_border=False)
+    return found
+
+
 def _half_thickness(mask: npt.NDArray[np.bool_]) -> float:
     """Return the median distance of the skeleton from the surface, in voxels."""
     padded = np.pad(mask, 1)
-    inside = ndimage.distance_transform_edt(padded)[skeletonize(padded)]
+    inside = _distances(padded)[skeletonize(padded)]
     return float(np.median(inside)) if len(inside) else 0.0
 
 
