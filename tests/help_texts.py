@@ -20,7 +20,10 @@ def commands() -> dict[str, tuple[click.Command, click.Context]]:
 
     def walk(command: click.Command | None, name: str, parent: click.Context | None) -> None:
         assert command is not None
-        context = click.Context(command, info_name=name.split(" ")[-1], parent=parent)
+        name_here = name.split(" ")[-1]
+        context = click.Context(
+            command, info_name=name_here, parent=parent, **command.context_settings
+        )
         found[name] = (command, context)
         if isinstance(command, click.Group):
             for inner in command.list_commands(context):

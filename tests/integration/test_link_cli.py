@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import copick
@@ -382,7 +384,7 @@ def test_masks_of_real_microtubules_become_filaments(tmp_path, name, longest):
 
 @pytest.mark.parametrize("name", ["microtubule_13pf", "microtubule_14pf"])
 def test_a_real_microtubule_from_a_threshold_to_a_filament(tmp_path, name):
-    volume, _ = read_mrc(CROPS / f"{name}.mrc")
+    volume, _ = read_mrc(CROPS / f"{name}.mrc.gz")
     smooth = ndimage.gaussian_filter(volume.astype(np.float32), 5.0)
     labels, _ = ndimage.label(smooth > np.percentile(smooth, 88))
     mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
@@ -537,3 +539,11 @@ def test_simulated_microtubules_from_truth_to_star(tmp_path):
         *("--tomogram", "wbp@10.0", "-o", tmp_path / "star"),
     )
     assert "halves by filament" in text
+
+
+def test_the_example_links_in_space_and_in_time():
+    script = Path(__file__).parents[2] / "examples" / "link_points.py"
+    result = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    space, time = result.stdout.splitlines()
+    assert space.startswith("filaments (z, y, x): 8 tracks of 8")
+    assert time.startswith("a movie (t, y, x): ")

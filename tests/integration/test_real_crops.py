@@ -25,6 +25,12 @@ FEW = 8
 """More candidates than this in a small crop without any such object are not few."""
 
 
+def crop(name):
+    """Return a crop (z, y, x), packed or not."""
+    (path,) = CROPS.glob(f"{name}.mrc*")
+    return read_mrc(path)[0]
+
+
 def run(*arguments):
     result = CliRunner().invoke(console, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
@@ -33,7 +39,7 @@ def run(*arguments):
 
 def check_whole_path(folder, names, *, spacing, contrast, model, objects):
     """Segment, localize and evaluate crops of which it is known that no object is in them."""
-    tomograms = {name.replace("_", "-"): read_mrc(CROPS / f"{name}.mrc")[0] for name in names}
+    tomograms = {name.replace("_", "-"): crop(name) for name in names}
     empty = {
         (run_name, PicksKey(spec.name, "curator", "1")): np.zeros((0, 3))
         for run_name in tomograms
