@@ -2,9 +2,9 @@
 
 Usage: python examples/link_points.py
 
-Links points (z, y, x) along filaments, and points (t, y, x) that move, with the same functions; what
-tells them apart is whether the points have places along an ordered axis. Prints how many tracks were
-found, and how many of the true links.
+Links points (z, y, x) along filaments, and points (t, y, x) that move, with the same functions;
+what tells them apart is whether the points have places along an ordered axis. Prints how many
+tracks were found, and how many of the true links.
 """
 
 import numpy as np

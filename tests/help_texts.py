@@ -21,9 +21,7 @@ def commands() -> dict[str, tuple[click.Command, click.Context]]:
     def walk(command: click.Command | None, name: str, parent: click.Context | None) -> None:
         assert command is not None
         name_here = name.split(" ")[-1]
-        context = click.Context(
-            command, info_name=name_here, parent=parent, **command.context_settings
-        )
+        context = click.Context(command, info_name=name_here, parent=parent)
         found[name] = (command, context)
         if isinstance(command, click.Group):
             for inner in command.list_commands(context):
@@ -43,7 +41,7 @@ def _lines(name: str, command: click.Command, context: click.Context) -> Iterato
     yield " ".join(command.collect_usage_pieces(context)) + "\n"
     yield from inspect.cleandoc(command.help or "").replace("\b\n", "").splitlines()
     yield ""
-    for parameter in command.get_params(context):
+    for parameter in command.params:  # without --help, which click keeps as it was first asked for
         record = parameter.get_help_record(context)
         if record is not None:
             yield "  " + "  ".join(record).rstrip()
