@@ -123,7 +123,8 @@ class _Layer(nn.Module):
         near = torch.exp(-((graph.length / (4.0 * self.reach.exp())) ** (2.0 * self.power.exp())))
         weight = segment_softmax(logit, graph.side, graph.n_sides) * near[graph.edge]
         value = self.value(torch.cat([points[graph.source], edges[graph.edge]], dim=1))
-        sides = torch.zeros(graph.n_sides, HIDDEN).index_add(0, graph.side, weight[:, None] * value)
+        sides = value.new_zeros(graph.n_sides, HIDDEN)
+        sides = sides.index_add(0, graph.side, weight[:, None] * value)
         first, second = sides[0::2], sides[1::2]
         gathered = torch.cat([points, first + second, (first - second).abs()], dim=1)
         points = self.points_norm(points + self.of_points(gathered))
@@ -145,6 +146,13 @@ class Graph:
         self.edge = torch.cat([number, number])
         self.length = torch.from_numpy(length / usual_length(edges, length, n_points)).float()
         self.n_points, self.n_sides = n_points, 2 * n_points
+
+    def to_device(self, device: torch.device) -> "Graph":
+        """Move the tensors to a device, and return the graph."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+        return self
 
 
 class GraphScorer(nn.Module):
@@ -174,11 +182,12 @@ class GraphScorer(nn.Module):
             The possible links.
         """
         edges = self.begin_edges((features - self.mean) / self.spread)
-        counts = torch.zeros(graph.n_sides).index_add(0, graph.side, torch.ones(len(graph.side)))
+        counts = edges.new_zeros(graph.n_sides)
+        counts = counts.index_add(0, graph.side, edges.new_ones(len(graph.side)))
         degree = counts.view(-1, 2)
         both = torch.stack([degree.sum(dim=1), (degree[:, 0] - degree[:, 1]).abs()], dim=1)
         points = self.begin_points(torch.log1p(both))
-        sides = torch.zeros(graph.n_sides, HIDDEN)
+        sides = edges.new_zeros(graph.n_sides, HIDDEN)
         for layer in self.layers:
             points, edges, sides = layer(points, edges, graph)
         own = points.repeat_interleave(2, dim=0)
@@ -199,13 +208,14 @@ class GraphScorer(nn.Module):
         if len(edges) == 0:
             return np.zeros(0)
         apart = points.positions[edges.second] - points.positions[edges.first]
-        graph = Graph(edges, np.linalg.norm(apart, axis=1), len(points))
-        features = torch.from_numpy(edge_features(points, tangents, edges)).float()
+        device = self.mean.device
+        graph = Graph(edges, np.linalg.norm(apart, axis=1), len(points)).to_device(device)
+        features = torch.from_numpy(edge_features(points, tangents, edges)).float().to(device)
         with torch.inference_mode():
             link, none = self(features, graph)
             half = len(edges)
             odds = 2.0 * link - none[graph.side[:half]] - none[graph.side[half:]]
-        result: FloatArray = odds.double().numpy()
+        result: FloatArray = odds.double().cpu().numpy()
         return result
 
     def of_joins(self, joins: Joins) -> FloatArray:
@@ -219,8 +229,8 @@ class GraphScorer(nn.Module):
         if len(joins.scores) == 0:
             return np.zeros(0)
         with torch.inference_mode():
-            logit = self.joins(join_features(joins))[:, 0]
-        result: FloatArray = logit.double().numpy()
+            logit = self.joins(join_features(joins).to(self.mean.device))[:, 0]
+        result: FloatArray = logit.double().cpu().numpy()
         return result
 
     def save(self, path: Path) -> None:
@@ -289,9 +299,10 @@ def segment_softmax(logit: Tensor, segment: Tensor, number: int) -> Tensor:
     number : int
         Segments.
     """
-    highest = torch.full((number,), -torch.inf).scatter_reduce(0, segment, logit.detach(), "amax")
+    highest = logit.new_full((number,), -torch.inf)
+    highest = highest.scatter_reduce(0, segment, logit.detach(), "amax")
     weight = torch.exp(logit - highest[segment])
-    total = torch.zeros(number).index_add(0, segment, weight)
+    total = weight.new_zeros(number).index_add(0, segment, weight)
     result: Tensor = weight / total[segment]
     return result
 
@@ -313,7 +324,8 @@ def none_loss(link: Tensor, none: Tensor, graph: Graph, is_true: Tensor) -> Tens
     DataError
         If two true links share a side.
     """
-    counts = torch.zeros(graph.n_sides).index_add(0, graph.side, is_true[graph.edge].float())
+    counts = link.new_zeros(graph.n_sides)
+    counts = counts.index_add(0, graph.side, is_true[graph.edge].to(link.dtype))
     if counts.max() > 1:
         msg = "two true links share a side of a point"
         raise DataError(msg)
@@ -325,7 +337,7 @@ def none_loss(link: Tensor, none: Tensor, graph: Graph, is_true: Tensor) -> Tens
     normal = highest + torch.log(total)
     chosen = torch.where(counts > 0, torch.zeros_like(none), none)
     chosen = chosen.index_add(0, graph.side, torch.where(is_true[graph.edge], logit, 0.0))
-    used = torch.zeros(graph.n_sides, dtype=torch.bool)
+    used = torch.zeros_like(counts, dtype=torch.bool)
     used[graph.side] = True
     result: Tensor = (normal - chosen)[used].mean()
     return result

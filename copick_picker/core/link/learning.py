@@ -22,6 +22,7 @@ from copick_picker.core.link.points import Edges, FloatArray, IndexArray, Joins,
 from copick_picker.core.link.tangents import tangents_from_neighbours
 from copick_picker.core.link.tracklets import possible_tracklet_joins
 from copick_picker.core.link.tracks import Track
+from copick_picker.errors import DataError
 
 _RATE = 2e-3
 _WARMING = 0.05
@@ -81,11 +82,14 @@ def train_scorer(
     Raises
     ------
     DataError
-        If a scene has two points of a track at one place.
+        If no scene has a possible link.
     """
     known = list(scenes)
     examples = [_example(scene, rules) for scene in known]
     examples = [example for example in examples if len(example.features)]
+    if not examples:
+        msg = f"none of the {len(known)} scenes has two points within the gate of {rules.gate:g}"
+        raise DataError(msg)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         scorer = GraphScorer()
