@@ -233,8 +233,11 @@ def score_links(reference: Picks, candidate: Picks, objects: Sequence[ScoredObje
         if pairs:
             pooled[entry.name] = pooled_scores(pairs, tolerance=entry.tolerance_angstrom)
     if not pooled:
-        names = choices_text([entry.name for entry in objects])
-        msg = f"--links: no reference set of {names} has instance ids; run link on it first"
+        names = sorted({name for sets in reference.values() for name in sets})
+        msg = (
+            f"--links: no reference set of {choices_text(names)} has instance ids; run link on it "
+            "first"
+        )
         raise DataError(msg)
     return ScoredLinks(runs, pooled, tuple(notes))
 

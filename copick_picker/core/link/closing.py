@@ -31,6 +31,7 @@ _LEAST_ANGLE = math.radians(2.0)
 _LARGEST_ANGLE = math.radians(60.0)
 _LEAST = 1e-12
 _ROUNDS = 4
+_MEDIAN_BEND = 1.0
 _OUTLYING = 9.0
 """Squares of more than so many variances are taken as so many."""
 
@@ -279,11 +280,13 @@ def _planes_met(
     return result
 
 
-def broken_tracks(positions: FloatArray, tracks: list[Track], *, limit: float) -> list[Track]:
+def broken_tracks(
+    positions: FloatArray, tracks: list[Track], straightness: Straightness, *, limit: float
+) -> list[Track]:
     """Return tracks, cut at links where the pieces on both sides do not go on into one another.
 
     A line is fitted to the points before and after each link. How far the two lines pass each other
-    halfway, and the angle between them, are compared with their medians over all links.
+    halfway, and the angle between them, are compared with what is usual for such pieces.
 
     Parameters
     ----------
@@ -291,14 +294,16 @@ def broken_tracks(positions: FloatArray, tracks: list[Track], *, limit: float) -
         All points.
     tracks : list of Track
         Fragments.
+    straightness : Straightness
+        How straight they go on.
     limit : float
-        A link is cut where offset or angle is so many times its median.
+        A link is cut where offset or angle is so many times as large as is usual.
     """
-    found = [_bends(positions[track.members]) for track in tracks]
+    found = [_bends(positions[track.members], straightness) for track in tracks]
     together = np.concatenate([np.zeros((0, 2)), *(bends for _, bends in found)])
     if len(together) < _LEAST_SAMPLES:
         return tracks
-    usual = np.maximum(np.median(together, axis=0), (_LEAST, math.sin(_LEAST_ANGLE) / 2))
+    usual = np.maximum(np.median(together, axis=0), _MEDIAN_BEND)
     result = []
     for track, (at, bends) in zip(tracks, found, strict=True):
         cuts = at[(bends / usual).max(axis=1, initial=0.0) > limit] + 1
@@ -307,13 +312,20 @@ def broken_tracks(positions: FloatArray, tracks: list[Track], *, limit: float) -
     return sorted(result, key=lambda track: int(track.members[0]))
 
 
-def _bends(own: FloatArray) -> tuple[IndexArray, FloatArray]:
-    """Return the links of a track that have enough points on both sides: offset and angle."""
+def _bends(own: FloatArray, straightness: Straightness) -> tuple[IndexArray, FloatArray]:
+    """Return the links of a track that have enough points on both sides: offset and angle.
+
+    Both are in standard deviations of such pieces.
+    """
     at = np.arange(LEAST_CHECKED - 1, len(own) - LEAST_CHECKED)
-    bends = np.zeros((len(at), 2))
+    bends, sizes = np.zeros((len(at), 2)), np.zeros((len(at), 2))
     for row, i in enumerate(at.tolist()):
-        bends[row] = _meeting(own[max(0, i + 1 - PIECE) : i + 1], own[i + 1 : i + 1 + PIECE])
-    return at, bends
+        size = min(PIECE, i + 1, len(own) - i - 1)  # of equal length: a bow then passes by nothing
+        bends[row] = _meeting(own[i + 1 - size : i + 1], own[i + 1 : i + 1 + size])
+        sizes[row] = size
+    gaps = np.linalg.norm(own[at + 1] - own[at], axis=1)
+    variances = np.stack(straightness.variances(gaps, sizes), axis=1)
+    return at, bends / np.sqrt(variances)
 
 
 def _meeting(before: FloatArray, after: FloatArray) -> tuple[float, float]:

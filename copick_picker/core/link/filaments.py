@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from copick_picker.core.link import chains
 from copick_picker.core.link.branches import branches_of
@@ -18,7 +19,7 @@ from copick_picker.core.link.skeleton import APART_VOXELS, skeleton_paths, to_th
 from copick_picker.core.link.splines import Curve, even_places, learned_stiffness, smooth_curve
 from copick_picker.core.link.tangents import tangents_from_neighbours
 from copick_picker.core.link.tracks import Track, turned_round
-from copick_picker.errors import DataError
+from copick_picker.errors import DataError, SettingsError
 from copick_picker.records.points import PickSet
 
 SURE = 0.95
@@ -32,9 +33,13 @@ _N_NEAREST = 8
 _ROUNDS = 4
 _LEAST_JOIN = 2.0
 _BREAK_LIMIT = 4.0
-_MOST_ANGLE = np.radians(45.0)
+_MOST_ANGLE = np.radians(40.0)
+TWICE_ANGSTROM = 2.0
+"""Picks nearer than this to another are the same one."""
+_DOUBLE, _DOUBLE_SHARE = 0.2, 0.8
+"""A filament of whose picks such a share lie so near to a longer one, in spacings, is that one."""
+_MOST_PICKS = 2_000_000
 _WIDTH = 0.5
-_LEAST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,9 @@ class FoundFilaments:
         Picks with the number of their filament, in order along each, with rotations whose z axis is
         the tangent; those in none have the number 0 and stand at the end.
     n_points : int
-        Picks that were given.
+        Picks, or points of a segmentation's skeleton, that were given.
+    of : str
+        ``picks`` or ``points``: what was given.
     dropped : mapping
         Reason -> number of filaments that were not kept.
     facts : mapping
@@ -129,6 +136,7 @@ class FoundFilaments:
     filaments: list[FoundFilament]
     picks: PickSet
     n_points: int
+    of: str
     dropped: Mapping[str, int]
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -153,16 +161,26 @@ def filaments_of(
     DataError
         If most of the picks lie on top of one another.
     """
-    points, notes = picks.points_xyz, []
-    spacing = chains.nearest_spacing(LinkPoints(points)) if len(points) > 1 else 0.0
-    if len(points) > 1 and spacing <= _LEAST:
+    notes: list[str] = []
+    used = _apart(picks.points_xyz, picks.scores)
+    n_twice = len(picks) - len(used)
+    if n_twice > len(picks) / 2:
         msg = (
-            f"{picks.object_name}: most of the {len(points)} picks have another at the same place; "
+            f"{picks.object_name}: most of the {len(picks)} picks have another at the same place; "
             "take one of each, see filter --min-distance"
         )
         raise DataError(msg)
+    if n_twice:
+        notes.append(
+            f"{picks.object_name}: {n_twice} of {len(picks)} picks lie within {TWICE_ANGSTROM:g} A "
+            "of a better one, and are in no filament"
+        )
+    points = picks.points_xyz[used]
+    spacing = chains.nearest_spacing(LinkPoints(points)) if len(points) > 1 else 0.0
     gate = rules.gate_angstrom or GATE_SPACINGS * spacing
-    rotations = picks.rotations if rules.uses_rotations else None
+    rotations = None
+    if rules.uses_rotations and picks.rotations is not None:
+        rotations = picks.rotations[used]
     if rotations is not None and len(points) > rules.min_points:
         angle = _angle_to_neighbours(points, rotations[:, :, 2], spacing, gate)
         if angle > _MOST_ANGLE:
@@ -184,7 +202,18 @@ def filaments_of(
             f"{_N_NEAREST} nearest on each side, which alone are tried"
         )
     facts = {"spacing": linked.model.get("spacing", spacing), "gate": gate, "model": linked.model}
-    return _finished(picks, linked.tracks, rotations, rules, facts, notes)
+    tracks = [Track(used[track.members], track.turned) for track in linked.tracks]
+    given = None if rotations is None else picks.rotations
+    return _finished(picks, tracks, given, rules, facts, notes)
+
+
+def _apart(points: FloatArray, scores: FloatArray) -> IndexArray:
+    """Return points without those that lie on one of a better score, or an earlier one."""
+    dropped = np.zeros(len(points), dtype=bool)
+    pairs = cKDTree(points).query_pairs(TWICE_ANGSTROM, output_type="ndarray")
+    worse = np.where(scores[pairs[:, 0]] < scores[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+    dropped[worse] = True
+    return np.flatnonzero(~dropped)
 
 
 def filaments_of_mask(
@@ -243,6 +272,12 @@ def _finished(
 ) -> FoundFilaments:
     """Return tracks as filaments: directed, smooth, filtered, with their picks."""
     points = picks.points_xyz
+    found, n_double = _without_doubles(found, points, spacing=float(facts["spacing"]))
+    if n_double:
+        notes.append(
+            f"{picks.object_name}: {n_double} filaments lie on others, within a fifth of the "
+            "spacing, and are left out: are picks stored twice?"
+        )
     tracks, is_polar = _directed(found, points, rules, is_known=rotations is not None)
     stiffness = learned_stiffness([points[track.members] for track in tracks])
     curves = [smooth_curve(points[track.members], stiffness=stiffness) for track in tracks]
@@ -267,7 +302,8 @@ def _finished(
             f"{rules.spacing_angstrom:g} A and have no picks"
         )
     facts = facts | {"stiffness": stiffness}
-    return FoundFilaments(kept, made, len(picks), dropped, facts, tuple(notes))
+    of = "points" if "unit" in facts["model"] else "picks"
+    return FoundFilaments(kept, made, len(picks), of, dropped, facts, tuple(notes))
 
 
 def _link_rules(rules: FilamentRules, spacing: float, gate: float) -> LinkRules:
@@ -319,6 +355,23 @@ def _directed(
     return directed, sure
 
 
+def _without_doubles(
+    tracks: list[Track], points: FloatArray, *, spacing: float
+) -> tuple[list[Track], int]:
+    """Return tracks without those whose points lie on a longer one, and how many those are."""
+    kept: list[Track] = []
+    taken = np.zeros(len(points), dtype=bool)
+    for track in tracks:
+        if kept:
+            others = points[np.flatnonzero(taken)]
+            away, _ = cKDTree(others).query(points[track.members])
+            if (away < _DOUBLE * spacing).mean() >= _DOUBLE_SHARE:
+                continue
+        kept.append(track)
+        taken[track.members] = True
+    return kept, len(tracks) - len(kept)
+
+
 def _with_branches(
     kept: list[FoundFilament], points: FloatArray, *, gate: float
 ) -> list[FoundFilament]:
@@ -366,6 +419,10 @@ def _members(picks: PickSet, kept: list[FoundFilament], rotations: FloatArray | 
 
 def _even(picks: PickSet, kept: list[FoundFilament], spacing: float) -> tuple[PickSet, int]:
     """Return evenly spaced picks along filaments, and how many filaments are too short for any."""
+    number = sum(each.curve.length for each in kept) / spacing
+    if number > _MOST_PICKS:
+        msg = f"a spacing of {spacing:g} A would make {number:.3g} picks of {picks.object_name}"
+        raise SettingsError(msg)
     points, scores = [np.zeros((0, 3))], [np.zeros(0)]
     rotations, ids = [np.zeros((0, 3, 3))], [np.zeros(0, dtype=np.int64)]
     few = 0

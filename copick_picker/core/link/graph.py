@@ -277,8 +277,9 @@ def load_scorer(path: Path) -> GraphScorer:
     try:
         content: Any = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
-        msg = f"cannot read the link scorer {path}: {error}"
-        raise CheckpointError(msg.splitlines()[0]) from error
+        why = "there is no such file" if not path.exists() else "it is damaged, or another file"
+        msg = f"{path} holds no link scorer: {why}"
+        raise CheckpointError(msg) from error
     if not isinstance(content, Mapping) or content.get("kind") != _KIND:
         msg = f"{path} holds no link scorer ({_KIND})"
         raise CheckpointError(msg)

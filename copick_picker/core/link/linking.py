@@ -229,8 +229,12 @@ def _mended(
 ) -> tuple[list[Track], Straightness]:
     """Return tracks that were cut where they bend, and joined over growing gaps."""
     spacing, scatter = known
-    tracks = broken_tracks(points.positions, tracks, limit=rules.break_limit)
-    straightness = learned_straightness(points.positions, tracks, spacing=spacing, scatter=scatter)
+
+    def learned() -> Straightness:
+        return learned_straightness(points.positions, tracks, spacing=spacing, scatter=scatter)
+
+    tracks = broken_tracks(points.positions, tracks, learned(), limit=rules.break_limit)
+    straightness = learned()
     for gap in rules.closed_gaps:
         tracks = joined_tracks(
             points.positions,

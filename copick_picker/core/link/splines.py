@@ -14,6 +14,8 @@ _DENSE = 16
 _LEAST = 1e-9
 _LEAST_STEP = 1e-3
 _FEW = 4
+_WHOLE = 0.005
+"""Share of a spacing that may be missing for one more point."""
 _LEAST_OF_SCIPY = 5
 _MOST_AT_ONCE = 200
 _N_EACH_SIDE = 3
@@ -244,9 +246,9 @@ def even_places(curve: Curve, spacing: float) -> FloatArray:
     >>> even_places(curve, 4.0).tolist()
     [1.0, 5.0, 9.0]
     """
-    if spacing > curve.length:
+    if spacing > curve.length * (1.0 + _WHOLE):
         return np.zeros(0)
-    number = math.floor(curve.length / spacing + _LEAST)
+    number = math.floor(curve.length / spacing + _WHOLE)
     rest = curve.length - number * spacing
     places: FloatArray = rest / 2.0 + spacing * np.arange(number + 1, dtype=np.float64)
     return places

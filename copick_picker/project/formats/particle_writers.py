@@ -357,11 +357,11 @@ def advice(to: str, binning: float, runs: Sequence[ExportedRun]) -> list[str]:
     runs : sequence of ExportedRun
         What was written.
     """
-    lines = [] if not runs or not runs[0].is_filament else [_about_filaments(runs)]
+    lines = [] if not runs or not runs[0].is_filament else [_about_filaments(to, runs)]
     return [*lines, *_about_pixels(to, binning, runs)]
 
 
-def _about_filaments(runs: Sequence[ExportedRun]) -> str:
+def _about_filaments(to: str, runs: Sequence[ExportedRun]) -> str:
     ids = [run.picks.instance_ids for run in runs if run.picks.instance_ids is not None]
     number = sum(len(np.unique(each)) for each in ids)
     known = sum(
@@ -369,8 +369,9 @@ def _about_filaments(runs: Sequence[ExportedRun]) -> str:
         for run in runs
         if run.picks.instance_ids is not None and run.is_polar is not None
     )
+    priors = "" if to == "warp" else "priors, "
     return (
-        f"{number} filaments with tube numbers, track lengths, priors and halves by filament; the "
+        f"{number} filaments with tube numbers, track lengths, {priors}halves by filament; the "
         f"direction of {known} is known"
     )
 

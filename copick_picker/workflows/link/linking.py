@@ -76,6 +76,11 @@ def _filament_names(
     """Return the objects to link; raise if one of them is not declared a filament."""
     declared = tuple(name for name, spec in job.specs.items() if spec.is_filament)
     wanted = job.settings.objects or (() if output.object_name == "*" else (output.object_name,))
+    if source.what == "pick set":
+        given = str(source.query.parts["object_name"])
+        if output.object_name != "*" and given in job.specs and given != output.object_name:
+            msg = f"--output is of {output.object_name}, --input of {given}: name one object"
+            raise SettingsError(msg)
     if not wanted and source.what == "pick set":
         keys = {key.object_name for run in job.run_names for key in source.keys(run)}
         if len(keys) == 1 or not keys & set(declared):
@@ -286,9 +291,11 @@ def _text(name: str, found: FoundFilaments) -> str:
     numbers = _details(found)
     dropped = ", ".join(f"{count} too {why}" for why, count in found.dropped.items() if count)
     text = (
-        f"{name}: {numbers['filaments']} filaments, {numbers['length_um']:.2f} um, of "
-        f"{numbers['linked']} of {found.n_points} picks {numbers['spacing_angstrom']:.0f} A apart"
+        f"{name}: {numbers['filaments']} filament{'' if numbers['filaments'] == 1 else 's'}, "
+        f"{numbers['length_um']:.2f} um, of {numbers['linked']} of {found.n_points} {found.of}"
     )
+    if found.n_points > 1:
+        text += f" {numbers['spacing_angstrom']:.0f} A apart"
     if numbers["picks"] != found.n_points:
         text += f"; {numbers['picks']} picks written"
     return f"{text} (dropped: {dropped})" if dropped else text
