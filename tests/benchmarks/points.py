@@ -350,6 +350,13 @@ def measured(
     return figures
 
 
+def without_hits(figures: Any) -> Any:
+    """Return figures without the errors of single hits, which only comparisons need."""
+    if not isinstance(figures, dict):
+        return figures
+    return {name: without_hits(value) for name, value in figures.items() if name != "hits"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path(".accuracy"))
@@ -372,6 +379,7 @@ def main() -> None:
     motor_minutes = min(options.motor_minutes, 0.2) if options.quick else options.motor_minutes
     figures = measured(accuracy, seeds, options.parts.split(","), motor_minutes)
     options.output.mkdir(parents=True, exist_ok=True)
+    figures = without_hits(figures)
     stored = options.output / "point-accuracy.json"
     if stored.exists():
         known = json.loads(stored.read_text(encoding="utf-8"))
