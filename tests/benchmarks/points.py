@@ -4,7 +4,8 @@ Usage: python tests/benchmarks/points.py --work DIR [--seeds 1,2,3] [--parts whe
     [--minutes M] [--motor-minutes M] [--quick] [--report] [--output docs]
 
 Parts: ``where`` trains ``softmax`` and ``centres`` on the same tomograms for the same time and
-scores both on others; ``members`` does five models of ``centres`` of half the time for one seed;
+scores both on others; ``members`` trains five models of ``centres`` for one seed; ``variants``
+changes one thing of such a model: its loss weights, its network, where its patches come from;
 ``pairs`` does ``centres`` on a scene of particles that touch; ``motors`` is docs/motors.md with
 120 and 60 tomograms. Everything is simulated.
 
@@ -32,11 +33,27 @@ from copick_picker.project.copick.store import open_project
 
 HERE = Path(__file__).parent
 PAIRS = HERE / "pairs.yaml"
-MEMBERS, MEMBER_SHARE = 5, 2  # each trains for half of the time
+MEMBERS, MEMBER_SHARE = 5, 1.4  # each trains for 14 / 1.4 = 10 minutes
+ONE_SEED = ("members", "variants")
+STRIDE_4 = ("output_stride=4", "norm=batch", "dropout=0.1")
+
+
+def network(name: str, *parameters: str) -> tuple[str, ...]:
+    """Return the options of ``train`` for a network at an output stride of 4."""
+    given = [word for each in (*parameters, *STRIDE_4) for word in ("--parameter", each)]
+    return ("--architecture", name, *given)
+
+
+VARIANTS = {
+    "Kendall's weights": ("--loss-weighting", "kendall"),
+    "FeaturePyramid": network("FeaturePyramid", "channels=[12,24,48,64]", "fold=2"),
+    "ResNet": network("ResNet", "depth=18", "width=12"),
+    "new specimens": ("--curriculum", str(HERE / "on_the_fly.yaml"), "--loaders", "1"),
+}
 PAIR_RADII = (0.9, 1.2)
 MOTOR_RUNS = (120, 60)
 SIZES = replace(Sizes(), shape="96,144,144", runs=(10, 3, 10), minutes=14.0)
-PARTS = ("where", "members", "pairs", "motors")
+PARTS = ("where", "members", "variants", "pairs", "motors")
 
 
 class PointSeed(Seed):
@@ -214,36 +231,54 @@ class PointSeed(Seed):
             **found,
         }
 
-    def members(self) -> dict[str, Any]:
-        """Return five members against the mean of one."""
-        made = [self.simulate(kind) for kind in ("train", "test")]
-        names = [f"member_{number}" for number in range(1, MEMBERS + 1)]
+    def member(self, at: int) -> dict[str, Any]:
+        """Train and use one member on its own."""
         minutes = self.sizes.minutes / MEMBER_SHARE
-        trained = [
-            self.train(name, "--head", "centres", minutes=minutes, seed=100 * self.number + at)
-            for at, name in enumerate(names)
-        ]
-        alone = [
-            self.detect(each, (name,), name.replace("_", "-"))
-            for each, name in zip(trained, names, strict=True)
-        ]
-        together = self.detect(trained[0], tuple(names), "members")
-        compared = [
-            differences(each["scores"], together["scores"], list(self.radii), self.number)
-            for each in alone
-        ]
-        errors = [
-            point_scores.error_difference(each["hits"], together["hits"], self.number)
-            for each in alone
-        ]
+        name, seed = f"member_{at}", 100 * self.number + at - 1
+        trained = self.train(name, "--head", "centres", minutes=minutes, seed=seed)
+        return trained | {"use": self.detect(trained, (name,), name.replace("_", "-"))}
+
+    def members(self) -> dict[str, Any]:
+        """Return five members against the mean of all."""
+        made = [self.simulate(kind) for kind in ("train", "test")]
+        names = tuple(f"member_{number}" for number in range(1, MEMBERS + 1))
+        with ThreadPoolExecutor(2) as pool:
+            trained = list(pool.map(self.member, range(1, MEMBERS + 1)))
+        alone = [each.pop("use") for each in trained]
+        together = self.detect(trained[0], names, "members")
         return {
             "simulate": made,
             "train": trained,
             "alone": alone,
             "together": together,
-            "compared": compared,
-            "errors": errors,
+            "compared": [self.difference(each, together) for each in alone],
         }
+
+    def difference(self, first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+        """Return what the second finds more than the first, and how much nearer."""
+        found = differences(first["scores"], second["scores"], list(self.radii), self.number)
+        error = point_scores.error_difference(first["hits"], second["hits"], self.number)
+        return found | {"error": error}
+
+    def variants(self) -> dict[str, Any]:
+        """Return models that differ from the first member in one thing, two at a time."""
+        made = [self.simulate(kind) for kind in ("train", "test")]
+        minutes = self.sizes.minutes / MEMBER_SHARE
+
+        def measure(title: str) -> dict[str, Any]:
+            name = title.lower().replace("'", "").replace(" ", "_")
+            more = ("--head", "centres", *VARIANTS[title])
+            trained = self.train(name, *more, minutes=minutes, seed=100 * self.number)
+            return {"train": trained, "use": self.detect(trained, (name,), name.replace("_", "-"))}
+
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(self.member, 1)
+            found = dict(zip(VARIANTS, pool.map(measure, VARIANTS), strict=True))
+            base = first.result()
+        use = base.pop("use")
+        for variant in found.values():
+            variant["compared"] = self.difference(use, variant["use"])
+        return {"simulate": made, "base": {"train": base, "use": use}, "variants": found}
 
     def pairs(self) -> dict[str, Any]:
         """Return how many of the particles with a near neighbour are found."""
@@ -335,12 +370,13 @@ def measured(
         "where": lambda seed: PointSeed(accuracy, seed).where(),
         "pairs": lambda seed: PointSeed(pairs, seed).pairs(),
         "members": lambda seed: PointSeed(accuracy, seed).members(),
+        "variants": lambda seed: PointSeed(accuracy, seed).variants(),
         "motors": lambda seed: MotorSeed(motors, seed, (6, 4) if quick else MOTOR_RUNS).measured(),
     }
     figures: dict[str, Any] = {"sizes": json.loads(json.dumps(asdict(accuracy.sizes)))}
     for part in PARTS:
         figures[part] = {}
-        for number in seeds[:1] if part == "members" else seeds:
+        for number in seeds[:1] if part in ONE_SEED else seeds:
             if part not in parts:
                 continue
             try:
@@ -385,7 +421,7 @@ def main() -> None:
         known = json.loads(stored.read_text(encoding="utf-8"))
         if known["sizes"] == figures["sizes"]:
             for part in PARTS:
-                figures[part] = dict(sorted({**known[part], **figures[part]}.items()))
+                figures[part] = dict(sorted({**known.get(part, {}), **figures[part]}.items()))
     stored.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     page = point_report.page(figures)
     (options.output / "point-accuracy.md").write_text(page, encoding="utf-8")
