@@ -53,6 +53,9 @@ VARIANTS = {
 PAIR_RADII = (0.9, 1.2)
 MOTOR_RUNS = (120, 60)
 SIZES = replace(Sizes(), shape="96,144,144", runs=(10, 3, 10), minutes=14.0)
+SMALL = replace(
+    QUICK, train_options=("--patch", "32", "--batch-size", "2", "--validate-every", "5")
+)
 PARTS = ("where", "members", "variants", "pairs", "motors")
 
 
@@ -407,7 +410,7 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.absolute()
     work.mkdir(parents=True, exist_ok=True)
-    sizes = QUICK if options.quick else SIZES
+    sizes = SMALL if options.quick else SIZES
     if options.minutes is not None:
         sizes = replace(sizes, minutes=options.minutes)
     accuracy = Accuracy(work, Path(), sizes, options.threads, options.report)
