@@ -1,0 +1,1 @@
+"""Movies of moving puncta: simulation, detection, linking, figures; nothing else imports this."""
