@@ -59,6 +59,11 @@ class LinkRules:
         Name in :data:`SOLVERS`.
     least_length : int
         Points of the shortest track that is kept.
+    least_link : float
+        Lowest score of a direct link along an ordered axis, a logarithm of odds.
+    join_reach : float or None
+        Greatest distance of the ends that the second pass joins along an ordered axis; None: as far
+        as the motion allows.
     """
 
     gate: float
@@ -70,6 +75,8 @@ class LinkRules:
     break_limit: float
     solver: str
     least_length: int
+    least_link: float = 0.0
+    join_reach: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +171,7 @@ def _along_the_axis(points: LinkPoints, rules: LinkRules, scorer: Scorer | None)
     learned = None if scorer is None else scorer.scores(points, None, edges)
     for _ in range(rules.rounds):
         scores = motion.motion_scores(points, edges, model) if learned is None else learned
+        scores = scores - rules.least_link
         chosen = _solved(edges, scores, len(points), rules.solver)
         model = motion.fitted_motion(points, edges, chosen, model)
     found = tracks_of(edges.chosen(chosen), scores[chosen], len(points))
@@ -174,6 +182,7 @@ def _along_the_axis(points: LinkPoints, rules: LinkRules, scorer: Scorer | None)
             tracks,
             largest_gap=int(gap),
             least_score=rules.least_join,
+            reach=rules.join_reach,
             scorer=None if scorer is None else scorer.of_joins,
         )
     return Linked(tracks, None, asdict(model), was_bounded)

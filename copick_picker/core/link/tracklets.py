@@ -88,6 +88,7 @@ def joined_tracklets(
     *,
     largest_gap: int,
     least_score: float,
+    reach: float | None = None,
     scorer: JoinScorer | None = None,
 ) -> list[Track]:
     """Return tracks whose ends were joined over gaps of some places, as one matching.
@@ -102,6 +103,8 @@ def joined_tracklets(
         Greatest difference of places.
     least_score : float
         Lowest score of a join, a logarithm of a likelihood ratio.
+    reach : float, optional
+        Greatest distance of two ends. None: as far as the motion allows.
     scorer : callable, optional
         Scores joins in place of the likelihood ratio, and 0 is its lowest score.
     """
@@ -109,8 +112,27 @@ def joined_tracklets(
         return tracks
     joins = possible_tracklet_joins(points, points.places, tracks, largest_gap=largest_gap)
     scores = joins.scores - least_score if scorer is None else scorer(joins)
+    if reach is not None:
+        lasts, firsts = (tracks_ends(tracks, joins.ends[:, side]) for side in (0, 1))
+        apart = points.positions[firsts] - points.positions[lasts]
+        scores = np.where(np.linalg.norm(apart, axis=1) <= reach, scores, -np.inf)
     chosen = best_matching(joins.ends, scores, 2 * len(tracks))
     return _chained(tracks, joins.ends[chosen, 0] // 2, joins.ends[chosen, 1] // 2)
+
+
+def tracks_ends(tracks: list[Track], ends: IndexArray) -> IndexArray:
+    """Return the point at each end of tracks: 2 k is the first of track k, 2 k + 1 its last.
+
+    Parameters
+    ----------
+    tracks : list of Track
+        The tracks.
+    ends : numpy.ndarray, shape (m,), int64
+        The ends.
+    """
+    both = np.array([(track.members[0], track.members[-1]) for track in tracks])
+    result: IndexArray = both.reshape(-1)[ends]
+    return result
 
 
 def possible_tracklet_joins(
