@@ -91,9 +91,7 @@ class Spots:
 def no_spots() -> Spots:
     """Return no puncta, with all that a detection has."""
     nothing = np.zeros(0)
-    return Spots(
-        np.zeros(0, dtype=np.int64), np.zeros((0, 2)), nothing, nothing, np.zeros((0, 2))
-    )
+    return Spots(np.zeros(0, dtype=np.int64), np.zeros((0, 2)), nothing, nothing, np.zeros((0, 2)))
 
 
 def all_spots(parts: list[Spots]) -> Spots:

@@ -266,9 +266,7 @@ def _scored(
     return state, bound
 
 
-def _neighbours(
-    frames: IndexArray, cells: IndexArray, reach: int
-) -> tuple[IndexArray, IndexArray]:
+def _neighbours(frames: IndexArray, cells: IndexArray, reach: int) -> tuple[IndexArray, IndexArray]:
     """Return pairs of puncta of one frame whose windows overlap, both ways round."""
     first, second = [], []
     order = np.argsort(frames, kind="stable")

@@ -29,9 +29,7 @@ def window_of(psf: str, sigma: float) -> int:
     return max(2, math.ceil(_REACH[psf] * sigma))
 
 
-def gaussian_on_pixels(
-    offsets: FloatArray, sigma: FloatArray | float, half: int
-) -> FloatArray:
+def gaussian_on_pixels(offsets: FloatArray, sigma: FloatArray | float, half: int) -> FloatArray:
     """Return the share of a Gaussian along one axis that falls on each pixel.
 
     Parameters
@@ -128,7 +126,5 @@ def add_spots(
         y0, x0 = max(0, row - half), max(0, column - half)
         y1, x1 = min(height, row + half + 1), min(width, column + half + 1)
         if y0 < y1 and x0 < x1:
-            part = image[
-                y0 - row + half : y1 - row + half, x0 - column + half : x1 - column + half
-            ]
+            part = image[y0 - row + half : y1 - row + half, x0 - column + half : x1 - column + half]
             movie[frame, y0:y1, x0:x1] += part

@@ -111,9 +111,7 @@ def _reflected(path: FloatArray, size: FloatArray) -> FloatArray:
     return np.minimum(inside, 2.0 * size - inside) - 0.5
 
 
-def _is_dark(
-    scene: MovieScene, length: int, rng: np.random.Generator
-) -> npt.NDArray[np.bool_]:
+def _is_dark(scene: MovieScene, length: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Return in which frames a punctum is dark; never in its first."""
     dark = np.zeros(length, dtype=bool)
     if scene.blink_off <= 0:

@@ -323,9 +323,7 @@ def _open_czi(path: Path, channel: int) -> Movie:
     values = np.squeeze(whole)
 
     def plane(number: int) -> npt.NDArray[Any]:
-        return np.asarray(
-            values[tuple(number if axis == order["t"] else wanted for axis in axes)]
-        )
+        return np.asarray(values[tuple(number if axis == order["t"] else wanted for axis in axes)])
 
     shape = (sizes.get(order["t"], 1), sizes["Y"], sizes["X"])
     return Movie(path, MovieFrames(shape, values.dtype, plane), None, None, tuple(notes), {})

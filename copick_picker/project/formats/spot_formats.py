@@ -251,9 +251,7 @@ def trackmate_xml(
             every, "Track", name=f"Track_{number}", TRACK_ID=str(number), TRACK_INDEX=str(number)
         )
         for first, second in zip(members[:-1], members[1:], strict=True):
-            ET.SubElement(
-                track, "Edge", SPOT_SOURCE_ID=str(first), SPOT_TARGET_ID=str(second)
-            )
+            ET.SubElement(track, "Edge", SPOT_SOURCE_ID=str(first), SPOT_TARGET_ID=str(second))
         ET.SubElement(kept, "TrackID", TRACK_ID=str(number))
     settings = ET.SubElement(root, "Settings")
     ET.SubElement(
@@ -348,9 +346,7 @@ def write_geff(path: Path, tracks: Spots) -> None:
         graph.add_node(row, t=int(frame), y=float(y), x=float(x), track_id=int(number))
     for _, members in _members_of(tracks):
         graph.add_edges_from(zip(members[:-1].tolist(), members[1:].tolist(), strict=True))
-    geff.write(
-        graph, path, axis_names=["t", "y", "x"], axis_types=["time", "space", "space"]
-    )
+    geff.write(graph, path, axis_names=["t", "y", "x"], axis_types=["time", "space", "space"])
 
 
 def _geff() -> Any:  # noqa: ANN401 (a module)

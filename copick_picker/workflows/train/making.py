@@ -17,7 +17,8 @@ from copick_picker.project.folders.training_files import DONE_FILE, read_json
 from copick_picker.settings.train import PEAK_TARGETS, TrainSettings
 from copick_picker.workflows.train.curriculum import Curriculum, check_sources
 from copick_picker.workflows.train.data import TrainingData
-from copick_picker.workflows.train.loop import fit, machine_of, precision_of
+from copick_picker.workflows.train.loop import fit
+from copick_picker.workflows.train.running import machine_of, precision_of
 from copick_picker.workflows.train.start import NetworkFactory
 from copick_picker.workflows.train.training import (
     Training,
@@ -61,7 +62,7 @@ def make_training(
     """
     network, _ = factory.network(settings.seed)
     stride = int(getattr(network, "output_stride", 1))
-    machine_of(settings)
+    machine_of(settings, cpu_loaders=0)
     rules = head_rules(settings, data, stride)
     head = build_head(settings.head, rules)
     head.loss()

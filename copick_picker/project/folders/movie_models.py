@@ -1,0 +1,120 @@
+"""Folders of the models of movies: a card in YAML, and weights beside it."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from copick_picker.errors import CheckpointError
+from copick_picker.project.files import Permit, replacing
+from copick_picker.project.folders.model_places import CURVE_FILE
+from copick_picker.project.guards import guarded
+
+DETECTOR_CARD, LINKER_CARD = "detector.yaml", "linker.yaml"
+DETECTOR_WEIGHTS, LINKER_WEIGHTS = "weights.safetensors", "linker.pt"
+_OTHERS = {
+    DETECTOR_CARD: "a detector; give it with -m",
+    LINKER_CARD: "a linker; give it with -l",
+    "model.yaml": "a model for tomograms",
+}
+OWN_FILES = (DETECTOR_CARD, LINKER_CARD, DETECTOR_WEIGHTS, LINKER_WEIGHTS, CURVE_FILE)
+
+
+def read_movie_card(folder: Path, file: str) -> dict[str, Any]:
+    """Return the card of a model folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    file : str
+        ``detector.yaml`` or ``linker.yaml``.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none, or the folder holds another kind of model.
+    """
+    path = folder / file
+    wanted = Path(file).stem
+    if not path.is_file():
+        found = next((words for name, words in _OTHERS.items() if (folder / name).is_file()), None)
+        if found is not None:
+            msg = f"{folder} holds {found}; expected a {wanted}"
+        elif folder.is_dir():
+            msg = f"{folder} holds no {wanted}: there is no {file}"
+        else:
+            msg = f"there is no {wanted} {folder}"
+        raise CheckpointError(msg)
+    with guarded(f"cannot read {path}"):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            msg = f"{path} is no YAML file: {' '.join(str(error).split())}"
+            raise CheckpointError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{path} is no card of a {wanted}"
+        raise CheckpointError(msg)
+    return content
+
+
+def check_weights(path: Path, sha256: str) -> None:
+    """Raise where a file of weights is not the one that its card names.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    sha256 : str
+        As the card has it.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or another.
+    """
+    if not path.is_file():
+        msg = f"{path} is missing"
+        raise CheckpointError(msg)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        msg = f"{path} is damaged, or not the file that the card beside it describes"
+        raise CheckpointError(msg)
+
+
+def write_movie_model(
+    folder: Path,
+    card: Mapping[str, Any],
+    weights: Path,
+    curve: Path | None,
+    *,
+    files: tuple[str, str],
+    permit: Permit | None = None,
+) -> None:
+    """Write a model folder, whole.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder to make or to replace.
+    card : mapping
+        The card without ``sha256``, which is filled in.
+    weights : pathlib.Path
+        File of the weights.
+    curve : pathlib.Path or None
+        File of the training's curve.
+    files : tuple of str
+        Names of the card and of the weights in the folder.
+    permit : callable, optional
+        See ``files.replacing``.
+    """
+    data = weights.read_bytes()
+    told = {**card, "sha256": hashlib.sha256(data).hexdigest()}
+    with replacing(folder, permit=permit) as temporary:
+        temporary.mkdir()
+        (temporary / files[1]).write_bytes(data)
+        text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+        (temporary / files[0]).write_text(text, encoding="utf-8")
+        if curve is not None and curve.is_file():
+            (temporary / CURVE_FILE).write_bytes(curve.read_bytes())

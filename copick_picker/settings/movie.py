@@ -1,0 +1,353 @@
+"""Settings of the commands on movies that need no network: simulate, link, evaluate, analyze."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from copick_picker.settings.job import Count, NumberByName, Settings
+from copick_picker.settings.options import Option
+
+Preset = Literal["guide", "medium", "hard", "hybrid-test", "hybrid"]
+DEFAULT_TOLERANCE = 2.0
+"""Pixels within which a detection is a hit."""
+
+
+def split_size(value: object) -> object:
+    """Return two sides from ``256``, ``256,320`` or ``256 320``, or the value itself.
+
+    Parameters
+    ----------
+    value : object
+        Value from a flag or a YAML file.
+    """
+    if isinstance(value, int):
+        return (value, value)
+    if isinstance(value, str):
+        parts = value.strip("[]() ").replace(",", " ").replace("x", " ").split()
+        return tuple(parts * 2 if len(parts) == 1 else parts)
+    return value
+
+
+Size = Annotated[tuple[Count, Count], BeforeValidator(split_size)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class MovieOutput(Settings):
+    """Where a command on movies writes.
+
+    Attributes
+    ----------
+    output : pathlib.Path
+        Folder of the results.
+    overwrite : bool
+        Replace results that exist.
+    json_file : pathlib.Path or None
+        File for a machine-readable summary.
+    """
+
+    output: Annotated[Path, Option("Folder of the results.", "-o", metavar="FOLDER")]
+    overwrite: Annotated[bool, Option("Replace results that exist.")] = False
+    json_file: Annotated[
+        Path | None, Option("Write a machine-readable summary.", metavar="FILE", long="--json")
+    ] = None
+
+
+class MovieScale(Settings):
+    """How large a pixel is, and how long a frame.
+
+    Attributes
+    ----------
+    pixel_size_nm : float or None
+        Pixel size in nm. None: as the movie says.
+    frame_time_ms : float or None
+        Frame time in ms. None: as the movie says.
+    """
+
+    pixel_size_nm: Annotated[
+        Positive | None,
+        Option("Pixel size in nm. Default: as the movie says; without it nothing is given in nm."),
+    ] = None
+    frame_time_ms: Annotated[
+        Positive | None, Option("Frame time in ms. Default: as the movie says.")
+    ] = None
+
+
+class MovieSimulateSettings(MovieOutput):
+    """Settings of ``movie simulate``.
+
+    Attributes
+    ----------
+    preset : str
+        Scene that the other settings change.
+    movies : int
+        Number of movies.
+    seed : int
+        Equal seeds give equal movies.
+    size : tuple of int or None
+        Pixels along y and x.
+    frames, tracks, photons, background : number or None
+        Frames, puncta, median photons of a punctum, photons of the background in a pixel.
+    psf : str or None
+        ``gaussian`` or ``airy``.
+    psf_sigma_nm, pixel_size_nm, frame_time_ms : float or None
+        Optics and time.
+    camera : str or None
+        ``emccd`` or ``scmos``.
+    baseline, gain, read_noise : float or None
+        Its offset, grey values for each photon, and read-out noise in electrons.
+    unevenness, vesicles, vesicle_photons : float or None
+        What the corners lack of the light; blurred bodies, and photons of each.
+    motion : dict
+        Shares of the kinds of motion.
+    diffusion, speed, confinement : tuple of float or None
+        Ranges, in um2/s, um/s and um.
+    lifetime, born_later : float or None
+        Mean frames until a punctum disappears; share of those that appear later.
+    blink, blink_frames : float or None
+        Probability of going dark in a frame; mean number of dark frames.
+    blur_steps : int or None
+        Positions within an exposure.
+    """
+
+    preset: Annotated[Preset, Option("Scene that the other options change.")] = "guide"
+    movies: Annotated[Count, Option("Number of movies.", aliases="--num_samples")] = 8
+    seed: Annotated[int, Field(ge=0), Option("Equal seeds give equal movies.")] = 0
+    size: Annotated[
+        Size | None,
+        Option("Pixels along y and x.", metavar="N|Y,X", aliases="--image_size"),
+    ] = None
+    frames: Annotated[
+        Count | None, Option("Frames.", aliases="--num_frames --frames_per_sample")
+    ] = None
+    tracks: Annotated[
+        NotNegative | None, Option("Puncta.", aliases="--num_tracks --num_puncta_mean")
+    ] = None
+    photons: Annotated[Positive | None, Option("Median photons of a punctum in a frame.")] = None
+    background: Annotated[
+        NotNegative | None, Option("Photons of the background in a pixel.")
+    ] = None
+    psf: Annotated[
+        Literal["gaussian", "airy"] | None, Option("Point spread function.", aliases="--psf_type")
+    ] = None
+    psf_sigma_nm: Annotated[Positive | None, Option("Its standard deviation in nm.")] = None
+    pixel_size_nm: Annotated[Positive | None, Option("Pixel size in nm.")] = None
+    frame_time_ms: Annotated[Positive | None, Option("Frame time in ms.")] = None
+    camera: Annotated[Literal["emccd", "scmos"] | None, Option("Camera.")] = None
+    baseline: Annotated[NotNegative | None, Option("Grey value without light.")] = None
+    gain: Annotated[Positive | None, Option("Grey values for each photon.")] = None
+    read_noise: Annotated[NotNegative | None, Option("Read-out noise in electrons.")] = None
+    unevenness: Annotated[
+        Annotated[float, Field(ge=0, lt=1)] | None,
+        Option("Share of the light that the corners lack."),
+    ] = None
+    vesicles: Annotated[NotNegative | None, Option("Blurred bodies that move slowly.")] = None
+    vesicle_photons: Annotated[NotNegative | None, Option("Photons of each in a frame.")] = None
+    motion: Annotated[
+        NumberByName,
+        Option(
+            "Share of immobile, brownian, directed or confined puncta; repeatable, all of them.",
+            metavar="NAME=SHARE",
+        ),
+    ] = Field(default_factory=dict)
+    diffusion: Annotated[
+        tuple[Positive, Positive] | None,
+        BeforeValidator(split_size),
+        Option("Range of diffusion coefficients in um2/s.", metavar="LOW,HIGH"),
+    ] = None
+    speed: Annotated[
+        tuple[Positive, Positive] | None,
+        BeforeValidator(split_size),
+        Option("Range of speeds of directed puncta in um/s.", metavar="LOW,HIGH"),
+    ] = None
+    confinement: Annotated[
+        tuple[Positive, Positive] | None,
+        BeforeValidator(split_size),
+        Option("Range of radii that confined puncta stay in, in um.", metavar="LOW,HIGH"),
+    ] = None
+    lifetime: Annotated[
+        Positive | None, Option("Mean number of frames until a punctum disappears.")
+    ] = None
+    born_later: Annotated[
+        Probability | None, Option("Share of the puncta that appear in the course of the movie.")
+    ] = None
+    blink: Annotated[
+        Annotated[float, Field(ge=0, lt=1)] | None,
+        Option("Probability that a punctum goes dark in a frame."),
+    ] = None
+    blink_frames: Annotated[
+        Annotated[float, Field(ge=1)] | None, Option("Mean number of frames that it is dark.")
+    ] = None
+    blur_steps: Annotated[
+        Count | None, Option("Positions within an exposure; 1: no motion blur.")
+    ] = None
+    dry_run: Annotated[bool, Option("Say what would be done; write nothing.")] = False
+
+
+class MovieLinkSettings(MovieScale, MovieOutput):
+    """Settings of ``movie link``.
+
+    Attributes
+    ----------
+    detections : pathlib.Path
+        Table of detections.
+    linker : pathlib.Path or None
+        Folder of a trained linker. None: likelihood ratios estimated from the detections.
+    fill_gaps : bool
+        Join tracks over gaps, and add positions between the ends, marked as filled.
+    max_gap : int
+        Frames that gaps are filled over.
+    max_distance : float
+        Pixels that gaps are filled over.
+    threshold : float
+        Least probability of a link.
+    gate : float
+        Pixels from a frame to the next.
+    direct_gap : int
+        Frames of a direct link.
+    min_probability : float
+        Detections below it are left out.
+    min_length : int
+        Detections of the shortest track.
+    solver : str
+        ``exact`` or ``threshold``.
+    """
+
+    detections: Annotated[
+        Path, Option("Table of detections.", metavar="DETECTIONS", argument=True)
+    ]
+    linker: Annotated[
+        Path | None,
+        Option(
+            "Folder of a trained linker. Default: likelihood ratios, estimated from the "
+            "detections.",
+            "-l",
+            metavar="FOLDER",
+        ),
+    ] = None
+    fill_gaps: Annotated[
+        bool,
+        Option(
+            "Join tracks over gaps, and add the positions between, marked as filled.",
+            aliases="--use_gap_filling",
+        ),
+    ] = False
+    max_gap: Annotated[
+        Count, Option("Most frames that --fill-gaps joins over.", aliases="--max_gap")
+    ] = 40
+    max_distance: Annotated[
+        Positive,
+        Option("Most pixels that --fill-gaps joins over.", aliases="--max_distance"),
+    ] = 100.0
+    threshold: Annotated[Probability, Option("Least probability of a link.")] = 0.5
+    gate: Annotated[
+        Positive, Option("Most pixels from a frame to the next; over g frames root g as many.")
+    ] = 8.0
+    direct_gap: Annotated[Count, Option("Most frames of a direct link.")] = 3
+    min_probability: Annotated[
+        Probability,
+        Option("Leave out detections below it.", aliases="--detection_threshold"),
+    ] = 0.0
+    min_length: Annotated[Count, Option("Detections of the shortest track.")] = 2
+    solver: Annotated[
+        Literal["exact", "threshold"],
+        Option("Links of the highest total score, or the best above the threshold first."),
+    ] = "exact"
+
+
+class MovieEvaluateSettings(MovieScale, MovieOutput):
+    """Settings of ``movie evaluate``.
+
+    Attributes
+    ----------
+    detections, tracks : pathlib.Path or None
+        Tables, or folders with one for each movie; at least one of them.
+    truth : pathlib.Path
+        Table of the truth, or folder with one for each movie.
+    movie : pathlib.Path or None
+        Movie whose frames are drawn; of a folder of truth the movies beside it.
+    tolerance : float
+        Pixels within which a detection is a hit.
+    """
+
+    detections: Annotated[
+        Path | None, Option("Table of detections, or folder of results.", metavar="PATH")
+    ] = None
+    tracks: Annotated[
+        Path | None, Option("Table of tracks, or folder of results.", metavar="PATH")
+    ] = None
+    truth: Annotated[
+        Path, Option("Table of the truth, or folder of simulated movies.", metavar="PATH")
+    ]
+    movie: Annotated[
+        Path | None, Option("Movie to draw examples on. Default: that beside the truth.")
+    ] = None
+    tolerance: Annotated[Positive, Option("Pixels within which a detection is a hit.")] = (
+        DEFAULT_TOLERANCE
+    )
+
+
+class MovieAnalyzeSettings(MovieScale, MovieOutput):
+    """Settings of ``movie analyze``.
+
+    Attributes
+    ----------
+    tracks : pathlib.Path
+        Table of tracks, or folder of results.
+    truth : pathlib.Path or None
+        Table of the truth, or folder of simulated movies.
+    tolerance : float
+        Pixels within which a position is a hit.
+    min_length : int
+        Detections from which on a track counts in figures of motion.
+    """
+
+    tracks: Annotated[Path, Option("Table of tracks, or folder of results.", metavar="PATH")]
+    truth: Annotated[
+        Path | None, Option("Table of the truth, or folder of simulated movies.", metavar="PATH")
+    ] = None
+    tolerance: Annotated[Positive, Option("Pixels within which a position is a hit.")] = (
+        DEFAULT_TOLERANCE
+    )
+    min_length: Annotated[
+        Count, Option("Detections from which on a track counts in figures of motion.")
+    ] = 10
+
+
+class MovieConvertSettings(MovieScale, Settings):
+    """Settings of ``movie convert``.
+
+    Attributes
+    ----------
+    table : pathlib.Path
+        Table to read.
+    output : pathlib.Path
+        File to make.
+    form : str
+        Form of it.
+    movie : pathlib.Path or None
+        The movie that the table belongs to.
+    psf_sigma : float
+        Width of a punctum in pixels, for Picasso.
+    overwrite : bool
+        Replace the file.
+    json_file : pathlib.Path or None
+        File for a machine-readable summary.
+    """
+
+    table: Annotated[Path, Option("Table to read.", metavar="TABLE", argument=True)]
+    output: Annotated[Path, Option("File to make.", "-o", metavar="FILE")]
+    form: Annotated[
+        Literal["csv", "thunderstorm", "picasso", "trackmate", "napari", "geff"],
+        Option("Form of the file.", long="--to"),
+    ]
+    movie: Annotated[
+        Path | None, Option("The movie: its size and scale go into the file.", metavar="FILE")
+    ] = None
+    psf_sigma: Annotated[Positive, Option("Width of a punctum in pixels, for Picasso.")] = 1.1
+    overwrite: Annotated[bool, Option("Replace the file.")] = False
+    json_file: Annotated[
+        Path | None, Option("Write a machine-readable summary.", metavar="FILE", long="--json")
+    ] = None

@@ -1,0 +1,101 @@
+"""Cards of the models of movies: what ``detector.yaml`` and ``linker.yaml`` say."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from copick_picker.settings.job import Settings
+
+
+class CameraCard(Settings):
+    """A camera, see ``core.movie.scene.Camera``."""
+
+    kind: Literal["emccd", "scmos"]
+    baseline: float
+    gain: Annotated[float, Field(gt=0)]
+    read_noise: float
+
+
+class DetectorCard(Settings):
+    """All that a detector's weights need to be used rightly.
+
+    Attributes
+    ----------
+    kind : str
+        Always ``movie detector``.
+    format_version : int
+        Version of this file format.
+    name : str
+        Name of the model.
+    context, base_channels : int
+        Frames that the network sees; its channels at half resolution.
+    head_settings : dict
+        Settings of the head ``centres``, calibration included.
+    thresholds : dict
+        Kind of camera -> least probability of the highest F1 on held-out movies.
+    camera : CameraCard
+        Camera of the training.
+    scene : dict
+        What the movies of the training were like.
+    validation : dict
+        Scores on held-out movies.
+    training : dict
+        Steps, minutes, seed, data.
+    version : str
+        Version of this package.
+    sha256 : str
+        SHA-256 of the weights.
+    """
+
+    kind: Literal["movie detector"] = "movie detector"
+    format_version: Literal[1] = 1
+    name: str
+    context: Literal[1, 3, 5]
+    base_channels: Annotated[int, Field(ge=4)]
+    head_settings: dict[str, Any]
+    thresholds: dict[Literal["emccd", "scmos"], float]
+    camera: CameraCard
+    scene: dict[str, Any]
+    validation: dict[str, Any]
+    training: dict[str, Any]
+    version: str
+    sha256: str
+
+
+class LinkerCard(Settings):
+    """All that a learned score of links needs to be used rightly.
+
+    Attributes
+    ----------
+    kind : str
+        Always ``movie linker``.
+    format_version : int
+        Version of this file format.
+    name : str
+        Name of the model.
+    gate : float
+        Most pixels from a frame to the next in training.
+    direct_gap : int
+        Most frames of a direct link in training.
+    frame_time_ms, pixel_size_nm : float
+        Of the movies of the training.
+    scene, validation, training : dict
+        What the movies were like; scores on held-out ones; steps, minutes, seed, data.
+    version : str
+        Version of this package.
+    sha256 : str
+        SHA-256 of the network's file.
+    """
+
+    kind: Literal["movie linker"] = "movie linker"
+    format_version: Literal[1] = 1
+    name: str
+    gate: float
+    direct_gap: int
+    frame_time_ms: Annotated[float, Field(gt=0)]
+    pixel_size_nm: Annotated[float, Field(gt=0)]
+    scene: dict[str, Any]
+    validation: dict[str, Any]
+    training: dict[str, Any]
+    version: str
+    sha256: str

@@ -1,0 +1,1 @@
+"""Commands on movies of moving puncta; no other workflow imports this package."""

@@ -1,0 +1,269 @@
+"""Where movies, their tables and results lie."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from copick_picker.errors import DataError, SettingsError
+from copick_picker.jobs.execution import InTurn, process_runs
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Result, Told
+from copick_picker.project.files import write_bytes
+from copick_picker.project.formats.movie_files import SUFFIXES
+from copick_picker.project.formats.spot_tables import (
+    DETECTION_COLUMNS,
+    TRACK_COLUMNS,
+    TRUTH_COLUMNS,
+)
+from copick_picker.project.own_files import (
+    MARK,
+    RESULT_OF,
+    has_columns,
+    is_own_json,
+    is_own_picture,
+)
+from copick_picker.project.standing import Output, own_file
+from copick_picker.records.runs import RunOutcome
+
+MOVIE_FILE = "movie.tif"
+TRUTH_FILE = "ground_truth_tracks.csv"
+TRUTH_FILES = (TRUTH_FILE, "ground_truth.csv")
+DETECTIONS_FILE, TRACKS_FILE = "detections.csv", "tracks.csv"
+SUMMARY_COLUMNS = (
+    "track_id",
+    "length",
+    "start_frame",
+    "end_frame",
+    "duration",
+    "mean_x",
+    "mean_y",
+)
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    DETECTIONS_FILE: DETECTION_COLUMNS,
+    TRACKS_FILE: TRACK_COLUMNS,
+    TRUTH_FILE: TRUTH_COLUMNS,
+    "track_summary.csv": SUMMARY_COLUMNS,
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A movie or a table, and its name among others.
+
+    Attributes
+    ----------
+    name : str
+        Name of its folder of results; empty where it is the only one.
+    path : pathlib.Path
+        The file.
+    """
+
+    name: str
+    path: Path
+
+
+def movies_at(path: Path) -> list[Named]:
+    """Return the movies at a path: the file itself, or those of a folder.
+
+    A folder holds movies, or folders with a ``movie.tif`` each, as ``movie simulate`` makes them.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File or folder.
+
+    Raises
+    ------
+    SettingsError
+        If there is none.
+    """
+    if path.is_file():
+        return [Named("", path)]
+    if not path.exists():
+        msg = f"there is no movie {path}"
+        raise SettingsError(msg)
+    inside = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
+    found = [Named(each.stem, each) for each in inside if each.is_file()]
+    found += [
+        Named(each.parent.name, each) for each in sorted(path.glob(f"*/{MOVIE_FILE}"))
+    ]
+    if not found:
+        msg = (
+            f"{path} holds no movie: no file that ends in {', '.join(SUFFIXES)}, and no folder "
+            f"with a {MOVIE_FILE}"
+        )
+        raise SettingsError(msg)
+    return found
+
+
+def tables_at(path: Path, names: tuple[str, ...]) -> dict[str, Path]:
+    """Return the tables at a path: the file itself, or one of each folder in it, by name.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Table, folder with one of ``names``, or folder of such folders.
+    names : tuple of str
+        Names that the table may have in a folder.
+
+    Raises
+    ------
+    SettingsError
+        If there is none.
+    """
+    if path.is_file() or path.suffix == ".geff" or (path / ".zgroup").exists():
+        return {"": path}
+    if not path.exists():
+        msg = f"there is no table {path}"
+        raise SettingsError(msg)
+    for name in names:
+        if (path / name).is_file():
+            return {"": path / name}
+    found: dict[str, Path] = {}
+    for name in reversed(names):
+        found |= {each.parent.name: each for each in sorted(path.glob(f"*/{name}"))}
+    if not found:
+        msg = f"{path} holds no {' or '.join(names)}, nor does a folder in it"
+        raise SettingsError(msg)
+    return found
+
+
+def paired(
+    truth: Mapping[str, Path], tables: Mapping[str, Path], what: str
+) -> dict[str, tuple[Path, Path]]:
+    """Return each movie's truth and table.
+
+    Parameters
+    ----------
+    truth, tables : mapping of str to pathlib.Path
+        By movie; a single one belongs to the single other one.
+    what : str
+        What the tables hold, for messages.
+
+    Raises
+    ------
+    SettingsError
+        If a table has no truth.
+    """
+    if len(truth) == len(tables) == 1:
+        name = next(iter(truth)) or next(iter(tables))
+        return {name: (next(iter(truth.values())), next(iter(tables.values())))}
+    missing = sorted(set(truth) - set(tables))
+    if missing:
+        msg = f"no {what} for {len(missing)} of {len(truth)} movies with a truth: {missing[0]}"
+        msg += ", ..." if len(missing) > 1 else ""
+        raise SettingsError(msg)
+    return {name: (truth[name], tables[name]) for name in sorted(truth)}
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """A folder that results go to; files of ours are replaced where ``overwrite`` says so.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The folder.
+    overwrite : bool
+        Whether results that exist are replaced.
+    """
+
+    path: Path
+    overwrite: bool
+
+    def check(self, *names: str) -> None:
+        """Raise where a file stands that must stay.
+
+        Raises
+        ------
+        ConflictError
+            With what was found.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            msg = f"{self.path} is a file; name a folder for --output"
+            raise SettingsError(msg)
+        for name in names:
+            self._output(name).check()
+
+    def _output(self, name: str) -> Output:
+        if name.endswith(".png"):
+            kind = own_file(is_own_picture)
+        elif name.endswith(".json"):
+            kind = own_file(is_own_json)
+        else:
+            kind = own_file(lambda path: has_columns(path, COLUMNS[name]))
+        return Output(self.path / name, kind, overwrite=self.overwrite, advice="another --output")
+
+    def write(self, name: str, content: str | bytes | Mapping[str, Any]) -> None:
+        """Write a file, whole.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        content : str, bytes or mapping
+            Text, bytes, or what becomes JSON.
+        """
+        if isinstance(content, Mapping):
+            content = json.dumps({RESULT_OF: MARK, **content}, indent=2) + "\n"
+        data = content.encode("utf-8") if isinstance(content, str) else content
+        write_bytes(self.path / name, data, permit=self._output(name).check)
+
+
+def each_movie(
+    command: str,
+    movies: list[Named],
+    work: Callable[[Named], tuple[str, dict[str, Any]]],
+    *,
+    reporter: Reporter,
+) -> Told:
+    """Return the result of a command on one movie, or on each of several.
+
+    With several, one that fails does not stop the others.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command.
+    movies : list of Named
+        The movies.
+    work : callable
+        Movie -> what was done in words, and values for ``--json``.
+    reporter : Reporter
+        Receives progress.
+    """
+    if len(movies) == 1 and not movies[0].name:
+        words, values = work(movies[0])
+        return Result(f"{command}: {words}", content={"command": command, **values})
+    by_name = {movie.name: movie for movie in movies}
+
+    def one(name: str) -> RunOutcome:
+        words, values = work(by_name[name])
+        return RunOutcome(name, "done", words, values)
+
+    return process_runs(command, list(by_name), InTurn(one), reporter=reporter)
+
+
+def require_some(n: int, path: Path, what: str) -> None:
+    """Raise where a table is empty.
+
+    Parameters
+    ----------
+    n : int
+        Its rows.
+    path : pathlib.Path
+        The table.
+    what : str
+        What it holds, for the message.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    if n == 0:
+        msg = f"{path} holds no {what}"
+        raise DataError(msg)
+
