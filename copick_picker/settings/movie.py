@@ -75,17 +75,13 @@ class MovieScale(Settings):
     ] = None
 
 
-class MovieSimulateSettings(MovieOutput):
-    """Settings of ``movie simulate``.
+class MovieSceneSettings(Settings):
+    """What simulated movies are like.
 
     Attributes
     ----------
     preset : str
         Scene that the other settings change.
-    movies : int
-        Number of movies.
-    seed : int
-        Equal seeds give equal movies.
     size : tuple of int or None
         Pixels along y and x.
     frames, tracks, photons, background : number or None
@@ -113,8 +109,6 @@ class MovieSimulateSettings(MovieOutput):
     """
 
     preset: Annotated[Preset, Option("Scene that the other options change.")] = "guide"
-    movies: Annotated[Count, Option("Number of movies.", aliases="--num_samples")] = 8
-    seed: Annotated[int, Field(ge=0), Option("Equal seeds give equal movies.")] = 0
     size: Annotated[
         Size | None,
         Option("Pixels along y and x.", metavar="N|Y,X", aliases="--image_size"),
@@ -126,9 +120,9 @@ class MovieSimulateSettings(MovieOutput):
         NotNegative | None, Option("Puncta.", aliases="--num_tracks --num_puncta_mean")
     ] = None
     photons: Annotated[Positive | None, Option("Median photons of a punctum in a frame.")] = None
-    background: Annotated[
-        NotNegative | None, Option("Photons of the background in a pixel.")
-    ] = None
+    background: Annotated[NotNegative | None, Option("Photons of the background in a pixel.")] = (
+        None
+    )
     psf: Annotated[
         Literal["gaussian", "airy"] | None, Option("Point spread function.", aliases="--psf_type")
     ] = None
@@ -183,6 +177,23 @@ class MovieSimulateSettings(MovieOutput):
     blur_steps: Annotated[
         Count | None, Option("Positions within an exposure; 1: no motion blur.")
     ] = None
+
+
+class MovieSimulateSettings(MovieSceneSettings, MovieOutput):
+    """Settings of ``movie simulate``.
+
+    Attributes
+    ----------
+    movies : int
+        Number of movies.
+    seed : int
+        Equal seeds give equal movies.
+    dry_run : bool
+        Say what would be done, write nothing.
+    """
+
+    movies: Annotated[Count, Option("Number of movies.", aliases="--num_samples")] = 8
+    seed: Annotated[int, Field(ge=0), Option("Equal seeds give equal movies.")] = 0
     dry_run: Annotated[bool, Option("Say what would be done; write nothing.")] = False
 
 
@@ -215,9 +226,7 @@ class MovieLinkSettings(MovieScale, MovieOutput):
         ``exact`` or ``threshold``.
     """
 
-    detections: Annotated[
-        Path, Option("Table of detections.", metavar="DETECTIONS", argument=True)
-    ]
+    detections: Annotated[Path, Option("Table of detections.", metavar="DETECTIONS", argument=True)]
     linker: Annotated[
         Path | None,
         Option(

@@ -12,9 +12,9 @@ from copick_picker.settings.movie import (
     MovieLinkSettings,
     MovieOutput,
     MovieScale,
+    MovieSceneSettings,
     NotNegative,
     Positive,
-    Preset,
     Probability,
 )
 from copick_picker.settings.options import Option
@@ -115,13 +115,11 @@ class MovieRunSettings(MovieDetection, MovieLinkSettings):
     min_probability: float = 0.0
 
 
-class MovieTraining(MovieOutput):
+class MovieTraining(MovieSceneSettings, MovieOutput):
     """What both trainings of movies share.
 
     Attributes
     ----------
-    preset : str
-        Scene of the simulated movies.
     data : pathlib.Path or None
         Folder of movies with truth. None: simulated on the fly.
     limit : int or None
@@ -136,14 +134,11 @@ class MovieTraining(MovieOutput):
         Settings file of the guide.
     """
 
-    preset: Annotated[Preset, Option("Scene of the simulated movies.")] = "guide"
     data: Annotated[
         Path | None,
         Option("Folder of movies with truth. Default: simulate on the fly.", metavar="FOLDER"),
     ] = None
-    limit: Annotated[
-        Count | None, Option("Most movies of --data.", aliases="--num_samples")
-    ] = None
+    limit: Annotated[Count | None, Option("Most movies of --data.", aliases="--num_samples")] = None
     max_minutes: Annotated[Positive | None, Option("Stop after so many minutes.")] = None
     seed: Annotated[int, Field(ge=0), Option("Seed of weights and data.")] = 0
     threads: Threads = None

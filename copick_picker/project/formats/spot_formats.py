@@ -1,6 +1,6 @@
 """Puncta in files that are no plain tables: Picasso's HDF5, TrackMate's XML, GEFF graphs."""
 
-import xml.etree.ElementTree as ET  # noqa: N817, S405 (the usual name; entities are refused below)
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 

@@ -86,9 +86,7 @@ def movies_at(path: Path) -> list[Named]:
         raise SettingsError(msg)
     inside = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
     found = [Named(each.stem, each) for each in inside if each.is_file()]
-    found += [
-        Named(each.parent.name, each) for each in sorted(path.glob(f"*/{MOVIE_FILE}"))
-    ]
+    found += [Named(each.parent.name, each) for each in sorted(path.glob(f"*/{MOVIE_FILE}"))]
     if not found:
         msg = (
             f"{path} holds no movie: no file that ends in {', '.join(SUFFIXES)}, and no folder "
@@ -266,4 +264,3 @@ def require_some(n: int, path: Path, what: str) -> None:
     if n == 0:
         msg = f"{path} holds no {what}"
         raise DataError(msg)
-
