@@ -29,6 +29,7 @@ COMMANDS = {
     "model": "Show, convert and check models.",
     "targets": "Write what train learns from as segmentations to look at.",
     "train": "Train a model on reference picks, with honest scores.",
+    "movie": "Detect, link and measure moving puncta in movies.",
     "benchmark": "Run ready benchmarks, and compare results.",
     "simulate": "Simulate tomograms with known truth.",
     "demo": "Run the whole path on a real and a simulated project.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,23 @@ FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
 NO_TRACK = -1
 """Track of a punctum that belongs to none."""
+
+
+class Frames(Protocol):
+    """Frames (t, y, x) of a movie: an array, or what reads them from a file as they are needed."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Frames, and pixels along y and x."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        ...
+
+    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (an index of numpy)
+        """Return frames, or parts of them."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +89,10 @@ class Spots:
         which : numpy.ndarray
             Mask or indices.
         """
-        return Spots(
-            **{
-                name: None if values is None else values[which]
-                for name, values in self.__dict__.items()
-            }
-        )
+        values: dict[str, Any] = {
+            name: None if own is None else own[which] for name, own in self.__dict__.items()
+        }
+        return Spots(**values)
 
     def with_values(self, values: Mapping[str, Any]) -> "Spots":
         """Return the puncta with other values of some attributes."""
@@ -104,7 +119,7 @@ def all_spots(parts: list[Spots]) -> Spots:
     """
     if not parts:
         return no_spots()
-    joined = {}
+    joined: dict[str, Any] = {}
     for name in parts[0].__dict__:
         values = [getattr(part, name) for part in parts]
         joined[name] = None if any(each is None for each in values) else np.concatenate(values)

@@ -197,13 +197,11 @@ class MovieSimulateSettings(MovieSceneSettings, MovieOutput):
     dry_run: Annotated[bool, Option("Say what would be done; write nothing.")] = False
 
 
-class MovieLinkSettings(MovieScale, MovieOutput):
-    """Settings of ``movie link``.
+class MovieLinking(Settings):
+    """How detections are linked.
 
     Attributes
     ----------
-    detections : pathlib.Path
-        Table of detections.
     linker : pathlib.Path or None
         Folder of a trained linker. None: likelihood ratios estimated from the detections.
     fill_gaps : bool
@@ -218,15 +216,12 @@ class MovieLinkSettings(MovieScale, MovieOutput):
         Pixels from a frame to the next.
     direct_gap : int
         Frames of a direct link.
-    min_probability : float
-        Detections below it are left out.
     min_length : int
         Detections of the shortest track.
     solver : str
         ``exact`` or ``threshold``.
     """
 
-    detections: Annotated[Path, Option("Table of detections.", metavar="DETECTIONS", argument=True)]
     linker: Annotated[
         Path | None,
         Option(
@@ -255,15 +250,32 @@ class MovieLinkSettings(MovieScale, MovieOutput):
         Positive, Option("Most pixels from a frame to the next; over g frames root g as many.")
     ] = 8.0
     direct_gap: Annotated[Count, Option("Most frames of a direct link.")] = 3
-    min_probability: Annotated[
-        Probability,
-        Option("Leave out detections below it.", aliases="--detection_threshold"),
-    ] = 0.0
     min_length: Annotated[Count, Option("Detections of the shortest track.")] = 2
     solver: Annotated[
         Literal["exact", "threshold"],
         Option("Links of the highest total score, or the best above the threshold first."),
     ] = "exact"
+
+
+class MovieLinkSettings(MovieLinking, MovieScale, MovieOutput):
+    """Settings of ``movie link``.
+
+    Attributes
+    ----------
+    detections : pathlib.Path
+        Table of detections, or folder of results.
+    min_probability : float
+        Detections below it are left out.
+    """
+
+    detections: Annotated[
+        Path,
+        Option("Table of detections, or folder of results.", metavar="DETECTIONS", argument=True),
+    ]
+    min_probability: Annotated[
+        Probability,
+        Option("Leave out detections below it.", aliases="--detection_threshold"),
+    ] = 0.0
 
 
 class MovieEvaluateSettings(MovieScale, MovieOutput):

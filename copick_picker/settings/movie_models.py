@@ -9,7 +9,7 @@ from pydantic import Field
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.settings.job import Count, Settings, Threads
 from copick_picker.settings.movie import (
-    MovieLinkSettings,
+    MovieLinking,
     MovieOutput,
     MovieScale,
     MovieSceneSettings,
@@ -99,20 +99,16 @@ class MovieDetectSettings(MovieDetection, MovieOutput):
     movie: Annotated[Path, Option("Movie, or folder of movies.", metavar="MOVIE", argument=True)]
 
 
-class MovieRunSettings(MovieDetection, MovieLinkSettings):
+class MovieRunSettings(MovieDetection, MovieLinking, MovieOutput):
     """Settings of ``movie run``.
 
     Attributes
     ----------
     movie : pathlib.Path
         Movie, or folder of movies.
-    detections : pathlib.Path
-        Not used: the detections are made.
     """
 
     movie: Annotated[Path, Option("Movie, or folder of movies.", metavar="MOVIE", argument=True)]
-    detections: Path = Path()
-    min_probability: float = 0.0
 
 
 class MovieTraining(MovieSceneSettings, MovieOutput):

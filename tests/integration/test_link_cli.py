@@ -508,7 +508,9 @@ def test_a_learned_score_links_in_place_of_likelihood_ratios(config, tmp_path):
         points = LinkPoints(chains.points, tangents=chains.frames[:, :, 2])
         scenes.append(KnownPoints(points, chains.owners, chains.ranks))
     losses = []
-    scorer = train_scorer(scenes, RULES, steps=60, seed=0, tell=lambda _, loss: losses.append(loss))
+    scorer = train_scorer(
+        scenes, RULES, steps=60, seed=0, tell=lambda _, loss: bool(losses.append(loss))
+    )
     assert np.mean(losses[-10:]) < 0.25 * np.mean(losses[:5])
     scorer.save(tmp_path / "scorer.pt")
     Chains(1).add(config, "TS_1", rotations=True)

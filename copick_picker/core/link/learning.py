@@ -28,6 +28,7 @@ _RATE = 2e-3
 _WARMING = 0.05
 _GREATEST_NORM = 1.0
 _JOIN_STEPS = 400
+_LOOKED_AT = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def train_scorer(
     *,
     steps: int,
     seed: int,
-    tell: Callable[[int, float], None] | None = None,
+    tell: Callable[[int, float], bool] | None = None,
 ) -> GraphScorer:
     """Return a network that was trained on scenes, one of them in each step.
 
@@ -77,12 +78,12 @@ def train_scorer(
     seed : int
         Seed of the weights and of the order.
     tell : callable, optional
-        Receives the step and its loss.
+        Receives the step and its loss; where it returns true, training ends.
 
     Raises
     ------
     DataError
-        If no scene has a possible link.
+        If no scene has a possible link, or all links of all scenes got one answer.
     """
     known = list(scenes)
     examples = [_example(scene, rules) for scene in known]
@@ -110,11 +111,38 @@ def train_scorer(
             torch.nn.utils.clip_grad_norm_(scorer.parameters(), _GREATEST_NORM)
             optimizer.step()
             schedule.step()
-            if tell is not None:
-                tell(step, float(loss.detach()))
+            if tell is not None and tell(step, float(loss.detach())):
+                break
         scorer.eval()
+        _refuse_one_answer(known, rules, scorer)
         _train_joins(scorer, [_joins_of(scene, rules, scorer) for scene in known])
     return scorer
+
+
+def _refuse_one_answer(
+    scenes: Sequence[KnownPoints], rules: LinkRules, scorer: GraphScorer
+) -> None:
+    """Raise where a network has learned nothing: it says yes, or no, to every possible link."""
+    n_links, n_yes, n_true = 0, 0, 0
+    for scene in scenes[:_LOOKED_AT]:
+        given = scene.points
+        edges, _ = candidate_edges(
+            given, gate=rules.gate, largest_gap=rules.largest_gap, n_nearest=rules.n_nearest
+        )
+        if given.places is None or not len(edges):
+            return
+        apart = given.positions[edges.second] - given.positions[edges.first]
+        n_links += len(edges)
+        n_yes += int((scorer.scores(given, None, edges) > 0).sum())
+        n_true += int(_true_links(scene, given, edges, apart).sum())
+    if n_links and n_yes in (0, n_links) and 0 < n_true < n_links:
+        answer = "no link" if n_yes == 0 else "a link"
+        msg = (
+            f"the linker answers '{answer}' for all {n_links:,} possible links, of which "
+            f"{n_true:,} are true: it has learned nothing; train for more steps, or with a "
+            "smaller gate"
+        )
+        raise DataError(msg)
 
 
 def _train_joins(

@@ -14,7 +14,7 @@ from copick_picker.core.movie.network import FrameNetwork
 from copick_picker.core.movie.patches import AMPLITUDE_UNIT, context_frames
 from copick_picker.core.movie.scaling import GreyScale
 from copick_picker.errors import DataError
-from copick_picker.records.movies import Spots, all_spots
+from copick_picker.records.movies import Frames, Spots, all_spots
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Detector:
 
     def spots(
         self,
-        frames: npt.NDArray[np.generic],
+        frames: Frames,
         numbers: Iterable[int],
         *,
         scale: GreyScale,
@@ -78,7 +78,7 @@ class Detector:
 
     def _of_batch(
         self,
-        frames: npt.NDArray[np.generic],
+        frames: Frames,
         numbers: list[int],
         scale: GreyScale,
         gain: float,

@@ -167,12 +167,14 @@ def _start(windows: FloatArray, offsets: FloatArray, sigma: float, half: int) ->
     shape = _spot(offsets, sigma, half)
     clean = np.nan_to_num(windows - background[:, None, None])
     photons = (clean * shape).sum(axis=(1, 2)) / (shape**2).sum(axis=(1, 2))
-    return np.column_stack([offsets, np.maximum(photons, _LEAST_PHOTONS), background])
+    start: FloatArray = np.column_stack([offsets, np.maximum(photons, _LEAST_PHOTONS), background])
+    return start
 
 
 def _spot(offsets: FloatArray, sigma: float, half: int) -> FloatArray:
     rows, columns = (gaussian_on_pixels(offsets[:, axis], sigma, half) for axis in (0, 1))
-    return rows[:, :, None] * columns[:, None, :]
+    result: FloatArray = rows[:, :, None] * columns[:, None, :]
+    return result
 
 
 def spot_and_slopes(

@@ -165,7 +165,7 @@ def _between(values: FloatArray | None, before: IndexArray, share: FloatArray) -
 
 
 def _sorted_together(first: Spots, second: Spots) -> Spots:
-    joined = {}
+    joined: dict[str, Any] = {}
     for name, values in first.__dict__.items():
         other = getattr(second, name)
         joined[name] = None if values is None or other is None else np.concatenate([values, other])

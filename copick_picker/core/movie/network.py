@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 FOLD = 2
 
@@ -105,3 +106,17 @@ class FrameNetwork(nn.Module):
         fine = torch.relu(self.finer_norm(self.finer(fine)))
         outputs: Tensor = self.head(fine)
         return outputs
+
+
+def in_use(network: FrameNetwork, device: torch.device) -> FrameNetwork:
+    """Return a network ready to detect: on a device, in evaluation mode, channels last.
+
+    Parameters
+    ----------
+    network : FrameNetwork
+        The network, changed in place.
+    device : torch.device
+        Where it is to run.
+    """
+    convert_conv2d_weight_memory_format(network, torch.channels_last)
+    return network.eval().to(device)

@@ -1,4 +1,4 @@
-"""Patches that a detector learns from: simulated on the fly, or cut from movies with their truth."""
+"""Patches that a detector learns from: simulated on the fly, or cut from movies with a truth."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from copick_picker.core.movie.simulation import background_of, draw_puncta, ligh
 from copick_picker.core.movie.trajectories import trajectories
 from copick_picker.core.train.sampling import Batch
 from copick_picker.errors import DataError
-from copick_picker.records.movies import Spots
+from copick_picker.records.movies import Frames, Spots
 
 AMPLITUDE_UNIT = 100.0
 """Photons are learned as grey values over the noise, in units of so many."""
@@ -75,7 +75,7 @@ class KnownMovie:
     """
 
     name: str
-    frames: npt.NDArray[np.generic]
+    frames: Frames
     truth: Spots
     scale: GreyScale
     gain: float
@@ -166,7 +166,7 @@ def _batch(
     targets = []
     for patch, (centres, amplitudes) in zip(patches, puncta, strict=True):
         shape = patch.shape[1:]
-        truth = PatchTruth(shape, {1: centres}, {1: 1.0}, amplitudes={1: amplitudes})  # type: ignore[arg-type]
+        truth = PatchTruth(shape, {1: centres}, {1: 1.0}, amplitudes={1: amplitudes})
         targets.append(head.target(truth))
     names = (name,) * len(patches)
     return Batch(np.stack(patches), np.stack(targets), names, names)

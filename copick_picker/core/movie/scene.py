@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 PSFS = ("gaussian", "airy")
 MOTIONS = ("immobile", "brownian", "directed", "confined")
@@ -139,7 +140,7 @@ class MovieScene:
         return self.frame_time_ms / 1000.0
 
 
-_HYBRID = {
+_HYBRID: dict[str, Any] = {
     "psf_sigma_nm": 150.0,
     "photons": 1000.0,
     "is_mean": True,

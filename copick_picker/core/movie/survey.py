@@ -10,7 +10,7 @@ from copick_picker.core.movie.psf import gaussian_on_pixels
 from copick_picker.core.movie.scaling import GreyScale, scale_of_movie
 from copick_picker.core.movie.scene import Camera
 from copick_picker.errors import DataError
-from copick_picker.records.movies import FloatArray
+from copick_picker.records.movies import FloatArray, Frames
 
 _SAMPLED = 16
 _FIRST_WIDTH = 1.2
@@ -43,7 +43,7 @@ class Survey:
     brightness: float | None
 
 
-def survey_movie(frames: npt.NDArray[np.generic], *, name: str) -> Survey:
+def survey_movie(frames: Frames, *, name: str) -> Survey:
     """Return what a movie looks like, from a few frames all over it.
 
     Parameters
@@ -80,7 +80,9 @@ def survey_movie(frames: npt.NDArray[np.generic], *, name: str) -> Survey:
     return Survey(scale, float(np.quantile(sample, 0.001)), width, brightness)
 
 
-def _puncta_of(sample: FloatArray, scale: GreyScale) -> tuple[float | None, float | None]:
+def _puncta_of(
+    sample: npt.NDArray[np.float32], scale: GreyScale
+) -> tuple[float | None, float | None]:
     """Return width and brightness of the puncta that stand out."""
     values = sample - scale.level
     windows, frames, places = [], [], []

@@ -1,6 +1,7 @@
 """Puncta in files that are no plain tables: Picasso's HDF5, TrackMate's XML, GEFF graphs."""
 
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ def trackmate_xml(
         track = ET.SubElement(
             every, "Track", name=f"Track_{number}", TRACK_ID=str(number), TRACK_INDEX=str(number)
         )
-        for first, second in zip(members[:-1], members[1:], strict=True):
+        for first, second in pairwise(members):
             ET.SubElement(track, "Edge", SPOT_SOURCE_ID=str(first), SPOT_TARGET_ID=str(second))
         ET.SubElement(kept, "TrackID", TRACK_ID=str(number))
     settings = ET.SubElement(root, "Settings")
@@ -336,9 +337,9 @@ def write_geff(path: Path, tracks: Spots) -> None:
         Tracks; nodes have t, y, x and track_id, edges lead to the next detection.
     """
     geff = _geff()
-    import networkx
+    import networkx as nx
 
-    graph = networkx.DiGraph()
+    graph = nx.DiGraph()
     numbers = np.full(len(tracks), NO_TRACK) if tracks.tracks is None else tracks.tracks
     for row, (frame, (x, y), number) in enumerate(
         zip(tracks.frames, tracks.positions, numbers, strict=True)

@@ -168,7 +168,7 @@ def spots_of(
 
 
 def _of_thunderstorm(path: Path, table: pd.DataFrame, pixel_size_nm: float | None) -> Spots:
-    """Return localizations of ThunderSTORM: nm from the corner of the first pixel, frames from 1."""
+    """Return localizations of ThunderSTORM: nm from the first pixel's corner, frames from 1."""
     if pixel_size_nm is None:
         msg = f"{path}: its positions are in nm; give --pixel-size-nm"
         raise SettingsError(msg)
@@ -258,7 +258,7 @@ def _csv(columns: tuple[str, ...], values: list[npt.NDArray[Any]]) -> str:
 
 
 def thunderstorm_csv(spots: Spots, pixel_size_nm: float) -> str:
-    """Return detections as ThunderSTORM's table: nm from the corner of the first pixel, frames from 1.
+    """Return detections as ThunderSTORM's table: nm from the first pixel's corner, frames from 1.
 
     Parameters
     ----------
@@ -306,6 +306,8 @@ def _plain_csv(columns: Mapping[str, npt.NDArray[Any]]) -> str:
         (lambda value: f"{value:.4f}") if values.dtype.kind == "f" else str
         for values in columns.values()
     ]
-    for row in zip(*columns.values(), strict=True):
-        lines.append(",".join(form(value) for form, value in zip(formats, row, strict=True)))
+    lines += [
+        ",".join(form(value) for form, value in zip(formats, row, strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
     return "\n".join(lines) + "\n"

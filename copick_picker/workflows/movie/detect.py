@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from copick_picker.core.movie.detector import Detector
 from copick_picker.core.movie.fit import fit_spots, log_maxima, log_response
@@ -20,7 +19,7 @@ from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Told, summarised
 from copick_picker.project.formats.movie_files import Movie, open_movie
 from copick_picker.project.formats.spot_tables import detections_csv
-from copick_picker.records.movies import Spots, all_spots
+from copick_picker.records.movies import Frames, Spots, all_spots
 from copick_picker.settings.movie_models import MovieDetection, MovieDetectSettings
 from copick_picker.workflows.movie.models import LoadedDetector, load_detector
 from copick_picker.workflows.movie.places import (
@@ -304,7 +303,7 @@ def _threshold_of(model: LoadedDetector, camera: Camera) -> float:
     return known.get(camera.kind, next(iter(known.values())))  # type: ignore[call-overload,no-any-return]
 
 
-def repeated_frames(frames: npt.NDArray[np.generic]) -> list[int]:
+def repeated_frames(frames: Frames) -> list[int]:
     """Return the frames that are the same as the one before, bit for bit.
 
     Parameters
@@ -339,7 +338,7 @@ def network_spots(
     """
     frames = prepared.movie.frames
     yield from detector.spots(
-        frames,  # type: ignore[arg-type]
+        frames,
         range(len(frames)),
         scale=prepared.survey.scale,
         gain=prepared.camera.gain,
@@ -348,9 +347,7 @@ def network_spots(
     )
 
 
-def log_spots(
-    frames: npt.NDArray[np.generic], camera: Camera, width: float, threshold: float
-) -> Iterator[Spots]:
+def log_spots(frames: Frames, camera: Camera, width: float, threshold: float) -> Iterator[Spots]:
     """Yield the puncta that LoG and fit find, some frames at a time.
 
     Their probability is a logistic curve of the signal over the noise: photons over the root of the

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from pydantic import ValidationError
 
 from copick_picker.core.heads.centres import CentresReadout
 from copick_picker.core.link.graph import GraphScorer, load_scorer
 from copick_picker.core.movie.detector import Detector
-from copick_picker.core.movie.network import FrameNetwork
+from copick_picker.core.movie.network import FrameNetwork, in_use
 from copick_picker.core.movie.scene import Camera
 from copick_picker.core.segment.device import resolve_device
 from copick_picker.errors import CheckpointError
@@ -83,7 +82,7 @@ def load_detector(folder: Path, device: str) -> LoadedDetector:
         msg = f"{folder}: the weights do not fit the card: {' '.join(str(error).split())[:200]}"
         raise CheckpointError(msg) from error
     target = resolve_device(device)
-    network = network.eval().to(target).to(memory_format=torch.channels_last)
+    network = in_use(network, target)
     readout = CentresReadout(n_outputs, card.head_settings)
     return LoadedDetector(Detector(network, readout, target), card)
 

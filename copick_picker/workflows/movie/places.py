@@ -31,6 +31,8 @@ MOVIE_FILE = "movie.tif"
 TRUTH_FILE = "ground_truth_tracks.csv"
 TRUTH_FILES = (TRUTH_FILE, "ground_truth.csv")
 DETECTIONS_FILE, TRACKS_FILE = "detections.csv", "tracks.csv"
+DETECTION_METRICS, TRACK_METRICS = "detection_metrics.csv", "track_metrics.csv"
+TRACK_STATISTICS, FRAGMENTATION = "track_statistics.csv", "fragmentation.csv"
 SUMMARY_COLUMNS = (
     "track_id",
     "length",
@@ -45,6 +47,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     TRACKS_FILE: TRACK_COLUMNS,
     TRUTH_FILE: TRUTH_COLUMNS,
     "track_summary.csv": SUMMARY_COLUMNS,
+    DETECTION_METRICS: (
+        *("movie", "puncta", "detections", "hits", "false", "missed"),
+        *("precision", "recall", "f1", "rmse_per_axis_px", "mean_distance_px"),
+        *("rmse_per_axis_nm", "mean_distance_nm"),
+    ),
+    TRACK_METRICS: (
+        *("movie", "n_reference", "n_candidate", "fragments", "merges", "switches", "missed"),
+        *("false", "idf1", "id_precision", "id_recall", "hota", "det_a", "ass_a", "loc_a"),
+    ),
+    TRACK_STATISTICS: ("movie", *SUMMARY_COLUMNS, "step_px"),
+    FRAGMENTATION: ("movie", "track_id", "length", "found", "fragments", "longest"),
 }
 
 

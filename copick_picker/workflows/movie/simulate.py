@@ -64,7 +64,7 @@ def scene_of(settings: MovieSceneSettings) -> MovieScene:
         for name, field in _SAME_NAME.items()
         if getattr(settings, name) is not None
     }
-    camera = {
+    camera: dict[str, Any] = {
         name: value
         for name, value in (
             ("kind", settings.camera),
@@ -235,7 +235,9 @@ def scene_from(content: Mapping[str, Any]) -> MovieScene:
     SettingsError
         If it is none.
     """
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
+    }
     try:
         camera = Camera(**values.pop("camera"))
         return MovieScene(**values, camera=camera)

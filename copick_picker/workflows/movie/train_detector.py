@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.utils.data import Dataset
 
 from copick_picker._version import __version__
 from copick_picker.core.heads.centres import CentresHead, CentresReadout
 from copick_picker.core.heads.point_scores import probability_fit, probability_of, sigma_scale
 from copick_picker.core.movie.detector import Detector
-from copick_picker.core.movie.network import FrameNetwork
+from copick_picker.core.movie.network import FrameNetwork, in_use
 from copick_picker.core.movie.patches import (
     KnownMovie,
     PatchRules,
@@ -34,7 +36,7 @@ from copick_picker.core.train.module import (
     TensorBatch,
     as_tensors,
 )
-from copick_picker.errors import DataError, SettingsError
+from copick_picker.errors import CopickPickerError, DataError, SettingsError
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Result, summarised
 from copick_picker.project.files import remove
@@ -310,7 +312,7 @@ def train_detector(settings: MovieTrainDetectorSettings, *, reporter: Reporter) 
             head = training.head()
             network = FrameNetwork(settings.context, head.n_outputs, settings.base_channels)
             head.prepare(network)
-        network = network.to(memory_format=torch.channels_last)
+        convert_conv2d_weight_memory_format(network, torch.channels_last)
         plan = training.plan()
         module = PickerModule(network, head.loss(), plan, output_stride=1)
         callback = DetectorCallback(training, reporter)
@@ -389,9 +391,7 @@ def movies_of(
         check_truth(movie.frames.shape, truth, table)
         gain = float(movie.camera.get("gain", scene.camera.gain))
         scale = scale_of_movie(movie.frames[: min(16, len(movie.frames))])
-        known.append(
-            KnownMovie(each.name, movie.frames, truth, scale, gain)  # type: ignore[arg-type]
-        )
+        known.append(KnownMovie(each.name, movie.frames, truth, scale, gain))
     if not any(len(movie.truth) for movie in known):
         msg = f"{folder}: no movie has a punctum in its truth"
         raise DataError(msg)
@@ -431,8 +431,11 @@ def check_truth(shape: tuple[int, int, int], truth: Spots, table: Path) -> None:
 
 
 def _detector(
-    training: DetectorTraining, network: Any, head_settings: Mapping[str, Any]
+    training: DetectorTraining, network: nn.Module, head_settings: Mapping[str, Any]
 ) -> Detector:
+    if not isinstance(network, FrameNetwork):
+        msg = f"got a {type(network).__name__}"
+        raise CopickPickerError(msg)
     device = next(network.parameters()).device
     readout = CentresReadout(training.head().n_outputs, head_settings)
     return Detector(network, readout, device)
@@ -468,8 +471,7 @@ def _result(training: DetectorTraining, record: Mapping[str, Any], reporter: Rep
     done = finished(training.folder)
     network = FrameNetwork(settings.context, head.n_outputs, settings.base_channels)
     network.load_state_dict(read_weights(training.folder / BEST_FILE))
-    network = network.eval().to(resolve_device(settings.device))
-    network = network.to(memory_format=torch.channels_last)
+    network = in_use(network, resolve_device(settings.device))
     detector = _detector(training, network, head.settings())
     parts = [_found(detector, movie, frames=_FINAL_FRAMES) for movie in training.held_out]
     raw = Judged(parts)
@@ -497,12 +499,12 @@ def _result(training: DetectorTraining, record: Mapping[str, Any], reporter: Rep
         "name": settings.output.name,
         "context": settings.context,
         "base_channels": settings.base_channels,
-        "head_settings": _plain(head_settings),
+        "head_settings": plain(head_settings),
         "thresholds": thresholds,
         "camera": asdict(training.scene.camera),
-        "scene": _plain(asdict(training.scene)),
-        "validation": _plain(scores) | {"movies": len(training.held_out)},
-        "training": _plain(
+        "scene": plain(asdict(training.scene)),
+        "validation": plain(scores) | {"movies": len(training.held_out)},
+        "training": plain(
             {**done, "seed": settings.seed, "data": str(settings.data or "simulated on the fly")}
         )
         | {"job": record["digest"]},
@@ -524,7 +526,8 @@ def _result(training: DetectorTraining, record: Mapping[str, Any], reporter: Rep
         f"{settings.output}: F1 {scores['f1'] or 0.0:.4f} on {len(training.held_out)} held-out "
         f"movies at a threshold of {thresholds[kind]:.2f}{told}; {done['steps']} steps"
     )
-    content = {"output": str(settings.output), "scores": scores, "thresholds": thresholds}
+    content: dict[str, Any] = {"output": str(settings.output), "scores": scores}
+    content["thresholds"] = thresholds
     content["seconds_of_calibration"] = time.perf_counter() - began
     return Result(f"movie train detector: {line}", content=content)
 
@@ -541,12 +544,18 @@ def _other_camera(
     return {kind: Judged(parts, fit).threshold()}
 
 
-def _plain(content: Any) -> Any:  # noqa: ANN401 (values for YAML)
-    """Return values that YAML has a word for."""
+def plain(content: Any) -> Any:  # noqa: ANN401 (values for YAML)
+    """Return values that YAML has a word for.
+
+    Parameters
+    ----------
+    content : object
+        Mappings, sequences, numbers and paths.
+    """
     if isinstance(content, Mapping):
-        return {str(key): _plain(value) for key, value in content.items()}
+        return {str(key): plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_plain(value) for value in content]
+        return [plain(value) for value in content]
     if isinstance(content, np.generic):
         return content.item()
     return str(content) if isinstance(content, Path) else content
@@ -558,6 +567,6 @@ def _record(training: DetectorTraining) -> dict[str, Any]:
     left_out = {"output", "overwrite", "json_file", "threads", "config", "device", "loaders"}
     return {
         "settings": settings.model_dump(mode="json", exclude=left_out),
-        "scene": _plain(asdict(training.scene)),
+        "scene": plain(asdict(training.scene)),
         "movies": [movie.name for movie in (*training.held_out, *training.movies)],
     }

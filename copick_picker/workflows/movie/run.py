@@ -1,0 +1,109 @@
+"""``movie run``: detect, link and show, for one movie or a folder of them."""
+
+from typing import Any
+
+import numpy as np
+
+from copick_picker.core.movie.analysis import length_figures, lengths_of, members_of, summaries
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.jobs.summary import Told, summarised
+from copick_picker.project.formats.spot_tables import detections_csv
+from copick_picker.records.movies import Spots
+from copick_picker.report.movie_pictures import overlay_picture, statistics_picture
+from copick_picker.settings.movie_models import MovieRunSettings
+from copick_picker.workflows.movie.detect import Prepared, detections_of, detector_of, prepare
+from copick_picker.workflows.movie.link import (
+    GAPS_FILE,
+    SUMMARY_FILE,
+    link_movie,
+    linker_of,
+)
+from copick_picker.workflows.movie.places import (
+    DETECTIONS_FILE,
+    TRACKS_FILE,
+    Named,
+    ResultFolder,
+    each_movie,
+    movies_at,
+    require_some,
+)
+
+OVERLAY_FILE, STATISTICS_FILE = "tracking_overlay.png", "track_statistics.png"
+FACTS_FILE = "run_summary.json"
+_MEAN_OF = 100
+
+
+@summarised
+def run(settings: MovieRunSettings, *, reporter: Reporter) -> Told:
+    """Detect, link and show the puncta of a movie, or of each movie of a folder.
+
+    Parameters
+    ----------
+    settings : MovieRunSettings
+        Settings of the command.
+    reporter : Reporter
+        Receives progress.
+
+    Raises
+    ------
+    CopickPickerError
+        If the movie, a model or a setting is wrong.
+    """
+    movies = movies_at(settings.movie)
+    model, scorer = detector_of(settings), linker_of(settings)
+    names = [DETECTIONS_FILE, TRACKS_FILE, SUMMARY_FILE, OVERLAY_FILE, STATISTICS_FILE]
+    names += [FACTS_FILE] + [GAPS_FILE] * settings.fill_gaps
+    for movie in movies:
+        ResultFolder(settings.output / movie.name, settings.overwrite).check(*names)
+
+    def one(movie: Named) -> tuple[str, dict[str, Any]]:
+        prepared = prepare(movie.path, settings, model, reporter=reporter)
+        spots, facts = detections_of(prepared, settings, model, reporter=reporter)
+        require_some(len(spots), movie.path, "puncta that were found; lower --detection-threshold")
+        results = ResultFolder(settings.output / movie.name, settings.overwrite)
+        results.write(DETECTIONS_FILE, detections_csv(spots))
+        tracks, words, linked = link_movie(
+            spots,
+            settings,
+            scorer,
+            results,
+            frame_time_ms=prepared.frame_time_ms,
+            reporter=reporter,
+        )
+        _write_pictures(prepared, tracks, results)
+        content = facts | {"linked": linked, "lengths": length_figures(lengths_of(tracks))}
+        results.write(FACTS_FILE, {"command": "movie run", **content})
+        return f"{len(spots):,} puncta, {words}", content
+
+    return each_movie("movie run", movies, one, reporter=reporter)
+
+
+def _write_pictures(prepared: Prepared, tracks: Spots, results: ResultFolder) -> None:
+    frames = prepared.movie.frames
+    numbers = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _MEAN_OF)).astype(int))
+    mean = np.zeros(frames.shape[1:])
+    for number in numbers:
+        mean += frames[int(number)]
+    places = [tracks.positions[rows] for _, rows in members_of(tracks)]
+    pixel = prepared.pixel_size_nm
+    results.write(
+        OVERLAY_FILE,
+        overlay_picture(
+            mean / len(numbers),
+            places,
+            title=f"{len(places):,} tracks in {len(frames)} frames",
+            per_pixel=f"A pixel is {pixel:g} nm." if pixel else "",
+        ),
+    )
+    found = summaries(tracks)
+    steps = np.array([each.step_px for each in found if each.step_px is not None])
+    seen = tracks.seen()
+    results.write(
+        STATISTICS_FILE,
+        statistics_picture(
+            lengths_of(tracks),
+            steps * (pixel or 1.0),
+            np.bincount(seen.frames, minlength=len(frames)).astype(np.float64),
+            unit="nm" if pixel else "pixels",
+        ),
+    )
