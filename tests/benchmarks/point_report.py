@@ -27,6 +27,7 @@ def page(figures: Figures) -> str:
     for part, texts in made.items():
         if figures[part]:
             parts += [text(figures[part]) for text in texts]
+            parts.append(processor_of(figures[part]))
     parts.append(LIMITS)
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -62,6 +63,15 @@ def head(figures: Figures) -> str:
     python tests/benchmarks/points.py --work .accuracy
 
 {facts}"""
+
+
+def processor_of(seeds: Figures) -> str:
+    """Return where a part was measured: steps in a given time depend on it."""
+    by_processor: dict[str, list[str]] = {}
+    for number, seed in seeds.items():
+        by_processor.setdefault(str(seed["machine"]["processor"]), []).append(number)
+    named = [f"seed {', '.join(numbers)} on {name}" for name, numbers in by_processor.items()]
+    return f"Measured: {'; '.join(named)}."
 
 
 def each_of(machines: Iterable[Figures], key: str) -> str:

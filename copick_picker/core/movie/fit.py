@@ -155,7 +155,8 @@ def _windows(
         columns.clip(0, width - 1)[:, None, :],
     ].astype(np.float64)
     found[~inside] = np.nan
-    return found
+    windows: FloatArray = found
+    return windows
 
 
 def _start(windows: FloatArray, offsets: FloatArray, sigma: float, half: int) -> FloatArray:
