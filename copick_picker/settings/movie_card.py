@@ -50,7 +50,7 @@ class DetectorCard(Settings):
     kind: Literal["movie detector"] = "movie detector"
     format_version: Literal[1] = 1
     name: str
-    context: Literal[1, 3, 5]
+    context: Annotated[int, Field(ge=1)]
     base_channels: Annotated[int, Field(ge=4)]
     head_settings: dict[str, Any]
     thresholds: dict[Literal["emccd", "scmos"], float]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.settings.job import Count, Settings, Threads
@@ -20,6 +20,25 @@ from copick_picker.settings.movie import (
 from copick_picker.settings.options import Option
 
 DEVICE = "auto"
+
+
+def odd(value: int) -> int:
+    """Return a number if it is odd.
+
+    Parameters
+    ----------
+    value : int
+        Value of the option.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    if value % 2 == 0:
+        msg = f"{value} is even; expected 1, 3, 5 or so"
+        raise ValueError(msg)
+    return value
 
 
 class MovieCamera(Settings):
@@ -181,7 +200,12 @@ class MovieTrainDetectorSettings(MovieTraining):
         Processes that make batches.
     """
 
-    context: Annotated[Literal[1, 3, 5], Option("Frames that the network sees.")] = 3
+    context: Annotated[
+        int,
+        Field(ge=1, le=9),
+        AfterValidator(odd),
+        Option("Frames that the network sees, an odd number."),
+    ] = 3
     base_channels: Annotated[
         Annotated[int, Field(ge=4)], Option("Channels of the network at half resolution.")
     ] = 32

@@ -391,6 +391,8 @@ def measured(
 
 def without_hits(figures: Any) -> Any:
     """Return figures without the errors of single hits, which only comparisons need."""
+    if isinstance(figures, list):
+        return [without_hits(value) for value in figures]
     if not isinstance(figures, dict):
         return figures
     return {name: without_hits(value) for name, value in figures.items() if name != "hits"}

@@ -263,7 +263,9 @@ class PickerModule(LightningModule):
         """
         patches = batch.patches
         if prefers_channels_last(patches.device):
-            patches = patches.to(memory_format=torch.channels_last_3d)
+            images = patches.ndim == 4
+            form = torch.channels_last if images else torch.channels_last_3d
+            patches = patches.to(memory_format=form)
         if hasattr(self.loss, "progress"):
             done = training_progress(self.trainer.global_step, self.seconds, self.plan)
             setattr(self.loss, "progress", done)  # noqa: B010 (a module's attribute)
