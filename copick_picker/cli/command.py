@@ -29,6 +29,7 @@ VERBOSE = click.Option(["-v", "--verbose"], count=True, help="Say more; repeatab
 CONSOLE_OPTIONS = ("settings_file", "log", "verbose")
 Extra = Mapping[str, Sequence[click.Parameter]]
 OVER_A_PROJECT: Extra = {"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE]}
+WITHOUT_A_PROJECT: Extra = {"json_file": [SETTINGS_FILE, LOG, VERBOSE]}
 """Options that are not settings: field of :class:`JobSettings` -> options that follow it."""
 
 

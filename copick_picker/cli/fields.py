@@ -70,7 +70,8 @@ def _parameters(kind: type[BaseModel], name: str, option: Option) -> list[click.
     )
     if not option.aliases:
         return [parameter]
-    return [parameter, Alias(option.aliases.split(), field=name, **typed)]
+    other = Alias([*option.aliases.split(), f"{name}_alias"], field=name, **typed)
+    return [parameter, other]
 
 
 def plain_type(annotation: Any) -> Any:  # noqa: ANN401 (any annotation)

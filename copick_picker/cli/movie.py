@@ -1,6 +1,12 @@
 """``copick-picker movie``: movies of moving puncta."""
 
-from copick_picker.cli.command import CONTEXT, Flags, command, command_group
+from copick_picker.cli.command import (
+    CONTEXT,
+    WITHOUT_A_PROJECT,
+    Flags,
+    command,
+    command_group,
+)
 
 
 @command_group
@@ -21,6 +27,7 @@ def movie() -> None:
     "copick_picker.settings.movie:MovieSimulateSettings",
     "copick_picker.workflows.movie.simulate:simulate",
     group=movie,
+    extra=WITHOUT_A_PROJECT,
     short_help="Simulate movies with known truth.",
 )
 def simulate(flags: Flags) -> None:
@@ -40,6 +47,7 @@ def simulate(flags: Flags) -> None:
     "copick_picker.settings.movie_models:MovieDetectSettings",
     "copick_picker.workflows.movie.detect:detect",
     group=movie,
+    extra=WITHOUT_A_PROJECT,
     short_help="Detect puncta in movies.",
 )
 def detect(flags: Flags) -> None:
@@ -59,6 +67,7 @@ def detect(flags: Flags) -> None:
     "copick_picker.settings.movie:MovieLinkSettings",
     "copick_picker.workflows.movie.link:link",
     group=movie,
+    extra=WITHOUT_A_PROJECT,
     short_help="Link detections to tracks.",
 )
 def link(flags: Flags) -> None:
@@ -79,6 +88,7 @@ def link(flags: Flags) -> None:
     "copick_picker.settings.movie:MovieEvaluateSettings",
     "copick_picker.workflows.movie.evaluate:evaluate",
     group=movie,
+    extra=WITHOUT_A_PROJECT,
     short_help="Score detections and tracks against the truth.",
 )
 def evaluate(flags: Flags) -> None:
@@ -95,6 +105,7 @@ def evaluate(flags: Flags) -> None:
     "copick_picker.settings.movie:MovieAnalyzeSettings",
     "copick_picker.workflows.movie.analyze:analyze",
     group=movie,
+    extra=WITHOUT_A_PROJECT,
     short_help="Say how long and how whole tracks are.",
 )
 def analyze(flags: Flags) -> None:
@@ -111,6 +122,7 @@ def analyze(flags: Flags) -> None:
     "copick_picker.settings.movie_models:MovieRunSettings",
     "copick_picker.workflows.movie.run:run",
     group=movie,
+    extra=WITHOUT_A_PROJECT,
     short_help="Detect, link and show, in one go.",
 )
 def run(flags: Flags) -> None:
@@ -127,6 +139,7 @@ def run(flags: Flags) -> None:
     "copick_picker.settings.movie:MovieConvertSettings",
     "copick_picker.workflows.movie.convert:convert",
     group=movie,
+    extra=WITHOUT_A_PROJECT,
     short_help="Turn tables of puncta into other programs' formats.",
 )
 def convert(flags: Flags) -> None:
@@ -156,6 +169,7 @@ def train() -> None:
     "copick_picker.settings.movie_models:MovieTrainDetectorSettings",
     "copick_picker.workflows.movie.train_detector:train_detector",
     group=train,
+    extra=WITHOUT_A_PROJECT,
     short_help="Train a network that detects puncta.",
 )
 def detector(flags: Flags) -> None:
@@ -177,6 +191,7 @@ def detector(flags: Flags) -> None:
     "copick_picker.settings.movie_models:MovieTrainLinkerSettings",
     "copick_picker.workflows.movie.train_linker:train_linker",
     group=train,
+    extra=WITHOUT_A_PROJECT,
     short_help="Train a score of links.",
 )
 def linker(flags: Flags) -> None:

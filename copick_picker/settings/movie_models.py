@@ -249,8 +249,16 @@ class MovieTrainDetectorSettings(MovieTraining):
     loaders: Annotated[
         Annotated[int, Field(ge=0)] | None, Option("Processes that make batches.")
     ] = None
-    accumulate: int = 1
-    devices: int = 1
+
+    @property
+    def accumulate(self) -> int:
+        """Batches of a step."""
+        return 1
+
+    @property
+    def devices(self) -> int:
+        """Devices that learn."""
+        return 1
 
 
 class MovieTrainLinkerSettings(MovieTraining):

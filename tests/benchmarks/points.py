@@ -427,7 +427,7 @@ def main() -> None:
         if known["sizes"] == figures["sizes"]:
             for part in PARTS:
                 figures[part] = dict(sorted({**known.get(part, {}), **figures[part]}.items()))
-    stored.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    stored.write_text(json.dumps(figures, separators=(",", ":")) + "\n", encoding="utf-8")
     page = point_report.page(figures)
     (options.output / "point-accuracy.md").write_text(page, encoding="utf-8")
     bench.say(f"wrote {options.output / 'point-accuracy.md'}")

@@ -238,7 +238,9 @@ class CentresReadout:
             shares = torch.softmax(torch.cat([background, logits], dim=1), dim=1)[:, 1:]
         else:
             shares = torch.sigmoid(logits - self._log_weight)
-        own = shares.argmax(dim=1, keepdim=True)
+        own = torch.zeros_like(shares, dtype=torch.long)
+        if n > 1:
+            own = shares.argmax(dim=1, keepdim=True)
         b, _, *grid = outputs.shape
         which = own.unsqueeze(2).expand(b, 1, d, *grid)
         ends = list(itertools.accumulate((n + 1, n * d, n * d)))
@@ -278,7 +280,10 @@ class CentresReadout:
         """
         near, places, weights, amplitude = self._split(averages)
         shares = torch.cat([1.0 - near.amax(dim=0, keepdim=True), near])
-        labels = shares.argmax(dim=0).to(torch.uint8)
+        if self.n_objects == 1:
+            labels = (shares[1] > shares[0]).to(torch.uint8)
+        else:
+            labels = shares.argmax(dim=0).to(torch.uint8)
         finite = torch.isfinite(averages).all(dim=0).all(dim=-1, keepdim=True)
         least = math.exp(-2.0 * LOG_SIGMA_LIMITS[1])
         weights = weights.clamp(min=0.5 * least)

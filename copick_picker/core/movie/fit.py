@@ -18,8 +18,9 @@ from copick_picker.core.movie.scene import Camera
 from copick_picker.records.movies import FloatArray, IndexArray
 
 _ROUNDS = 12
-_TURNS = 2
+_TURNS = 24
 """Times that puncta are fitted anew with their neighbours taken away."""
+_ROUNDS_OF_TURN = 1
 _LEAST_MEAN = 0.05
 _LEAST_PHOTONS = 1.0
 _FARTHEST = 2.0
@@ -128,11 +129,12 @@ def fit_spots(
     crowd = _neighbours(frames, cells, 2 * half)
     if len(crowd[0]):
         chosen = np.unique(crowd[0])
+        state[chosen] = start[chosen]
         for _ in range(_TURNS):
             light = _light_of_neighbours(crowd, cells, state, sigma, half)
-            begin = state[chosen]
+            begin, own = state[chosen], windows[chosen] - light[chosen]
             state[chosen], bound[chosen] = _scored(
-                windows[chosen] - light[chosen], begin, sigma, half, camera
+                own, begin, sigma, half, camera, rounds=_ROUNDS_OF_TURN
             )
     places = cells + state[:, :2]
     away = np.hypot(*(places - positions_xy[:, ::-1]).T)
@@ -243,7 +245,13 @@ def fisher_information(
 
 
 def _scored(
-    windows: FloatArray, start: FloatArray, sigma: float, half: int, camera: Camera
+    windows: FloatArray,
+    start: FloatArray,
+    sigma: float,
+    half: int,
+    camera: Camera,
+    *,
+    rounds: int = _ROUNDS,
 ) -> tuple[FloatArray, FloatArray]:
     """Return fitted states, and the bound of y and x."""
     state = start.copy()
@@ -251,7 +259,7 @@ def _scored(
     data = np.nan_to_num(windows).reshape(len(windows), -1)
     ridge = 1e-9 * np.eye(4)
     information = np.zeros((len(state), 4, 4))
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         mean, slopes, _ = fisher_information(state, sigma, half, camera)
         weight = known / (mean + camera.read_noise**2 / camera.excess)
         gradient = np.einsum("npi,np->ni", slopes, (data - mean) * weight)

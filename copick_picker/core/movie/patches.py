@@ -14,7 +14,7 @@ from copick_picker.core.movie.camera import recorded
 from copick_picker.core.movie.scaling import GreyScale, scale_of_scene
 from copick_picker.core.movie.scene import MovieScene
 from copick_picker.core.movie.simulation import background_of, draw_puncta, light_of, truth_of
-from copick_picker.core.movie.trajectories import trajectories
+from copick_picker.core.movie.trajectories import Trajectory, trajectories
 from copick_picker.core.train.sampling import Batch
 from copick_picker.errors import DataError
 from copick_picker.records.movies import Frames, Spots
@@ -29,6 +29,8 @@ _PHOTONS = (0.5, 1.8)
 _BACKGROUNDS = (0.6, 1.5)
 _WIDTHS = (0.9, 1.12)
 _LEVEL_ERROR = 0.05
+_COMPANIONS = 0.25
+_COMPANION_PIXELS = (1.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def _simulated(
         unevenness=0.3 * like.unevenness,
     )
     light = light_of(scene)
-    puncta = trajectories(scene, rng)
+    puncta = with_companions(trajectories(scene, rng), rng)
     expected = background_of(scene, light, rng)
     draw_puncta(expected, scene, puncta, light)
     frames = recorded(expected, scene.camera, rng)
@@ -229,6 +231,26 @@ def _simulated(
         truth, rules.context // 2, (_MARGIN, _MARGIN), scene.camera.gain / scale.noise
     )
     return patch, centres, amplitudes
+
+
+def with_companions(puncta: list[Trajectory], rng: np.random.Generator) -> list[Trajectory]:
+    """Return puncta, a quarter of them with another a few pixels away: pairs are rare otherwise.
+
+    Parameters
+    ----------
+    puncta : list of Trajectory
+        Puncta of a patch.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
+    more = []
+    for each in puncta:
+        if rng.random() < _COMPANIONS:
+            angle = rng.uniform(0.0, 2.0 * np.pi)
+            away = rng.uniform(*_COMPANION_PIXELS) * np.array([np.cos(angle), np.sin(angle)])
+            photons = each.photons * rng.lognormal(0.0, 0.3)
+            more.append(replace(each, positions_xy=each.positions_xy + away, photons=photons))
+    return [*puncta, *more]
 
 
 def _of_middle(

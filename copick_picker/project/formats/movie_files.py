@@ -2,6 +2,7 @@
 
 import json
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,22 @@ class MovieFrames:
         Type of the grey values.
     plane : callable
         Number of a frame -> its pixels (y, x).
+    close : callable, optional
+        Closes the file; called when nobody needs the frames any more.
     """
 
-    def __init__(self, shape: tuple[int, int, int], dtype: npt.DTypeLike, plane: Plane) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        dtype: npt.DTypeLike,
+        plane: Plane,
+        close: Callable[[], None] | None = None,
+    ) -> None:
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self._plane = plane
+        if close is not None:
+            weakref.finalize(self, close)
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -130,10 +141,18 @@ def _open_tiff(path: Path, channel: int) -> Movie:
     except tifffile.TiffFileError as error:
         msg = f"{path} is no TIFF file, or is cut: {error}"
         raise DataError(msg) from error
+    try:
+        return _of_tiff(path, file, channel)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _of_tiff(path: Path, file: tifffile.TiffFile, channel: int) -> Movie:
     if not file.series:
         msg = f"{path} holds no image"
         raise DataError(msg)
-    series = file.series[0]
+    series = _series_of(file)
     sizes = dict(zip(series.axes, series.shape, strict=True))
     if "S" in sizes:
         msg = f"{path} is a colour image ({sizes['S']} samples a pixel); expected grey values"
@@ -142,13 +161,37 @@ def _open_tiff(path: Path, channel: int) -> Movie:
     _check_whole(path, file, series)
     wanted = _channel_of(path, sizes.get("C", 1), channel)
     shape = (sizes.get(order["t"], 1), sizes["Y"], sizes["X"])
-    plane = _tiff_plane(path, series, order, wanted)
     beside = _metadata_beside(path)
     pixel, time = _tiff_scale(file)
     pixel = beside.get("pixel_size_nm", pixel)
     time = beside.get("frame_time_ms", time)
-    frames = MovieFrames(shape, series.dtype, plane)
+    plane = _tiff_plane(path, series, order, wanted)
+    is_mapped = series.dataoffset is not None
+    if is_mapped:
+        file.close()
+    frames = MovieFrames(shape, series.dtype, plane, None if is_mapped else file.close)
     return Movie(path, frames, pixel, time, tuple(notes), dict(beside.get("camera", {})))
+
+
+class _Pages:
+    """Single pages of one size, which the file does not call a stack."""
+
+    axes = "IYX"
+    dataoffset = None
+
+    def __init__(self, file: tifffile.TiffFile) -> None:
+        self.pages = [each.pages[0] for each in file.series]
+        self.shape = (len(self.pages), *file.series[0].shape)
+        self.dtype = file.series[0].dtype
+
+
+def _series_of(file: tifffile.TiffFile) -> Any:  # noqa: ANN401 (tifffile has no types)
+    """Return the first image of a file, or all of them where each is a page of one size."""
+    first = file.series[0]
+    alike = [each for each in file.series if each.shape == first.shape and len(each.pages) == 1]
+    if len(first.shape) == 2 and len(file.series) == len(alike) > 1:
+        return _Pages(file)
+    return first
 
 
 def _axes_of(path: Path, sizes: dict[str, int]) -> tuple[dict[str, str], list[str]]:
@@ -301,7 +344,7 @@ def _open_nd2(path: Path, channel: int) -> Movie:
 
     shape = (sizes.get(order["t"], 1), sizes["Y"], sizes["X"])
     pixel = _in_nm(file.voxel_size().x, "um")
-    frames = MovieFrames(shape, file.dtype, plane)
+    frames = MovieFrames(shape, file.dtype, plane, file.close)
     return Movie(path, frames, pixel, None, tuple(notes), {})
 
 

@@ -106,13 +106,18 @@ def _read_csv(path: Path, pixel_size_nm: float | None) -> Spots:
     columns = {
         column: _numbers(path, table, name)
         for column, name in names.items()
-        if name is not None and column != "track_id"
+        if name is not None and column != "track_id" and not _is_blank(table, column, name)
     }
     tracks = None
     if names["track_id"] is not None:
         values = pd.to_numeric(table[names["track_id"]], errors="coerce")
         tracks = values.fillna(NO_TRACK).to_numpy(dtype=np.int64)
     return spots_of(columns, tracks, where=str(path))
+
+
+def _is_blank(table: pd.DataFrame, column: str, name: str) -> bool:
+    """Return whether a column that may be missing holds nothing."""
+    return column not in ("frame", "x", "y") and bool(table[name].isna().all())
 
 
 def _numbers(path: Path, table: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
