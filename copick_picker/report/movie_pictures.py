@@ -90,7 +90,8 @@ def performance_picture(
             f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
             second.plot(thresholds, f1, color=_BLUE, alpha=0.6, linewidth=1.2)
         first.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02))
-        first.set_title(f"Precision and recall, {len(curves)} movie(s)", fontsize=11, loc="left")
+        of = "one movie" if len(curves) == 1 else f"{len(curves)} movies"
+        first.set_title(f"Precision and recall, {of}", fontsize=11, loc="left")
         second.set(xlabel="least probability", ylabel="F1", xlim=(0, 1.02), ylim=(0, 1.02))
         second.set_title("F1 by threshold", fontsize=11, loc="left")
         scale, unit = (pixel_size_nm, "nm") if pixel_size_nm else (1.0, "pixels")
@@ -106,6 +107,7 @@ def performance_picture(
                     color=colour,
                     label=f"{name}: root mean square {spread:.3g} {unit}",
                 )
+            third.set_ylim(0, 1.25 * third.get_ylim()[1])
             third.legend(frameon=False, fontsize=8, loc="upper left")
         third.set(xlabel=f"error of hits ({unit})", ylabel="hits")
         third.set_title("Errors", fontsize=11, loc="left")
@@ -257,6 +259,8 @@ def diagnostic_picture(
         most = int(fragments.max(initial=1))
         edges = np.arange(-0.5, most + 1.5).tolist()
         first.hist(fragments, bins=edges, color=_BLUE, alpha=0.8, rwidth=0.85)
+        if most <= 10:
+            first.set_xticks(range(most + 1))
         told = "" if mean is None else f" (mean of those found {mean:.2f})"
         first.set(xlabel=f"found tracks for each true one{told}", ylabel="true tracks")
         first.set_title("Fragments", fontsize=11, loc="left")

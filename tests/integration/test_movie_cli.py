@@ -168,7 +168,8 @@ def test_names_of_the_guides_are_understood():
     run("link", "out/detections.csv", *words, "-o", "out")
 
 
-def test_settings_files_of_the_guide_are_read(here):
+@pytest.mark.usefixtures("here")
+def test_settings_files_of_the_guide_are_read():
     guide = {
         "model": {"base_channels": 8},
         "training": {"learning_rate": 0.001, "batch_size": 4, "num_epochs": 1},

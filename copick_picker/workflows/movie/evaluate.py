@@ -280,7 +280,8 @@ def _summed_tracks(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _track_words(total: dict[str, Any]) -> str:
+    merges = f"{total['merges']} merge{'' if total['merges'] == 1 else 's'}"
     return (
-        f"fragments {_text(total['fragments'], 3)} for each true track, {total['merges']} merges, "
+        f"fragments {_text(total['fragments'], 3)} for each true track, {merges}, "
         f"IDF1 {_text(total['idf1'], 4)}"
     )
