@@ -31,6 +31,9 @@ class TrackSummary:
         Mean position of the detections in pixels.
     step_px : float or None
         Root mean square of the step between frames; None for one detection.
+    scatter_px : float or None
+        Standard deviation about the mean position along an axis; of a punctum that rests it is the
+        error of its positions. None for one detection.
     """
 
     track_id: int
@@ -40,6 +43,7 @@ class TrackSummary:
     mean_x: float
     mean_y: float
     step_px: float | None
+    scatter_px: float | None
 
     @property
     def duration(self) -> int:
@@ -82,11 +86,12 @@ def summaries(tracks: Spots) -> list[TrackSummary]:
     found = []
     for number, rows in members_of(tracks):
         frames, places = tracks.frames[rows], tracks.positions[rows]
-        step = None
+        mean = places.mean(axis=0)
+        step, scatter = None, None
         if len(rows) > 1:
+            scatter = float(np.sqrt(((places - mean) ** 2).sum() / (2.0 * (len(rows) - 1))))
             squares = (np.diff(places, axis=0) ** 2).sum(axis=1) / np.diff(frames)
             step = float(np.sqrt(squares.mean()))
-        mean = places.mean(axis=0)
         found.append(
             TrackSummary(
                 number,
@@ -96,6 +101,7 @@ def summaries(tracks: Spots) -> list[TrackSummary]:
                 float(mean[0]),
                 float(mean[1]),
                 step,
+                scatter,
             )
         )
     return found

@@ -69,15 +69,15 @@ def analyze(settings: MovieAnalyzeSettings, *, reporter: Reporter) -> Result:
     for name, tracks in read.items():
         require_some(len(members_of(tracks)), tables[name], "tracks (no track_id)")
     statistics = [
-        (name or tables[name].parent.name, each, each.step_px)
+        (name or tables[name].parent.name, each)
         for name, tracks in read.items()
         for each in summaries(tracks)
     ]
     lengths = np.concatenate([lengths_of(tracks) for tracks in read.values()])
     found = length_figures(lengths)
-    long = [step for _, each, step in statistics if each.length >= settings.min_length]
+    long = [each for _, each in statistics if each.length >= settings.min_length]
     content: dict[str, Any] = {"command": "movie analyze", "found": found, "movies": len(read)}
-    content["motion"] = _motion_figures([step for step in long if step is not None], settings)
+    content["motion"] = _motion_figures(long, settings)
     files: dict[str, str | bytes] = {TRACK_STATISTICS: _statistics_csv(statistics)}
     words, truth_lengths = _plain_words(found), None
     if known is not None:
@@ -94,6 +94,14 @@ def analyze(settings: MovieAnalyzeSettings, *, reporter: Reporter) -> Result:
         )
     files[LENGTHS_FILE] = length_analysis_picture(lengths, truth_lengths)
     _tell(found, content.get("truth"), reporter)
+    motion = content["motion"]
+    if motion["median_scatter_px"] is not None:
+        unit = "nm" if settings.pixel_size_nm is not None else "px"
+        reporter.note(
+            f"{motion['tracks']:,} tracks of {settings.min_length} detections and more: median "
+            f"step {motion[f'median_step_{unit}']:.3g} {unit} a frame, scatter about the mean "
+            f"{motion[f'median_scatter_{unit}']:.3g} {unit} along an axis"
+        )
     for name, data in files.items():
         results.write(name, data)
     results.write(SUMMARY_FILE, content)
@@ -119,18 +127,18 @@ def _plain_words(found: dict[str, Any]) -> str:
     )
 
 
-def _motion_figures(steps: list[float], settings: MovieAnalyzeSettings) -> dict[str, Any]:
-    """Return steps of the long tracks, and the diffusion that they mean where units are known."""
-    figures: dict[str, Any] = {
-        "min_length": settings.min_length,
-        "tracks": len(steps),
-        "median_step_px": float(np.median(steps)) if steps else None,
-    }
-    if steps and settings.pixel_size_nm is not None:
-        figures["median_step_nm"] = figures["median_step_px"] * settings.pixel_size_nm
-        if settings.frame_time_ms is not None:
-            squared_um2 = (figures["median_step_nm"] / 1000.0) ** 2
-            figures["median_diffusion_um2_s"] = squared_um2 / (4e-3 * settings.frame_time_ms)
+def _motion_figures(tracks: list[TrackSummary], settings: MovieAnalyzeSettings) -> dict[str, Any]:
+    """Return steps and scatter of the long tracks, and the diffusion that the steps mean."""
+    figures: dict[str, Any] = {"min_length": settings.min_length, "tracks": len(tracks)}
+    for name in ("step", "scatter"):
+        values = [getattr(each, f"{name}_px") for each in tracks]
+        known = [value for value in values if value is not None]
+        figures[f"median_{name}_px"] = float(np.median(known)) if known else None
+        if known and settings.pixel_size_nm is not None:
+            figures[f"median_{name}_nm"] = figures[f"median_{name}_px"] * settings.pixel_size_nm
+    step = figures.get("median_step_nm")
+    if step is not None and settings.frame_time_ms is not None:
+        figures["median_diffusion_um2_s"] = (step / 1000.0) ** 2 / (4e-3 * settings.frame_time_ms)
     return figures
 
 
@@ -164,14 +172,18 @@ def _fragments(
     return rows, facts, together
 
 
-def _statistics_csv(rows: list[tuple[str, TrackSummary, float | None]]) -> str:
+def _statistics_csv(rows: list[tuple[str, TrackSummary]]) -> str:
     lines = [",".join(COLUMNS[TRACK_STATISTICS])]
     lines += [
         f"{name},{t.track_id},{t.length},{t.start_frame},{t.end_frame},{t.duration},"
-        f"{t.mean_x:.4f},{t.mean_y:.4f},{'' if step is None else f'{step:.4f}'}"
-        for name, t, step in rows
+        f"{t.mean_x:.4f},{t.mean_y:.4f},{_text(t.step_px)},{_text(t.scatter_px)}"
+        for name, t in rows
     ]
     return "\n".join(lines) + "\n"
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _fragmentation_csv(rows: Fragments) -> str:

@@ -56,7 +56,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("movie", "n_reference", "n_candidate", "fragments", "merges", "switches", "missed"),
         *("false", "idf1", "id_precision", "id_recall", "hota", "det_a", "ass_a", "loc_a"),
     ),
-    TRACK_STATISTICS: ("movie", *SUMMARY_COLUMNS, "step_px"),
+    TRACK_STATISTICS: ("movie", *SUMMARY_COLUMNS, "step_px", "scatter_px"),
     FRAGMENTATION: ("movie", "track_id", "length", "found", "fragments", "longest"),
 }
 
