@@ -128,14 +128,30 @@ def test_a_broken_movie_does_not_stop_the_others():
 def test_results_are_kept_unless_overwritten():
     run("detect", MOVIE, "--method", "log", "-o", "out")
     before = Path("out/detections.csv").read_bytes()
-    text = run("detect", MOVIE, "--method", "log", "-o", "out", code=2)
+    text = run("detect", MOVIE, "--method", "log", "-o", "out")
+    assert "out is complete" in text
+    other = ("detect", MOVIE, "--method", "log", "--detection-threshold", 0.4, "-o", "out")
+    text = run(*other, code=2)
     assert "out/detections.csv exists; use --overwrite or another --output" in text
+    assert Path("out/detections.csv").read_bytes() == before
     run("detect", MOVIE, "--method", "log", "-o", "out", "--overwrite")
     assert Path("out/detections.csv").read_bytes() == before
     Path("out/detections.csv").write_text("my own notes\n")
     text = run("detect", MOVIE, "--method", "log", "-o", "out", "--overwrite", code=2)
     assert "was not made by this tool" in text
     assert Path("out/detections.csv").read_text() == "my own notes\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_folder_that_was_half_done_is_finished():
+    words = ("run", "movies", "--method", "log", "-o", "all")
+    run(*words)
+    kept = Path("all/sample_000/tracks.csv").stat().st_mtime_ns
+    shutil.rmtree("all/sample_001")
+    text = run(*words)
+    assert "3 runs: 1 done, 2 skipped" in text
+    assert Path("all/sample_000/tracks.csv").stat().st_mtime_ns == kept
+    assert Path("all/sample_001/run_summary.json").is_file()
 
 
 def test_simulate_goes_on_and_refuses_another_movie(here):

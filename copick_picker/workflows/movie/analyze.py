@@ -105,6 +105,7 @@ def analyze(settings: MovieAnalyzeSettings, *, reporter: Reporter) -> Result:
     for name, data in files.items():
         results.write(name, data)
     results.write(SUMMARY_FILE, content)
+    results.flush()
     return Result(f"movie analyze: {words} {settings.output}", content=content)
 
 

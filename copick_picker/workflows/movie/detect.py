@@ -24,12 +24,14 @@ from copick_picker.settings.movie_models import MovieDetection, MovieDetectSetti
 from copick_picker.workflows.movie.models import LoadedDetector, load_detector
 from copick_picker.workflows.movie.places import (
     DETECTIONS_FILE,
+    MovieJob,
     Named,
     ResultFolder,
     each_movie,
     movies_at,
 )
 
+SUMMARY_FILE = "detection_summary.json"
 _LOG_THRESHOLD = 4.0
 _LOG_REACH = 1
 _SNR_MIDDLE, _SNR_WIDTH = 8.0, 1.0
@@ -85,15 +87,14 @@ def detect(settings: MovieDetectSettings, *, reporter: Reporter) -> Told:
     """
     movies = movies_at(settings.movie)
     model = detector_of(settings)
-    for movie in movies:
-        ResultFolder(settings.output / movie.name, settings.overwrite).check(DETECTIONS_FILE)
+    hashes = () if model is None else (model.card.sha256,)
+    job = MovieJob("movie detect", settings, (DETECTIONS_FILE, SUMMARY_FILE), hashes)
 
-    def one(movie: Named) -> tuple[str, dict[str, Any]]:
+    def one(movie: Named, results: ResultFolder) -> tuple[str, dict[str, Any]]:
         prepared = prepare(movie.path, settings, model, reporter=reporter)
         began = time.perf_counter()
         spots, facts = detections_of(prepared, settings, model, reporter=reporter)
         seconds = time.perf_counter() - began
-        results = ResultFolder(settings.output / movie.name, settings.overwrite)
         results.write(DETECTIONS_FILE, detections_csv(spots))
         n_frames = len(prepared.movie.frames)
         words = (
@@ -102,7 +103,7 @@ def detect(settings: MovieDetectSettings, *, reporter: Reporter) -> Told:
         )
         return words, facts | {"seconds": seconds}
 
-    return each_movie("movie detect", movies, one, reporter=reporter)
+    return each_movie(job, movies, one, reporter=reporter)
 
 
 def detector_of(settings: MovieDetection) -> LoadedDetector | None:

@@ -90,6 +90,7 @@ def evaluate(settings: MovieEvaluateSettings, *, reporter: Reporter) -> Result:
     for name, data in files.items():
         results.write(name, data)
     results.write(SUMMARY_FILE, content)
+    results.flush()
     line = "; ".join(lines)
     return Result(f"movie evaluate: {line}; {settings.output}", content=content)
 

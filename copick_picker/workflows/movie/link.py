@@ -21,6 +21,7 @@ from copick_picker.workflows.movie.places import (
     DETECTIONS_FILE,
     SUMMARY_COLUMNS,
     TRACKS_FILE,
+    MovieJob,
     Named,
     ResultFolder,
     each_movie,
@@ -30,6 +31,7 @@ from copick_picker.workflows.movie.places import (
 
 SUMMARY_FILE = "track_summary.csv"
 GAPS_FILE = "gap_filling_comparison.png"
+FACTS_FILE = "link_summary.json"
 _LEAST_JOIN = 1.0
 _SAME_TIME = 1.05
 _LEAST_TIME, _MOST_TIME = 0.2, 5.0
@@ -53,16 +55,14 @@ def link(settings: MovieLinkSettings, *, reporter: Reporter) -> Told:
     """
     tables = tables_at(settings.detections, (DETECTIONS_FILE,))
     scorer = linker_of(settings)
-    names = [TRACKS_FILE, SUMMARY_FILE] + [GAPS_FILE] * settings.fill_gaps
-    for name in tables:
-        ResultFolder(settings.output / name, settings.overwrite).check(*names)
+    hashes = () if scorer is None else (scorer[1].sha256,)
+    job = MovieJob("movie link", settings, (*files_of(settings), FACTS_FILE), hashes)
 
-    def one(table: Named) -> tuple[str, dict[str, Any]]:
+    def one(table: Named, results: ResultFolder) -> tuple[str, dict[str, Any]]:
         spots = read_spots(table.path, pixel_size_nm=settings.pixel_size_nm)
         if settings.min_probability > 0 and spots.probabilities is not None:
             spots = spots.chosen(spots.probabilities >= settings.min_probability)
         require_some(len(spots), table.path, "detections")
-        results = ResultFolder(settings.output / table.name, settings.overwrite)
         time_ms = settings.frame_time_ms
         _, words, facts = link_movie(
             spots, settings, scorer, results, frame_time_ms=time_ms, reporter=reporter
@@ -70,7 +70,18 @@ def link(settings: MovieLinkSettings, *, reporter: Reporter) -> Told:
         return words, facts
 
     named = [Named(name, path) for name, path in tables.items()]
-    return each_movie("movie link", named, one, reporter=reporter)
+    return each_movie(job, named, one, reporter=reporter)
+
+
+def files_of(settings: MovieLinking) -> tuple[str, ...]:
+    """Return the files that linking makes.
+
+    Parameters
+    ----------
+    settings : MovieLinking
+        ``fill_gaps``.
+    """
+    return (TRACKS_FILE, SUMMARY_FILE, *((GAPS_FILE,) if settings.fill_gaps else ()))
 
 
 def linker_of(settings: MovieLinking) -> tuple[Scorer, LinkerCard] | None:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from copick_picker.errors import DataError, SettingsError
 from copick_picker.jobs.execution import InTurn, process_runs
+from copick_picker.jobs.provenance import digest
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Result, Told
 from copick_picker.project.files import write_bytes
@@ -26,6 +27,7 @@ from copick_picker.project.own_files import (
 )
 from copick_picker.project.standing import Output, own_file
 from copick_picker.records.runs import RunOutcome
+from copick_picker.settings.movie import MovieOutput
 
 MOVIE_FILE = "movie.tif"
 TRUTH_FILE = "ground_truth_tracks.csv"
@@ -42,6 +44,7 @@ SUMMARY_COLUMNS = (
     "mean_x",
     "mean_y",
 )
+_NOT_OF_THE_JOB = {"output", "overwrite", "json_file", "threads", "device", "batch"}
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     DETECTIONS_FILE: DETECTION_COLUMNS,
     TRACKS_FILE: TRACK_COLUMNS,
@@ -179,10 +182,13 @@ class ResultFolder:
         The folder.
     overwrite : bool
         Whether results that exist are replaced.
+    waiting : dict
+        Files that are ready, by name; ``flush`` writes them.
     """
 
     path: Path
     overwrite: bool
+    waiting: dict[str, bytes] = field(default_factory=dict)
 
     def check(self, *names: str) -> None:
         """Raise where a file stands that must stay.
@@ -208,7 +214,7 @@ class ResultFolder:
         return Output(self.path / name, kind, overwrite=self.overwrite, advice="another --output")
 
     def write(self, name: str, content: str | bytes | Mapping[str, Any]) -> None:
-        """Write a file, whole.
+        """Keep a file until all are ready.
 
         Parameters
         ----------
@@ -219,42 +225,127 @@ class ResultFolder:
         """
         if isinstance(content, Mapping):
             content = json.dumps({RESULT_OF: MARK, **content}, indent=2) + "\n"
-        data = content.encode("utf-8") if isinstance(content, str) else content
-        write_bytes(self.path / name, data, permit=self._output(name).check)
+        self.waiting[name] = content.encode("utf-8") if isinstance(content, str) else content
+
+    def flush(self) -> None:
+        """Write all files, each whole, in the order in which they came."""
+        for name, data in self.waiting.items():
+            write_bytes(self.path / name, data, permit=self._output(name).check)
+        self.waiting.clear()
+
+
+@dataclass(frozen=True)
+class MovieJob:
+    """A command that makes some files of each movie.
+
+    Attributes
+    ----------
+    command : str
+        Name of the command.
+    settings : MovieOutput
+        Its settings.
+    files : tuple of str
+        What it makes, the summary last.
+    models : tuple of str
+        Hashes of the models that it uses.
+    """
+
+    command: str
+    settings: MovieOutput
+    files: tuple[str, ...]
+    models: tuple[str, ...] = ()
+
+    def results(self, movie: Named) -> ResultFolder:
+        """Return where the results of a movie go."""
+        return ResultFolder(self.settings.output / movie.name, self.settings.overwrite)
+
+    def record(self, movie: Named) -> str:
+        """Return what identifies the job on a movie: settings, models, state of its file."""
+        kept = self.settings.model_dump(mode="json", exclude=_NOT_OF_THE_JOB)
+        found = movie.path.stat()
+        state = [found.st_size, found.st_mtime_ns]
+        return str(digest({"settings": kept, "models": list(self.models), "input": state}))
+
+    def is_finished(self, movie: Named) -> bool:
+        """Return whether the same job made the results that stand.
+
+        Raises
+        ------
+        ConflictError
+            If other results stand that must stay.
+        """
+        results = self.results(movie)
+        if not self.settings.overwrite:
+            try:
+                known = json.loads((results.path / self.files[-1]).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                known = {}
+            whole = all((results.path / name).is_file() for name in self.files)
+            if whole and known.get("job") == self.record(movie):
+                return True
+            if known.get("job") is None and self._is_unfinished(results):
+                return False
+        results.check(*self.files)
+        return False
+
+    def _is_unfinished(self, results: ResultFolder) -> bool:
+        """Return whether nothing stands in the place of the files."""
+        return not any((results.path / name).exists() for name in self.files)
 
 
 def each_movie(
-    command: str,
+    job: MovieJob,
     movies: list[Named],
-    work: Callable[[Named], tuple[str, dict[str, Any]]],
+    work: Callable[[Named, ResultFolder], tuple[str, dict[str, Any]]],
     *,
     reporter: Reporter,
 ) -> Told:
     """Return the result of a command on one movie, or on each of several.
 
-    With several, one that fails does not stop the others.
+    With several, one that fails does not stop the others. What the same job made before stays, so
+    that an interrupted command can be run again.
 
     Parameters
     ----------
-    command : str
-        Name of the command.
+    job : MovieJob
+        The command.
     movies : list of Named
         The movies.
     work : callable
-        Movie -> what was done in words, and values for ``--json``.
+        Movie and where its results go -> what was done in words, and values for ``--json``.
     reporter : Reporter
         Receives progress.
+
+    Raises
+    ------
+    ConflictError
+        If other results stand that must stay, before any work.
     """
+    done = {movie.name: job.is_finished(movie) for movie in movies}
+
+    def made(movie: Named) -> tuple[str, dict[str, Any]]:
+        results = job.results(movie)
+        words, values = work(movie, results)
+        content = {"command": job.command, "job": job.record(movie), **values}
+        results.write(job.files[-1], content)
+        results.flush()
+        return words, values
+
     if len(movies) == 1 and not movies[0].name:
-        words, values = work(movies[0])
-        return Result(f"{command}: {words}", content={"command": command, **values})
+        if done[""]:
+            line = f"{job.command}: {job.settings.output} is complete"
+            return Result(line, content={"command": job.command, "result": line})
+        words, values = made(movies[0])
+        return Result(f"{job.command}: {words}", content={"command": job.command, **values})
     by_name = {movie.name: movie for movie in movies}
 
     def one(name: str) -> RunOutcome:
-        words, values = work(by_name[name])
+        if done[name]:
+            return RunOutcome(name, "skipped", "is complete")
+        words, values = made(by_name[name])
         return RunOutcome(name, "done", words, values)
 
-    return process_runs(command, list(by_name), InTurn(one), reporter=reporter)
+    return process_runs(job.command, list(by_name), InTurn(one), reporter=reporter)
 
 
 def require_some(n: int, path: Path, what: str) -> None:

@@ -12,15 +12,10 @@ from copick_picker.records.movies import Spots
 from copick_picker.report.movie_pictures import overlay_picture, statistics_picture
 from copick_picker.settings.movie_models import MovieRunSettings
 from copick_picker.workflows.movie.detect import Prepared, detections_of, detector_of, prepare
-from copick_picker.workflows.movie.link import (
-    GAPS_FILE,
-    SUMMARY_FILE,
-    link_movie,
-    linker_of,
-)
+from copick_picker.workflows.movie.link import files_of, link_movie, linker_of
 from copick_picker.workflows.movie.places import (
     DETECTIONS_FILE,
-    TRACKS_FILE,
+    MovieJob,
     Named,
     ResultFolder,
     each_movie,
@@ -51,16 +46,15 @@ def run(settings: MovieRunSettings, *, reporter: Reporter) -> Told:
     """
     movies = movies_at(settings.movie)
     model, scorer = detector_of(settings), linker_of(settings)
-    names = [DETECTIONS_FILE, TRACKS_FILE, SUMMARY_FILE, OVERLAY_FILE, STATISTICS_FILE]
-    names += [FACTS_FILE] + [GAPS_FILE] * settings.fill_gaps
-    for movie in movies:
-        ResultFolder(settings.output / movie.name, settings.overwrite).check(*names)
+    files = (DETECTIONS_FILE, *files_of(settings), OVERLAY_FILE, STATISTICS_FILE, FACTS_FILE)
+    hashes = [model.card.sha256] if model is not None else []
+    hashes += [scorer[1].sha256] if scorer is not None else []
+    job = MovieJob("movie run", settings, files, tuple(hashes))
 
-    def one(movie: Named) -> tuple[str, dict[str, Any]]:
+    def one(movie: Named, results: ResultFolder) -> tuple[str, dict[str, Any]]:
         prepared = prepare(movie.path, settings, model, reporter=reporter)
         spots, facts = detections_of(prepared, settings, model, reporter=reporter)
         require_some(len(spots), movie.path, "puncta that were found; lower --detection-threshold")
-        results = ResultFolder(settings.output / movie.name, settings.overwrite)
         results.write(DETECTIONS_FILE, detections_csv(spots))
         tracks, words, linked = link_movie(
             spots,
@@ -72,10 +66,9 @@ def run(settings: MovieRunSettings, *, reporter: Reporter) -> Told:
         )
         _write_pictures(prepared, tracks, results)
         content = facts | {"linked": linked, "lengths": length_figures(lengths_of(tracks))}
-        results.write(FACTS_FILE, {"command": "movie run", **content})
         return f"{len(spots):,} puncta, {words}", content
 
-    return each_movie("movie run", movies, one, reporter=reporter)
+    return each_movie(job, movies, one, reporter=reporter)
 
 
 def _write_pictures(prepared: Prepared, tracks: Spots, results: ResultFolder) -> None:
