@@ -54,6 +54,8 @@ class MovieScene:
         Puncta that are there in the course of the movie; a Poisson mean where ``is_mean``.
     is_mean : bool
         Whether ``tracks`` is a mean, else the number itself.
+    least_distance_nm : float
+        Puncta begin at least so far from each other, where there is room; later they may meet.
     photons : float
         Median of the detected photons of a punctum in a frame.
     photons_spread : float
@@ -102,6 +104,7 @@ class MovieScene:
     frames: int = 100
     tracks: float = 20.0
     is_mean: bool = False
+    least_distance_nm: float = 1000.0
     photons: float = 2000.0
     photons_spread: float = 0.2
     photons_flicker: float = 0.1
@@ -152,6 +155,7 @@ SCENES: Mapping[str, MovieScene] = MappingProxyType(
         "guide": MovieScene(),
         "medium": MovieScene(
             tracks=50.0,
+            least_distance_nm=600.0,
             photons=1000.0,
             unevenness=0.5,
             vesicles=6.0,
@@ -161,6 +165,7 @@ SCENES: Mapping[str, MovieScene] = MappingProxyType(
         ),
         "hard": MovieScene(
             tracks=100.0,
+            least_distance_nm=400.0,
             photons=500.0,
             unevenness=0.3,
             vesicles=6.0,

@@ -9,6 +9,7 @@ from copick_picker.core.movie.scene import MOTIONS, MovieScene
 
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.int64]
+_TRIES = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +47,26 @@ def trajectories(scene: MovieScene, rng: np.random.Generator) -> list[Trajectory
         Source of randomness.
     """
     number = int(rng.poisson(scene.tracks)) if scene.is_mean else round(scene.tracks)
-    return [_trajectory(scene, rng) for _ in range(number)]
+    starts = _starts(scene, number, rng)
+    return [_trajectory(scene, start, rng) for start in starts]
 
 
-def _trajectory(scene: MovieScene, rng: np.random.Generator) -> Trajectory:
+def _starts(scene: MovieScene, number: int, rng: np.random.Generator) -> FloatArray:
+    """Return where puncta begin (n, 2), as far apart as the scene says where there is room."""
+    height, width = scene.shape_yx
+    size = np.array([width, height], dtype=np.float64)
+    least = scene.in_pixels(scene.least_distance_nm / 1000.0)
+    starts = np.zeros((number, 2))
+    for place in range(number):
+        for _ in range(_TRIES):
+            starts[place] = rng.uniform(0.0, 1.0, 2) * size - 0.5
+            away = np.hypot(*(starts[:place] - starts[place]).T)
+            if (away >= least).all():
+                break
+    return starts
+
+
+def _trajectory(scene: MovieScene, start: FloatArray, rng: np.random.Generator) -> Trajectory:
     first = 0
     if rng.random() < scene.born_later:
         first = int(rng.integers(scene.frames))
@@ -57,18 +74,19 @@ def _trajectory(scene: MovieScene, rng: np.random.Generator) -> Trajectory:
     length = min(lifetime, scene.frames - first)
     shares = np.asarray(scene.motion_shares, dtype=np.float64)
     motion = str(rng.choice(MOTIONS, p=shares / shares.sum()))
-    path = _path(scene, motion, length * scene.blur_steps, rng)
+    path = _path(scene, motion, start, length * scene.blur_steps, rng)
     middle = rng.lognormal(np.log(scene.photons), scene.photons_spread)
     photons = middle * rng.lognormal(0.0, scene.photons_flicker, length)
     photons[_is_dark(scene, length, rng)] = 0.0
     return Trajectory(motion, first, path.reshape(length, scene.blur_steps, 2), photons)
 
 
-def _path(scene: MovieScene, motion: str, steps: int, rng: np.random.Generator) -> FloatArray:
+def _path(
+    scene: MovieScene, motion: str, start: FloatArray, steps: int, rng: np.random.Generator
+) -> FloatArray:
     """Return x and y at every step of a walk."""
     height, width = scene.shape_yx
     size = np.array([width, height], dtype=np.float64)
-    start = rng.uniform(0.0, 1.0, 2) * size - 0.5
     seconds = scene.frame_seconds / scene.blur_steps
     if motion == "immobile":
         return np.broadcast_to(start, (steps, 2)).copy()
