@@ -85,6 +85,8 @@ class MovieDetection(MovieCamera, MovieScale):
         CPU threads.
     batch : int
         Frames that the network sees at a time.
+    precision : str
+        Of the convolutions.
     """
 
     model: Annotated[
@@ -104,6 +106,10 @@ class MovieDetection(MovieCamera, MovieScale):
     device: Annotated[str, Option("auto, cpu, cuda or mps.")] = DEVICE
     threads: Threads = None
     batch: Annotated[Count, Option("Frames that the network sees at a time.")] = 4
+    precision: Annotated[
+        Literal["auto", "float32", "bf16", "fp16"],
+        Option("Precision of the convolutions; auto: the fastest of the device."),
+    ] = "auto"
 
 
 class MovieDetectSettings(MovieDetection, MovieOutput):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from copick_picker.core.heads.centres import CentresHead
 from copick_picker.core.link.learning import KnownPoints, train_scorer
@@ -20,6 +21,7 @@ from copick_picker.core.movie.camera import recorded
 from copick_picker.core.movie.fit import fit_spots, log_maxima, log_response
 from copick_picker.core.movie.known_tracks import known_detections, scene_of_points
 from copick_picker.core.movie.linking import TrackRules, link_spots, with_gaps_filled
+from copick_picker.core.movie.network import FrameNetwork, in_use
 from copick_picker.core.movie.patches import (
     AMPLITUDE_UNIT,
     KnownMovie,
@@ -356,3 +358,17 @@ def test_scenes_have_the_names_of_the_guides():
     assert set(SCENES) == {"guide", "medium", "hard", "hybrid-test", "hybrid"}
     assert (SCENES["hybrid"].frames, SCENES["hybrid"].shape_yx) == (50, (512, 512))
     assert MovieScene().psf_sigma == pytest.approx(1.1)
+
+
+def test_norms_folded_into_the_convolutions_change_nothing():
+    torch.manual_seed(0)
+    network = FrameNetwork(context=3, out_channels=7, base_channels=8)
+    frames = torch.randn(2, 3, 24, 40)
+    for _ in range(3):
+        network(torch.randn(4, 3, 16, 16))  # statistics of the norms
+    network.eval()
+    with torch.inference_mode():
+        before = network(frames)
+        after = in_use(network, torch.device("cpu"))(frames)
+    assert not any(isinstance(each, torch.nn.BatchNorm2d) for each in network.modules())
+    assert torch.allclose(before, after, atol=1e-5)

@@ -29,11 +29,14 @@ class Detector:
         Reads puncta from outputs.
     device : torch.device
         Where the network is.
+    precision : torch.dtype
+        Of the convolutions: float32, or bfloat16 or float16 where the device is fast at it.
     """
 
     network: FrameNetwork
     readout: CentresReadout
     device: torch.device
+    precision: torch.dtype = torch.float32
 
     def spots(
         self,
@@ -90,8 +93,12 @@ class Detector:
         values = scale.scaled(np.stack([frames[int(n)] for n in distinct]))
         padded, (height, width) = _padded(values, self.network.window_multiple)
         inputs = torch.from_numpy(padded[place.reshape(needed.shape)]).to(self.device)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        is_short = self.precision != torch.float32
         with torch.inference_mode():
-            averages = self.readout.sums(self.network(inputs).float())[..., :height, :width].cpu()
+            with torch.autocast(self.device.type, self.precision, enabled=is_short):
+                outputs = self.network(inputs)
+            averages = self.readout.sums(outputs.float())[..., :height, :width].cpu()
         found = []
         for number, of_frame in zip(numbers, averages, strict=True):
             _, finite, maps = self.readout.decode(of_frame, probabilities=False)

@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 FOLD = 2
 
@@ -109,7 +110,7 @@ class FrameNetwork(nn.Module):
 
 
 def in_use(network: FrameNetwork, device: torch.device) -> FrameNetwork:
-    """Return a network ready to detect: on a device, in evaluation mode, channels last.
+    """Return a network ready to detect: on a device, norms folded into the convolutions.
 
     Parameters
     ----------
@@ -118,5 +119,19 @@ def in_use(network: FrameNetwork, device: torch.device) -> FrameNetwork:
     device : torch.device
         Where it is to run.
     """
+    network.eval()
+    for block in (*network.encoder, *network.decoder):
+        for name in ("first", "second"):
+            _fold_norm(block, name)
+    for name in ("stem", "fine", "finer"):
+        _fold_norm(network, name)
     convert_conv2d_weight_memory_format(network, torch.channels_last)
-    return network.eval().to(device)
+    return network.to(device)
+
+
+def _fold_norm(module: nn.Module, name: str) -> None:
+    """Fold the batch norm behind a convolution into it."""
+    convolution, norm = getattr(module, name), getattr(module, f"{name}_norm")
+    if isinstance(norm, nn.BatchNorm2d):
+        setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+        setattr(module, f"{name}_norm", nn.Identity())

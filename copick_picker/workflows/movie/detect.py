@@ -128,7 +128,7 @@ def detector_of(settings: MovieDetection) -> LoadedDetector | None:
     if settings.model is None:
         msg = "-m is missing: the folder of a detector (movie train detector), or --method log"
         raise SettingsError(msg)
-    return load_detector(settings.model, settings.device)
+    return load_detector(settings.model, settings.device, settings.precision)
 
 
 def prepare(

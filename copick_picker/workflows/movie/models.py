@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from pydantic import ValidationError
 
 from copick_picker.core.heads.centres import CentresReadout
@@ -11,7 +12,7 @@ from copick_picker.core.link.graph import GraphScorer, load_scorer
 from copick_picker.core.movie.detector import Detector
 from copick_picker.core.movie.network import FrameNetwork, in_use
 from copick_picker.core.movie.scene import Camera
-from copick_picker.core.segment.device import resolve_device
+from copick_picker.core.segment.device import fast_precision, resolve_device
 from copick_picker.errors import CheckpointError
 from copick_picker.project.folders.movie_models import (
     DETECTOR_CARD,
@@ -25,6 +26,7 @@ from copick_picker.project.folders.training_files import read_weights
 from copick_picker.settings.job import Settings
 from copick_picker.settings.movie_card import DetectorCard, LinkerCard
 
+_PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Card = TypeVar("Card", bound=Settings)
 
 
@@ -56,7 +58,7 @@ class LoadedDetector:
         return float(scene["psf_sigma_nm"]) / float(scene["pixel_size_nm"])
 
 
-def load_detector(folder: Path, device: str) -> LoadedDetector:
+def load_detector(folder: Path, device: str, precision: str = "float32") -> LoadedDetector:
     """Return a detector.
 
     Parameters
@@ -65,6 +67,8 @@ def load_detector(folder: Path, device: str) -> LoadedDetector:
         Its folder.
     device : str
         Where it is to run.
+    precision : str
+        ``float32``, ``bf16``, ``fp16``, or ``auto``: the fastest of the device.
 
     Raises
     ------
@@ -84,7 +88,8 @@ def load_detector(folder: Path, device: str) -> LoadedDetector:
     target = resolve_device(device)
     network = in_use(network, target)
     readout = CentresReadout(n_outputs, card.head_settings)
-    return LoadedDetector(Detector(network, readout, target), card)
+    chosen = fast_precision(target) if precision == "auto" else precision
+    return LoadedDetector(Detector(network, readout, target, _PRECISIONS[chosen]), card)
 
 
 def load_linker(folder: Path) -> tuple[GraphScorer, LinkerCard]:
