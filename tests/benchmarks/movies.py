@@ -56,6 +56,7 @@ PEERS = {
         for cutoff, gap, frames in itertools.product((3, 4, 5, 7), (4, 6, 9), (5, 10, 20))
     ],
 }
+LEARNING_SEED, LEARNED_MOVIES = 303, 16
 NEAREST = {"search_range": 30, "memory": 0}
 PHOTONS, DENSITIES = (100, 150, 200, 300, 500, 1000, 2000), (25, 100, 300)
 """Of the plot; densities in puncta of 256 x 256 pixels."""
@@ -260,6 +261,62 @@ class Level:
         }
         return found
 
+    def compared(self) -> dict[str, Any]:
+        """Return detectors of half the time, on the fly and from movies, and two linkers."""
+        stored = self.folder / "compared.json"
+        if stored.exists():
+            known: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
+            return known
+        test, minutes = self.folder / "test", self.options.minutes / 2
+        self.command(
+            *(
+                "simulate",
+                "--preset",
+                self.name,
+                "--movies",
+                LEARNED_MOVIES,
+                "--seed",
+                LEARNING_SEED,
+            ),
+            *("-o", self.folder / "learning"),
+        )
+        found: dict[str, Any] = {"minutes": minutes, "movies": LEARNED_MOVIES}
+        words = ("--preset", self.name, "--max-minutes", minutes, "--threads", 1)
+        for name, more in (("on the fly", ()), ("movies", ("--data", self.folder / "learning"))):
+            bench.say(f"{self.name}: a detector from {name}")
+            model = self.folder / f"detector {name}"
+            if not model.is_dir():
+                self.command("train", "detector", *words, *more, "-o", model)
+            folder = self.folder / f"found {name}"
+            self.command("detect", test / "movies", "-m", model, "-o", folder, "--overwrite")
+            rows = [
+                detection_scores(
+                    matched(
+                        truth, read_spots(folder / each / "detections.csv"), tolerance=TOLERANCE
+                    )
+                )
+                for truth, each in zip(self.truths(test), self.names(test), strict=True)
+            ]
+            found[name] = {
+                "f1": float(np.mean([row["f1"] for row in rows])),
+                "error_px": float(np.mean([row["rmse_per_axis_px"] for row in rows])),
+            }
+        words = ("--preset", self.name, "--threads", 1, "--scenes", 12)
+        truths = self.truths(test)
+        for name, more in (
+            ("points", ()),
+            ("detections", ("--detector", self.folder / "detector")),
+        ):
+            bench.say(f"{self.name}: a linker from {name}")
+            model = self.folder / f"linker {name}"
+            if not model.is_dir():
+                self.command("train", "linker", *words, *more, "-o", model)
+            rules = {"gate": 8.0, "fill_gap": 40, "least_join": 1.0}
+            tracks, _ = self.linked(test, rules, load_linker(model)[0])
+            found[f"linker from {name}"] = self.scores(truths, tracks)
+        stored.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        return found
+
     def measured(self) -> dict[str, Any]:
         """Return all figures of the level."""
         stored = self.folder / "figures.json"
@@ -425,6 +482,7 @@ def main() -> None:
     parser.add_argument("--linker-minutes", type=float, default=5.0)
     parser.add_argument("--peers", type=Path)
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--compare", action="store_true", help="ways to learn, at half the time")
     parser.add_argument("--output", type=Path, default=bench.ROOT / "docs")
     options = parser.parse_args()
     options.work = options.work.absolute()
@@ -435,6 +493,8 @@ def main() -> None:
         if options.report and not (level.folder / "figures.json").exists():
             continue
         figures[name] = level.measured()
+        if options.compare:
+            print(json.dumps(level.compared(), indent=1))
     text = page(figures)
     print(text)
     target = options.output / "movies.md"
