@@ -1,10 +1,11 @@
-"""Gradients of convolutions over fewer voxels than their kernel, under autocast to bfloat16."""
+"""Convolutions over fewer voxels than their kernel, under autocast to bfloat16."""
 
 import pytest
 import torch
 from torch import nn
 
-from copick_picker.core.train.small_convolutions import SmallConvolutionsInFloat32
+from copick_picker.core.models.small_convolutions import SmallConvolutionsInFloat32
+from copick_picker.core.segment.device import arithmetic
 
 SHAPES_ZYX = [(2, 2, 2), (2, 4, 3), (1, 5, 1), (4, 6, 5)]
 
@@ -35,6 +36,22 @@ def test_gradients_are_those_of_float32(shape_zyx: tuple[int, int, int], kind: t
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
     torch.testing.assert_close(found[0], exact, rtol=0.05, atol=0.05 * float(exact.abs().max()))
+
+
+@pytest.mark.parametrize("shape_zyx", SHAPES_ZYX)
+def test_results_are_those_of_float32_in_use(shape_zyx: tuple[int, int, int]) -> None:
+    torch.manual_seed(1)
+    layer = nn.Conv3d(24, 12, 3, padding=1)
+    features = torch.randn(1, 24, *shape_zyx)
+    with torch.inference_mode():
+        exact = layer(features)
+        for _ in range(3):
+            fill_freed_memory()
+            with arithmetic(torch.device("cpu"), "bf16"):
+                found = layer(features).float()
+            torch.testing.assert_close(
+                found, exact, rtol=0.05, atol=0.02 * float(exact.abs().max())
+            )
 
 
 def test_without_autocast_nothing_changes() -> None:

@@ -10,6 +10,7 @@ from copick_picker.core.heads.head import build_head, outputs_of
 from copick_picker.core.heads.rules import HeadRules
 from copick_picker.core.models.layers import NORMS, GroupNorm, resized
 from copick_picker.core.models.registry import build_network
+from copick_picker.core.segment.device import arithmetic
 from copick_picker.core.segment.prepared import prepared
 from copick_picker.errors import CheckpointError, SettingsError
 
@@ -165,7 +166,7 @@ def test_bfloat16_and_channels_last_give_nearly_the_same(
     volumes = torch.randn(1, 1, *WINDOW)
     with torch.inference_mode():
         expected = network(volumes)
-        with torch.autocast("cpu", torch.bfloat16):
+        with arithmetic(CPU, "bf16"):
             half = network(volumes).float()
         nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
         last = network(volumes.to(memory_format=torch.channels_last_3d))

@@ -13,6 +13,7 @@ from copick_picker.core.heads.head import FoundPoints
 from copick_picker.core.movie.network import FrameNetwork
 from copick_picker.core.movie.patches import AMPLITUDE_UNIT, context_frames
 from copick_picker.core.movie.scaling import GreyScale
+from copick_picker.core.segment.device import arithmetic
 from copick_picker.errors import DataError
 from copick_picker.records.movies import Frames, Spots, all_spots
 
@@ -29,14 +30,14 @@ class Detector:
         Reads puncta from outputs.
     device : torch.device
         Where the network is.
-    precision : torch.dtype
-        Of the convolutions: float32, or bfloat16 or float16 where the device is fast at it.
+    precision : str
+        ``float32``, or ``bf16`` or ``fp16`` where the device is fast at it.
     """
 
     network: FrameNetwork
     readout: CentresReadout
     device: torch.device
-    precision: torch.dtype = torch.float32
+    precision: str = "float32"
 
     def spots(
         self,
@@ -94,9 +95,8 @@ class Detector:
         padded, (height, width) = _padded(values, self.network.window_multiple)
         inputs = torch.from_numpy(padded[place.reshape(needed.shape)]).to(self.device)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        is_short = self.precision != torch.float32
         with torch.inference_mode():
-            with torch.autocast(self.device.type, self.precision, enabled=is_short):
+            with arithmetic(self.device, self.precision):
                 outputs = self.network(inputs)
             averages = self.readout.sums(outputs.float())[..., :height, :width].cpu()
         found = []

@@ -3,10 +3,11 @@
 import ctypes
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
+from copick_picker.core.models.small_convolutions import SmallConvolutionsInFloat32
 from copick_picker.errors import SettingsError, choices_text
 
 PRECISIONS = ("float32", "bf16", "fp16")
@@ -177,7 +178,8 @@ def arithmetic(device: torch.device, precision: str) -> Iterator[None]:
     """
     check_precision(precision)
     if precision != "float32":
-        with torch.autocast(device.type, dtype=_AUTOCAST[precision]):
+        small = SmallConvolutionsInFloat32() if device.type == "cpu" else nullcontext()
+        with torch.autocast(device.type, dtype=_AUTOCAST[precision]), small:
             yield
     elif device.type == "cuda":
         with _without_tf32():

@@ -18,9 +18,9 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Sampler
 
 from copick_picker.core.heads.head import outputs_of
+from copick_picker.core.models.small_convolutions import SmallConvolutionsInFloat32
 from copick_picker.core.segment.device import prefers_channels_last
 from copick_picker.core.train.sampling import Batch
-from copick_picker.core.train.small_convolutions import SmallConvolutionsInFloat32
 from copick_picker.errors import DataError
 
 Tensors = tuple[Tensor, ...] | list[Tensor]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from pydantic import ValidationError
 
 from copick_picker.core.heads.centres import CentresReadout
@@ -26,7 +25,6 @@ from copick_picker.project.folders.training_files import read_weights
 from copick_picker.settings.job import Settings
 from copick_picker.settings.movie_card import DetectorCard, LinkerCard
 
-_PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 Card = TypeVar("Card", bound=Settings)
 
 
@@ -89,7 +87,7 @@ def load_detector(folder: Path, device: str, precision: str = "float32") -> Load
     network = in_use(network, target)
     readout = CentresReadout(n_outputs, card.head_settings)
     chosen = fast_precision(target) if precision == "auto" else precision
-    return LoadedDetector(Detector(network, readout, target, _PRECISIONS[chosen]), card)
+    return LoadedDetector(Detector(network, readout, target, chosen), card)
 
 
 def load_linker(folder: Path) -> tuple[GraphScorer, LinkerCard]:

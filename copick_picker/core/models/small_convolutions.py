@@ -1,4 +1,4 @@
-"""Convolutions over fewer voxels than their kernel, in a precision with correct gradients."""
+"""Convolutions over fewer voxels than their kernel, in a precision that computes them rightly."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -17,10 +17,10 @@ _CONVOLUTIONS: tuple[Any, ...] = (
 class SmallConvolutionsInFloat32(TorchFunctionMode):
     """While active, a small convolution on a CPU is computed in float32 under autocast to bfloat16.
 
-    If an axis has fewer voxels than the kernel, oneDNN's gradient of the weights in bfloat16
-    (PyTorch 2.13 on processors with AVX-512 BF16) reads uninitialised memory: the gradient differs
-    from call to call and may be NaN. This happens at the bottom of a network trained on small
-    patches. Gradients of larger volumes are not affected.
+    If an axis has fewer voxels than the kernel, oneDNN's convolution in bfloat16 (PyTorch 2.13 on
+    processors with AVX-512 BF16) reads uninitialised memory: the result, and the gradient of the
+    weights, differ from call to call and may be NaN. This happens at the bottom of a network on
+    small windows. Larger volumes are not affected.
 
     Examples
     --------
