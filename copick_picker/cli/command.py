@@ -29,8 +29,9 @@ VERBOSE = click.Option(["-v", "--verbose"], count=True, help="Say more; repeatab
 CONSOLE_OPTIONS = ("settings_file", "log", "verbose")
 Extra = Mapping[str, Sequence[click.Parameter]]
 OVER_A_PROJECT: Extra = {"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE]}
-WITHOUT_A_PROJECT: Extra = {"json_file": [SETTINGS_FILE, LOG, VERBOSE]}
 """Options that are not settings: field of :class:`JobSettings` -> options that follow it."""
+WITHOUT_A_PROJECT: Extra = {"json_file": [SETTINGS_FILE, LOG, VERBOSE]}
+"""The same for commands without a project."""
 
 
 class SettingsCommand(click.Command):

@@ -3,6 +3,10 @@
 import csv
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import h5py
@@ -215,7 +219,7 @@ def test_settings_files_of_the_guide_are_read():
 
 
 @pytest.mark.usefixtures("here")
-def test_a_training_that_was_stopped_goes_on():
+def test_a_training_that_is_complete_is_left_alone():
     words = ("--validate-every", 20, "--save-every", 10, *SMALL, *TINY, "-o", "new")
     run("train", "detector", "--steps", 40, *words, "--overwrite")
     whole = Path("new/weights.safetensors").read_bytes()
@@ -433,3 +437,51 @@ def test_a_damaged_model_is_said():
     Path("detector/weights.safetensors").write_bytes(data[:-8] + b"\x00" * 8)
     text = run("detect", MOVIE, "-m", "detector", "-o", "out", code=2)
     assert "is damaged, or not the file that the card beside it describes" in text
+
+
+@pytest.mark.usefixtures("here")
+def test_an_interrupted_training_goes_on_where_it_was():
+    words = ("train", "detector", "--steps", 300, "--validate-every", 150, "--save-every", 5)
+    words = [*map(str, (*words, *SMALL, *TINY, "-o", "new"))]
+    line = [sys.executable, "-m", "copick_picker", "movie", *words]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 120
+        while not Path("new.training/last.ckpt").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+    assert process.returncode == 130
+    assert not Path("new").exists()
+    assert "goes on from step" in run(*words)
+    assert yaml.safe_load(Path("new/detector.yaml").read_text())["training"]["steps"] == 300
+
+
+@pytest.mark.usefixtures("here")
+def test_converting_replaces_no_file_of_another_kind():
+    run("run", MOVIE, "--method", "log", "-o", "out")
+    words = ("convert", "out/tracks.csv", "--to", "picasso", "--movie", MOVIE, "-o", "locs.hdf5")
+    Path("locs.yaml").write_text("mine: true\n")
+    assert "locs.yaml exists and was not made by this tool" in run(*words, "--overwrite", code=2)
+    assert Path("locs.yaml").read_text() == "mine: true\n"
+    assert not Path("locs.hdf5").exists()
+    Path("notes.csv").write_text("my own notes\n")
+    words = ("convert", "out/tracks.csv", "--to", "csv", "-o", "notes.csv", "--overwrite")
+    assert "was not made by this tool" in run(*words, code=2)
+    assert Path("notes.csv").read_text() == "my own notes\n"
+    run("convert", "out/tracks.csv", "--to", "csv", "-o", "copy.csv")
+    run("convert", "out/tracks.csv", "--to", "csv", "-o", "copy.csv", "--overwrite")
+
+
+@pytest.mark.usefixtures("here")
+def test_the_unit_of_a_trackmate_table_counts():
+    head = "LABEL,ID,TRACK_ID,POSITION_X,POSITION_Y,FRAME\nLabel,Spot ID,Track ID,X,Y,Frame\n"
+    head += "Label,Spot ID,Track ID,X,Y,Frame\n,,,(micron),(micron),\n"
+    body = "".join(f"ID{k},{k},0,1.3,2.6,{k}\n" for k in range(4))
+    Path("spots.csv").write_text(head + body)
+    assert "in micron; give --pixel-size-nm" in run("link", "spots.csv", "-o", "tm", code=2)
+    found = read_spots(Path("spots.csv"), pixel_size_nm=130.0)
+    assert found.positions[0] == pytest.approx([10.0, 20.0])
+    Path("spots.csv").write_text(head.replace("micron", "pixel") + body)
+    assert read_spots(Path("spots.csv")).positions[0] == pytest.approx([1.3, 2.6])

@@ -12,7 +12,6 @@ SHORT, MEDIUM = 3, 10
 """Most detections of a short and of a medium track."""
 MANY_FRAGMENTS, SOME_FRAGMENTS = 3.0, 1.3
 LONG_SHARE = 0.95
-_LEAST_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -219,23 +218,3 @@ def verdict(
     if share < LONG_SHARE:
         parts.append(f"The mean length is {100 * share:.0f} % of the truth.")
     return " ".join(parts)
-
-
-def mobile(summary: TrackSummary, precision_px: float) -> bool | None:
-    """Return whether a track moves: its steps exceed twice what scatter alone would make.
-
-    Parameters
-    ----------
-    summary : TrackSummary
-        The track.
-    precision_px : float
-        Standard deviation of a position along an axis in pixels.
-
-    Returns
-    -------
-    bool or None
-        None for a track too short to tell.
-    """
-    if summary.step_px is None or summary.length < _LEAST_STEPS:
-        return None
-    return bool(summary.step_px > 2.0 * 2.0 * precision_px)

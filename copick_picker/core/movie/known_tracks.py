@@ -39,7 +39,7 @@ def scene_of_points(scene: MovieScene, *, seed: int) -> tuple[KnownPoints, Spots
     """
     rng = np.random.default_rng(seed)
     light = light_of(scene)
-    truth = truth_of(scene, trajectories(scene, rng), light)
+    truth = truth_of(trajectories(scene, rng), light)
     photons = np.ones(len(truth)) if truth.photons is None else truth.photons
     bound = cramer_rao_bound(
         truth.positions,

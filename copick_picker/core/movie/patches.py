@@ -224,7 +224,7 @@ def _simulated(
         whole.level + _LEVEL_ERROR * whole.noise * rng.standard_normal(),
         whole.noise * float(np.exp(_LEVEL_ERROR * rng.standard_normal())),
     )
-    truth = truth_of(scene, puncta, light)
+    truth = truth_of(puncta, light)
     inner = slice(_MARGIN, _MARGIN + rules.side)
     patch = scale.scaled(frames[:, inner, inner])
     centres, amplitudes = _of_middle(

@@ -49,7 +49,7 @@ def simulate_movie(scene: MovieScene, *, seed: int) -> SimulatedMovie:
     rng = np.random.default_rng(seed)
     puncta = trajectories(scene, rng)
     light = light_of(scene)
-    truth = truth_of(scene, puncta, light)
+    truth = truth_of(puncta, light)
     expected = background_of(scene, light, rng)
     draw_puncta(expected, scene, puncta, light)
     frames = recorded(expected, scene.camera, rng)
@@ -91,19 +91,16 @@ def light_at(light: FloatArray, positions_xy: FloatArray) -> FloatArray:
     return result
 
 
-def truth_of(scene: MovieScene, puncta: list[Trajectory], light: FloatArray) -> Spots:
+def truth_of(puncta: list[Trajectory], light: FloatArray) -> Spots:
     """Return where puncta shine, sorted by track and frame.
 
     Parameters
     ----------
-    scene : MovieScene
-        The movie.
     puncta : list of Trajectory
-        Its puncta; their numbers from 1 are those of the tracks.
+        Puncta of a movie; their numbers from 1 are those of the tracks.
     light : numpy.ndarray, shape (y, x), float64
         Light at each pixel.
     """
-    del scene
     parts = []
     for number, each in enumerate(puncta, start=1):
         shines = each.photons > 0

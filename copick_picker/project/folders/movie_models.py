@@ -90,7 +90,7 @@ def write_movie_model(
     curve: Path | None,
     *,
     files: tuple[str, str],
-    permit: Permit | None = None,
+    permit: Permit,
 ) -> None:
     """Write a model folder, whole.
 
@@ -106,7 +106,7 @@ def write_movie_model(
         File of the training's curve.
     files : tuple of str
         Names of the card and of the weights in the folder.
-    permit : callable, optional
+    permit : callable
         See ``files.replacing``.
     """
     data = weights.read_bytes()

@@ -140,7 +140,7 @@ def _whole_model(path: Path, root: ET.Element, pixel_size_nm: float | None) -> S
     image = root.find(".//ImageData")
     stated = None if image is None else image.get("pixelwidth")
     unit = "" if model is None else model.get("spatialunits", "")
-    per_pixel = _length_of_pixel(path, unit, stated, pixel_size_nm)
+    per_pixel = length_of_pixel(path, unit, stated, pixel_size_nm)
     number = {spot.get("ID"): row for row, spot in enumerate(spots)}
     tracks = np.full(len(spots), NO_TRACK, dtype=np.int64)
     found = [] if model is None else model.findall(".//AllTracks/Track")
@@ -176,7 +176,7 @@ def _check_linear(path: Path, track: ET.Element, edges: list[ET.Element]) -> Non
 
 def _exported_tracks(path: Path, root: ET.Element, pixel_size_nm: float | None) -> Spots:
     """Return what TrackMate's "Export tracks to XML file" wrote."""
-    per_pixel = _length_of_pixel(path, root.get("spaceUnits", ""), None, pixel_size_nm)
+    per_pixel = length_of_pixel(path, root.get("spaceUnits", ""), None, pixel_size_nm)
     rows = [
         (number, int(float(d.get("t", "0"))), float(d.get("x", "nan")), float(d.get("y", "nan")))
         for number, particle in enumerate(root.findall("particle"))
@@ -188,10 +188,27 @@ def _exported_tracks(path: Path, root: ET.Element, pixel_size_nm: float | None) 
     )
 
 
-def _length_of_pixel(
+def length_of_pixel(
     path: Path, unit: str, stated: str | None, pixel_size_nm: float | None
 ) -> float:
-    """Return the length of a pixel in the unit of the file."""
+    """Return the length of a pixel in the unit of a file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, for messages.
+    unit : str
+        Its unit of length.
+    stated : str or None
+        Size of a pixel in that unit, where the file states it.
+    pixel_size_nm : float or None
+        As the user has it.
+
+    Raises
+    ------
+    SettingsError
+        If the positions are lengths and the pixel size is not known.
+    """
     word = unit.strip().lower()
     if word in _PIXELS:
         return 1.0

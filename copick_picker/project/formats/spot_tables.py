@@ -12,6 +12,7 @@ import pandas as pd
 
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.project.formats.spot_formats import (
+    length_of_pixel,
     read_geff,
     read_picasso,
     read_trackmate_xml,
@@ -89,9 +90,12 @@ def _read_csv(path: Path, pixel_size_nm: float | None) -> Spots:
         return _of_thunderstorm(path, table, pixel_size_nm)
     if "spot_id" in table.columns or {"label", "id", "position_x"} <= set(table.columns):
         rows = pd.to_numeric(table["frame"], errors="coerce").notna()
-        if not rows.iloc[:_TRACKMATE_HEADER].any():
-            table = table.iloc[_TRACKMATE_HEADER:]
-        table = table.rename(columns={"track_id": "track_id"})
+        if len(rows) >= _TRACKMATE_HEADER and not rows.iloc[:_TRACKMATE_HEADER].any():
+            unit = str(table["position_x"].iloc[_TRACKMATE_HEADER - 1]).strip("() ")
+            table = table.iloc[_TRACKMATE_HEADER:].copy()
+            size = length_of_pixel(path, unit, None, pixel_size_nm)
+            for name in ("position_x", "position_y"):
+                table[name] = _numbers(path, table, name) / size
     names = {
         column: next((alias for alias in aliases if alias in table.columns), None)
         for column, aliases in _ALIASES.items()

@@ -283,14 +283,8 @@ class MovieJob:
             whole = all((results.path / name).is_file() for name in self.files)
             if whole and known.get("job") == self.record(movie):
                 return True
-            if known.get("job") is None and self._is_unfinished(results):
-                return False
         results.check(*self.files)
         return False
-
-    def _is_unfinished(self, results: ResultFolder) -> bool:
-        """Return whether nothing stands in the place of the files."""
-        return not any((results.path / name).exists() for name in self.files)
 
 
 def each_movie(

@@ -65,6 +65,7 @@ from copick_picker.workflows.movie.training import (
     begin_training,
     end_training,
     given_by_guide,
+    model_output,
     work_folder,
 )
 from copick_picker.workflows.train.running import CurveCallback, machine_of, run_trainer
@@ -302,7 +303,7 @@ def train_detector(settings: MovieTrainDetectorSettings, *, reporter: Reporter) 
     machine_of(settings, cpu_loaders=0)
     training = _training(settings)
     record = _record(training)
-    if begin_training(settings, record, DETECTOR_CARD, reporter=reporter):
+    if begin_training(settings, record, DETECTOR_CARD):
         line = f"{settings.output} is complete"
         return Result(f"movie train detector: {line}", content={"result": line})
     training.folder.mkdir(parents=True, exist_ok=True)
@@ -516,6 +517,7 @@ def _result(training: DetectorTraining, record: Mapping[str, Any], reporter: Rep
         training.folder / BEST_FILE,
         training.folder / CURVE_FILE,
         files=(DETECTOR_CARD, DETECTOR_WEIGHTS),
+        permit=model_output(settings).check,
     )
     for file in (STATE_FILE, BEST_FILE):
         remove(training.folder / file)

@@ -37,6 +37,7 @@ from copick_picker.workflows.movie.training import (
     begin_training,
     end_training,
     given_by_guide,
+    model_output,
     work_folder,
 )
 
@@ -76,7 +77,7 @@ def train_linker(settings: MovieTrainLinkerSettings, *, reporter: Reporter) -> R
         "settings": settings.model_dump(mode="json", exclude=left_out),
         "scene": plain(asdict(scene)),
     }
-    if begin_training(settings, record, LINKER_CARD, reporter=reporter):
+    if begin_training(settings, record, LINKER_CARD):
         line = f"{settings.output} is complete"
         return Result(f"movie train linker: {line}", content={"result": line})
     began = time.monotonic()
@@ -124,6 +125,7 @@ def train_linker(settings: MovieTrainLinkerSettings, *, reporter: Reporter) -> R
         folder / LINKER_WEIGHTS,
         folder / CURVE_FILE,
         files=(LINKER_CARD, LINKER_WEIGHTS),
+        permit=model_output(settings).check,
     )
     (folder / LINKER_WEIGHTS).unlink()
     end_training(folder, reporter=reporter)

@@ -42,7 +42,7 @@ def work_folder(output: Path) -> Path:
 
 
 def model_output(settings: MovieTraining) -> Output:
-    """Return the model's folder as an output.
+    """Return the model's folder as an output; a resumed training replaces what it began to replace.
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ def model_output(settings: MovieTraining) -> Output:
         ``output`` and ``overwrite``.
     """
     kind = own_folder(lambda path: foreign_files(path, OWN_FILES))
-    return Output(settings.output, kind, overwrite=settings.overwrite, advice="another --output")
+    known = read_json(work_folder(settings.output) / JOB_FILE) or {}
+    overwrite = settings.overwrite or bool(known.get("replaces"))
+    return Output(settings.output, kind, overwrite=overwrite, advice="another --output")
 
 
-def begin_training(
-    settings: MovieTraining, record: dict[str, Any], card_file: str, *, reporter: Reporter
-) -> bool:
+def begin_training(settings: MovieTraining, record: dict[str, Any], card_file: str) -> bool:
     """Make the folder of a training, or take up one that was stopped.
 
     Parameters
@@ -66,8 +66,6 @@ def begin_training(
         What identifies the training; ``digest`` is filled in.
     card_file : str
         Name of the card in the model's folder.
-    reporter : Reporter
-        Receives what is left of an older training.
 
     Returns
     -------
@@ -91,14 +89,12 @@ def begin_training(
             raise ConflictError(msg)
         if _made_by(settings.output, card_file, record):
             return True
-    if known is None or not known.get("replaces"):
-        model_output(settings).check()
+    model_output(settings).check()
     if settings.overwrite:
         begin_anew(folder, "movie train", foreign_in_training)
     if not (folder / JOB_FILE).is_file():
         refuse_foreign(folder, "this training", foreign_files(folder, ()))
         write_json(folder / JOB_FILE, {"replaces": settings.overwrite, "record": record})
-    del reporter
     return False
 
 
