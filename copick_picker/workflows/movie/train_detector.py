@@ -1,7 +1,7 @@
 """``movie train detector``: a network on simulated movies, or on a folder of movies with truth."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from torch.utils.data import Dataset
 
 from copick_picker._version import __version__
 from copick_picker.core.heads.centres import CentresHead, CentresReadout
-from copick_picker.core.heads.point_scores import probability_fit, probability_of, sigma_scale
+from copick_picker.core.heads.point_scores import probability_fit, sigma_scale
 from copick_picker.core.movie.detector import Detector
+from copick_picker.core.movie.judging import Judged, found_in
 from copick_picker.core.movie.network import FrameNetwork, in_use
 from copick_picker.core.movie.patches import (
     KnownMovie,
@@ -24,10 +25,7 @@ from copick_picker.core.movie.patches import (
     detector_rules,
     simulated_batch,
 )
-from copick_picker.core.movie.scaling import scale_of_movie
 from copick_picker.core.movie.scene import Camera, MovieScene
-from copick_picker.core.movie.scores import best_threshold, curve_of, matched
-from copick_picker.core.movie.simulation import simulate_movie
 from copick_picker.core.segment.device import resolve_device, use_threads
 from copick_picker.core.train.module import (
     LearningPlan,
@@ -36,7 +34,7 @@ from copick_picker.core.train.module import (
     TensorBatch,
     as_tensors,
 )
-from copick_picker.errors import CopickPickerError, DataError, SettingsError
+from copick_picker.errors import CopickPickerError, SettingsError
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Result, summarised
 from copick_picker.project.files import remove
@@ -55,27 +53,22 @@ from copick_picker.project.folders.training_files import (
     read_weights,
     write_weights,
 )
-from copick_picker.project.formats.movie_files import open_movie
-from copick_picker.project.formats.spot_tables import read_spots
-from copick_picker.records.movies import FloatArray, Spots, all_spots
 from copick_picker.settings.movie_models import MovieTrainDetectorSettings
-from copick_picker.workflows.movie.places import TRUTH_FILES, movies_at
-from copick_picker.workflows.movie.simulate import scene_beside, scene_of
+from copick_picker.workflows.movie.known_movies import LONGEST, known_movie, movies_of
+from copick_picker.workflows.movie.simulate import scene_of
 from copick_picker.workflows.movie.training import (
     begin_training,
     end_training,
     given_by_guide,
     model_output,
+    plain,
     work_folder,
 )
 from copick_picker.workflows.train.running import CurveCallback, machine_of, run_trainer
 
-_TOLERANCE = 2.0
-_FLOOR = 0.02
 _VALIDATION_FRAMES = 24
 _VALIDATION_SEED = 900_000
 _OTHER_SEED = 950_000
-_FINAL_FRAMES = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +185,7 @@ class DetectorCallback(CurveCallback):
         network.eval()
         detector = _detector(self.training, network, self.training.head().settings())
         found = [
-            _found(detector, movie, frames=_VALIDATION_FRAMES) for movie in self.training.held_out
+            found_in(detector, movie, frames=_VALIDATION_FRAMES) for movie in self.training.held_out
         ]
         network.train(was_training)
         held = Judged(found)
@@ -227,56 +220,6 @@ class DetectorCallback(CurveCallback):
         terms = ["probability", "position", "amplitude"]
         terms += ["count"] if self.training.settings.count_weight else []
         return ["f1", "precision", "recall", "error_px", *(f"loss {name}" for name in terms)]
-
-
-@dataclass(frozen=True, eq=False)
-class FoundPuncta:
-    """Detections of a held-out movie, all of them, and the truth of its frames."""
-
-    truth: Spots
-    found: Spots
-    is_hit: Any
-    errors: FloatArray
-    """Of the hits, x and y in pixels."""
-
-
-class Judged:
-    """Detections of several held-out movies.
-
-    Parameters
-    ----------
-    parts : sequence of FoundPuncta
-        The movies.
-    fit : tuple of float
-        Slope and intercept that calibrate the scores.
-    """
-
-    def __init__(self, parts: Sequence[FoundPuncta], fit: tuple[float, float] = (1.0, 0.0)) -> None:
-        self.parts = parts
-        scores = [part.found.probabilities for part in parts]
-        joined = np.concatenate([np.zeros(0) if each is None else each for each in scores])
-        self.scores = probability_of(joined, fit)
-        self.is_hit = np.concatenate([part.is_hit for part in parts])
-        self.n_truth = sum(len(part.truth) for part in parts)
-
-    def threshold(self) -> float:
-        """Return the threshold of the highest F1."""
-        return best_threshold(*curve_of(self.scores, self.is_hit, self.n_truth))
-
-    def at(self, threshold: float) -> dict[str, Any]:
-        """Return the scores at a threshold."""
-        keep = self.scores >= threshold
-        errors = np.concatenate([part.errors for part in self.parts])
-        kept = keep[self.is_hit]
-        hits, n_found = int(kept.sum()), int(keep.sum())
-        total = n_found + self.n_truth
-        return {
-            "puncta": self.n_truth,
-            "precision": hits / n_found if n_found else None,
-            "recall": hits / self.n_truth if self.n_truth else None,
-            "f1": 2 * hits / total if total else None,
-            "rmse_per_axis_px": float(np.sqrt((errors[kept] ** 2).mean())) if hits else None,
-        }
 
 
 @summarised
@@ -342,95 +285,6 @@ def _training(settings: MovieTrainDetectorSettings) -> DetectorTraining:
     return DetectorTraining(settings, scene, movies[n_held:], movies[:n_held], folder)
 
 
-def known_movie(scene: MovieScene, seed: int) -> KnownMovie:
-    """Return a simulated movie with its truth.
-
-    Parameters
-    ----------
-    scene : MovieScene
-        What it shows.
-    seed : int
-        Equal seeds give equal movies.
-    """
-    short = replace(scene, frames=min(scene.frames, _FINAL_FRAMES))
-    made = simulate_movie(short, seed=seed)
-    scale = scale_of_movie(made.frames[:16])
-    return KnownMovie(f"simulated {seed}", made.frames, made.truth, scale, scene.camera.gain)
-
-
-def movies_of(
-    folder: Path, limit: int | None, scene: MovieScene
-) -> tuple[tuple[KnownMovie, ...], MovieScene]:
-    """Return the movies of a folder with their truth, and what they are like.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Folder of movies, a table of truth beside each.
-    limit : int or None
-        Most movies.
-    scene : MovieScene
-        What they are like where no file says so.
-
-    Raises
-    ------
-    DataError
-        If a truth is missing, or of another size than its movie.
-    """
-    known = []
-    found = movies_at(folder)[:limit]
-    first = scene_beside(found[0].path)
-    scene = scene if first is None else first
-    for each in found:
-        table = next(
-            (each.path.with_name(n) for n in TRUTH_FILES if each.path.with_name(n).is_file()), None
-        )
-        if table is None:
-            msg = f"{each.path} has no truth beside it: {' or '.join(TRUTH_FILES)}"
-            raise DataError(msg)
-        movie, truth = open_movie(each.path), read_spots(table)
-        check_truth(movie.frames.shape, truth, table)
-        gain = float(movie.camera.get("gain", scene.camera.gain))
-        scale = scale_of_movie(movie.frames[: min(16, len(movie.frames))])
-        known.append(KnownMovie(each.name, movie.frames, truth, scale, gain))
-    if not any(len(movie.truth) for movie in known):
-        msg = f"{folder}: no movie has a punctum in its truth"
-        raise DataError(msg)
-    return tuple(known), scene
-
-
-def check_truth(shape: tuple[int, int, int], truth: Spots, table: Path) -> None:
-    """Raise where a truth does not belong to a movie of this size.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Frames and pixels along y and x.
-    truth : Spots
-        The truth.
-    table : pathlib.Path
-        Its file, for the message.
-
-    Raises
-    ------
-    DataError
-        If a punctum lies beyond the movie.
-    """
-    if not len(truth):
-        return
-    n_frames, height, width = shape
-    last = int(truth.frames.max())
-    x, y = truth.positions.T
-    outside = (x < -1) | (x > width) | (y < -1) | (y > height)
-    if last >= n_frames or outside.mean() > 0.02:
-        what = f"frame {last}" if last >= n_frames else f"x {x.max():.0f}, y {y.max():.0f}"
-        msg = (
-            f"{table} goes to {what}, but the movie has {n_frames} frames of {height} x {width} "
-            "pixels: another movie's truth?"
-        )
-        raise DataError(msg)
-
-
 def _detector(
     training: DetectorTraining, network: nn.Module, head_settings: Mapping[str, Any]
 ) -> Detector:
@@ -442,29 +296,6 @@ def _detector(
     return Detector(network, readout, device)
 
 
-def _found(detector: Detector, movie: KnownMovie, *, frames: int) -> FoundPuncta:
-    """Return everything that a detector finds in some frames of a movie, against the truth."""
-    n_frames = len(movie.frames)
-    numbers = np.unique(np.linspace(0, n_frames - 1, min(frames, n_frames)).astype(int))
-    found = all_spots(
-        list(
-            detector.spots(
-                movie.frames,
-                numbers.tolist(),
-                scale=movie.scale,
-                gain=movie.gain,
-                threshold=_FLOOR,
-            )
-        )
-    )
-    truth = movie.truth.chosen(np.isin(movie.truth.frames, numbers))
-    match = matched(truth, found, tolerance=_TOLERANCE)
-    is_hit = np.zeros(len(found), dtype=bool)
-    is_hit[match.found_rows] = True
-    order = np.argsort(match.found_rows)
-    return FoundPuncta(truth, found, is_hit, match.errors[order])
-
-
 def _result(training: DetectorTraining, record: Mapping[str, Any], reporter: Reporter) -> Result:
     """Calibrate on held-out movies, and write the model."""
     began = time.perf_counter()
@@ -474,7 +305,7 @@ def _result(training: DetectorTraining, record: Mapping[str, Any], reporter: Rep
     network.load_state_dict(read_weights(training.folder / BEST_FILE))
     network = in_use(network, resolve_device(settings.device))
     detector = _detector(training, network, head.settings())
-    parts = [_found(detector, movie, frames=_FINAL_FRAMES) for movie in training.held_out]
+    parts = [found_in(detector, movie, frames=LONGEST) for movie in training.held_out]
     raw = Judged(parts)
     fit = probability_fit(raw.scores, raw.is_hit)
     errors = np.concatenate([part.errors for part in parts])
@@ -542,25 +373,8 @@ def _other_camera(
     usual = {"emccd": Camera(), "scmos": Camera("scmos", 100.0, 2.0, 1.6)}[kind]
     scene = replace(training.scene, camera=usual)
     movies = [known_movie(scene, _OTHER_SEED + number) for number in range(2)]
-    parts = [_found(detector, movie, frames=_VALIDATION_FRAMES) for movie in movies]
+    parts = [found_in(detector, movie, frames=_VALIDATION_FRAMES) for movie in movies]
     return {kind: Judged(parts, fit).threshold()}
-
-
-def plain(content: Any) -> Any:  # noqa: ANN401 (values for YAML)
-    """Return values that YAML has a word for.
-
-    Parameters
-    ----------
-    content : object
-        Mappings, sequences, numbers and paths.
-    """
-    if isinstance(content, Mapping):
-        return {str(key): plain(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [plain(value) for value in content]
-    if isinstance(content, np.generic):
-        return content.item()
-    return str(content) if isinstance(content, Path) else content
 
 
 def _record(training: DetectorTraining) -> dict[str, Any]:

@@ -30,14 +30,15 @@ from copick_picker.project.folders.movie_models import (
 from copick_picker.project.folders.training_files import write_curve
 from copick_picker.records.movies import Spots, all_spots
 from copick_picker.settings.movie_models import MovieTrainLinkerSettings
+from copick_picker.workflows.movie.known_movies import known_movie, movies_of
 from copick_picker.workflows.movie.models import load_detector
 from copick_picker.workflows.movie.simulate import scene_of
-from copick_picker.workflows.movie.train_detector import known_movie, movies_of, plain
 from copick_picker.workflows.movie.training import (
     begin_training,
     end_training,
     given_by_guide,
     model_output,
+    plain,
     work_folder,
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import yaml
 from pydantic import ValidationError
 
@@ -165,3 +166,20 @@ def given_by_guide(
         where = ".".join(str(part) for part in first["loc"])
         msg = f"{path}: {where}: {first['msg']}"
         raise SettingsError(msg) from error
+
+
+def plain(content: Any) -> Any:  # noqa: ANN401 (values for YAML)
+    """Return values that YAML has a word for.
+
+    Parameters
+    ----------
+    content : object
+        Mappings, sequences, numbers and paths.
+    """
+    if isinstance(content, Mapping):
+        return {str(key): plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [plain(value) for value in content]
+    if isinstance(content, np.generic):
+        return content.item()
+    return str(content) if isinstance(content, Path) else content
