@@ -109,13 +109,42 @@ def evaluate(flags: Flags) -> None:
     short_help="Say how long and how whole tracks are.",
 )
 def analyze(flags: Flags) -> None:
-    """Say how long tracks are, how they move, and how whole they are against a truth.
+    """Say how long tracks are, how they move, and what goes with a truth or with calcium.
+
+    Of each track of --min-length detections: diffusion coefficient with a 95 % interval, error of its
+    positions, and whether it rests, diffuses, is driven or confined. With --events: rates and
+    amplitudes, and whether events of different tracks begin together more often than by chance.
+    With traces: the correlation of photons with calcium, track by track and over the field. Figures
+    are PNG and SVG.
 
     \b
     Examples:
+      copick-picker movie analyze --tracks out/tracks.csv --events out/events.csv -o figures
       copick-picker movie analyze --tracks out/tracks.csv --truth ground_truth_tracks.csv -o analysis
       copick-picker movie analyze --tracks out/tracks.csv --pixel-size-nm 130 --frame-time-ms 50 -o analysis
     """  # noqa: D301, E501 (click's mark for text that is not to be wrapped; whole commands)
+
+
+@command(
+    "copick_picker.settings.movie_calcium:MovieTracesSettings",
+    "copick_picker.workflows.movie.traces:traces",
+    group=movie,
+    extra=WITHOUT_A_PROJECT,
+    short_help="Measure traces along tracks, and calcium events.",
+)
+def traces(flags: Flags) -> None:
+    """Measure how bright tracks are over time, and find calcium events in that.
+
+    Writes traces.csv (track_id, frame, dff) and events.csv (track_id, onset_frame, peak_frame,
+    amplitude, probability), trace_details.csv and event_details.csv with all that was measured, and
+    a picture. Channels count from 0. Gaps of tracks are measured on the line between their ends.
+
+    \b
+    Examples:
+      copick-picker movie traces pair.tif --tracks out/tracks.csv --channel 1 -o out
+      copick-picker movie traces pair.tif --tracks out/tracks.csv -m hybrid -o out
+      copick-picker movie traces movie.tif --tracks out/tracks.csv -o single
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 
 @command(
@@ -152,11 +181,33 @@ def convert(flags: Flags) -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 
+@command(
+    "copick_picker.settings.movie_calcium:MovieImportLabelsSettings",
+    "copick_picker.workflows.movie.import_labels:import_labels",
+    group=movie,
+    extra=WITHOUT_A_PROJECT,
+    short_help="Pair calcium labels with puncta, for training.",
+)
+def import_labels(flags: Flags) -> None:
+    """Pair existing calcium labels, masks or tables of events, with puncta.
+
+    Keeps labels at puncta, and says how many. Writes ground_truth_tracks.csv and
+    ground_truth_traces.csv, which movie train hybrid takes with --real and --labels.
+
+    \b
+    Examples:
+      copick-picker movie import-labels masks --movie movies --puncta out --leave-out waves -o labels
+      copick-picker movie import-labels events.csv --movie pair.tif --puncta out/tracks.csv -o labels
+    """  # noqa: D301, E501 (click's mark for text that is not to be wrapped; whole commands)
+
+
 @movie.group(
-    short_help="Train a detector or a linker.", no_args_is_help=True, context_settings=CONTEXT
+    short_help="Train a detector, a linker or a hybrid.",
+    no_args_is_help=True,
+    context_settings=CONTEXT,
 )
 def train() -> None:
-    """Train a detector or a linker on simulated movies, or on a folder of movies with truth.
+    """Train a detector, a linker or a hybrid, on simulated movies or on movies with their truth.
 
     \b
     Examples:
@@ -203,4 +254,26 @@ def linker(flags: Flags) -> None:
     Examples:
       copick-picker movie train linker --preset guide --max-minutes 5 --threads 1 -o linker
       copick-picker movie train linker --preset hard --detector detector -o linker
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
+
+
+@command(
+    "copick_picker.settings.movie_hybrid:MovieTrainHybridSettings",
+    "copick_picker.workflows.movie.train_hybrid:train_hybrid",
+    group=train,
+    extra=WITHOUT_A_PROJECT,
+    short_help="Train a network for puncta and calcium.",
+)
+def hybrid(flags: Flags) -> None:
+    """Train one network that localizes puncta and says whether calcium is up at each.
+
+    Learns from two-channel movies with their truth (--data), from patches simulated on the fly,
+    and from real movies with labels (--real, --labels). A stopped training is resumed by the same
+    command. Needs the extra: pip install 'copick-picker[train]'.
+
+    \b
+    Examples:
+      copick-picker movie train hybrid --data pairs --max-minutes 20 --threads 2 -o hybrid
+      copick-picker movie train hybrid --start detector --loss-weighting kendall -o hybrid
+      copick-picker movie train hybrid --config training_hybrid.yaml -o hybrid
     """  # noqa: D301 (click's mark for text that is not to be wrapped)

@@ -14,6 +14,8 @@ RESULT_OF = "result_of"
 _SIGNED = re.compile(rb'<meta name="generator" content="' + MARK.encode() + rb' [0-9a-f]{64}">')
 _HEAD_BYTES = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
+_SVG_CREATOR = b"<dc:title>" + MARK.encode() + b" "
+"""In the metadata of an SVG file, as matplotlib writes its creator."""
 
 
 def is_own_json(path: Path) -> bool:
@@ -66,6 +68,18 @@ def is_own_picture(path: Path) -> bool:
     """
     head = _head(path)
     return head.startswith(_PNG) and b"tEXtSoftware\x00" + MARK.encode() in head
+
+
+def is_own_drawing(path: Path) -> bool:
+    """Return whether an SVG picture is ours.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file.
+    """
+    head = _head(path)
+    return b"<svg" in head and _SVG_CREATOR in head
 
 
 def has_columns(path: Path, columns: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What all figures share: colours, footers, and how one becomes a PNG file or part of a page."""
+"""What all figures share: colours, footers, and how one becomes a file or part of a page."""
 
 import re
 import warnings
@@ -110,6 +110,24 @@ def png_bytes(figure: Figure, metadata: Mapping[str, str]) -> bytes:
     """
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata=dict(metadata))
+    return buffer.getvalue()
+
+
+def svg_bytes(figure: Figure, name: str, creator: str) -> bytes:
+    """Return a figure as an SVG file, the same bytes each time; letters are drawn as shapes.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    name : str
+        Its name: the ids in the file derive from it.
+    creator : str
+        What made it, for the metadata.
+    """
+    buffer = BytesIO()
+    with rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata=_NO_METADATA | {"Creator": creator})
     return buffer.getvalue()
 
 

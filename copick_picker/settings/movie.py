@@ -29,6 +29,19 @@ def split_size(value: object) -> object:
     return value
 
 
+def split_names(value: object) -> object:
+    """Return names from ``a,b``, or the value itself.
+
+    Parameters
+    ----------
+    value : object
+        Value from a flag or a YAML file.
+    """
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
 Size = Annotated[tuple[Count, Count], BeforeValidator(split_size)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -75,6 +88,21 @@ class MovieScale(Settings):
     ] = None
 
 
+class MovieSecond(Settings):
+    """Where the second channel of a movie is.
+
+    Attributes
+    ----------
+    second : pathlib.Path or None
+        Movie of the second channel, where it is a file of its own.
+    """
+
+    second: Annotated[
+        Path | None,
+        Option("Movie of the second channel, where it is a file of its own.", metavar="FILE"),
+    ] = None
+
+
 class MovieSceneSettings(Settings):
     """What simulated movies are like.
 
@@ -106,6 +134,14 @@ class MovieSceneSettings(Settings):
         Probability of going dark in a frame; mean number of dark frames.
     blur_steps : int or None
         Positions within an exposure.
+    active_share, event_rate : float or None
+        Second channel: share of the puncta that have transients, and how many in a second.
+    event_height, event_rise, event_decay : tuple of float or None
+        Ranges of dF/F0 at the peak, and of the time constants in ms.
+    calcium_background, sparks, waves : float or None
+        Photons at rest; mean number of transients apart from puncta, and of waves.
+    bleaching, bleed_through : tuple of float or None
+        Time constants in s; shares of each channel's light in the other.
     """
 
     preset: Annotated[Preset, Option("Scene that the other options change.")] = "guide"
@@ -176,6 +212,47 @@ class MovieSceneSettings(Settings):
     ] = None
     blur_steps: Annotated[
         Count | None, Option("Positions within an exposure; 1: no motion blur.")
+    ] = None
+    active_share: Annotated[
+        Probability | None, Option("Second channel: share of the puncta that have transients.")
+    ] = None
+    event_rate: Annotated[
+        NotNegative | None, Option("Second channel: transients of an active punctum in a second.")
+    ] = None
+    event_height: Annotated[
+        tuple[Positive, Positive] | None,
+        BeforeValidator(split_size),
+        Option("Second channel: range of dF/F0 at the peak.", metavar="LOW,HIGH"),
+    ] = None
+    event_rise: Annotated[
+        tuple[Positive, Positive] | None,
+        BeforeValidator(split_size),
+        Option("Second channel: range of rise constants in ms.", metavar="LOW,HIGH"),
+    ] = None
+    event_decay: Annotated[
+        tuple[Positive, Positive] | None,
+        BeforeValidator(split_size),
+        Option("Second channel: range of decay constants in ms.", metavar="LOW,HIGH"),
+    ] = None
+    calcium_background: Annotated[
+        Positive | None, Option("Second channel: photons of a pixel at rest.")
+    ] = None
+    sparks: Annotated[
+        NotNegative | None, Option("Second channel: mean number of transients apart from puncta.")
+    ] = None
+    waves: Annotated[NotNegative | None, Option("Second channel: mean number of waves.")] = None
+    bleaching: Annotated[
+        tuple[Positive, Positive] | None,
+        BeforeValidator(split_size),
+        Option("Time constants of bleaching of both channels in s.", metavar="FIRST,SECOND"),
+    ] = None
+    bleed_through: Annotated[
+        tuple[Probability, Probability] | None,
+        BeforeValidator(split_size),
+        Option(
+            "Share of the first channel's light in the second, and the reverse.",
+            metavar="SHARE,SHARE",
+        ),
     ] = None
 
 
@@ -285,12 +362,16 @@ class MovieEvaluateSettings(MovieScale, MovieOutput):
     ----------
     detections, tracks : pathlib.Path or None
         Tables, or folders with one for each movie; at least one of them.
+    events : pathlib.Path or None
+        Table of calcium events; the truth's lies beside that of the puncta.
     truth : pathlib.Path
         Table of the truth, or folder with one for each movie.
     movie : pathlib.Path or None
         Movie whose frames are drawn; of a folder of truth the movies beside it.
     tolerance : float
         Pixels within which a detection is a hit.
+    onset_tolerance : float
+        Frames within which an onset is a hit.
     """
 
     detections: Annotated[
@@ -298,6 +379,10 @@ class MovieEvaluateSettings(MovieScale, MovieOutput):
     ] = None
     tracks: Annotated[
         Path | None, Option("Table of tracks, or folder of results.", metavar="PATH")
+    ] = None
+    events: Annotated[
+        Path | None,
+        Option("Table of calcium events (movie traces), or folder of results.", metavar="PATH"),
     ] = None
     truth: Annotated[
         Path, Option("Table of the truth, or folder of simulated movies.", metavar="PATH")
@@ -308,6 +393,9 @@ class MovieEvaluateSettings(MovieScale, MovieOutput):
     tolerance: Annotated[Positive, Option("Pixels within which a detection is a hit.")] = (
         DEFAULT_TOLERANCE
     )
+    onset_tolerance: Annotated[
+        Positive, Option("Most frames between the onsets of an event and its partner.")
+    ] = 3.0
 
 
 class MovieAnalyzeSettings(MovieScale, MovieOutput):
@@ -321,11 +409,36 @@ class MovieAnalyzeSettings(MovieScale, MovieOutput):
         Table of the truth, or folder of simulated movies.
     tolerance : float
         Pixels within which a position is a hit.
+    events : pathlib.Path or None
+        Table of calcium events, or folder of results.
+    traces : pathlib.Path or None
+        Table of calcium traces, or folder of results. None: ``traces.csv`` beside the events.
     min_length : int
-        Detections from which on a track counts in figures of motion.
+        Detections from which on a track counts in figures of motion, and shared frames from which
+        on photons are compared with calcium.
+    exposure_share : float
+        Share of the frame time in which light is collected.
+    coincidence_frames : int
+        Most frames between two onsets that count as together.
+    shuffles : int
+        Repetitions of the control.
+    map_bins : int
+        Bins of the map along the longer side of the field.
+    seed : int
+        Equal seeds give equal controls.
     """
 
     tracks: Annotated[Path, Option("Table of tracks, or folder of results.", metavar="PATH")]
+    events: Annotated[
+        Path | None, Option("Table of calcium events, or folder of results.", metavar="PATH")
+    ] = None
+    traces: Annotated[
+        Path | None,
+        Option(
+            "Table of calcium traces, or folder of results. Default: traces.csv beside the events.",
+            metavar="PATH",
+        ),
+    ] = None
     truth: Annotated[
         Path | None, Option("Table of the truth, or folder of simulated movies.", metavar="PATH")
     ] = None
@@ -335,6 +448,19 @@ class MovieAnalyzeSettings(MovieScale, MovieOutput):
     min_length: Annotated[
         Count, Option("Detections from which on a track counts in figures of motion.")
     ] = 10
+    exposure_share: Annotated[
+        Probability,
+        Option("Share of the frame time in which light is collected; 0: no motion blur."),
+    ] = 1.0
+    coincidence_frames: Annotated[
+        Annotated[int, Field(ge=0)],
+        Option("Most frames between the onsets of two events that begin together."),
+    ] = 2
+    shuffles: Annotated[Count, Option("Shuffled controls of events that begin together.")] = 1000
+    map_bins: Annotated[Count, Option("Bins along the longer side of the map of correlations.")] = (
+        10
+    )
+    seed: Annotated[int, Field(ge=0), Option("Equal seeds give equal controls.")] = 0
 
 
 class MovieConvertSettings(MovieScale, Settings):

@@ -1,4 +1,4 @@
-"""Cards of the models of movies: what ``detector.yaml`` and ``linker.yaml`` say."""
+"""Cards of the models of movies: ``detector.yaml``, ``hybrid.yaml`` and ``linker.yaml``."""
 
 from typing import Annotated, Any, Literal
 
@@ -60,6 +60,34 @@ class DetectorCard(Settings):
     training: dict[str, Any]
     version: str
     sha256: str
+
+
+class HybridCard(DetectorCard):
+    """All that a hybrid's weights need to be used rightly: a detector's, and what calcium needs.
+
+    Attributes
+    ----------
+    channels : int
+        Channels that the network sees.
+    calcium_probability : tuple of float
+        Slope and intercept that calibrate the probability of calcium being up.
+    calcium_threshold : float
+        Probability of the highest F1 on held-out movies.
+    calcium_validation : dict
+        Scores of calcium on held-out movies; empty where nothing was known.
+    class_balance : dict
+        How many states the training knew, and how many of them were active.
+    parameters : dict
+        Parameters of each part.
+    """
+
+    kind: Literal["movie hybrid"] = "movie hybrid"  # type: ignore[assignment]
+    channels: Annotated[int, Field(ge=1, le=2)]
+    calcium_probability: tuple[float, float]
+    calcium_threshold: float
+    calcium_validation: dict[str, Any]
+    class_balance: dict[str, Any]
+    parameters: dict[str, int]
 
 
 class LinkerCard(Settings):

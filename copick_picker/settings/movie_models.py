@@ -4,19 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from copick_picker.errors import SettingsError, choices_text
-from copick_picker.settings.job import Count, Settings, Threads
+from copick_picker.settings.job import Count, Threads
 from copick_picker.settings.movie import (
     MovieLinking,
     MovieOutput,
     MovieScale,
     MovieSceneSettings,
+    MovieSecond,
     NotNegative,
     Positive,
     Probability,
 )
+from copick_picker.settings.movie_calcium import MovieTraceRules
 from copick_picker.settings.options import Option
 
 DEVICE = "auto"
@@ -41,13 +43,26 @@ def odd(value: int) -> int:
     return value
 
 
-class MovieCamera(Settings):
+def split_paths(value: object) -> object:
+    """Return paths from ``a,b``, or the value itself.
+
+    Parameters
+    ----------
+    value : object
+        Value from a flag or a YAML file.
+    """
+    if isinstance(value, str):
+        return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
+    return value
+
+
+class MovieCamera(MovieSecond):
     """The camera of a movie, and which channel is looked at.
 
     Attributes
     ----------
     channel : int
-        Channel, from 1.
+        Channel of the puncta, from 0.
     camera : str or None
         ``emccd`` or ``scmos``. None: the simulated movie's, else the model's.
     baseline, gain : float or None
@@ -56,7 +71,9 @@ class MovieCamera(Settings):
         Width of a punctum in pixels, for ``log``. None: measured.
     """
 
-    channel: Annotated[Count, Option("Channel of a movie of two.")] = 1
+    channel: Annotated[
+        Annotated[int, Field(ge=0)], Option("Channel of the puncta in a movie of two, from 0.")
+    ] = 0
     camera: Annotated[
         Literal["emccd", "scmos"] | None,
         Option("Camera. Default: that beside a simulated movie, else the model's."),
@@ -74,7 +91,9 @@ class MovieDetection(MovieCamera, MovieScale):
     Attributes
     ----------
     model : pathlib.Path or None
-        Folder of a trained detector.
+        Folder of a trained detector or hybrid.
+    members : tuple of pathlib.Path
+        Further ones whose outputs are averaged with its own.
     method : str
         ``network`` or ``log``.
     detection_threshold : float or None
@@ -90,8 +109,13 @@ class MovieDetection(MovieCamera, MovieScale):
     """
 
     model: Annotated[
-        Path | None, Option("Folder of a trained detector.", "-m", metavar="FOLDER")
+        Path | None, Option("Folder of a trained detector or hybrid.", "-m", metavar="FOLDER")
     ] = None
+    members: Annotated[
+        tuple[Path, ...],
+        BeforeValidator(split_paths),
+        Option("Further models, averaged with -m.", metavar="FOLDER,..."),
+    ] = ()
     method: Annotated[
         Literal["network", "log"],
         Option("A trained network, or maxima of a LoG filter and a maximum-likelihood fit."),
@@ -124,7 +148,7 @@ class MovieDetectSettings(MovieDetection, MovieOutput):
     movie: Annotated[Path, Option("Movie, or folder of movies.", metavar="MOVIE", argument=True)]
 
 
-class MovieRunSettings(MovieDetection, MovieLinking, MovieOutput):
+class MovieRunSettings(MovieDetection, MovieLinking, MovieTraceRules, MovieOutput):
     """Settings of ``movie run``.
 
     Attributes

@@ -95,7 +95,9 @@ def test_from_a_movie_to_scores():
     assert "for each true track" in text
     assert {path.name for path in Path("analysis").iterdir()} == {
         *("analysis_summary.json", "track_length_analysis.png", "diagnostic_summary.png"),
-        *("track_statistics.csv", "fragmentation.csv"),
+        *("track_statistics.csv", "fragmentation.csv", "motion.csv"),
+        *("trajectories.png", "trajectories.svg"),
+        *("precision_histogram.png", "precision_histogram.svg"),
     }
     assert len(rows("analysis/fragmentation.csv")) == 6
 
@@ -288,10 +290,10 @@ def test_one_of_two_channels_is_taken():
     frames = tifffile.imread(MOVIE)
     both = np.stack([frames, frames[::-1]], axis=1)
     tifffile.imwrite("two.tif", both, imagej=True, metadata={"axes": "TCYX"})
-    assert np.array_equal(open_movie(Path("two.tif"), channel=2).frames[:], frames[::-1])
-    run("detect", "two.tif", "--method", "log", "--channel", 2, "-o", "out")
-    assert "has channels 1 to 2" in run(
-        "detect", "two.tif", "--method", "log", "--channel", 3, "-o", "out2", code=2
+    assert np.array_equal(open_movie(Path("two.tif"), channel=1).frames[:], frames[::-1])
+    run("detect", "two.tif", "--method", "log", "--channel", 1, "-o", "out")
+    assert "has the channels 0 and 1" in run(
+        "detect", "two.tif", "--method", "log", "--channel", 2, "-o", "out2", code=2
     )
 
 
@@ -333,7 +335,7 @@ WRONG = {
     "no such movie": (("detect", "none.tif", "--method", "log"), "there is no movie none.tif"),
     "no movie": (("detect", "table.csv", "--method", "log"), "is no movie: its name ends in '.csv'"),  # noqa: E501
     "two ways": (("detect", MOVIE, "--method", "log", "-m", "detector"), "--method log uses no model"),  # noqa: E501
-    "nothing to score": (("evaluate", "--truth", TRUTH), "give --detections, --tracks or both"),
+    "nothing to score": (("evaluate", "--truth", TRUTH), "give --detections, --tracks or --events"),
     "empty table": (("link", "empty.csv"), "empty.csv holds no detections"),
     "no columns": (("link", "columns.csv"), "has no column x, y; it has frame, a, b"),
     "text": (("link", "text.csv"), "'x' is 'left' in row 1, not a number"),

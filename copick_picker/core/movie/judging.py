@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from copick_picker.core.heads.point_scores import probability_of
-from copick_picker.core.movie.detector import Detector
+from copick_picker.core.movie.detector import Channel, Detector
+from copick_picker.core.movie.event_scores import state_scores
 from copick_picker.core.movie.patches import KnownMovie
 from copick_picker.core.movie.scores import best_threshold, curve_of, matched
-from copick_picker.records.movies import FloatArray, Spots, all_spots
+from copick_picker.records.movies import FloatArray, IndexArray, Spots, all_spots
 
 _TOLERANCE = 2.0
 _FLOOR = 0.02
@@ -66,6 +68,19 @@ class Judged:
         }
 
 
+def spread_over(n_frames: int, most: int) -> IndexArray:
+    """Return some frames all over a movie.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames of the movie.
+    most : int
+        How many are wanted.
+    """
+    return np.unique(np.linspace(0, n_frames - 1, min(most, n_frames)).astype(np.int64))
+
+
 def found_in(detector: Detector, movie: KnownMovie, *, frames: int) -> FoundPuncta:
     """Return everything that a detector finds in some frames of a movie, against the truth.
 
@@ -78,8 +93,7 @@ def found_in(detector: Detector, movie: KnownMovie, *, frames: int) -> FoundPunc
     frames : int
         Frames to look at, spread over the movie.
     """
-    n_frames = len(movie.frames)
-    numbers = np.unique(np.linspace(0, n_frames - 1, min(frames, n_frames)).astype(int))
+    numbers = spread_over(len(movie.frames), frames)
     found = all_spots(
         list(
             detector.spots(
@@ -88,6 +102,7 @@ def found_in(detector: Detector, movie: KnownMovie, *, frames: int) -> FoundPunc
                 scale=movie.scale,
                 gain=movie.gain,
                 threshold=_FLOOR,
+                second=second_channel(movie),
             )
         )
     )
@@ -97,3 +112,72 @@ def found_in(detector: Detector, movie: KnownMovie, *, frames: int) -> FoundPunc
     is_hit[match.found_rows] = True
     order = np.argsort(match.found_rows)
     return FoundPuncta(truth, found, is_hit, match.errors[order])
+
+
+def second_channel(movie: KnownMovie) -> Channel | None:
+    """Return the second channel of a movie as a detector takes it.
+
+    Parameters
+    ----------
+    movie : KnownMovie
+        The movie.
+    """
+    known = movie.calcium
+    return None if known is None else Channel(known.frames, known.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedCalcium:
+    """How likely calcium is up at true puncta, and whether it is.
+
+    Attributes
+    ----------
+    logits : numpy.ndarray, shape (n,), float64
+        The network's.
+    active : numpy.ndarray, shape (n,), bool
+        The truth.
+    """
+
+    logits: FloatArray
+    active: npt.NDArray[np.bool_]
+
+    def probabilities(self, fit: tuple[float, float] = (1.0, 0.0)) -> FloatArray:
+        """Return calibrated probabilities."""
+        return probability_of(1.0 / (1.0 + np.exp(-self.logits.clip(-30.0, 30.0))), fit)
+
+    def threshold(self, fit: tuple[float, float] = (1.0, 0.0)) -> float:
+        """Return the threshold of the highest F1."""
+        n = int(self.active.sum())
+        return best_threshold(*curve_of(self.probabilities(fit), self.active, n))
+
+    def at(self, threshold: float, fit: tuple[float, float] = (1.0, 0.0)) -> dict[str, Any]:
+        """Return the scores at a threshold, see :func:`state_scores`."""
+        return state_scores(self.probabilities(fit) >= threshold, self.active)
+
+
+def calcium_in(
+    detector: Detector, movies: Sequence[KnownMovie], *, frames: int
+) -> JudgedCalcium | None:
+    """Return the network's view of calcium at true puncta; None where nothing is known.
+
+    Parameters
+    ----------
+    detector : Detector
+        A hybrid one.
+    movies : sequence of KnownMovie
+        Held-out movies.
+    frames : int
+        Frames of each to look at, spread over the movie.
+    """
+    logits, active = [], []
+    for movie in movies:
+        second = second_channel(movie)
+        if movie.calcium is None or movie.calcium.active is None or not len(movie.truth):
+            continue
+        rows = np.isin(movie.truth.frames, spread_over(len(movie.frames), frames))
+        channels = [Channel(movie.frames, movie.scale)] + ([] if second is None else [second])
+        logits.append(detector.calcium_at(channels, movie.truth.chosen(rows)))
+        active.append(movie.calcium.active[rows])
+    if not logits:
+        return None
+    return JudgedCalcium(np.concatenate(logits), np.concatenate(active))

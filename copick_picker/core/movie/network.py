@@ -13,6 +13,8 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 FOLD = 2
+CALCIUM_BIAS = -4.0
+"""Logit at which the calcium decoder begins: mostly at rest."""
 
 
 class _Block(nn.Module):
@@ -50,6 +52,8 @@ class FrameNetwork(nn.Module):
         Channels of the outputs.
     base_channels : int
         Channels at half resolution; one and a half times as many at a quarter, twice at an eighth.
+    n_channels : int
+        Channels of the movie; puncta are localized in the first.
 
     Notes
     -----
@@ -66,12 +70,15 @@ class FrameNetwork(nn.Module):
     window_multiple = 8
     output_stride = 1
 
-    def __init__(self, context: int, out_channels: int, base_channels: int) -> None:
+    def __init__(
+        self, context: int, out_channels: int, base_channels: int, n_channels: int = 1
+    ) -> None:
         super().__init__()
-        self.context = context
-        widths = [base_channels, base_channels * 3 // 2, base_channels * 2]
+        self.context, self.n_channels = context, n_channels
+        self.widths = [base_channels, base_channels * 3 // 2, base_channels * 2]
+        widths = self.widths
         fine = max(8, base_channels // 2)
-        self.stem = nn.Conv2d(context * FOLD**2, widths[0], 3, padding=1, bias=False)
+        self.stem = nn.Conv2d(n_channels * context * FOLD**2, widths[0], 3, padding=1, bias=False)
         self.stem_norm = nn.BatchNorm2d(widths[0])
         self.encoder = nn.ModuleList([_Block(widths[0], widths[0], 1)])
         for narrow, wide in pairwise(widths):
@@ -89,24 +96,93 @@ class FrameNetwork(nn.Module):
         self.head = nn.Conv2d(fine, out_channels, 1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return outputs (b, c, y, x) of frames (b, context, y, x)."""
+        """Return outputs (b, c, y, x) of frames (b, n_channels x context, y, x)."""
+        return self.localized(self.encoded(frames), frames)
+
+    def encoded(self, frames: Tensor) -> list[Tensor]:
+        """Return features at half, a quarter and an eighth of the resolution."""
         features = nn.functional.pixel_unshuffle(frames, FOLD)
         features = torch.relu(self.stem_norm(self.stem(features)))
-        skips = []
+        levels = []
         for block in self.encoder:
             features = block(features)
-            skips.append(features)
+            levels.append(features)
+        return levels
+
+    def localized(self, levels: list[Tensor], frames: Tensor) -> Tensor:
+        """Return where puncta are (b, c, y, x), from features and the frames themselves."""
+        skips = list(levels)
         features = skips.pop()
         for reducer, block in zip(self.reducers, self.decoder, strict=True):
-            upper = nn.functional.interpolate(
-                reducer(features), scale_factor=2.0, mode="bilinear", align_corners=False
-            )
-            features = block(torch.cat([upper, skips.pop()], dim=1))
+            features = block(torch.cat([_doubled(reducer(features)), skips.pop()], dim=1))
         fine = nn.functional.pixel_shuffle(self.widen(features), FOLD)
-        fine = torch.relu(self.fine_norm(self.fine(torch.cat([fine, frames], dim=1))))
+        fine = torch.cat([fine, frames[:, : self.context]], dim=1)
+        fine = torch.relu(self.fine_norm(self.fine(fine)))
         fine = torch.relu(self.finer_norm(self.finer(fine)))
         outputs: Tensor = self.head(fine)
         return outputs
+
+    def parts(self) -> dict[str, list[str]]:
+        """Return the names of the modules of each part: encoder and decoders."""
+        return {
+            "encoder": ["stem", "stem_norm", "encoder"],
+            "localization": [
+                *("reducers", "decoder", "widen", "fine", "fine_norm", "finer", "finer_norm"),
+                "head",
+            ],
+        }
+
+
+class HybridNetwork(FrameNetwork):
+    """A network with one encoder and two decoders: where puncta are, and whether calcium is up.
+
+    Parameters
+    ----------
+    context, out_channels, base_channels, n_channels : int
+        As of :class:`FrameNetwork`; of two channels the first shows the puncta.
+
+    Notes
+    -----
+    The calcium decoder goes up to a quarter of the resolution, as lit spots are wider than puncta;
+    its logit is the last channel of the outputs, at full resolution.
+
+    Examples
+    --------
+    >>> network = HybridNetwork(context=5, out_channels=7, base_channels=8, n_channels=2)
+    >>> network(torch.zeros(2, 10, 16, 24)).shape
+    torch.Size([2, 8, 16, 24])
+    """
+
+    def __init__(
+        self, context: int, out_channels: int, base_channels: int, n_channels: int = 2
+    ) -> None:
+        super().__init__(context, out_channels, base_channels, n_channels)
+        _, narrow, wide = self.widths
+        self.calcium_reducer = nn.Conv2d(wide, narrow, 1, bias=False)
+        self.calcium_block = _Block(2 * narrow, narrow, 1)
+        self.calcium_head = nn.Conv2d(narrow, 1, 1)
+        nn.init.constant_(self.calcium_head.bias, CALCIUM_BIAS)  # type: ignore[arg-type]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Return outputs (b, c + 1, y, x) of frames (b, n_channels x context, y, x)."""
+        levels = self.encoded(frames)
+        upper = _doubled(self.calcium_reducer(levels[2]))
+        features = self.calcium_block(torch.cat([upper, levels[1]], dim=1))
+        calcium = nn.functional.interpolate(
+            self.calcium_head(features), size=frames.shape[2:], mode="bilinear", align_corners=False
+        )
+        return torch.cat([self.localized(levels, frames), calcium], dim=1)
+
+    def parts(self) -> dict[str, list[str]]:
+        """Return the names of the modules of each part: encoder and decoders."""
+        calcium = ["calcium_reducer", "calcium_block", "calcium_head"]
+        return super().parts() | {"calcium": calcium}
+
+
+def _doubled(features: Tensor) -> Tensor:
+    return nn.functional.interpolate(
+        features, scale_factor=2.0, mode="bilinear", align_corners=False
+    )
 
 
 def in_use(network: FrameNetwork, device: torch.device) -> FrameNetwork:
@@ -120,7 +196,7 @@ def in_use(network: FrameNetwork, device: torch.device) -> FrameNetwork:
         Where it is to run.
     """
     network.eval()
-    for block in (*network.encoder, *network.decoder):
+    for block in [each for each in network.modules() if isinstance(each, _Block)]:
         for name in ("first", "second"):
             _fold_norm(block, name)
     for name in ("stem", "fine", "finer"):

@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.movie.scene import Camera, MovieScene
-from copick_picker.records.movies import FloatArray
+from copick_picker.records.movies import FloatArray, Frames
 
 _NOISE = 1.4826
+_PAIRS = 8
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,23 @@ def scale_of_movie(frames: npt.NDArray[np.generic]) -> GreyScale:
     if noise <= 0:
         noise = float(steps.std()) / float(np.sqrt(2.0))
     return GreyScale(level, noise if noise > 0 else 1.0)
+
+
+def scale_of_channel(frames: Frames) -> GreyScale:
+    """Return the scale of a whole channel, from pairs of frames all over it.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray, shape (t, y, x)
+        The channel, perhaps in a file.
+    """
+    last = max(len(frames) - 2, 0)
+    first = np.unique(np.linspace(0, last, _PAIRS).astype(int))
+    found = [scale_of_movie(frames[int(k) : int(k) + 2]) for k in first]
+    return GreyScale(
+        float(np.median([each.level for each in found])),
+        float(np.median([each.noise for each in found])),
+    )
 
 
 def scale_of_scene(scene: MovieScene, light: FloatArray) -> GreyScale:

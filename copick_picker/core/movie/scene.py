@@ -41,6 +41,62 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class CalciumScene:
+    """The second channel of a movie: an indicator of calcium, and what lights it up.
+
+    Attributes
+    ----------
+    background : float
+        Detected photons of the indicator at rest in a pixel.
+    active_share : float
+        Share of the puncta that have transients.
+    rate_hz : float
+        Mean number of transients of an active punctum in a second.
+    rise_ms, decay_ms : tuple of float
+        Least and greatest time constants of rise and decay; uniform in the logarithm.
+    height : tuple of float
+        Least and greatest dF/F0 at the peak; uniform in the logarithm.
+    spot_sigma_nm : float
+        Standard deviation of the lit spot about a punctum.
+    sparks : float
+        Mean number of transients apart from puncta in a movie.
+    spark_sigma_nm : tuple of float
+        Least and greatest standard deviation of them.
+    spark_distance_um : float
+        Least distance between them and any punctum where there is room.
+    waves : float
+        Mean number of waves that run over the field in a movie.
+    wave_height : tuple of float
+        Least and greatest dF/F0 of a wave.
+    wave_speed_um_s : tuple of float
+        Least and greatest speed.
+    wave_width_um : float
+        Standard deviation of its front.
+    bleach_s : tuple of float
+        Time constants of bleaching of puncta and indicator; infinite: none.
+    bleed : tuple of float
+        Share of the light of the puncta's channel in the indicator's, and the reverse.
+    """
+
+    background: float = 60.0
+    active_share: float = 0.6
+    rate_hz: float = 1.0
+    rise_ms: tuple[float, float] = (20.0, 80.0)
+    decay_ms: tuple[float, float] = (100.0, 400.0)
+    height: tuple[float, float] = (0.3, 1.2)
+    spot_sigma_nm: float = 300.0
+    sparks: float = 3.0
+    spark_sigma_nm: tuple[float, float] = (300.0, 700.0)
+    spark_distance_um: float = 1.5
+    waves: float = 0.3
+    wave_height: tuple[float, float] = (0.2, 0.6)
+    wave_speed_um_s: tuple[float, float] = (20.0, 80.0)
+    wave_width_um: float = 4.0
+    bleach_s: tuple[float, float] = (60.0, 60.0)
+    bleed: tuple[float, float] = (0.03, 0.01)
+
+
+@dataclass(frozen=True)
 class MovieScene:
     """A movie to simulate.
 
@@ -98,6 +154,8 @@ class MovieScene:
         Positions within the exposure of a frame; 1: no motion blur.
     camera : Camera
         The camera.
+    calcium : CalciumScene or None
+        The second channel; None: the movie has one.
     """
 
     shape_yx: tuple[int, int] = (256, 256)
@@ -127,6 +185,7 @@ class MovieScene:
     blink_frames: float = 2.0
     blur_steps: int = 1
     camera: Camera = Camera()
+    calcium: CalciumScene | None = None
 
     @property
     def psf_sigma(self) -> float:
@@ -176,8 +235,12 @@ SCENES: Mapping[str, MovieScene] = MappingProxyType(
             blink_frames=3.0,
             background=35.0,
         ),
-        "hybrid-test": MovieScene(frames=10, tracks=10.0, **_HYBRID),
-        "hybrid": MovieScene(shape_yx=(512, 512), frames=50, tracks=20.0, **_HYBRID),
+        "hybrid-test": MovieScene(
+            frames=10, tracks=10.0, calcium=CalciumScene(rate_hz=2.0), **_HYBRID
+        ),
+        "hybrid": MovieScene(
+            shape_yx=(512, 512), frames=50, tracks=20.0, calcium=CalciumScene(sparks=8.0), **_HYBRID
+        ),
     }
 )
 """Name -> scene. ``guide`` has the numbers of the guide for detecting and tracking, ``hybrid-test``

@@ -7,11 +7,39 @@ import numpy.typing as npt
 
 from copick_picker.core.movie.camera import recorded
 from copick_picker.core.movie.psf import add_spots
-from copick_picker.core.movie.scene import MovieScene
+from copick_picker.core.movie.scene import CalciumScene, MovieScene
 from copick_picker.core.movie.trajectories import Trajectory, trajectories
+from copick_picker.core.movie.transients import (
+    CalciumPlan,
+    bleaching,
+    draw_calcium,
+    plan_calcium,
+    true_events,
+    true_traces,
+)
+from copick_picker.records.calcium import Events, Traces
 from copick_picker.records.movies import FloatArray, Spots
 
 _VESICLE_STEP_NM = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedCalcium:
+    """The second channel of a movie, and its truth.
+
+    Attributes
+    ----------
+    frames : numpy.ndarray, shape (t, y, x), uint16
+        Grey values.
+    events : Events
+        Events at puncta, sparks and waves.
+    traces : Traces
+        dF/F0 at the puncta without noise, in rows of the movie's truth.
+    """
+
+    frames: npt.NDArray[np.uint16]
+    events: Events
+    traces: Traces
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +56,15 @@ class SimulatedMovie:
         Track -> kind of motion.
     light : numpy.ndarray, shape (y, x), float64
         Light at each pixel, 1 in the middle.
+    calcium : SimulatedCalcium or None
+        The second channel; None where the scene has none.
     """
 
     frames: npt.NDArray[np.uint16]
     truth: Spots
     motions: dict[int, str]
     light: FloatArray
+    calcium: SimulatedCalcium | None = None
 
 
 def simulate_movie(scene: MovieScene, *, seed: int) -> SimulatedMovie:
@@ -52,9 +83,49 @@ def simulate_movie(scene: MovieScene, *, seed: int) -> SimulatedMovie:
     truth = truth_of(puncta, light)
     expected = background_of(scene, light, rng)
     draw_puncta(expected, scene, puncta, light)
-    frames = recorded(expected, scene.camera, rng)
     motions = {number: each.motion for number, each in enumerate(puncta, start=1)}
-    return SimulatedMovie(frames, truth, motions, light)
+    if scene.calcium is None:
+        return SimulatedMovie(recorded(expected, scene.camera, rng), truth, motions, light)
+    plan = plan_calcium(scene, puncta, rng)
+    lit, indicator, left = both_channels(scene, expected, plan, puncta, light)
+    photons = np.ones(len(truth)) if truth.photons is None else truth.photons
+    truth = truth.with_values({"photons": photons * left[truth.frames]})
+    calcium = SimulatedCalcium(
+        recorded(indicator, scene.camera, rng),
+        true_events(plan, scene, puncta),
+        true_traces(plan, truth),
+    )
+    return SimulatedMovie(recorded(lit, scene.camera, rng), truth, motions, light, calcium)
+
+
+def both_channels(
+    scene: MovieScene,
+    expected: npt.NDArray[np.float32],
+    plan: CalciumPlan,
+    puncta: list[Trajectory],
+    light: FloatArray,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the expected photons of puncta and indicator, and what bleaching leaves of puncta.
+
+    Parameters
+    ----------
+    scene : MovieScene
+        The movie; its ``calcium`` is set.
+    expected : numpy.ndarray, shape (t, y, x), float32
+        Photons of the puncta's channel alone, without bleaching.
+    plan : CalciumPlan
+        What happens in the other.
+    puncta : list of Trajectory
+        Puncta of the movie.
+    light : numpy.ndarray, shape (y, x), float64
+        Light at each pixel.
+    """
+    calcium = scene.calcium or CalciumScene()
+    left = bleaching(scene.frames, calcium.bleach_s[0] / scene.frame_seconds)
+    alone = expected * left[:, None, None]
+    indicator = draw_calcium(scene, plan, puncta, light)
+    to_indicator, to_puncta = (np.float32(share) for share in calcium.bleed)
+    return alone + to_puncta * indicator, indicator + to_indicator * alone, left
 
 
 def light_of(scene: MovieScene) -> FloatArray:

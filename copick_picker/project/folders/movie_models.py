@@ -12,14 +12,15 @@ from copick_picker.project.files import Permit, replacing
 from copick_picker.project.folders.model_places import CURVE_FILE
 from copick_picker.project.guards import guarded
 
-DETECTOR_CARD, LINKER_CARD = "detector.yaml", "linker.yaml"
+DETECTOR_CARD, HYBRID_CARD, LINKER_CARD = "detector.yaml", "hybrid.yaml", "linker.yaml"
 DETECTOR_WEIGHTS, LINKER_WEIGHTS = "weights.safetensors", "linker.pt"
 _OTHERS = {
     DETECTOR_CARD: "a detector; give it with -m",
+    HYBRID_CARD: "a hybrid; give it with -m",
     LINKER_CARD: "a linker; give it with -l",
     "model.yaml": "a model for tomograms",
 }
-OWN_FILES = (DETECTOR_CARD, LINKER_CARD, DETECTOR_WEIGHTS, LINKER_WEIGHTS, CURVE_FILE)
+OWN_FILES = (DETECTOR_CARD, HYBRID_CARD, LINKER_CARD, DETECTOR_WEIGHTS, LINKER_WEIGHTS, CURVE_FILE)
 
 
 def read_movie_card(folder: Path, file: str) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def read_movie_card(folder: Path, file: str) -> dict[str, Any]:
     folder : pathlib.Path
         The folder.
     file : str
-        ``detector.yaml`` or ``linker.yaml``.
+        ``detector.yaml``, ``hybrid.yaml`` or ``linker.yaml``.
 
     Raises
     ------
@@ -58,6 +59,47 @@ def read_movie_card(folder: Path, file: str) -> dict[str, Any]:
         msg = f"{path} is no card of a {wanted}"
         raise CheckpointError(msg)
     return content
+
+
+def any_movie_card(folder: Path) -> dict[str, Any] | None:
+    """Return the card of a folder that holds a model of movies; None where it holds none.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    CheckpointError
+        If the card cannot be read.
+    """
+    for file in (DETECTOR_CARD, HYBRID_CARD, LINKER_CARD):
+        if (folder / file).is_file():
+            return read_movie_card(folder, file)
+    return None
+
+
+def card_rows(card: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Return a card as names and values; what is nested has the names above it in front.
+
+    Parameters
+    ----------
+    card : mapping
+        The card.
+    before : str
+        Names above it.
+    """
+    rows: list[tuple[str, str]] = []
+    for key, value in card.items():
+        name = f"{before}{key}"
+        if isinstance(value, Mapping):
+            rows += card_rows(value, f"{name} ")
+        elif isinstance(value, float):
+            rows.append((name, f"{value:.5g}"))
+        else:
+            rows.append((name, f"{value:,}" if type(value) is int else str(value)))
+    return rows
 
 
 def check_weights(path: Path, sha256: str) -> None:

@@ -30,6 +30,10 @@ _MOST_CHANNELS = 2
 Plane = Callable[[int], npt.NDArray[Any]]
 
 
+class NoChannelError(SettingsError):
+    """A movie has no such channel."""
+
+
 class MovieFrames:
     """Frames of a movie, read when they are needed: an array (t, y, x) as far as it goes.
 
@@ -99,7 +103,7 @@ class Movie:
     camera: dict[str, Any]
 
 
-def open_movie(path: Path, *, channel: int = 1) -> Movie:
+def open_movie(path: Path, *, channel: int = 0) -> Movie:
     """Return a movie; its frames are read from the file as they are asked for.
 
     Parameters
@@ -107,7 +111,7 @@ def open_movie(path: Path, *, channel: int = 1) -> Movie:
     path : pathlib.Path
         A file of one of :data:`SUFFIXES`.
     channel : int
-        Which channel, from 1.
+        Which channel, from 0.
 
     Raises
     ------
@@ -135,6 +139,55 @@ def open_movie(path: Path, *, channel: int = 1) -> Movie:
     return movie
 
 
+def channels_of(path: Path) -> int:
+    """Return how many channels a movie has: one or two.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file of one of :data:`SUFFIXES`.
+
+    Raises
+    ------
+    DataError, ProjectError, SettingsError
+        See :func:`open_movie`.
+    """
+    try:
+        open_movie(path, channel=1)
+    except NoChannelError:
+        return 1
+    return 2
+
+
+def open_pair(path: Path, second: Path | None = None) -> tuple[Movie, Movie]:
+    """Return the two channels of a movie: puncta, then calcium.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A movie of two channels, or the one of the puncta.
+    second : pathlib.Path, optional
+        The movie of the other channel, where it is a file of its own.
+
+    Raises
+    ------
+    DataError
+        If the channels differ in length or size, or the movie has one; see :func:`open_movie`.
+    """
+    if second is None:
+        try:
+            return open_movie(path, channel=0), open_movie(path, channel=1)
+        except NoChannelError as error:
+            msg = f"{path} has one channel; expected two, or --second FILE for the other"
+            raise DataError(msg) from error
+    first, other = open_movie(path), open_movie(second)
+    if first.frames.shape != other.frames.shape:
+        shapes = [" x ".join(str(n) for n in each.frames.shape) for each in (first, other)]
+        msg = f"{path} is {shapes[0]} (frames, y, x), but {second} is {shapes[1]}; expected equals"
+        raise DataError(msg)
+    return first, other
+
+
 def _open_tiff(path: Path, channel: int) -> Movie:
     try:
         file = tifffile.TiffFile(path)
@@ -153,7 +206,7 @@ def _of_tiff(path: Path, file: tifffile.TiffFile, channel: int) -> Movie:
         msg = f"{path} holds no image"
         raise DataError(msg)
     series = _series_of(file)
-    sizes = dict(zip(series.axes, series.shape, strict=True))
+    sizes = dict(zip(_named_axes(series), series.shape, strict=True))
     if "S" in sizes:
         msg = f"{path} is a colour image ({sizes['S']} samples a pixel); expected grey values"
         raise DataError(msg)
@@ -194,6 +247,14 @@ def _series_of(file: tifffile.TiffFile) -> Any:  # noqa: ANN401 (tifffile has no
     return first
 
 
+def _named_axes(series: Any) -> str:  # noqa: ANN401 (tifffile has no types)
+    """Return an image's axes; of two leading ones without a name one of two is the channel."""
+    axes = str(series.axes)
+    if axes == "QQYX" and _MOST_CHANNELS in series.shape[:2]:
+        return "TCYX" if series.shape[1] == _MOST_CHANNELS else "CTYX"
+    return axes
+
+
 def _axes_of(path: Path, sizes: dict[str, int]) -> tuple[dict[str, str], list[str]]:
     """Return which axis is time, and what there is to say of it."""
     long = {axis: size for axis, size in sizes.items() if size > 1 and axis not in "YXC"}
@@ -212,11 +273,11 @@ def _axes_of(path: Path, sizes: dict[str, int]) -> tuple[dict[str, str], list[st
 
 
 def _channel_of(path: Path, number: int, channel: int) -> int:
-    if not 1 <= channel <= number:
-        there = "one channel" if number == 1 else f"channels 1 to {number}"
+    if not 0 <= channel < number:
+        there = "one channel, 0" if number == 1 else "the channels 0 and 1"
         msg = f"--channel {channel}: {path} has {there}"
-        raise SettingsError(msg)
-    return channel - 1
+        raise NoChannelError(msg)
+    return channel
 
 
 def _check_whole(path: Path, file: tifffile.TiffFile, series: Any) -> None:  # noqa: ANN401
@@ -240,7 +301,8 @@ def _check_whole(path: Path, file: tifffile.TiffFile, series: Any) -> None:  # n
 
 def _tiff_plane(path: Path, series: Any, order: dict[str, str], channel: int) -> Plane:  # noqa: ANN401
     """Return what reads a frame: from a map of the file where its values lie in one piece."""
-    axes = [axis for axis, size in zip(series.axes, series.shape, strict=True) if size > 1]
+    names = _named_axes(series)
+    axes = [axis for axis, size in zip(names, series.shape, strict=True) if size > 1]
     axes = [axis for axis in axes if axis not in "YX"]
 
     def place(number: int) -> tuple[int, ...]:
@@ -255,7 +317,7 @@ def _tiff_plane(path: Path, series: Any, order: dict[str, str], channel: int) ->
             shape=tuple(size for size in series.shape if size > 1 or len(series.shape) <= 2),
         )
         return lambda number: np.asarray(whole[place(number)]).astype(series.dtype)
-    sizes = [size for axis, size in zip(series.axes, series.shape, strict=True) if axis in axes]
+    sizes = [size for axis, size in zip(names, series.shape, strict=True) if axis in axes]
 
     def plane(number: int) -> npt.NDArray[Any]:
         index = int(np.ravel_multi_index(place(number), sizes)) if sizes else 0
@@ -386,7 +448,7 @@ def write_movie(
     ----------
     path : pathlib.Path
         File to make or to replace.
-    frames : numpy.ndarray, shape (t, y, x), uint8, uint16 or float32
+    frames : numpy.ndarray, shape (t, y, x) or (t, c, y, x), uint8, uint16 or float32
         Grey values.
     pixel_size_nm, frame_time_ms : float
         Pixel size and frame time.
@@ -406,7 +468,7 @@ def write_movie(
             software=f"{MARK} {__version__}",
             resolution=(1000.0 / pixel_size_nm, 1000.0 / pixel_size_nm),
             metadata={
-                "axes": "TYX",
+                "axes": "TYX" if frames.ndim == 3 else "TCYX",
                 "unit": "um",
                 "finterval": frame_time_ms / 1000.0,
                 "tunit": "s",

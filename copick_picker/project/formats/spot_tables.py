@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from copick_picker.errors import DataError, SettingsError, choices_text
+from copick_picker.project.formats.csv_columns import numbers_of, read_table
 from copick_picker.project.formats.spot_formats import (
     length_of_pixel,
     read_geff,
     read_picasso,
     read_trackmate_xml,
 )
-from copick_picker.project.guards import guarded
 from copick_picker.records.movies import NO_TRACK, Spots
 
 DETECTION_COLUMNS = ("frame", "x", "y", "probability", "photons", "sigma_x", "sigma_y")
@@ -72,20 +72,11 @@ def read_spots(path: Path, *, pixel_size_nm: float | None = None) -> Spots:
         return read_picasso(path)
     if suffix == ".xml":
         return read_trackmate_xml(path, pixel_size_nm=pixel_size_nm)
-    with guarded(f"cannot read {path}"):
-        return _read_csv(path, pixel_size_nm)
+    return _read_csv(path, pixel_size_nm)
 
 
 def _read_csv(path: Path, pixel_size_nm: float | None) -> Spots:
-    try:
-        table = pd.read_csv(path, comment="#", skipinitialspace=True)
-    except pd.errors.EmptyDataError as error:
-        msg = f"{path} is empty; expected a table with the columns frame, x, y"
-        raise DataError(msg) from error
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        msg = f"{path} is no CSV table: {error}"
-        raise DataError(msg) from error
-    table.columns = [str(name).strip().strip('"').lower() for name in table.columns]
+    table = read_table(path, "puncta with the columns frame, x, y")
     if all(name in table.columns for name in _THUNDERSTORM):
         return _of_thunderstorm(path, table, pixel_size_nm)
     if "spot_id" in table.columns or {"label", "id", "position_x"} <= set(table.columns):
@@ -95,7 +86,7 @@ def _read_csv(path: Path, pixel_size_nm: float | None) -> Spots:
             table = table.iloc[_TRACKMATE_HEADER:].copy()
             size = length_of_pixel(path, unit, None, pixel_size_nm)
             for name in ("position_x", "position_y"):
-                table[name] = _numbers(path, table, name) / size
+                table[name] = numbers_of(path, table, name) / size
     names = {
         column: next((alias for alias in aliases if alias in table.columns), None)
         for column, aliases in _ALIASES.items()
@@ -108,7 +99,7 @@ def _read_csv(path: Path, pixel_size_nm: float | None) -> Spots:
         )
         raise DataError(msg)
     columns = {
-        column: _numbers(path, table, name)
+        column: numbers_of(path, table, name)
         for column, name in names.items()
         if name is not None and column != "track_id" and not _is_blank(table, column, name)
     }
@@ -122,16 +113,6 @@ def _read_csv(path: Path, pixel_size_nm: float | None) -> Spots:
 def _is_blank(table: pd.DataFrame, column: str, name: str) -> bool:
     """Return whether a column that may be missing holds nothing."""
     return column not in ("frame", "x", "y") and bool(table[name].isna().all())
-
-
-def _numbers(path: Path, table: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
-    values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        found = table[name].iloc[int(bad[0])]
-        msg = f"{path}: '{name}' is '{found}' in row {int(bad[0]) + 1}, not a number"
-        raise DataError(msg)
-    return values
 
 
 def spots_of(
@@ -182,15 +163,15 @@ def _of_thunderstorm(path: Path, table: pd.DataFrame, pixel_size_nm: float | Non
         msg = f"{path}: its positions are in nm; give --pixel-size-nm"
         raise SettingsError(msg)
     columns = {
-        "frame": _numbers(path, table, "frame") - 1.0,
-        "x": _numbers(path, table, "x [nm]") / pixel_size_nm - 0.5,
-        "y": _numbers(path, table, "y [nm]") / pixel_size_nm - 0.5,
+        "frame": numbers_of(path, table, "frame") - 1.0,
+        "x": numbers_of(path, table, "x [nm]") / pixel_size_nm - 0.5,
+        "y": numbers_of(path, table, "y [nm]") / pixel_size_nm - 0.5,
     }
     if "intensity [photon]" in table.columns:
-        columns["photons"] = _numbers(path, table, "intensity [photon]")
+        columns["photons"] = numbers_of(path, table, "intensity [photon]")
     for name in ("uncertainty [nm]", "uncertainty_xy [nm]"):
         if name in table.columns:
-            columns["sigma_x"] = columns["sigma_y"] = _numbers(path, table, name) / pixel_size_nm
+            columns["sigma_x"] = columns["sigma_y"] = numbers_of(path, table, name) / pixel_size_nm
     return spots_of(columns, None, where=str(path))
 
 

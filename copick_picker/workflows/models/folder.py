@@ -23,6 +23,7 @@ from copick_picker.project.folders.checkpoints import (
     write_model_folder,
 )
 from copick_picker.project.folders.model_places import find_folder
+from copick_picker.project.folders.movie_models import any_movie_card, card_rows
 from copick_picker.report.model_card import model_tables
 from copick_picker.settings.cryosiam import read_cryosiam_config
 from copick_picker.settings.model import CheckCrop, ModelCard, model_card
@@ -120,7 +121,7 @@ def show_model(name: str, *, reporter: Reporter) -> None:
     Parameters
     ----------
     name : str
-        Folder, or name of a shipped model.
+        Folder, or name of a shipped model; a detector, a hybrid or a linker of movies too.
     reporter : Reporter
         Receives the tables.
 
@@ -129,6 +130,11 @@ def show_model(name: str, *, reporter: Reporter) -> None:
     CheckpointError
         If the folder is not a complete model.
     """
+    of_movies = any_movie_card(Path(name))
+    if of_movies is not None:
+        title = f"{of_movies.get('kind', 'model')} {name}"
+        reporter.table(title, ("", "value"), card_rows(of_movies))
+        return
     state, raw = read_model_folder(find_folder(name))
     card = model_card(raw, name)
     size = sum(tensor.numel() for tensor in state.values())

@@ -1,5 +1,7 @@
 """``movie analyze``: tracks in figures, pictures and words."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,22 @@ from copick_picker.core.movie.scores import matched_tracks
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Result, summarised
 from copick_picker.project.formats.spot_tables import read_spots
-from copick_picker.records.movies import Spots
+from copick_picker.records.movies import FloatArray, Spots
 from copick_picker.report.movie_pictures import diagnostic_picture, length_analysis_picture
 from copick_picker.settings.movie import MovieAnalyzeSettings
+from copick_picker.workflows.movie.analysis_parts import Findings
+from copick_picker.workflows.movie.analyze_correlation import (
+    CORRELATION_FILES,
+    correlation_findings,
+)
+from copick_picker.workflows.movie.analyze_events import EVENT_FILES, event_findings
+from copick_picker.workflows.movie.analyze_motion import MOTION_FILES, motion_findings
+from copick_picker.workflows.movie.calcium_inputs import (
+    Calcium,
+    CalciumTables,
+    calcium_tables,
+    read_calcium,
+)
 from copick_picker.workflows.movie.places import (
     COLUMNS,
     FRAGMENTATION,
@@ -38,9 +53,35 @@ SUMMARY_FILE = "analysis_summary.json"
 LENGTHS_FILE, DIAGNOSTIC_FILE = "track_length_analysis.png", "diagnostic_summary.png"
 
 
+@dataclass(frozen=True)
+class _Inputs:
+    """Tables of each movie, by name.
+
+    Attributes
+    ----------
+    tables : dict
+        Tracks.
+    known : dict or None
+        Truth and tracks.
+    calcium : CalciumTables
+        Events and traces.
+    """
+
+    tables: dict[str, Path]
+    known: dict[str, tuple[Path, Path]] | None
+    calcium: CalciumTables
+
+    def results(self) -> list[str]:
+        """Return the files that may come of them."""
+        names = [SUMMARY_FILE, LENGTHS_FILE, TRACK_STATISTICS, *MOTION_FILES]
+        names += [FRAGMENTATION, DIAGNOSTIC_FILE] if self.known else []
+        names += EVENT_FILES if self.calcium.events else ()
+        return names + (list(CORRELATION_FILES) if self.calcium.traces else [])
+
+
 @summarised
 def analyze(settings: MovieAnalyzeSettings, *, reporter: Reporter) -> Result:
-    """Say how long tracks are, how they move, and, with a truth, how whole they are.
+    """Say how long tracks are, how they move, and what is known of their truth and calcium.
 
     Parameters
     ----------
@@ -54,59 +95,80 @@ def analyze(settings: MovieAnalyzeSettings, *, reporter: Reporter) -> Result:
     CopickPickerError
         If a table is missing or wrong.
     """
+    inputs = _inputs(settings)
+    results = ResultFolder(settings.output, settings.overwrite)
+    results.check(*inputs.results())
+    read = _read(settings, inputs.tables)
+    calcium = read_calcium(inputs.calcium, inputs.tables, read)
+    lengths = np.concatenate([lengths_of(tracks) for tracks in read.values()])
+    found = length_figures(lengths)
+    content: dict[str, Any] = {"command": "movie analyze", "found": found, "movies": len(read)}
+    files: dict[str, str | bytes] = {}
+    words, truth_lengths = _plain_words(found), None
+    if inputs.known is not None:
+        fragments, facts, truth_lengths = _fragments(settings, inputs.known, read)
+        words = verdict(found, facts["truth"], facts["fragments"], facts["merges"])
+        content |= facts | {"verdict": words}
+        files |= _diagnostics(fragments, facts, words)
+    parts = _parts(settings, inputs, read, calcium)
+    files |= parts.files | {LENGTHS_FILE: length_analysis_picture(lengths, truth_lengths)}
+    content |= parts.content
+    _tell(found, content.get("truth"), reporter)
+    for note in parts.notes:
+        reporter.note(note)
+    for name, data in files.items():
+        results.write(name, data)
+    results.write(SUMMARY_FILE, content)
+    results.flush()
+    return Result(f"movie analyze: {words} {settings.output}", content=content)
+
+
+def _inputs(settings: MovieAnalyzeSettings) -> _Inputs:
     tables = tables_at(settings.tracks, (TRACKS_FILE,))
     known = None
     if settings.truth is not None:
         known = paired(tables_at(settings.truth, TRUTH_FILES), tables, "tracks")
         tables = {name: table for name, (_, table) in known.items()}
-    results = ResultFolder(settings.output, settings.overwrite)
-    names = [SUMMARY_FILE, LENGTHS_FILE, TRACK_STATISTICS]
-    results.check(*names, *((FRAGMENTATION, DIAGNOSTIC_FILE) if known else ()))
+    return _Inputs(tables, known, calcium_tables(settings, tables))
+
+
+def _read(settings: MovieAnalyzeSettings, tables: Mapping[str, Path]) -> dict[str, Spots]:
+    """Return the tracks of each movie.
+
+    Raises
+    ------
+    DataError
+        If a table has none.
+    """
     read = {
         name: read_spots(path, pixel_size_nm=settings.pixel_size_nm)
         for name, path in tables.items()
     }
     for name, tracks in read.items():
         require_some(len(members_of(tracks)), tables[name], "tracks (no track_id)")
+    return read
+
+
+def _parts(
+    settings: MovieAnalyzeSettings,
+    inputs: _Inputs,
+    read: Mapping[str, Spots],
+    calcium: Mapping[str, Calcium],
+) -> Findings:
+    """Return what there is to say of each track, of motion, and of calcium."""
+    names = {name: name or path.parent.name for name, path in inputs.tables.items()}
     statistics = [
-        (name or tables[name].parent.name, each)
-        for name, tracks in read.items()
-        for each in summaries(tracks)
+        (names[name], each) for name, tracks in read.items() for each in summaries(tracks)
     ]
-    lengths = np.concatenate([lengths_of(tracks) for tracks in read.values()])
-    found = length_figures(lengths)
-    long = [each for _, each in statistics if each.length >= settings.min_length]
-    content: dict[str, Any] = {"command": "movie analyze", "found": found, "movies": len(read)}
-    content["motion"] = _motion_figures(long, settings)
-    files: dict[str, str | bytes] = {TRACK_STATISTICS: _statistics_csv(statistics)}
-    words, truth_lengths = _plain_words(found), None
-    if known is not None:
-        fragments, facts, truth_lengths = _fragments(settings, known, read)
-        content |= facts
-        words = verdict(found, facts["truth"], facts["fragments"], facts["merges"])
-        content["verdict"] = words
-        files[FRAGMENTATION] = _fragmentation_csv(fragments)
-        files[DIAGNOSTIC_FILE] = diagnostic_picture(
-            np.array([row["fragments"] for _, row in fragments], dtype=np.float64),
-            np.array([row["longest"] / row["length"] for _, row in fragments]),
-            words,
-            mean=facts["fragments"],
-        )
-    files[LENGTHS_FILE] = length_analysis_picture(lengths, truth_lengths)
-    _tell(found, content.get("truth"), reporter)
-    motion = content["motion"]
-    if motion["median_scatter_px"] is not None:
-        unit = "nm" if settings.pixel_size_nm is not None else "px"
-        reporter.note(
-            f"{motion['tracks']:,} tracks of {settings.min_length} detections and more: median "
-            f"step {motion[f'median_step_{unit}']:.3g} {unit} a frame, scatter about the mean "
-            f"{motion[f'median_scatter_{unit}']:.3g} {unit} along an axis"
-        )
-    for name, data in files.items():
-        results.write(name, data)
-    results.write(SUMMARY_FILE, content)
-    results.flush()
-    return Result(f"movie analyze: {words} {settings.output}", content=content)
+    parts = Findings({TRACK_STATISTICS: _statistics_csv(statistics)})
+    by_name = {names[name]: tracks for name, tracks in read.items()}
+    parts.add(motion_findings(settings, by_name, [each for _, each in statistics]))
+    lit = {names[name]: each for name, each in calcium.items()}
+    if inputs.calcium.events:
+        parts.add(event_findings(settings, lit))
+    if inputs.calcium.events or inputs.calcium.traces:
+        parts.add(correlation_findings(settings, lit))
+    return parts
 
 
 def _tell(found: dict[str, Any], truth: dict[str, Any] | None, reporter: Reporter) -> None:
@@ -128,21 +190,6 @@ def _plain_words(found: dict[str, Any]) -> str:
     )
 
 
-def _motion_figures(tracks: list[TrackSummary], settings: MovieAnalyzeSettings) -> dict[str, Any]:
-    """Return steps and scatter of the long tracks, and the diffusion that the steps mean."""
-    figures: dict[str, Any] = {"min_length": settings.min_length, "tracks": len(tracks)}
-    for name in ("step", "scatter"):
-        values = [getattr(each, f"{name}_px") for each in tracks]
-        known = [value for value in values if value is not None]
-        figures[f"median_{name}_px"] = float(np.median(known)) if known else None
-        if known and settings.pixel_size_nm is not None:
-            figures[f"median_{name}_nm"] = figures[f"median_{name}_px"] * settings.pixel_size_nm
-    step = figures.get("median_step_nm")
-    if step is not None and settings.frame_time_ms is not None:
-        figures["median_diffusion_um2_s"] = (step / 1000.0) ** 2 / (4e-3 * settings.frame_time_ms)
-    return figures
-
-
 Fragments = list[tuple[str, dict[str, Any]]]
 
 
@@ -150,7 +197,7 @@ def _fragments(
     settings: MovieAnalyzeSettings,
     known: dict[str, tuple[Path, Path]],
     read: dict[str, Spots],
-) -> tuple[Fragments, dict[str, Any], Any]:
+) -> tuple[Fragments, dict[str, Any], FloatArray]:
     """Return a row for each true track, figures of all, and the lengths of the true tracks."""
     rows: Fragments = []
     lengths, pieces, merges = [], [], 0
@@ -171,6 +218,19 @@ def _fragments(
         "merges": merges,
     }
     return rows, facts, together
+
+
+def _diagnostics(
+    fragments: Fragments, facts: Mapping[str, Any], words: str
+) -> dict[str, str | bytes]:
+    """Return table and picture of how whole tracks are."""
+    picture = diagnostic_picture(
+        np.array([row["fragments"] for _, row in fragments], dtype=np.float64),
+        np.array([row["longest"] / row["length"] for _, row in fragments]),
+        words,
+        mean=facts["fragments"],
+    )
+    return {FRAGMENTATION: _fragmentation_csv(fragments), DIAGNOSTIC_FILE: picture}
 
 
 def _statistics_csv(rows: list[tuple[str, TrackSummary]]) -> str:

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from copick_picker.core.movie.detector import Detector
+from copick_picker.core.movie.detector import Channel, Detector
 from copick_picker.core.movie.fit import fit_spots, log_maxima, log_response
+from copick_picker.core.movie.scaling import scale_of_channel
 from copick_picker.core.movie.scene import Camera
 from copick_picker.core.movie.survey import Survey, survey_movie
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import DataError, SettingsError
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Told, summarised
-from copick_picker.project.formats.movie_files import Movie, open_movie
+from copick_picker.project.formats.movie_files import Movie, open_movie, open_pair
 from copick_picker.project.formats.spot_tables import detections_csv
 from copick_picker.records.movies import Frames, Spots, all_spots
 from copick_picker.settings.movie_models import MovieDetection, MovieDetectSettings
@@ -59,6 +60,8 @@ class Prepared:
         Where that is from, in words.
     pixel_size_nm, frame_time_ms : float or None
         Of the options, else of the movie.
+    second : Movie or None
+        The other channel, for a network that sees two.
     """
 
     movie: Movie
@@ -67,6 +70,13 @@ class Prepared:
     camera_from: str
     pixel_size_nm: float | None
     frame_time_ms: float | None
+    second: Movie | None = None
+
+    def channel(self) -> Channel | None:
+        """Return the other channel as a detector takes it."""
+        if self.second is None:
+            return None
+        return Channel(self.second.frames, scale_of_channel(self.second.frames))
 
 
 @summarised
@@ -87,7 +97,7 @@ def detect(settings: MovieDetectSettings, *, reporter: Reporter) -> Told:
     """
     movies = movies_at(settings.movie)
     model = detector_of(settings)
-    hashes = () if model is None else (model.card.sha256,)
+    hashes = () if model is None else (model.card.sha256, *map(str, settings.members))
     job = MovieJob("movie detect", settings, (DETECTIONS_FILE, SUMMARY_FILE), hashes)
 
     def one(movie: Named, results: ResultFolder) -> tuple[str, dict[str, Any]]:
@@ -121,14 +131,14 @@ def detector_of(settings: MovieDetection) -> LoadedDetector | None:
     """
     use_threads(settings.threads)
     if settings.method == "log":
-        if settings.model is not None:
+        if settings.model is not None or settings.members:
             msg = "--method log uses no model; leave out -m"
             raise SettingsError(msg)
         return None
     if settings.model is None:
         msg = "-m is missing: the folder of a detector (movie train detector), or --method log"
         raise SettingsError(msg)
-    return load_detector(settings.model, settings.device, settings.precision)
+    return load_detector(settings.model, settings.device, settings.precision, settings.members)
 
 
 def prepare(
@@ -152,18 +162,31 @@ def prepare(
     DataError
         If it is no grey movie, or shows nothing.
     """
-    movie = open_movie(path, channel=settings.channel)
+    movie, second = _opened(path, settings, model)
     for note in movie.notes:
         reporter.note(f"{path.name}: {note}")
     survey = survey_movie(movie.frames, name=str(path))
     camera, source = _camera_of(movie, settings, model, survey)
     pixel = settings.pixel_size_nm or movie.pixel_size_nm
     time_ms = settings.frame_time_ms or movie.frame_time_ms
-    prepared = Prepared(movie, survey, camera, source, pixel, time_ms)
+    prepared = Prepared(movie, survey, camera, source, pixel, time_ms, second)
     reporter.note(f"{path.name}: {_movie_words(prepared)}")
     for warning in _mismatches(prepared, model):
         reporter.warn(f"{path.name}: {warning}")
     return prepared
+
+
+def _opened(
+    path: Path, settings: MovieDetection, model: LoadedDetector | None
+) -> tuple[Movie, Movie | None]:
+    """Return the channel of the puncta, and the other one for a network that sees two."""
+    if model is None or model.n_channels == 1:
+        if settings.second is not None and (model is None or not model.detector.has_calcium):
+            msg = "--second is for a network that sees two channels (movie train hybrid)"
+            raise SettingsError(msg)
+        return open_movie(path, channel=settings.channel), None
+    pair = open_pair(path, settings.second)
+    return (pair[1], pair[0]) if settings.channel == 1 else pair
 
 
 def _camera_of(
@@ -345,6 +368,7 @@ def network_spots(
         gain=prepared.camera.gain,
         threshold=threshold,
         batch=batch,
+        second=prepared.channel(),
     )
 
 

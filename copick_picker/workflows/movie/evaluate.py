@@ -19,6 +19,7 @@ from copick_picker.project.formats.spot_tables import read_spots
 from copick_picker.records.movies import Spots
 from copick_picker.report.movie_pictures import examples_picture, performance_picture
 from copick_picker.settings.movie import MovieEvaluateSettings
+from copick_picker.workflows.movie.evaluate_calcium import calcium_scores, graded, tell_grades
 from copick_picker.workflows.movie.places import (
     COLUMNS,
     DETECTION_METRICS,
@@ -55,8 +56,8 @@ def evaluate(settings: MovieEvaluateSettings, *, reporter: Reporter) -> Result:
     CopickPickerError
         If a table is missing or wrong.
     """
-    if settings.detections is None and settings.tracks is None:
-        msg = "give --detections, --tracks or both"
+    if settings.detections is None and settings.tracks is None and settings.events is None:
+        msg = "give --detections, --tracks or --events, or several of them"
         raise SettingsError(msg)
     truth = tables_at(settings.truth, TRUTH_FILES)
     found = (
@@ -87,12 +88,28 @@ def evaluate(settings: MovieEvaluateSettings, *, reporter: Reporter) -> Result:
         files |= made
         total = content["tracks"]["all"]
         lines.append(_track_words(total))
+    if settings.events is not None:
+        content["calcium"] = calcium_scores(settings, tracked, truth)
+        content["grades"] = graded(content, settings.pixel_size_nm)
+        tell_grades(content["grades"], reporter)
+        lines.append(_calcium_words(content["calcium"]))
     for name, data in files.items():
         results.write(name, data)
     results.write(SUMMARY_FILE, content)
     results.flush()
     line = "; ".join(lines)
     return Result(f"movie evaluate: {line}; {settings.output}", content=content)
+
+
+def _calcium_words(scores: dict[str, Any]) -> str:
+    error = scores["onset_error"]
+    told = "" if error is None else f", onsets {error:.2f} frames off"
+    return (
+        f"events: F1 {_text(scores['event_f1'], 4)} ({scores['event_hits']} of "
+        f"{scores['true_events']} found, {scores['found_events'] - scores['event_hits']} false)"
+        f"{told}; states: F1 {_text(scores.get('calcium_f1'), 4)}; correlation of dF/F0 "
+        f"{_text(scores['correlation'], 3)}"
+    )
 
 
 def _detections(

@@ -12,6 +12,13 @@ from copick_picker.jobs.provenance import digest
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Result, Told
 from copick_picker.project.files import write_bytes
+from copick_picker.project.formats.calcium_tables import (
+    EVENT_COLUMNS,
+    EVENT_DETAIL_COLUMNS,
+    TRACE_COLUMNS,
+    TRACE_DETAIL_COLUMNS,
+    TRUE_TRACE_COLUMNS,
+)
 from copick_picker.project.formats.movie_files import SUFFIXES
 from copick_picker.project.formats.spot_tables import (
     DETECTION_COLUMNS,
@@ -22,6 +29,7 @@ from copick_picker.project.own_files import (
     MARK,
     RESULT_OF,
     has_columns,
+    is_own_drawing,
     is_own_json,
     is_own_picture,
 )
@@ -32,9 +40,14 @@ from copick_picker.settings.movie import MovieOutput
 MOVIE_FILE = "movie.tif"
 TRUTH_FILE = "ground_truth_tracks.csv"
 TRUTH_FILES = (TRUTH_FILE, "ground_truth.csv")
+TRUE_EVENTS_FILE, TRUE_TRACES_FILE = "ground_truth_events.csv", "ground_truth_traces.csv"
+TRACES_FILE, EVENTS_FILE = "traces.csv", "events.csv"
+TRACE_DETAILS_FILE, EVENT_DETAILS_FILE = "trace_details.csv", "event_details.csv"
 DETECTIONS_FILE, TRACKS_FILE = "detections.csv", "tracks.csv"
 DETECTION_METRICS, TRACK_METRICS = "detection_metrics.csv", "track_metrics.csv"
 TRACK_STATISTICS, FRAGMENTATION = "track_statistics.csv", "fragmentation.csv"
+MOTION, EVENT_STATISTICS = "motion.csv", "event_statistics.csv"
+CORRELATION, CO_OCCURRENCE = "correlation.csv", "co_occurrence.csv"
 SUMMARY_COLUMNS = (
     "track_id",
     "length",
@@ -49,7 +62,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     DETECTIONS_FILE: DETECTION_COLUMNS,
     TRACKS_FILE: TRACK_COLUMNS,
     TRUTH_FILE: TRUTH_COLUMNS,
+    TRUE_TRACES_FILE: TRUE_TRACE_COLUMNS,
     "track_summary.csv": SUMMARY_COLUMNS,
+    TRACES_FILE: TRACE_COLUMNS,
+    TRACE_DETAILS_FILE: TRACE_DETAIL_COLUMNS,
+    EVENTS_FILE: EVENT_COLUMNS,
+    EVENT_DETAILS_FILE: EVENT_DETAIL_COLUMNS,
     DETECTION_METRICS: (
         *("movie", "puncta", "detections", "hits", "false", "missed"),
         *("precision", "recall", "f1", "rmse_per_axis_px", "mean_distance_px"),
@@ -61,6 +79,22 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     ),
     TRACK_STATISTICS: ("movie", *SUMMARY_COLUMNS, "step_px", "scatter_px"),
     FRAGMENTATION: ("movie", "track_id", "length", "found", "fragments", "longest"),
+    MOTION: (
+        *("movie", "track_id", "length", "diffusion_px2_frame", "low", "high"),
+        *("diffusion_um2_s", "low_um2_s", "high_um2_s", "class", "margin", "error_px"),
+        *("speed_px_frame", "radius_px"),
+    ),
+    EVENT_STATISTICS: (
+        *("movie", "track_id", "frames", "events", "events_per_1000_frames", "events_per_minute"),
+        *("mean_amplitude", "highest_amplitude"),
+    ),
+    CORRELATION: (
+        *("movie", "track_id", "frames", "mean_x", "mean_y", "correlation", "p", "significant"),
+    ),
+    CO_OCCURRENCE: (
+        *("movie", "events", "tracks", "observed", "control_mean", "control_low"),
+        *("control_high", "ratio", "p"),
+    ),
 }
 
 
@@ -145,9 +179,9 @@ def tables_at(path: Path, names: tuple[str, ...]) -> dict[str, Path]:
 
 
 def paired(
-    truth: Mapping[str, Path], tables: Mapping[str, Path], what: str
+    truth: Mapping[str, Path], tables: Mapping[str, Path], what: str, known: str = "a truth"
 ) -> dict[str, tuple[Path, Path]]:
-    """Return each movie's truth and table.
+    """Return each movie's truth, or what else is known of it, and its table.
 
     Parameters
     ----------
@@ -155,18 +189,20 @@ def paired(
         By movie; a single one belongs to the single other one.
     what : str
         What the tables hold, for messages.
+    known : str
+        What is known of a movie, for messages.
 
     Raises
     ------
     SettingsError
-        If a table has no truth.
+        If a movie has no table.
     """
     if len(truth) == len(tables) == 1:
         name = next(iter(truth)) or next(iter(tables))
         return {name: (next(iter(truth.values())), next(iter(tables.values())))}
     missing = sorted(set(truth) - set(tables))
     if missing:
-        msg = f"no {what} for {len(missing)} of {len(truth)} movies with a truth: {missing[0]}"
+        msg = f"no {what} for {len(missing)} of {len(truth)} movies with {known}: {missing[0]}"
         msg += ", ..." if len(missing) > 1 else ""
         raise SettingsError(msg)
     return {name: (truth[name], tables[name]) for name in sorted(truth)}
@@ -207,6 +243,8 @@ class ResultFolder:
     def _output(self, name: str) -> Output:
         if name.endswith(".png"):
             kind = own_file(is_own_picture)
+        elif name.endswith(".svg"):
+            kind = own_file(is_own_drawing)
         elif name.endswith(".json"):
             kind = own_file(is_own_json)
         else:

@@ -13,6 +13,7 @@ from copick_picker.report.movie_pictures import overlay_picture, statistics_pict
 from copick_picker.settings.movie_models import MovieRunSettings
 from copick_picker.workflows.movie.detect import Prepared, detections_of, detector_of, prepare
 from copick_picker.workflows.movie.link import files_of, link_movie, linker_of
+from copick_picker.workflows.movie.models import LoadedDetector
 from copick_picker.workflows.movie.places import (
     DETECTIONS_FILE,
     MovieJob,
@@ -21,6 +22,13 @@ from copick_picker.workflows.movie.places import (
     each_movie,
     movies_at,
     require_some,
+)
+from copick_picker.workflows.movie.traces import FILES as TRACE_FILES
+from copick_picker.workflows.movie.traces import (
+    ChannelPair,
+    TraceChoice,
+    traces_along,
+    write_traces,
 )
 
 OVERLAY_FILE, STATISTICS_FILE = "tracking_overlay.png", "track_statistics.png"
@@ -46,7 +54,9 @@ def run(settings: MovieRunSettings, *, reporter: Reporter) -> Told:
     """
     movies = movies_at(settings.movie)
     model, scorer = detector_of(settings), linker_of(settings)
-    files = (DETECTIONS_FILE, *files_of(settings), OVERLAY_FILE, STATISTICS_FILE, FACTS_FILE)
+    has_calcium = model is not None and model.detector.has_calcium
+    more = TRACE_FILES if has_calcium else ()
+    files = (DETECTIONS_FILE, *files_of(settings), *more, OVERLAY_FILE, STATISTICS_FILE, FACTS_FILE)
     hashes = [model.card.sha256] if model is not None else []
     hashes += [scorer[1].sha256] if scorer is not None else []
     job = MovieJob("movie run", settings, files, tuple(hashes))
@@ -66,9 +76,38 @@ def run(settings: MovieRunSettings, *, reporter: Reporter) -> Told:
         )
         _write_pictures(prepared, tracks, results)
         content = facts | {"linked": linked, "lengths": length_figures(lengths_of(tracks))}
+        if has_calcium:
+            told, content["calcium"] = _calcium(
+                prepared, tracks, settings, model, results, reporter
+            )
+            words = f"{words}; {told}"
         return f"{len(spots):,} puncta, {words}", content
 
     return each_movie(job, movies, one, reporter=reporter)
+
+
+def _calcium(
+    prepared: Prepared,
+    tracks: Spots,
+    settings: MovieRunSettings,
+    model: LoadedDetector | None,
+    results: ResultFolder,
+    reporter: Reporter,
+) -> tuple[str, dict[str, Any]]:
+    """Measure traces along the tracks, and find events by the network's states."""
+    channels = [prepared.movie] + ([] if prepared.second is None else [prepared.second])
+    movie = ChannelPair(prepared.movie.path.name, tuple(channels))
+    found = traces_along(
+        movie,
+        tracks,
+        settings,
+        model,
+        reporter,
+        choice=TraceChoice(len(channels) - 1, settings.baseline, is_learned=True),
+        where="the tracks",
+    )
+    timed = settings.model_copy(update={"frame_time_ms": prepared.frame_time_ms})
+    return write_traces(found, timed, results)
 
 
 def _write_pictures(prepared: Prepared, tracks: Spots, results: ResultFolder) -> None:

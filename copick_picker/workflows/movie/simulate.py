@@ -11,7 +11,7 @@ import numpy as np
 
 from copick_picker._version import __version__
 from copick_picker.core.movie.analysis import lengths_of
-from copick_picker.core.movie.scene import MOTIONS, SCENES, Camera, MovieScene
+from copick_picker.core.movie.scene import MOTIONS, SCENES, CalciumScene, Camera, MovieScene
 from copick_picker.core.movie.simulation import SimulatedMovie, simulate_movie
 from copick_picker.errors import ConflictError, SettingsError, choices_text
 from copick_picker.jobs.execution import InTurn, process_runs
@@ -19,14 +19,22 @@ from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Result, Told, summarised
 from copick_picker.project.files import replacing, write_text
 from copick_picker.project.folders.project_folder import foreign_files
+from copick_picker.project.formats.calcium_tables import true_events_csv, true_traces_csv
 from copick_picker.project.formats.movie_files import METADATA_FILE, write_movie
 from copick_picker.project.formats.spot_tables import truth_csv
 from copick_picker.project.standing import Output, own_folder
+from copick_picker.records.calcium import PUNCTUM, SPARK, WAVE
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.movie import MovieSceneSettings, MovieSimulateSettings
-from copick_picker.workflows.movie.places import MOVIE_FILE, TRUTH_FILE
+from copick_picker.workflows.movie.places import (
+    MOVIE_FILE,
+    TRUE_EVENTS_FILE,
+    TRUE_TRACES_FILE,
+    TRUTH_FILE,
+)
 
 _FILES = (MOVIE_FILE, TRUTH_FILE, METADATA_FILE)
+_CALCIUM_FILES = (TRUE_EVENTS_FILE, TRUE_TRACES_FILE)
 _SAME_NAME: Mapping[str, str] = {
     name: name
     for name in (
@@ -43,6 +51,19 @@ _SAME_NAME: Mapping[str, str] = {
     "blink": "blink_off",
 }
 """Setting -> field of the scene."""
+_OF_CALCIUM: Mapping[str, str] = {
+    "active_share": "active_share",
+    "event_rate": "rate_hz",
+    "event_height": "height",
+    "event_rise": "rise_ms",
+    "event_decay": "decay_ms",
+    "calcium_background": "background",
+    "sparks": "sparks",
+    "waves": "waves",
+    "bleaching": "bleach_s",
+    "bleed_through": "bleed",
+}
+"""Setting -> field of the second channel."""
 
 
 def scene_of(settings: MovieSceneSettings) -> MovieScene:
@@ -74,10 +95,11 @@ def scene_of(settings: MovieSceneSettings) -> MovieScene:
         )
         if value is not None
     }
-    for name in ("diffusion", "speed", "confinement"):
+    for name in ("diffusion", "speed", "confinement", "event_height", "event_rise", "event_decay"):
         pair = getattr(settings, name)
         if pair is not None and pair[0] > pair[1]:
-            msg = f"--{name} {pair[0]:g},{pair[1]:g}: the first is the least"
+            flag = name.replace("_", "-")
+            msg = f"--{flag} {pair[0]:g},{pair[1]:g}: the first is the least"
             raise SettingsError(msg)
     if settings.motion:
         unknown = sorted(set(settings.motion) - set(MOTIONS))
@@ -86,6 +108,7 @@ def scene_of(settings: MovieSceneSettings) -> MovieScene:
             msg = f"--motion {got}: expected shares of {choices_text(MOTIONS)}, not all 0"
             raise SettingsError(msg)
         given["motion_shares"] = tuple(settings.motion.get(name, 0.0) for name in MOTIONS)
+    given |= _calcium_given(settings, scene)
     scene = replace(scene, **given, camera=replace(scene.camera, **camera))
     if min(scene.shape_yx) < 16 or scene.frames < 2:
         msg = (
@@ -94,6 +117,29 @@ def scene_of(settings: MovieSceneSettings) -> MovieScene:
         )
         raise SettingsError(msg)
     return scene
+
+
+def _calcium_given(settings: MovieSceneSettings, scene: MovieScene) -> dict[str, Any]:
+    """Return the second channel as the settings change it; nothing where they do not.
+
+    Raises
+    ------
+    SettingsError
+        If the scene has no second channel.
+    """
+    values = {
+        field: getattr(settings, name)
+        for name, field in _OF_CALCIUM.items()
+        if getattr(settings, name) is not None
+    }
+    if not values:
+        return {}
+    if scene.calcium is None:
+        name = next(n for n in _OF_CALCIUM if getattr(settings, n) is not None)
+        flag = name.replace("_", "-")
+        msg = f"--{flag}: the preset {settings.preset} has one channel; use hybrid-test or hybrid"
+        raise SettingsError(msg)
+    return {"calcium": replace(scene.calcium, **values)}
 
 
 @summarised
@@ -133,6 +179,8 @@ def simulate(settings: MovieSimulateSettings, *, reporter: Reporter) -> Told:
             f"{facts['tracks']} tracks of {facts['mean_length']:.1f} frames, "
             f"{facts['puncta']:,} puncta"
         )
+        if movie.calcium is not None:
+            words += f", {facts['events']} calcium events"
         return RunOutcome(name, "done", words, facts | {"seconds": time.perf_counter() - began})
 
     return process_runs("movie simulate", names, InTurn(one), reporter=reporter)
@@ -158,7 +206,7 @@ def _metadata(settings: MovieSimulateSettings, scene: MovieScene, name: str) -> 
 
 
 def _output(settings: MovieSimulateSettings, name: str) -> Output:
-    kind = own_folder(lambda path: foreign_files(path, _FILES))
+    kind = own_folder(lambda path: foreign_files(path, (*_FILES, *_CALCIUM_FILES)))
     return Output(
         settings.output / name, kind, overwrite=settings.overwrite, advice="another --output"
     )
@@ -173,7 +221,8 @@ def _stands(settings: MovieSimulateSettings, scene: MovieScene, name: str) -> bo
         If anything else is that must stay.
     """
     folder = settings.output / name
-    if not settings.overwrite and all((folder / file).is_file() for file in _FILES):
+    files = _FILES if scene.calcium is None else (*_FILES, *_CALCIUM_FILES)
+    if not settings.overwrite and all((folder / file).is_file() for file in files):
         try:
             known = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -197,6 +246,19 @@ def _facts(movie: SimulatedMovie) -> dict[str, Any]:
         "tracks": len(lengths),
         "mean_length": float(lengths.mean()) if len(lengths) else 0.0,
         "puncta": len(movie.truth),
+    } | _calcium_facts(movie)
+
+
+def _calcium_facts(movie: SimulatedMovie) -> dict[str, Any]:
+    if movie.calcium is None:
+        return {}
+    kinds = movie.calcium.events.kinds or ()
+    active = movie.calcium.traces.active
+    return {
+        "events": kinds.count(PUNCTUM),
+        "sparks": kinds.count(SPARK),
+        "waves": kinds.count(WAVE),
+        "active_share": 0.0 if active is None or not len(active) else float(active.mean()),
     }
 
 
@@ -212,9 +274,14 @@ def _write(
     content["motions"] = {str(number): kind for number, kind in movie.motions.items()}
     with replacing(output.path, permit=output.check) as temporary:
         temporary.mkdir()
+        frames = movie.frames
+        if movie.calcium is not None:
+            frames = np.stack([frames, movie.calcium.frames], axis=1)
+            write_text(temporary / TRUE_EVENTS_FILE, true_events_csv(movie.calcium.events))
+            write_text(temporary / TRUE_TRACES_FILE, true_traces_csv(movie.calcium.traces))
         write_movie(
             temporary / MOVIE_FILE,
-            movie.frames,
+            frames,
             pixel_size_nm=scene.pixel_size_nm,
             frame_time_ms=scene.frame_time_ms,
         )
@@ -235,15 +302,19 @@ def scene_from(content: Mapping[str, Any]) -> MovieScene:
     SettingsError
         If it is none.
     """
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
-    }
+    values = _tuples(content)
     try:
         camera = Camera(**values.pop("camera"))
-        return MovieScene(**values, camera=camera)
+        known = values.pop("calcium", None)
+        calcium = None if known is None else CalciumScene(**_tuples(known))
+        return MovieScene(**values, camera=camera, calcium=calcium)
     except (TypeError, KeyError) as error:
         msg = f"no scene of a movie: {error}"
         raise SettingsError(msg) from error
+
+
+def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
 
 
 def scene_beside(movie: Path) -> MovieScene | None:

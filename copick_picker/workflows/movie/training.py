@@ -26,6 +26,7 @@ from copick_picker.project.folders.training_files import (
 )
 from copick_picker.project.guards import guarded
 from copick_picker.project.standing import Output, own_folder
+from copick_picker.settings.movie_hybrid import hybrid_values
 from copick_picker.settings.movie_models import MovieTraining, guide_values
 
 Trained = TypeVar("Trained", bound=MovieTraining)
@@ -123,7 +124,7 @@ def _made_by(folder: Path, card_file: str, record: Mapping[str, Any]) -> bool:
 
 
 def given_by_guide(
-    settings: Trained, kind: Literal["detector", "linker"], *, reporter: Reporter
+    settings: Trained, kind: Literal["detector", "linker", "hybrid"], *, reporter: Reporter
 ) -> Trained:
     """Return settings with what a file of the guide gives, where the command line says nothing.
 
@@ -132,7 +133,7 @@ def given_by_guide(
     settings : MovieTraining
         Settings of the command.
     kind : str
-        ``detector`` or ``linker``.
+        ``detector``, ``linker`` or ``hybrid``.
     reporter : Reporter
         Is told of keys that change nothing here.
 
@@ -153,7 +154,10 @@ def given_by_guide(
     if not isinstance(content, Mapping):
         msg = f"{path} is empty; expected the sections model and training"
         raise SettingsError(msg)
-    values, idle = guide_values(content, kind, where=str(path))
+    if kind == "hybrid":
+        values, idle = hybrid_values(content, where=str(path))
+    else:
+        values, idle = guide_values(content, kind, where=str(path))
     if idle:
         reporter.note(f"{path}: without effect here: {', '.join(idle)}")
     if kind == "detector" and settings.data is None and values.pop("epochs", None) is not None:
