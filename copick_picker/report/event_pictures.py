@@ -140,7 +140,7 @@ def event_statistics_picture(
         return picture_files(
             figure,
             "event_statistics",
-            "Tracks without events count in the rates. Bars: 95 % intervals by Wilson's score.",
+            "Tracks without events count in the rates. Line: 95 % intervals by Wilson's score.",
         )
 
 

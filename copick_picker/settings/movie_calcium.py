@@ -31,8 +31,8 @@ class MovieTraceRules(MovieSecond, MovieScale):
         Of the running baseline.
     f0 : str
         ``total`` or ``spot``.
-    correct_bleaching : bool
-        Whether bleaching is taken out.
+    keep_bleaching : bool
+        Whether bleaching stays in.
     min_snr : float
         Least signal over noise of an event.
     min_event_probability : float
@@ -55,9 +55,9 @@ class MovieTraceRules(MovieSecond, MovieScale):
         Literal["total", "spot"],
         Option("F0 of dF/F0: all light at the spot at rest, or what it has over its surround."),
     ] = "total"
-    correct_bleaching: Annotated[
-        bool, Option("Divide by an exponential fitted to the surrounds.")
-    ] = True
+    keep_bleaching: Annotated[
+        bool, Option("Do not divide by an exponential fitted to the surrounds.")
+    ] = False
     min_snr: Annotated[Positive, Option("Least height of an event over its standard error.")] = 4.6
     min_event_probability: Annotated[
         Probability, Option("Leave out events of a lower probability.")

@@ -144,8 +144,11 @@ def test_learned_events_and_members_of_an_ensemble():
     run("traces", PAIR, "--tracks", TRUTH, "-m", "hybrid", "-o", "learned")
     assert any(row["probability"] for row in rows("learned/trace_details.csv"))
     shutil.copytree("hybrid", "other")
+    shutil.copytree("hybrid", "third")
     run("detect", PAIR, "-m", "hybrid", "-o", "one")
-    run("detect", PAIR, "-m", "hybrid", "--members", "other,other", "-o", "three")
+    run("detect", PAIR, "-m", "hybrid", "--members", "other,third", "-o", "three")
+    text = run("detect", PAIR, "-m", "hybrid", "--members", "hybrid", "-o", "twice", code=2)
+    assert "a model is named twice" in text
     assert rows("one/detections.csv") == rows("three/detections.csv")
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.ndimage import percentile_filter
 from scipy.special import ndtri
 
+from copick_picker.errors import DataError
 from copick_picker.records.movies import NO_TRACK, FloatArray, Frames, IndexArray, Spots
 
 WIDTHS = (1.0, 1.4, 2.0, 2.8, 4.0)
@@ -98,6 +99,11 @@ def measured_signals(
         Standard deviation of a spot in pixels.
     white : float, optional
         Grey value at which pixels are saturated.
+
+    Raises
+    ------
+    DataError
+        If a value of a frame is NaN or infinite.
     """
     n = len(spots)
     heights, surrounds = np.zeros(n), np.zeros(n)
@@ -107,6 +113,9 @@ def measured_signals(
     window = _Window.of(width)
     for number, rows in zip(numbers, np.split(order, starts[1:]), strict=True):
         frame = np.asarray(frames[int(number)], dtype=np.float64)
+        if not np.isfinite(frame).all():
+            msg = f"frame {number} has values that are NaN or infinite"
+            raise DataError(msg)
         places = spots.positions[rows, ::-1]
         own_heights, own_surrounds, highest = _of_frame(frame, places, window)
         heights[rows], surrounds[rows] = own_heights, own_surrounds

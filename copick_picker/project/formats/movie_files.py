@@ -180,6 +180,10 @@ def open_pair(path: Path, second: Path | None = None) -> tuple[Movie, Movie]:
         except NoChannelError as error:
             msg = f"{path} has one channel; expected two, or --second FILE for the other"
             raise DataError(msg) from error
+    for each in (path, second):
+        if channels_of(each) > 1:
+            msg = f"{each} has two channels; --second is for two files of one channel each"
+            raise DataError(msg)
     first, other = open_movie(path), open_movie(second)
     if first.frames.shape != other.frames.shape:
         shapes = [" x ".join(str(n) for n in each.frames.shape) for each in (first, other)]

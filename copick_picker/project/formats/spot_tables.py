@@ -105,7 +105,12 @@ def _read_csv(path: Path, pixel_size_nm: float | None) -> Spots:
     }
     tracks = None
     if names["track_id"] is not None:
-        values = pd.to_numeric(table[names["track_id"]], errors="coerce")
+        given = table[names["track_id"]]
+        values = pd.to_numeric(given, errors="coerce")
+        words = given[values.isna() & given.notna()]
+        if len(words):
+            msg = f"{path}: '{names['track_id']}' is '{words.iloc[0]}', not a number"
+            raise DataError(msg)
         tracks = values.fillna(NO_TRACK).to_numpy(dtype=np.int64)
     return spots_of(columns, tracks, where=str(path))
 

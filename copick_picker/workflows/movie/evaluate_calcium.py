@@ -100,8 +100,11 @@ def _of_movie(
     table = events_file.with_name(TRACES_FILE)
     traces = read_traces(table) if table.is_file() else None
     owners, completeness = None, None
-    if tracks_file is not None:
+    if tracks_file is None:
+        _check_tracks(found, puncta, events_file, f"{truth_file}; give --tracks")
+    else:
         tracks = read_spots(tracks_file, pixel_size_nm=settings.pixel_size_nm)
+        _check_tracks(found, tracks, events_file, str(tracks_file))
         owners, completeness = owners_of(puncta, tracks, tolerance=settings.tolerance)
     return {
         "true_events": replace(true_events, tracks=true_events.tracks + shift),
@@ -110,6 +113,15 @@ def _of_movie(
         "traces": None if traces is None else _owned_traces(traces, owners, shift),
         "completeness": completeness,
     }
+
+
+def _check_tracks(events: Events, spots: Spots, events_file: Path, where: str) -> None:
+    """Raise where an event is of a track that a table does not have."""
+    known = np.zeros(0, dtype=np.int64) if spots.tracks is None else spots.tracks
+    unknown = np.setdiff1d(events.tracks, known)
+    if len(unknown):
+        msg = f"{events_file} has events of track {unknown[0]}, which is not in {where}"
+        raise DataError(msg)
 
 
 def owners_of(

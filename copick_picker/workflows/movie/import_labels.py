@@ -84,6 +84,10 @@ def import_labels(settings: MovieImportLabelsSettings, *, reporter: Reporter) ->
             puncta.positions,
             paired.active,
         )
+        if not up:
+            reporter.warn(
+                f"{labels[movie.name]}: calcium is never up at a punctum; look at --distance"
+            )
         results.write(TRUTH_FILE, truth_csv(puncta))
         results.write(TRUE_TRACES_FILE, true_traces_csv(traces))
         counts = paired.counts

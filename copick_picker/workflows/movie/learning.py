@@ -65,6 +65,8 @@ from copick_picker.workflows.train.running import CurveCallback, machine_of, run
 
 _VALIDATION_FRAMES = 24
 _OTHER_SEED = 950_000
+_USELESS = 0.2
+"""F1 below which a model is said to be of no use."""
 
 
 @dataclass(frozen=True)
@@ -445,6 +447,8 @@ def _finished(training: DetectorTraining, record: Mapping[str, Any], reporter: R
     for file in (STATE_FILE, BEST_FILE):
         remove(training.folder / file)
     end_training(training.folder, reporter=reporter)
+    if (scores["f1"] or 0.0) < _USELESS:
+        reporter.warn(f"{settings.output} finds next to nothing on held-out movies; train longer")
     error = scores["rmse_per_axis_px"]
     told = "" if error is None else f", error {error:.3f} px along an axis"
     threshold = found.thresholds[training.scene.camera.kind]

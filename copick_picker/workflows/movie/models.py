@@ -100,6 +100,10 @@ def load_detector(
     CheckpointError
         If a folder holds none, it is damaged, or a member is of another kind.
     """
+    places = [each.resolve() for each in (folder, *members)]
+    if len(set(places)) < len(places):
+        msg = "a model is named twice among -m and --members; each counts once"
+        raise CheckpointError(msg)
     target = resolve_device(device)
     chosen = fast_precision(target) if precision == "auto" else precision
     (card, network), *others = [_network_of(each, target) for each in (folder, *members)]

@@ -23,6 +23,7 @@ from copick_picker.core.movie.traces import (
     best_width,
     measured,
     measured_signals,
+    noise_of_trace,
     whole_tracks,
 )
 from copick_picker.core.segment.device import use_threads
@@ -63,6 +64,8 @@ SUMMARY_FILE = "traces_summary.json"
 FILES = (TRACES_FILE, TRACE_DETAILS_FILE, EVENTS_FILE, EVENT_DETAILS_FILE, TRACES_PICTURE)
 _USUAL_OFFSET = 100.0
 """Grey value without light of most scientific cameras."""
+_LEAST_REST = 3.0
+"""F0 over the noise below which dF/F0 means little."""
 _WHITES = (4095.0, 16383.0)
 """Ends of cameras of 12 and 14 bits."""
 _SHOWN = 12
@@ -248,15 +251,16 @@ def traces_along(
     own = movie.channels[chosen]
     spots = whole_tracks(_long_enough(tracks, rules.min_trace, where))
     _check_inside(spots, own, where)
-    found, facts, notes = _measured(own, spots, rules, choice.offset)
-    for note in (
-        [f"measures channel {chosen} of {number}"] if choice.channel is None else []
-    ) + notes:
-        reporter.note(f"{movie.name}: {note}")
+    found, facts, notes = _measured(own, spots, rules, choice.offset, model)
+    if choice.channel is None:
+        notes = [f"measures channel {chosen} of {number}", *notes]
+    for note in notes:
+        tell = reporter.warn if "a guess" in note else reporter.note
+        tell(f"{movie.name}: {note}")
     _warn(found, rules, movie.name, reporter)
     other = None
     if number == 2:
-        other = _measured(movie.channels[1 - chosen], spots, rules, choice.offset)[0]
+        other = _measured(movie.channels[1 - chosen], spots, rules, choice.offset, model)[0]
     probabilities = None
     if model is not None:
         scaled = [Channel(m.frames, scale_of_channel(m.frames)) for m in movie.channels]
@@ -286,7 +290,14 @@ def _long_enough(tracks: Spots, least: int, where: str) -> Spots:
             f"is {least}"
         )
         raise DataError(msg)
-    return tracks.chosen(np.isin(tracks.tracks, kept))  # type: ignore[arg-type]
+    some = tracks.chosen(np.isin(tracks.tracks, kept))  # type: ignore[arg-type]
+    numbers = np.zeros(len(some), dtype=np.int64) if some.tracks is None else some.tracks
+    pairs, counts = np.unique(np.stack([numbers, some.frames]), axis=1, return_counts=True)
+    if (counts > 1).any():
+        track, frame = pairs[:, int(counts.argmax())]
+        msg = f"{where}: track {track} has {counts.max()} positions in frame {frame}; expected one"
+        raise DataError(msg)
+    return some
 
 
 def _check_inside(spots: Spots, movie: Movie, where: str) -> None:
@@ -303,13 +314,22 @@ def _check_inside(spots: Spots, movie: Movie, where: str) -> None:
 
 
 def _measured(
-    movie: Movie, spots: Spots, rules: MovieTraceRules, offset: float | None
+    movie: Movie,
+    spots: Spots,
+    rules: MovieTraceRules,
+    offset: float | None,
+    model: LoadedDetector | None,
 ) -> tuple[Measured, dict[str, Any], list[str]]:
     """Return the traces of a channel, how they were measured, and that in words."""
-    level, source = _offset_of(movie, offset)
+    level, source = _offset_of(movie, offset, model)
     width, stands_out = (rules.spot_sigma, True) if rules.spot_sigma else _width_of(movie, spots)
     n_frames = len(movie.frames)
-    own = TraceRules(rules.baseline_window, rules.percentile, rules.f0, rules.correct_bleaching)
+    own = TraceRules(
+        rules.baseline_window,
+        rules.percentile,
+        rules.f0,
+        corrects_bleaching=not rules.keep_bleaching,
+    )
     signals = measured_signals(movie.frames, spots, width=width, white=_white_of(movie))
     found = measured(signals, level, own, n_frames=n_frames)
     words = "" if rules.spot_sigma else ", as it stands out best"
@@ -331,15 +351,19 @@ def _width_of(movie: Movie, spots: Spots) -> tuple[float, bool]:
     return best_width(movie.frames, spots)
 
 
-def _offset_of(movie: Movie, given: float | None) -> tuple[float, str]:
+def _offset_of(
+    movie: Movie, given: float | None, model: LoadedDetector | None
+) -> tuple[float, str]:
     if given is not None:
         return given, "the options"
     if movie.camera:
         return float(movie.camera["baseline"]), "metadata.json"
+    if model is not None:
+        return model.camera.baseline, "the model; give --baseline where it is another"
     darkest = float(np.quantile(np.asarray(movie.frames[0], dtype=np.float64), 0.001))
     if darkest >= _USUAL_OFFSET:
-        return _USUAL_OFFSET, "that of most cameras; give --baseline"
-    return max(darkest - 1.0, 0.0), "the darkest; give --baseline"
+        return _USUAL_OFFSET, "a guess: that of most cameras; give --baseline"
+    return max(darkest - 1.0, 0.0), "a guess: the darkest; give --baseline"
 
 
 def _white_of(movie: Movie) -> float | None:
@@ -355,9 +379,18 @@ def _warn(found: Measured, rules: MovieTraceRules, name: str, reporter: Reporter
     lengths = np.array([len(rows) for _, rows in found.rows_by_track()])
     short = int((lengths < rules.baseline_window).sum())
     if short:
+        verb = "is" if short == 1 else "are"
         reporter.note(
-            f"{name}: {short} of {len(lengths)} tracks are shorter than the baseline's window of "
-            f"{rules.baseline_window} frames; each of them has one baseline"
+            f"{name}: {short} of {len(lengths)} tracks {verb} shorter than the baseline's window "
+            f"of {rules.baseline_window} frames and has one baseline".replace(
+                "and has", "and has" if short == 1 else "and have", 1
+            )
+        )
+    noises = [noise_of_trace(found.heights[rows]) for _, rows in found.rows_by_track()]
+    if np.median(found.levels) < _LEAST_REST * float(np.median(noises)):
+        reporter.warn(
+            f"{name}: F0 is hardly above the noise, so dF/F0 means little; give --baseline, or "
+            "another --f0"
         )
     saturated = int(found.signals.is_saturated.sum())
     if saturated:

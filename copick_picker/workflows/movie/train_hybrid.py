@@ -57,6 +57,11 @@ from copick_picker.workflows.movie.train_detector import held_out_of
 from copick_picker.workflows.movie.training import given_by_guide, work_folder
 
 _FROZEN_FIRST = 500
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "1-localization": (),
+    "2-real": ("start", "real", "labels"),
+}
+"""Stage -> options that it needs; the others need ``--start``."""
 _VALIDATION_FRAMES = 24
 
 
@@ -168,6 +173,8 @@ class HybridTraining(DetectorTraining):
     def judged(self, detector: Detector) -> Judgement:
         """Return how a hybrid does on some frames of the held-out movies."""
         found = super().judged(detector)
+        if self.own.tasks == "localization":
+            return found
         calcium = calcium_in(detector, self.held_out, frames=_VALIDATION_FRAMES)
         if calcium is None:
             return found
@@ -207,7 +214,8 @@ class HybridTraining(DetectorTraining):
             fit = probability_fit(calcium.probabilities(), calcium.active)
             threshold = calcium.threshold(fit)
             scores = calcium.at(threshold, fit)
-            words = f"; calcium F1 {scores['f1'] or 0.0:.4f} at {threshold:.2f}"
+            if self.own.tasks != "localization":
+                words = f"; calcium F1 {scores['f1'] or 0.0:.4f} at {threshold:.2f}"
         return {
             "channels": self.own.channels,
             "calcium_probability": list(fit),
@@ -259,6 +267,11 @@ def _staged(settings: MovieTrainHybridSettings) -> MovieTrainHybridSettings:
     """Return settings with those of a shipped stage, where the command line says nothing."""
     if settings.stage is None:
         return settings
+    needed = _NEEDED.get(settings.stage, ("start",))
+    missing = [name for name in needed if getattr(settings, name) is None]
+    if missing:
+        msg = f"--stage {settings.stage} needs " + " and ".join(f"--{name}" for name in missing)
+        raise SettingsError(msg)
     content = yaml.safe_load(stage_path(settings.stage).read_text(encoding="utf-8"))
     given = settings.model_dump(exclude_unset=True)
     return MovieTrainHybridSettings.model_validate({**content, **given})
