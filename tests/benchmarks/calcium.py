@@ -109,10 +109,7 @@ def events_table(seeds: list[int], work: Path) -> str:
         f1 = [one["event_f1"] for one in each if one["event_f1"] is not None]
         minutes = sum(one["track_minutes"] for one in each)
         per_minute = false / minutes
-        if name == "silent":
-            met = per_minute <= 0.1
-        else:
-            met = min(f1) >= TARGETS[name]
+        met = per_minute <= 0.1 if name == "silent" else min(f1) >= TARGETS[name]
         rows.append(
             [
                 name,
