@@ -328,7 +328,7 @@ def test_bad_input_is_one_line_and_writes_nothing():
     tifffile.imwrite("white.tif", white, imagej=True, metadata={"axes": "TCYX"})
     text = run("traces", "white.tif", "--tracks", TRUTH, "-o", "white")
     assert "positions have saturated pixels" in text
-    assert "tracks are shorter than the baseline's window" in text
+    assert "tracks shorter than the baseline's window of 500 frames: one baseline for each" in text
     assert not Path("bad").exists()
 
 

@@ -379,12 +379,9 @@ def _warn(found: Measured, rules: MovieTraceRules, name: str, reporter: Reporter
     lengths = np.array([len(rows) for _, rows in found.rows_by_track()])
     short = int((lengths < rules.baseline_window).sum())
     if short:
-        verb = "is" if short == 1 else "are"
         reporter.note(
-            f"{name}: {short} of {len(lengths)} tracks {verb} shorter than the baseline's window "
-            f"of {rules.baseline_window} frames and has one baseline".replace(
-                "and has", "and has" if short == 1 else "and have", 1
-            )
+            f"{name}: {short} of {len(lengths)} tracks shorter than the baseline's window of "
+            f"{rules.baseline_window} frames: one baseline for each"
         )
     noises = [noise_of_trace(found.heights[rows]) for _, rows in found.rows_by_track()]
     if np.median(found.levels) < _LEAST_REST * float(np.median(noises)):
