@@ -1,14 +1,14 @@
 """All figures of docs/calcium.md: events in traces, and hybrids.
 
-Usage: python tests/benchmarks/calcium.py --work DIR [--seeds 1,2,3] [--minutes 5] [--members 5]
+Usage: python tests/benchmarks/calcium.py --work DIR [--seeds 1,2,3] [--steps 2000] [--members 5]
     [--report] [--output docs]
 
 Events: for each of six scenes and each seed a movie of one minute is simulated, traces are measured
 along its true tracks (in ``hard`` with a tenth of the positions missing and errors), and events
 found by matched filters. Hybrids: trained on ``--preset hybrid-test --movies 100`` with fixed and
-with learned weights for each seed, a detector alone on the same movies for as long, and further
-members of an ensemble; all are judged on forty movies of another seed. What is there already is
-not made again; ``--report`` only writes the tables.
+with learned weights for each seed, a detector alone on the same movies for as many steps, and
+further members of an ensemble; all are judged on forty movies of another seed. What is there
+already is not made again; ``--report`` only writes the tables.
 """
 
 import argparse
@@ -152,7 +152,7 @@ class Hybrids:
 
     def jobs(self) -> list[tuple[str, tuple[object, ...]]]:
         """Return every model and how it is trained."""
-        shared = ("--max-minutes", self.options.minutes, "--threads", 1)
+        shared = ("--steps", self.options.steps, "--threads", 1)
         shared += ("--data", self.work / "pairs", "--validation-movies", 16)
         jobs: list[tuple[str, tuple[object, ...]]] = []
         for seed in self.seeds:
@@ -313,7 +313,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path(".calcium"))
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--members", type=int, default=5)
     parser.add_argument("--train-only", action="store_true", help="train, judge nothing")
     parser.add_argument("--report", action="store_true")
@@ -330,7 +330,7 @@ def main() -> None:
         return
     machine = (
         f"Measured at commit {bench.git('rev-parse', '--short', 'HEAD')}, {bench.processor()}, no "
-        f"GPU; trainings of {options.minutes:g} minutes with one thread, two at a time."
+        f"GPU; trainings of {options.steps:,} steps with one thread, two at a time."
     )
     text = (
         f"{machine}\n\nEvents by matched filters along true tracks, one minute of 12 tracks for "

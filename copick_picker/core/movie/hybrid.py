@@ -17,7 +17,9 @@ CALCIUM_LOSSES: Mapping[str, str] = {"cross-entropy": "bce", "focal": "focal"}
 """Name -> loss of each pixel."""
 GRADIENTS_EVERY = 25
 """Steps between two looks at the gradient of each task, which costs another backward pass."""
-_LEAST_MASS = 4.0
+_LEAST_MASS = 64.0
+"""Lit pixels, those of about three spots, that a batch counts for at least: one with fewer would
+otherwise pull at the shared encoder many times as hard as the puncta do."""
 
 
 class HybridLoss(nn.Module):
