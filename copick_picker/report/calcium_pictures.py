@@ -47,5 +47,5 @@ def traces_picture(panels: Sequence[Panel], *, frame_time_ms: float | None) -> b
         rows[-1].set_xlabel(unit)
         rows[0].set_title("dF/F0 along tracks", fontsize=11, loc="left")
         figure.tight_layout(rect=(0.01, 0.04, 1.0, 1.0))
-        add_footer(figure, "Lines: onsets of events. Triangles: their peaks.")
+        add_footer(figure, "Lines: onsets of events. Triangles: their peaks. Each track has its own scale.")
         return png_bytes(figure, _ABOUT)

@@ -28,13 +28,16 @@ def _lengths_chart(axes: Axes, groups: Mapping[str, FloatArray]) -> None:
     """Draw histograms of track lengths side by side, on a scale that shows short and long ones."""
     longest = max((float(values.max()) for values in groups.values() if len(values)), default=1.0)
     edges = np.unique(np.concatenate([[0.5, 1.5, 2.5, 3.5], np.geomspace(5.5, longest + 6, 14)]))
-    for (name, values), colour in zip(groups.items(), (_BLUE, _ORANGE), strict=False):
+    looks = ((_BLUE, "--", 3), (_ORANGE, "-", 2))  # the first stays visible where both are equal
+    for (name, values), (colour, line, order) in zip(groups.items(), looks, strict=False):
         counts, _ = np.histogram(values, edges)
         axes.stairs(counts, edges, fill=True, alpha=0.35, color=colour)
         label = f"{name}: {len(values):,}"
         if len(values):
             label += f", mean {values.mean():.1f}, median {np.median(values):.0f}"
-        axes.stairs(counts, edges, color=colour, linewidth=1.8, label=label)
+        axes.stairs(
+            counts, edges, color=colour, linewidth=1.8, linestyle=line, zorder=order, label=label
+        )
     axes.set_xscale("log")
     ticks = [tick for tick in (1, 3, 10, 30, 100, 300, 1000, 3000) if tick <= longest * 1.3]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])

@@ -321,7 +321,7 @@ def test_bad_input_is_one_line_and_writes_nothing():
     text = run(
         "train", "hybrid", "--data", "pairs", *SHORT, "--start", "pairs", "-o", "bad", code=2
     )
-    assert "holds no detector" in text
+    assert "holds no detector or hybrid: there is no detector.yaml or hybrid.yaml" in text
     white = movie.copy()
     white[:, 1] = 65535
     white[0, 1] = 100

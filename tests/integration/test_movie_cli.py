@@ -441,9 +441,11 @@ def test_a_damaged_model_is_said():
     assert "is damaged, or not the file that the card beside it describes" in text
 
 
+@pytest.mark.parametrize("kind", ["detector", "hybrid"])
 @pytest.mark.usefixtures("here")
-def test_an_interrupted_training_goes_on_where_it_was():
-    words = ("train", "detector", "--steps", 300, "--validate-every", 150, "--save-every", 5)
+def test_an_interrupted_training_goes_on_where_it_was(kind):
+    steps = 120 if kind == "detector" else 80
+    words = ("train", kind, "--steps", steps, "--validate-every", steps // 2, "--save-every", 5)
     words = [*map(str, (*words, *SMALL, *TINY, "-o", "new"))]
     line = [sys.executable, "-m", "copick_picker", "movie", *words]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
@@ -457,7 +459,8 @@ def test_an_interrupted_training_goes_on_where_it_was():
     assert process.returncode == 130
     assert not Path("new").exists()
     assert "goes on from step" in run(*words)
-    assert yaml.safe_load(Path("new/detector.yaml").read_text())["training"]["steps"] == 300
+    card = yaml.safe_load(Path(f"new/{kind}.yaml").read_text())
+    assert card["training"]["steps"] == steps
 
 
 @pytest.mark.usefixtures("here")

@@ -39,13 +39,14 @@ def read_movie_card(folder: Path, file: str) -> dict[str, Any]:
         If there is none, or the folder holds another kind of model.
     """
     path = folder / file
-    wanted = Path(file).stem
+    wanted = "detector or hybrid" if file == DETECTOR_CARD else Path(file).stem
     if not path.is_file():
+        files = f"{file} or {HYBRID_CARD}" if file == DETECTOR_CARD else file
         found = next((words for name, words in _OTHERS.items() if (folder / name).is_file()), None)
         if found is not None:
             msg = f"{folder} holds {found}; expected a {wanted}"
         elif folder.is_dir():
-            msg = f"{folder} holds no {wanted}: there is no {file}"
+            msg = f"{folder} holds no {wanted}: there is no {files}"
         else:
             msg = f"there is no {wanted} {folder}"
         raise CheckpointError(msg)
