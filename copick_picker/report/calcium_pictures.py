@@ -1,6 +1,7 @@
 """Pictures of calcium: traces with their events."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,32 @@ from copick_picker.report.figures import CHART_STYLE, PALETTE, add_footer, png_b
 
 _BLUE, _RED = PALETTE[:2]
 _ABOUT = {"Software": f"copick-picker {__version__}"}
-Panel = tuple[
-    str,
-    npt.NDArray[np.int64],
-    npt.NDArray[np.float64],
-    npt.NDArray[np.float64],
-    npt.NDArray[np.int64],
-]
-"""Title, frames and dF/F0 of a trace, onsets and peaks of its events in frames."""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A trace to draw.
+
+    Attributes
+    ----------
+    title : str
+        Beside the panel.
+    frames : numpy.ndarray, shape (t,), int64
+        Frames.
+    dff, fitted : numpy.ndarray, shape (t,), float64
+        dF/F0, and that of the transients that were fitted; NaN: none were.
+    onsets : numpy.ndarray, shape (n,), float64
+        Of events, in frames.
+    peaks : numpy.ndarray, shape (n,), int64
+        Frames of their peaks.
+    """
+
+    title: str
+    frames: npt.NDArray[np.int64]
+    dff: npt.NDArray[np.float64]
+    fitted: npt.NDArray[np.float64]
+    onsets: npt.NDArray[np.float64]
+    peaks: npt.NDArray[np.int64]
 
 
 def traces_picture(panels: Sequence[Panel], *, frame_time_ms: float | None) -> bytes:
@@ -27,7 +46,7 @@ def traces_picture(panels: Sequence[Panel], *, frame_time_ms: float | None) -> b
 
     Parameters
     ----------
-    panels : sequence of tuple
+    panels : sequence of Panel
         Traces to draw.
     frame_time_ms : float or None
         Time is given in s where it is known, else in frames.
@@ -36,16 +55,22 @@ def traces_picture(panels: Sequence[Panel], *, frame_time_ms: float | None) -> b
     with rc_context(CHART_STYLE):
         figure = Figure(figsize=(9.0, 1.2 + 0.9 * max(len(panels), 1)))
         rows = figure.subplots(max(len(panels), 1), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, (title, frames, dff, onsets, peaks) in zip(rows, panels, strict=False):
-            axes.plot(frames * scale, dff, color=_BLUE, linewidth=0.8)
-            for onset in onsets:
+        for axes, panel in zip(rows, panels, strict=False):
+            axes.plot(panel.frames * scale, panel.dff, color=_BLUE, linewidth=0.8, alpha=0.6)
+            axes.plot(panel.frames * scale, panel.fitted, color="black", linewidth=0.9)
+            for onset in panel.onsets:
                 axes.axvline(onset * scale, color=_RED, linewidth=0.8, alpha=0.6)
-            heights = [float(dff[np.searchsorted(frames, peak)]) for peak in peaks]
-            axes.plot(peaks * scale, heights, "v", color=_RED, markersize=4)
-            axes.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=8)
+            heights = [
+                float(panel.dff[np.searchsorted(panel.frames, peak)]) for peak in panel.peaks
+            ]
+            axes.plot(panel.peaks * scale, heights, "v", color=_RED, markersize=4)
+            axes.set_ylabel(panel.title, rotation=0, ha="right", va="center", fontsize=8)
             axes.tick_params(labelsize=7)
         rows[-1].set_xlabel(unit)
         rows[0].set_title("dF/F0 along tracks", fontsize=11, loc="left")
         figure.tight_layout(rect=(0.01, 0.04, 1.0, 1.0))
-        add_footer(figure, "Lines: onsets of events. Triangles: their peaks. Each track has its own scale.")
+        is_fitted = any(np.isfinite(panel.fitted).any() for panel in panels)
+        fitted = " Black: the transients that were fitted." if is_fitted else ""
+        words = "Lines: onsets of events. Triangles: their peaks. Each track has its own scale."
+        add_footer(figure, words + fitted)
         return png_bytes(figure, _ABOUT)

@@ -143,6 +143,7 @@ def test_traces_of_true_tracks_follow_the_truth_in_one_file_and_in_two():
 def test_learned_events_and_members_of_an_ensemble():
     run("traces", PAIR, "--tracks", TRUTH, "-m", "hybrid", "-o", "learned")
     assert any(row["probability"] for row in rows("learned/trace_details.csv"))
+    assert not any(row["fitted_dff"] for row in rows("learned/trace_details.csv"))
     shutil.copytree("hybrid", "other")
     shutil.copytree("hybrid", "third")
     run("detect", PAIR, "-m", "hybrid", "-o", "one")
@@ -163,6 +164,11 @@ def test_events_of_another_programs_traces():
     (event,) = rows("out/events.csv")
     assert abs(int(event["onset_frame"]) - 120) <= 1
     assert float(event["amplitude"]) == pytest.approx(1.5, abs=0.3)
+    fitted = np.array([float(row["fitted_dff"]) for row in rows("out/trace_details.csv")])
+    true = np.zeros(400)
+    true[120:180] = 1.5 * np.exp(-np.arange(60) / 15.0)
+    assert np.abs(fitted - true).max() < 0.15
+    assert np.abs(fitted[:118]).max() == 0.0
     Path("traces.csv").write_text("\n".join(lines[:50] + lines[60:]) + "\n")
     text = run("traces", "traces.csv", "-o", "gap", code=2)
     assert "track 3 goes from frame 48 to 59; expected every frame once" in text

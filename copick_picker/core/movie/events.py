@@ -109,6 +109,8 @@ class TraceEvents:
         Time constants in frames.
     baseline : numpy.ndarray, shape (t,), float64
         Of the trace without its events.
+    fitted : numpy.ndarray, shape (t,), float64
+        Sum of the fitted transients, those that began before the trace too; NaN: none were fitted.
     """
 
     onsets: FloatArray
@@ -119,6 +121,7 @@ class TraceEvents:
     rises: FloatArray
     decays: FloatArray
     baseline: FloatArray
+    fitted: FloatArray
 
     @property
     def probabilities(self) -> FloatArray:
@@ -421,6 +424,7 @@ def _told(fit: _Fit) -> TraceEvents:
         shapes[:, 1],
         shapes[:, 2],
         fit.baseline,
+        fit.model,
     )
 
 
@@ -468,6 +472,7 @@ def events_of_states(
         missing,
         missing,
         np.zeros(len(signal)),
+        np.full(len(signal), np.nan),
     )
 
 

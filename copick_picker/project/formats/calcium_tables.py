@@ -15,7 +15,7 @@ from copick_picker.records.movies import NO_TRACK, FloatArray, Spots
 TRACE_COLUMNS = ("track_id", "frame", "dff")
 TRACE_DETAIL_COLUMNS = (
     *("track_id", "frame", "x", "y", "signal", "surround", "baseline", "f0", "dff"),
-    *("other_dff", "probability", "filled"),
+    *("fitted_dff", "other_dff", "probability", "filled"),
 )
 EVENT_COLUMNS = ("track_id", "onset_frame", "peak_frame", "amplitude", "probability")
 EVENT_DETAIL_COLUMNS = (

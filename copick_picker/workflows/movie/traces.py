@@ -20,10 +20,7 @@ from copick_picker.core.movie.traces import (
     Measured,
     Signals,
     TraceRules,
-    best_width,
     measured,
-    measured_signals,
-    noise_of_trace,
     whole_tracks,
 )
 from copick_picker.core.segment.device import use_threads
@@ -42,7 +39,7 @@ from copick_picker.project.formats.movie_files import Movie, channels_of, open_m
 from copick_picker.project.formats.spot_tables import read_spots
 from copick_picker.records.calcium import Events, Traces
 from copick_picker.records.movies import FloatArray, Spots
-from copick_picker.report.calcium_pictures import traces_picture
+from copick_picker.report.calcium_pictures import Panel, traces_picture
 from copick_picker.settings.movie_calcium import MovieTraceRules, MovieTracesSettings
 from copick_picker.workflows.movie.models import LoadedDetector, load_detector
 from copick_picker.workflows.movie.places import (
@@ -58,16 +55,11 @@ from copick_picker.workflows.movie.places import (
     movies_at,
     tables_at,
 )
+from copick_picker.workflows.movie.trace_measuring import measured_channel, warn_of_traces
 
 TRACES_PICTURE = "traces.png"
 SUMMARY_FILE = "traces_summary.json"
 FILES = (TRACES_FILE, TRACE_DETAILS_FILE, EVENTS_FILE, EVENT_DETAILS_FILE, TRACES_PICTURE)
-_USUAL_OFFSET = 100.0
-"""Grey value without light of most scientific cameras."""
-_LEAST_REST = 3.0
-"""F0 over the noise below which dF/F0 means little."""
-_WHITES = (4095.0, 16383.0)
-"""Ends of cameras of 12 and 14 bits."""
 _SHOWN = 12
 
 
@@ -188,6 +180,8 @@ class FoundTraces:
         Traces of the other channel.
     probabilities : numpy.ndarray, shape (n,), float64, or None
         The network's, of calcium being up.
+    fitted : numpy.ndarray, shape (n,), float64
+        dF/F0 of the transients that were fitted; NaN: of events by a network's states.
     facts : dict
         How it was measured.
     """
@@ -196,6 +190,7 @@ class FoundTraces:
     events: Events
     other: Measured | None
     probabilities: FloatArray | None
+    fitted: FloatArray
     facts: dict[str, Any]
 
     def traces(self) -> Traces:
@@ -251,23 +246,24 @@ def traces_along(
     own = movie.channels[chosen]
     spots = whole_tracks(_long_enough(tracks, rules.min_trace, where))
     _check_inside(spots, own, where)
-    found, facts, notes = _measured(own, spots, rules, choice.offset, model)
+    found, facts, notes = measured_channel(own, spots, rules, choice.offset, model)
     if choice.channel is None:
         notes = [f"measures channel {chosen} of {number}", *notes]
     for note in notes:
         tell = reporter.warn if "a guess" in note else reporter.note
         tell(f"{movie.name}: {note}")
-    _warn(found, rules, movie.name, reporter)
+    warn_of_traces(found, rules, movie.name, reporter)
     other = None
     if number == 2:
-        other = _measured(movie.channels[1 - chosen], spots, rules, choice.offset, model)[0]
+        other = measured_channel(movie.channels[1 - chosen], spots, rules, choice.offset, model)[0]
     probabilities = None
     if model is not None:
         scaled = [Channel(m.frames, scale_of_channel(m.frames)) for m in movie.channels]
         probabilities = model.calcium(model.detector.calcium_at(scaled, spots))
     learned = (model, probabilities) if choice.is_learned else (None, None)
-    events = _events(found, rules, *learned)
-    return FoundTraces(found, events, other, probabilities, facts | {"channel": chosen})
+    events, fitted = _events(found, rules, *learned)
+    facts |= {"channel": chosen}
+    return FoundTraces(found, events, other, probabilities, fitted, facts)
 
 
 def _long_enough(tracks: Spots, least: int, where: str) -> Spots:
@@ -313,99 +309,16 @@ def _check_inside(spots: Spots, movie: Movie, where: str) -> None:
         raise DataError(msg)
 
 
-def _measured(
-    movie: Movie,
-    spots: Spots,
-    rules: MovieTraceRules,
-    offset: float | None,
-    model: LoadedDetector | None,
-) -> tuple[Measured, dict[str, Any], list[str]]:
-    """Return the traces of a channel, how they were measured, and that in words."""
-    level, source = _offset_of(movie, offset, model)
-    width, stands_out = (rules.spot_sigma, True) if rules.spot_sigma else _width_of(movie, spots)
-    n_frames = len(movie.frames)
-    own = TraceRules(
-        rules.baseline_window,
-        rules.percentile,
-        rules.f0,
-        corrects_bleaching=not rules.keep_bleaching,
-    )
-    signals = measured_signals(movie.frames, spots, width=width, white=_white_of(movie))
-    found = measured(signals, level, own, n_frames=n_frames)
-    words = "" if rules.spot_sigma else ", as it stands out best"
-    if not stands_out:
-        words = ", as nothing stands out"
-    notes = [
-        f"spots of {width:g} pixels (standard deviation{words}); grey value without light "
-        f"{level:.0f} ({source}); baseline: percentile {rules.percentile:g} of "
-        f"{rules.baseline_window} frames; F0: "
-        + ("all light at rest" if rules.f0 == "total" else "the spot over its surround")
-    ]
-    if found.faded > 0:
-        notes.append(f"bleaching takes {100 * found.faded:.0f} % of the light; taken out")
-    facts = {"spot_sigma_px": width, "offset": level, "faded": found.faded}
-    return found, facts, notes
-
-
-def _width_of(movie: Movie, spots: Spots) -> tuple[float, bool]:
-    return best_width(movie.frames, spots)
-
-
-def _offset_of(
-    movie: Movie, given: float | None, model: LoadedDetector | None
-) -> tuple[float, str]:
-    if given is not None:
-        return given, "the options"
-    if movie.camera:
-        return float(movie.camera["baseline"]), "metadata.json"
-    if model is not None:
-        return model.camera.baseline, "the model; give --baseline where it is another"
-    darkest = float(np.quantile(np.asarray(movie.frames[0], dtype=np.float64), 0.001))
-    if darkest >= _USUAL_OFFSET:
-        return _USUAL_OFFSET, "a guess: that of most cameras; give --baseline"
-    return max(darkest - 1.0, 0.0), "a guess: the darkest; give --baseline"
-
-
-def _white_of(movie: Movie) -> float | None:
-    """Return the grey value at which pixels are saturated."""
-    kind = movie.frames.dtype
-    highest = float(np.asarray(movie.frames[0]).max())
-    if highest in _WHITES:
-        return highest
-    return float(np.iinfo(kind).max) if np.issubdtype(kind, np.integer) else None
-
-
-def _warn(found: Measured, rules: MovieTraceRules, name: str, reporter: Reporter) -> None:
-    lengths = np.array([len(rows) for _, rows in found.rows_by_track()])
-    short = int((lengths < rules.baseline_window).sum())
-    if short:
-        reporter.note(
-            f"{name}: {short} of {len(lengths)} tracks shorter than the baseline's window of "
-            f"{rules.baseline_window} frames: one baseline for each"
-        )
-    noises = [noise_of_trace(found.heights[rows]) for _, rows in found.rows_by_track()]
-    if np.median(found.levels) < _LEAST_REST * float(np.median(noises)):
-        reporter.warn(
-            f"{name}: F0 is hardly above the noise, so dF/F0 means little; give --baseline, or "
-            "another --f0"
-        )
-    saturated = int(found.signals.is_saturated.sum())
-    if saturated:
-        reporter.warn(
-            f"{name}: {saturated:,} of {len(found.heights):,} positions have saturated pixels; "
-            "their signal is too low"
-        )
-
-
 def _events(
     found: Measured,
     rules: MovieTraceRules,
     model: LoadedDetector | None,
     probabilities: FloatArray | None,
-) -> Events:
-    """Return the events in traces: by matched filters, or by a network's states."""
+) -> tuple[Events, FloatArray]:
+    """Return the events in traces, by matched filters or by a network's states, and their fit."""
     matched = EventRules(rules.min_snr, rules.baseline_window, rules.percentile)
     parts: list[TrackEvents] = []
+    fitted = np.full(len(found.heights), np.nan)
     for track, rows in found.rows_by_track():
         heights = found.heights[rows]
         if model is None or probabilities is None:
@@ -414,13 +327,14 @@ def _events(
             threshold = getattr(model.card, "calcium_threshold", 0.5)
             signal = heights - found.baselines[rows]
             own = events_of_states(probabilities[rows], signal, threshold=threshold)
+        fitted[rows] = own.fitted / found.levels[rows]
         first = int(found.signals.spots.frames[rows[0]])
         places = found.signals.spots.positions[rows]
         parts.append(TrackEvents(track, first, own, found.levels[rows], places))
     events = joined_events(parts)
-    if events.probabilities is None:
-        return events
-    return events.chosen(events.probabilities >= rules.min_event_probability)
+    if events.probabilities is not None:
+        events = events.chosen(events.probabilities >= rules.min_event_probability)
+    return events, fitted
 
 
 def write_traces(
@@ -442,7 +356,7 @@ def write_traces(
     results.write(TRACE_DETAILS_FILE, _details_csv(found, all_traces))
     results.write(EVENTS_FILE, events_csv(events))
     results.write(EVENT_DETAILS_FILE, event_details_csv(events))
-    results.write(TRACES_PICTURE, _picture(all_traces, events, rules.frame_time_ms))
+    results.write(TRACES_PICTURE, _picture(found, all_traces, events, rules.frame_time_ms))
     tracks = len(all_traces.members())
     active = len(np.unique(events.tracks))
     words = f"{len(events):,} events in {active} of {tracks} tracks"
@@ -462,6 +376,7 @@ def _details_csv(found: FoundTraces, all_traces: Traces) -> str:
     values = (
         *(all_traces.tracks, all_traces.frames, *places.T),
         *(own.heights, own.signals.surrounds, own.baselines, own.levels, own.dff),
+        found.fitted,
         missing if found.other is None else found.other.dff,
         missing if found.probabilities is None else found.probabilities,
         np.zeros(n, dtype=np.int64) if filled is None else filled.astype(np.int64),
@@ -469,7 +384,9 @@ def _details_csv(found: FoundTraces, all_traces: Traces) -> str:
     return table_csv(dict(zip(TRACE_DETAIL_COLUMNS, values, strict=True)))
 
 
-def _picture(all_traces: Traces, events: Events, frame_time_ms: float | None) -> bytes:
+def _picture(
+    found: FoundTraces, all_traces: Traces, events: Events, frame_time_ms: float | None
+) -> bytes:
     """Draw the traces with the most events, then the longest."""
     members = all_traces.members()
     counts = {track: int((events.tracks == track).sum()) for track, _ in members}
@@ -477,9 +394,8 @@ def _picture(all_traces: Traces, events: Events, frame_time_ms: float | None) ->
     panels = []
     for track, rows in sorted(ranked):
         own = events.chosen(events.tracks == track)
-        panels.append(
-            (f"track {track}", all_traces.frames[rows], all_traces.dff[rows], own.onsets, own.peaks)
-        )
+        values = (all_traces.frames[rows], all_traces.dff[rows], found.fitted[rows])
+        panels.append(Panel(f"track {track}", *values, own.onsets, own.peaks))
     return traces_picture(panels, frame_time_ms=frame_time_ms)
 
 
@@ -500,8 +416,8 @@ def _of_table(settings: MovieTracesSettings, reporter: Reporter) -> Told:
         found = measured(signals, 0.0, rules, n_frames=n_frames)
         if is_relative:
             found = replace(found, levels=np.ones(len(values)))
-        _warn(found, settings, movie.path.name, reporter)
-        events = _events(found, settings, None, None)
-        return write_traces(FoundTraces(found, events, None, None, {}), settings, results)
+        warn_of_traces(found, settings, movie.path.name, reporter)
+        events, fitted = _events(found, settings, None, None)
+        return write_traces(FoundTraces(found, events, None, None, fitted, {}), settings, results)
 
     return each_movie(job, [Named("", settings.movie)], one, reporter=reporter)
