@@ -22,6 +22,7 @@ COMMANDS = {
     "filter": "Filter stored picks, and merge those of two models.",
     "link": "Link picks into filaments.",
     "export": "Write picks and segmentations for other programs.",
+    "extract": "Cut subvolumes at picks, for RELION and Dynamo.",
     "mask": "Make masks that segment and localize take.",
     "config": "Write configurations of projects.",
     "browse": "List what a project or the CryoET Data Portal holds.",
