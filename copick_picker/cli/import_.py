@@ -1,17 +1,18 @@
-"""``copick-picker import``: tomograms and picks of other programs."""
+"""``copick-picker import``: tomograms, segmentations and picks of other programs."""
 
 from copick_picker.cli.command import Flags, command, command_group
 
 
 @command_group
 def import_() -> None:
-    """Bring tomograms and picks of other programs into a project.
+    """Bring tomograms, segmentations and picks of other programs into a project.
 
     \b
     Examples:
       copick-picker import mrc tomograms -c config.json --spacing header --type wbp
       copick-picker import byu train --labels train_labels.csv -c byu/config.json
       copick-picker import picks particles.star -c config.json -o ribosome:relion/1
+      copick-picker import segmentation masks -c config.json --object membrane -o membrane:hand/1
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 
@@ -70,4 +71,24 @@ def picks(flags: Flags) -> None:
     Examples:
       copick-picker import picks particles.star -c config.json -o ribosome:relion/1
       copick-picker import picks TS_01.mod -c config.json -o ribosome:hand/1 --run TS_01
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
+
+
+@command(
+    "copick_picker.settings.import_segmentation:ImportSegmentationSettings",
+    "copick_picker.workflows.exchange.import_segmentation:import_segmentation",
+    group=import_,
+    short_help="Store MRC or TIFF volumes of labels as segmentations.",
+)
+def segmentation(flags: Flags) -> None:
+    """Store volumes of labels, one a run, as segmentations on the grid of a tomogram.
+
+    FILES is an MRC file or TIFF stack, or a folder of them. Values are the project's labels, unless
+    --label, --object or --instances says what they mean; a value without a meaning is refused.
+
+    \b
+    Examples:
+      copick-picker import segmentation masks -c config.json --object membrane -o membrane:hand/1
+      copick-picker import segmentation TS_01.mrc -c config.json --label 1=ribosome -o hand:me/1
+      copick-picker import segmentation seg -c config.json --instances ribosome -o ribosome:amira/1
     """  # noqa: D301 (click's mark for text that is not to be wrapped)

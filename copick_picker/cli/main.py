@@ -12,7 +12,7 @@ import click
 from copick_picker._version import __version__
 
 COMMANDS = {
-    "import": "Bring in tomograms of MRC files or JPG slices, and picks.",
+    "import": "Bring in tomograms, segmentations and picks of other programs.",
     "segment": "Find objects in tomograms: write segmentations.",
     "detect": "Find particles in tomograms: write picks in one pass.",
     "localize": "Turn segmentations into scored picks.",

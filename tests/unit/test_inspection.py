@@ -3,6 +3,7 @@ import pytest
 
 from copick_picker.core.segment.inspection import inspect_volume
 from copick_picker.core.segment.resampling import resample, resampled_shape
+from copick_picker.core.segment.volume import ArrayReader, CleanedReader
 
 
 def blobs(sign):
@@ -42,3 +43,33 @@ def test_resampling_keeps_places(factor):
         line = np.moveaxis(result, axis, 0)[:, 4, 4]
         inner = slice(3, -3)
         np.testing.assert_allclose(line[inner], (np.arange(line.size) * factor)[inner], atol=1e-3)
+
+
+def test_one_hot_voxel_decides_nothing():
+    rng = np.random.default_rng(3)
+    volume = rng.normal(size=(24, 40, 56)).astype(np.float32)
+    volume[5:9, 10:14, 20:24] -= 3.0
+    plain = inspect_volume(volume, smoothing_voxels=1.0)
+    assert plain.looks(0.05) == "dark"
+    assert plain.n_outliers == 0
+    volume[17, 31, 43] = 500.0
+    hot = inspect_volume(volume, smoothing_voxels=1.0)
+    assert hot.n_outliers == 1
+    assert hot.looks(0.05) == "dark"
+    assert hot.middle == pytest.approx(plain.middle, abs=0.02)
+    assert hot.spread == pytest.approx(1.0, abs=0.1)
+    assert hot.statistics.standard_deviation > 2.0
+
+
+def test_a_cleaned_volume_is_finite_and_within_its_limits():
+    volume = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    volume[1, 2, 3] = np.nan
+    volume[0, 0, 0] = np.inf
+    cleaned = CleanedReader(ArrayReader(volume), filling=7.5, limits=(3.0, 20.0))
+    planes = cleaned.read()
+    assert (planes[1, 2, 3], planes[0, 0, 0]) == (7.5, 7.5)
+    assert (planes.min(), planes.max(), planes.dtype) == (3.0, 20.0, np.float32)
+    assert np.array_equal(cleaned.read(1, 2), planes[1:2])
+    grey = CleanedReader(ArrayReader(np.array([[[0, 9, 255]]], np.uint8)), limits=(-40.0, 99.5))
+    assert grey.read().tolist() == [[[0, 9, 99]]]
+    assert CleanedReader(ArrayReader(volume)).read() is not None

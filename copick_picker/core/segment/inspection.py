@@ -21,6 +21,12 @@ from copick_picker.errors import DataError
 
 _SMOOTHING_REACH = 4.0
 """Standard deviations after which a Gaussian is cut off."""
+OUTLIER_SD = 20.0
+"""Standard deviations from the middle beyond which a voxel is gold or a detector fault."""
+_ONE_SD = 84.13
+"""Percentile one standard deviation above the middle of a Gaussian."""
+_SAMPLE_STEPS = (2, 8, 8)
+_MOST_FAR = 2**20
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,11 @@ class VolumeFacts:
         dark, above 0 where they are bright, 0 for a constant or not finite volume.
     statistics : VolumeStatistics or None
         Mean and standard deviation; None for a constant or not finite volume.
+    middle, spread : float
+        Median of the finite voxels, and half the distance of the percentiles that lie one standard
+        deviation on either side of it in a Gaussian; outliers hardly move them.
+    n_outliers : int
+        Finite voxels further than :data:`OUTLIER_SD` spreads from the middle.
     """
 
     n_not_finite: int
@@ -45,6 +56,9 @@ class VolumeFacts:
     maximum: float
     skewness: float
     statistics: VolumeStatistics | None = None
+    middle: float = 0.0
+    spread: float = 0.0
+    n_outliers: int = 0
 
     @property
     def is_constant(self) -> bool:
@@ -68,7 +82,8 @@ def inspect_volume(volume: Volume, *, smoothing_voxels: float | None) -> VolumeF
     """Return the figures of a volume, in one pass over its planes.
 
     Protein is rarer than ice, so that the histogram of a smoothed tomogram has its longer tail on
-    the side of protein; smoothing by about one voxel brings that tail out of the noise.
+    the side of protein; smoothing by about one voxel brings that tail out of the noise. Outliers
+    are drawn in before that, so that one of them does not decide.
 
     Parameters
     ----------
@@ -92,7 +107,7 @@ def inspect_volume(volume: Volume, *, smoothing_voxels: float | None) -> VolumeF
     reader = as_reader(volume)
     voxels, smooth, bad = Moments(), Moments(), 0
     low, high = np.inf, -np.inf
-    smoothing = _Smoothing(reader.shape[0], smoothing_voxels)
+    smoothing, outliers = _Smoothing(reader.shape[0], smoothing_voxels), _Outliers()
     for z_start, z_stop in blocks(reader.shape):
         block = real(reader.read(z_start, z_stop))
         n_bad = n_not_finite(block)
@@ -100,16 +115,63 @@ def inspect_volume(volume: Volume, *, smoothing_voxels: float | None) -> VolumeF
         finite = block[np.isfinite(block)] if n_bad else block
         if not finite.size:
             continue
-        low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+        lowest, highest = float(finite.min()), float(finite.max())
+        low, high = min(low, lowest), max(high, highest)
+        drawn_in = outliers.drawn_in(block, finite, lowest, highest)
         if not bad:
             voxels = voxels.joined(moments_of(block))
-            for planes in smoothing.smoothed(block, z_start, offset=low):
+            for planes in smoothing.smoothed(drawn_in, z_start, offset=low):
                 smooth = smooth.joined(moments_of(planes))
+    middle, spread = outliers.scale()
+    far = outliers.number(middle, spread)
     if bad or low == high:
         low, high = (low, high) if low <= high else (0.0, 0.0)
-        return VolumeFacts(bad, low, high, 0.0)
+        return VolumeFacts(bad, low, high, 0.0, None, middle, spread, far)
     statistics = VolumeStatistics(voxels.mean, voxels.standard_deviation)
-    return VolumeFacts(0, low, high, smooth.skewness, statistics)
+    return VolumeFacts(0, low, high, smooth.skewness, statistics, middle, spread, far)
+
+
+class _Outliers:
+    """Voxels far from the middle of a volume whose blocks come one after the other."""
+
+    def __init__(self) -> None:
+        self._samples: list[npt.NDArray[Any]] = []
+        self._far: list[npt.NDArray[Any]] = []
+        self._limits = (-np.inf, np.inf)
+
+    def drawn_in(
+        self, block: npt.NDArray[Any], finite: npt.NDArray[Any], lowest: float, highest: float
+    ) -> npt.NDArray[Any]:
+        """Return a block whose far voxels lie at the limits that are known so far."""
+        z, y, x = _SAMPLE_STEPS
+        sample = block[::z, ::y, ::x]
+        self._samples.append(sample[np.isfinite(sample)].astype(np.float64))
+        if not np.isfinite(self._limits[0]):
+            middle, spread = self.scale()
+            if spread > 0:
+                self._limits = (middle - OUTLIER_SD * spread, middle + OUTLIER_SD * spread)
+        low, high = self._limits
+        if lowest >= low and highest <= high:
+            return block
+        if sum(map(len, self._far)) < _MOST_FAR:
+            values = finite.astype(np.float64)
+            self._far.append(values[(values < low) | (values > high)])
+        kind = np.result_type(block.dtype, np.float32)
+        drawn: npt.NDArray[Any] = np.clip(block.astype(kind), kind.type(low), kind.type(high))
+        return drawn
+
+    def scale(self) -> tuple[float, float]:
+        """Return middle and spread of the sample."""
+        values = np.concatenate(self._samples) if self._samples else np.zeros(0)
+        if not values.size:
+            return 0.0, 0.0
+        below, middle, above = np.percentile(values, [100.0 - _ONE_SD, 50.0, _ONE_SD])
+        return float(middle), float(0.5 * (above - below))
+
+    def number(self, middle: float, spread: float) -> int:
+        """Return how many voxels lie far from the middle."""
+        away = OUTLIER_SD * spread
+        return sum(int((np.abs(values - middle) > away).sum()) for values in self._far if away)
 
 
 class _Smoothing:

@@ -98,6 +98,44 @@ class LayeredReader:
         return self._held
 
 
+@dataclass(frozen=True)
+class CleanedReader:
+    """A volume whose voxels are all finite, and none of them far out.
+
+    Attributes
+    ----------
+    reader : PlaneReader
+        The volume.
+    filling : float or None
+        What stands for voxels that are NaN or infinite; None leaves them.
+    limits : tuple of float, or None
+        Lowest and highest value; None leaves all.
+    """
+
+    reader: PlaneReader
+    filling: float | None = None
+    limits: tuple[float, float] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape (z, y, x)."""
+        return self.reader.shape
+
+    def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
+        """Return the planes z_start to z_stop."""
+        planes = self.reader.read(z_start, z_stop)
+        if self.filling is not None and n_not_finite(planes):
+            planes = np.where(np.isfinite(planes), planes, planes.dtype.type(self.filling))
+        if self.limits is None:
+            return planes
+        low, high = self.limits
+        if planes.dtype.kind in "iu":
+            known = np.iinfo(planes.dtype)
+            low, high = max(np.ceil(low), known.min), min(np.floor(high), known.max)
+        kind = planes.dtype.type
+        return np.asarray(np.clip(planes, kind(low), kind(high)))
+
+
 def layer_planes(
     depth: int, *, chunk_planes: int, plane_bytes: int, kept_bytes: int, layer_bytes: int
 ) -> int:
