@@ -17,7 +17,7 @@ from copick_picker.settings.job import (
 from copick_picker.settings.limits import BestPicks, PicksMask
 from copick_picker.settings.localize import LocalizeParameters
 from copick_picker.settings.options import Option
-from copick_picker.settings.segment import WorkerSettings
+from copick_picker.settings.segment import CleaningSettings, WorkerSettings
 
 MAPS_NAME = "detect"
 """Name of the segmentation beside stored maps; user and session are those of the picks."""
@@ -75,7 +75,9 @@ class DetectParameters(Parameters):
         ).rules()
 
 
-class DetectSettings(WorkerSettings, DetectParameters, BestPicks, PicksMask, JobSettings):
+class DetectSettings(
+    WorkerSettings, DetectParameters, BestPicks, PicksMask, CleaningSettings, JobSettings
+):
     """Settings of ``detect``.
 
     Attributes

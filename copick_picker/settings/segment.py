@@ -127,6 +127,35 @@ class ProjectParameters(Parameters):
     ] = Field(default_factory=dict)
 
 
+class CleaningSettings(Settings):
+    """What becomes of voxels that are no picture.
+
+    Attributes
+    ----------
+    clip : float or None
+        Voxels further from the median than so many standard deviations (by percentiles) are drawn
+        in to there. None: 20 for models of this package, which saw none beyond; others see all.
+    fill_nan : bool
+        Whether voxels that are NaN or infinite take the median; else such a run fails.
+    """
+
+    clip: Annotated[
+        float | None,
+        Field(ge=2),
+        Option(
+            "Draw in voxels beyond so many standard deviations of the median: gold, a detector "
+            "fault.",
+            metavar="SD",
+            shown="own models 20, else none",
+            after="contrast",
+        ),
+    ] = None
+    fill_nan: Annotated[
+        bool,
+        Option("Let voxels that are NaN or infinite take the median; else the run fails."),
+    ] = False
+
+
 class NetworkSettings(Settings):
     """Which networks run, and on what device.
 
@@ -237,7 +266,7 @@ class WorkerSettings(SegmentVolumeSettings):
         return self
 
 
-class SegmentSettings(WorkerSettings, ProjectParameters, JobSettings):
+class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSettings):
     """Settings of ``segment``.
 
     Attributes

@@ -78,7 +78,14 @@ def _detected(
     targets = _targets(job, models)
     for target in targets:
         output.key(target.object_name)
-    wanted = Wanted(models.voxel_spacing, models.contrast, settings.contrast, rescale=True)
+    wanted = Wanted(
+        models.voxel_spacing,
+        models.contrast,
+        settings.contrast,
+        rescale=True,
+        cleaning=settings,
+        own_recipe=models.is_own_recipe,
+    )
     checks = inspect_runs(job, tomograms, wanted, n_looked_at=settings.preflight_runs)
     show(checks, reporter)
     if checks and all(check.absent for check in checks):

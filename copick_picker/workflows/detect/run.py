@@ -9,15 +9,15 @@ import numpy as np
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
 from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.masks.run_mask import RunMask
-from copick_picker.core.segment.inspection import check_voxels, inspect_volume
-from copick_picker.core.segment.resampling import MapEnlarger
+from copick_picker.core.segment.inspection import VolumeFacts, check_voxels, inspect_volume
+from copick_picker.core.segment.resampling import MapEnlarger, ResampledReader
 from copick_picker.core.segment.results import Slab, Stream
-from copick_picker.core.segment.volume import LayeredReader, VolumeStatistics
+from copick_picker.core.segment.volume import PlaneReader, VolumeStatistics
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.provenance import new_record
 from copick_picker.project.copick.pick_files import MASK_DISTANCES, SIGMAS, finite_or_none, rounded
-from copick_picker.project.store import OutputKey, Provenance
+from copick_picker.project.store import LazyVolume, OutputKey, Provenance
 from copick_picker.project.uris import PicksOutput
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import Localized, LocalizeTarget
@@ -30,8 +30,9 @@ from copick_picker.workflows.detect.maps import (
     label_table,
     map_keys,
 )
+from copick_picker.workflows.inputs.cleaning import cleaned, recorded_cleaning
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
-from copick_picker.workflows.inputs.preflight import Preflight
+from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.inputs.volumes import layered, seen_spacing, volume_at
 from copick_picker.workflows.models.load import LoadedModels
 from copick_picker.workflows.models.run import model_slabs
@@ -98,9 +99,7 @@ class Detection:
         mask = self._mask(run_name, key, stored.shape)
         own = key.voxel_spacing
         seen = seen_spacing(own, self.models.voxel_spacing)
-        volume = layered(volume_at(stored, own, seen))
-        facts = plan.given.facts if seen == own else None
-        facts = facts or inspect_volume(volume, smoothing_voxels=None)
+        volume, facts = self._cleaned(run_name, stored, (own, seen), plan.given.facts)
         check_voxels(facts, run_name=run_name, key=key)
         inside = None
         if mask is not None:
@@ -134,9 +133,32 @@ class Detection:
         what = f"{len(found)} pick sets:"
         return self.job.finished(run_name, written, what, text or "no object", details)
 
+    def _cleaned(
+        self,
+        run_name: str,
+        stored: LazyVolume,
+        spacings: tuple[float, float],
+        facts: VolumeFacts | None,
+    ) -> tuple[PlaneReader, VolumeFacts]:
+        """Return a tomogram at the models' spacing, its voxels cleaned, and its figures."""
+        own, seen = spacings
+        layers = in_layers(stored)
+        facts = facts or inspect_volume(layers, smoothing_voxels=None)
+        recipe = self.models.is_own_recipe
+        clean = cleaned(layers, facts, self.job.settings, own_recipe=recipe)
+        for words in clean.words:
+            self.job.reporter.warn(f"run {run_name}: {words}")
+        if seen == own:
+            return clean.volume, clean.facts
+        if not clean.words:
+            volume = layered(volume_at(stored, own, seen))
+        else:
+            volume = layered(ResampledReader(clean.volume, seen / own))
+        return volume, inspect_volume(volume, smoothing_voxels=None)
+
     def _slabs(
         self,
-        volume: LayeredReader,
+        volume: PlaneReader,
         inside: BoolVolume | None,
         statistics: VolumeStatistics | None,
     ) -> Stream[Slab]:
@@ -214,7 +236,7 @@ class Detection:
             "detect",
             input=str(tomogram),
             models=self.models.records,
-            settings=chosen | self.models.choices | how,
+            settings=chosen | self.models.choices | how | recorded_cleaning(settings),
             labels={target.object_name: target.label for target in self.targets},
             objects={
                 target.object_name: {
@@ -284,5 +306,5 @@ class Detection:
             "detect",
             input=str(tomogram),
             models=self.models.records,
-            settings=settings.recorded() | self.models.choices | how,
+            settings=settings.recorded() | self.models.choices | how | recorded_cleaning(settings),
         )

@@ -20,7 +20,9 @@ from copick_picker.settings.segment import (
     CONTRAST_SMOOTHING_VOXELS,
     SPACING_LIMIT,
     SPACING_SILENT,
+    CleaningSettings,
 )
+from copick_picker.workflows.inputs.cleaning import doubts_about
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,18 @@ class Wanted:
         Contrast of the tomograms as the user says: ``auto``, ``dark`` or ``bright``.
     rescale : bool
         Whether to resample a different spacing.
+    cleaning : CleaningSettings or None
+        What becomes of voxels that are no picture.
+    own_recipe : bool
+        Whether all models are of this package.
     """
 
     voxel_spacing: float | None
     contrast: str
     stated_contrast: str
     rescale: bool
+    cleaning: CleaningSettings | None = None
+    own_recipe: bool = False
 
 
 def inspect_runs(
@@ -204,7 +212,10 @@ def _inspect_run(
     looks, facts = "not looked at", None
     if look:
         facts = inspect_volume(in_layers(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
-        check_voxels(facts, run_name=run_name, key=key)
+        cleaning = wanted.cleaning or CleaningSettings()
+        if not cleaning.fill_nan:
+            check_voxels(facts, run_name=run_name, key=key)
+        doubts += doubts_about(facts, cleaning, own_recipe=wanted.own_recipe)
         looks = facts.looks(CONTRAST_LEAST_SKEWNESS)
         doubts += _contrast_doubts(looks, wanted)
     return Preflight(

@@ -108,6 +108,11 @@ class LoadedModels:
         return self.cards[0].contrast
 
     @property
+    def is_own_recipe(self) -> bool:
+        """Whether all models are of this package, so that its recipe for voxels holds."""
+        return all(card.home == "picker" and card.normalization == "zscore" for card in self.cards)
+
+    @property
     def records(self) -> list[dict[str, Any]]:
         """Identification of each model for provenance records."""
         return [

@@ -27,7 +27,7 @@ class RunInput:
 
     ``is_kept`` says that its segmentation exists already, ``is_stored`` that its picks are made
     from what is stored, so that nothing is computed; ``picks`` are its pick sets and those of them
-    that are missing.
+    that are missing; ``cleaning`` says what was done to its voxels.
     """
 
     run_name: str
@@ -41,6 +41,7 @@ class RunInput:
     is_stored: bool = False
     statistics: VolumeStatistics | None = None
     mask: BoolVolume | None = None
+    cleaning: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from copick_picker.project.uris import SegmentationOutput
 from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
+from copick_picker.workflows.inputs.cleaning import cleaned, recorded_cleaning
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.localize.localize import picks_of_stored
@@ -95,10 +96,19 @@ class Segmentation:
         if given.is_stored:
             return given
         facts = check.facts or inspect_volume(volume, smoothing_voxels=None)
-        check_voxels(facts, run_name=run_name, key=tomogram)
+        clean = cleaned(volume, facts, settings, own_recipe=self.models.is_own_recipe)
+        check_voxels(clean.facts, run_name=run_name, key=tomogram)
+        for words in clean.words:
+            self.job.reporter.warn(f"run {run_name}: {words}")
         volume.read(0, 1)
         mask = self._mask(run_name, tomogram, volume.shape)
-        return replace(given, statistics=facts.statistics, mask=mask)
+        return replace(
+            given,
+            volume=clean.volume,
+            statistics=clean.facts.statistics,
+            mask=mask,
+            cleaning=clean.words,
+        )
 
     def compute(self, given: RunInput) -> RunOutput:
         """Segment a tomogram; its planes are written as they are finished."""
@@ -152,6 +162,8 @@ class Segmentation:
             "output": str(given.key),
             "volume_share": shares,
         }
+        if given.cleaning:
+            details["cleaning"] = list(given.cleaning)
         windows = made.windows
         if windows is not None and (windows.outside or windows.constant or given.mask is not None):
             skipped = windows.outside + windows.constant
@@ -198,7 +210,7 @@ class Segmentation:
             "segment",
             input=str(tomogram),
             models=models.records,
-            settings=settings.recorded() | models.choices | masked,
+            settings=settings.recorded() | models.choices | masked | recorded_cleaning(settings),
             labels=dict(self.labels),
             objects=self._objects(),
             flipped=self._flip(),

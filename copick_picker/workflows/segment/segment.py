@@ -52,7 +52,14 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
         models.channels, job.specs, settings.object_map, objects=settings.objects
     )
     picks = segment_picks(job, labels)
-    wanted = Wanted(models.voxel_spacing, models.contrast, settings.contrast, settings.rescale)
+    wanted = Wanted(
+        models.voxel_spacing,
+        models.contrast,
+        settings.contrast,
+        settings.rescale,
+        cleaning=settings,
+        own_recipe=models.is_own_recipe,
+    )
     checks = inspect_runs(job, tomograms, wanted, n_looked_at=settings.preflight_runs)
     show(checks, reporter)
     if checks and all(check.absent for check in checks):

@@ -16,6 +16,7 @@ from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
     CONTRAST_SMOOTHING_VOXELS,
+    CleaningSettings,
 )
 from copick_picker.settings.train import TrainSettings
 from copick_picker.workflows.inputs.annotated_runs import (
@@ -26,6 +27,7 @@ from copick_picker.workflows.inputs.annotated_runs import (
     nothing_annotated,
     with_mask,
 )
+from copick_picker.workflows.inputs.cleaning import cleaned
 from copick_picker.workflows.inputs.volumes import kept, layered, seen_spacing
 from copick_picker.workflows.train.caching import cached_copies
 
@@ -135,13 +137,17 @@ def _inspected(
     volume = kept(run.volume(job.store, spacing), run.name, cache)
     facts = inspect_volume(layered(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
     check_voxels(facts, run_name=run.name, key=run.tomogram)
-    if facts.statistics is None:
+    clean = cleaned(layered(volume), facts, CleaningSettings(), own_recipe=True)
+    for words in clean.words:
+        job.reporter.warn(f"run {run.name}: {words} for the mean and the standard deviation")
+    statistics = clean.facts.statistics
+    if statistics is None:
         msg = f"run {run.name}: {run.tomogram} has no mean"
         raise DataError(msg)
     return replace(
         run,
-        mean=facts.statistics.mean,
-        standard_deviation=facts.statistics.standard_deviation,
+        mean=statistics.mean,
+        standard_deviation=statistics.standard_deviation,
         looks=facts.looks(CONTRAST_LEAST_SKEWNESS),
     )
 
