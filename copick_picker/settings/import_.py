@@ -35,6 +35,8 @@ class ImportMrcSettings(JobSettings):
         Tomogram type in the project.
     name_pattern : str
         File name without suffix, with ``{run}`` where the run's name stands.
+    pattern : str or None
+        Glob of file names; None: all but those that say that they are stacks or halves.
     names : str or None
         CSV file to write: ``run_name`` and ``tomogram_name`` (the file).
     new_object : dict
@@ -53,6 +55,13 @@ class ImportMrcSettings(JobSettings):
             "File name without suffix, with {run} where the run's name stands.", metavar="PATTERN"
         ),
     ] = "{run}"
+    pattern: Annotated[
+        str | None,
+        Option(
+            "Only files whose names fit. Default: all but stacks, tilt series and halves.",
+            metavar="GLOB",
+        ),
+    ] = None
     names: Annotated[str | None, Option("Write which file became which run.", metavar="CSV")] = None
     new_object: Annotated[
         NumberByName,
