@@ -26,6 +26,7 @@ SCORES = (
 )
 """Columns of scores, the first that a file has counts; patterns, either case."""
 _WHOLE = 2**53
+_PLAIN = frozenset("0123456789.+-eE")
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,10 @@ class Cells:
             What an empty cell means; NaN: that it cannot be used.
         """
         self.read.add(name)
-        found = np.array([self._number(cell, blank) for cell in self.columns[name]], np.float64)
+        found = self._at_once(name)
+        if found is None:
+            cells = self.columns[name]
+            found = np.array([self._number(cell, blank) for cell in cells], np.float64)
         for row in np.flatnonzero(np.isnan(found)).tolist():
             self.note(row, f"{name} is '{self.columns[name][row].strip()}', not a finite number")
         return found
@@ -258,6 +262,17 @@ class Cells:
             Columns that need not be named either.
         """
         return tuple(name for name in self.columns if name not in self.read and name not in known)
+
+    def _at_once(self, name: str) -> FloatArray | None:
+        """Return a column of plain numbers; None where a cell needs a closer look."""
+        cells = self.columns[name]
+        if not set("".join(cells)) <= _PLAIN:
+            return None
+        try:
+            found: FloatArray = np.array(cells, dtype=np.str_).astype(np.float64)
+        except ValueError:
+            return None
+        return np.where(np.isfinite(found), found, np.nan)
 
     def _number(self, cell: str, blank: float) -> float:
         text = cell.strip()

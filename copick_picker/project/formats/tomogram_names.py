@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
@@ -84,15 +85,16 @@ class TomogramNames:
             if name == tomogram_name:
                 return run_name
         forms = _forms(tomogram_name)
+        known = _known(tuple(run_names))
         before, after = self.pattern.split("{run}")
         for name in forms:
             middle = name.removeprefix(before).removesuffix(after)
-            if len(middle) == len(name) - len(before) - len(after) and middle in run_names:
+            if len(middle) == len(name) - len(before) - len(after) and middle in known.names:
                 return middle
         for name in forms:
-            if name in run_names:
+            if name in known.names:
                 return name
-        return _by_ending(tomogram_name, forms, run_names)
+        return _by_ending(tomogram_name, forms, known)
 
 
 def warp_names(run_names: Sequence[str]) -> TomogramNames:
@@ -125,19 +127,30 @@ def _forms(name: str) -> list[str]:
     return list(dict.fromkeys(form for form in forms if form))
 
 
-def _by_ending(tomogram_name: str, forms: Sequence[str], run_names: Sequence[str]) -> str | None:
-    """Return the one run whose name, without endings, is one of some forms."""
-    shorter = {run_name: _forms(run_name)[1:] for run_name in run_names}
-    near: list[tuple[int, int, str]] = [
-        (at, shorter[run_name].index(form), run_name)
-        for at, form in enumerate(forms)
-        for run_name in run_names
-        if form in shorter[run_name]
-    ]
-    if not near:
+@dataclass(frozen=True)
+class _Known:
+    """Names of runs, and what is left of them without endings: form -> (endings, run)."""
+
+    names: frozenset[str]
+    shorter: dict[str, list[tuple[int, str]]]
+
+
+@lru_cache(maxsize=4)
+def _known(run_names: tuple[str, ...]) -> _Known:
+    shorter: dict[str, list[tuple[int, str]]] = {}
+    for run_name in run_names:
+        for number, form in enumerate(_forms(run_name)[1:]):
+            shorter.setdefault(form, []).append((number, run_name))
+    return _Known(frozenset(run_names), shorter)
+
+
+def _by_ending(tomogram_name: str, forms: Sequence[str], known: _Known) -> str | None:
+    """Return the one run whose name, without endings, is one of some forms: with the fewest off."""
+    form = next((form for form in forms if form in known.shorter), None)
+    if form is None:
         return None
-    best = min(near)[:2]
-    found = [run_name for *taken, run_name in near if tuple(taken) == best]
+    fewest = min(number for number, _ in known.shorter[form])
+    found = [run_name for number, run_name in known.shorter[form] if number == fewest]
     if len(found) > 1:
         msg = (
             f"tomogram '{tomogram_name}' could be of runs {choices_text(found[:5])}: say which "

@@ -145,7 +145,8 @@ class _Export:
             if unbinned is None and box is not None:
                 unbinned = box.key.voxel_spacing
             pixel_size = None if unbinned is None else unbinned * settings.binning
-        shape = None if box is None else box.shape_zyx[::-1]
+        is_same = settings.pixel_size is None and settings.binning == 1
+        shape = box.shape_zyx[::-1] if box is not None and is_same else None
         return ExportedRun(run_name, name, picks, pixel_size=pixel_size, shape_xyz=shape)
 
     def _along_filaments(self, run: ExportedRun) -> ExportedRun:

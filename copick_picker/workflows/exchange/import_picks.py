@@ -107,8 +107,10 @@ def _scale_text(settings: ImportPicksSettings, table: ParticleTable) -> str:
     if not table.unit.endswith("pixels"):
         return ""
     stated = ""
-    if table.pixel_size is not None and len(table):
-        low, high = np.nanmin(table.pixel_size), np.nanmax(table.pixel_size)
+    sizes = np.zeros(0) if table.pixel_size is None else table.pixel_size
+    sizes = sizes[np.isfinite(sizes)]
+    if len(sizes):
+        low, high = sizes.min(), sizes.max()
         stated = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
         stated = f"{stated} A ({table.scale_from})"
     if settings.pixel_size is not None:
