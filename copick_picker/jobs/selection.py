@@ -4,7 +4,14 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from copick_picker.errors import SettingsError, UnknownNameError, choices_text, nearest_name
+from copick_picker.errors import (
+    ProjectError,
+    SettingsError,
+    UnknownNameError,
+    choices_text,
+    nearest_name,
+)
+from copick_picker.project.formats.text import lines_of, read_text
 from copick_picker.records.runs import ObjectSpec
 
 
@@ -30,8 +37,9 @@ def select_runs(
     """
     wanted: list[str] = []
     unwanted: list[str] = []
-    for pattern in _expanded(patterns):
-        (unwanted if pattern.startswith("!") else wanted).append(pattern.removeprefix("!"))
+    for pattern in _expanded(patterns, names):
+        excludes = pattern.startswith("!") and pattern not in names
+        (unwanted if excludes else wanted).append(pattern[excludes:])
     chosen = set(names) if not wanted else set()
     for pattern in wanted:
         chosen |= _fitting(names, pattern)
@@ -75,19 +83,31 @@ def check_object_names(names: Iterable[str], specs: Mapping[str, ObjectSpec], op
             raise UnknownNameError(msg)
 
 
-def _expanded(patterns: Sequence[str]) -> list[str]:
+def _expanded(patterns: Sequence[str], names: Sequence[str] = ()) -> list[str]:
+    """Return the patterns with those of files in place; what is a run's very name stays itself."""
     expanded: list[str] = []
     for pattern in patterns:
-        if not pattern.startswith("@"):
+        if not pattern.startswith("@") or pattern in names:
             expanded.append(pattern)
             continue
         try:
-            lines = Path(pattern[1:]).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"cannot read the list of runs {pattern[1:]}: {error}"
+            lines = lines_of(read_text(Path(pattern[1:])))
+        except ProjectError as error:
+            msg = str(error).replace("cannot read ", "cannot read the list of runs ", 1)
             raise SettingsError(msg) from error
-        expanded += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        found = (_listed(line, names) for line in lines)
+        expanded += [name for name in found if name is not None]
     return expanded
+
+
+def _listed(line: str, names: Sequence[str]) -> str | None:
+    """Return the pattern that a line holds, None for a blank one and a comment."""
+    name = line.strip()
+    if line in names or name in names:
+        return line if line in names else name
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = name[1:-1].replace('""', '"')
+    return None if not name or line.startswith("#") else name
 
 
 def _fitting(names: Sequence[str], pattern: str) -> set[str]:

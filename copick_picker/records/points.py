@@ -1,7 +1,7 @@
 """Picks: points with scores, how to find them, and their form in other programs' files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -223,6 +223,8 @@ class ExportedRun:
         Whether the picks are points along filaments, and are written as such.
     is_polar : numpy.ndarray, shape (n,), bool, or None
         Whether the filament of each pick runs from its minus to its plus end; None: unknown.
+    shape_xyz : tuple of int, or None
+        Size of the tomogram in voxels (x, y, z); None if not needed.
     """
 
     run_name: str
@@ -232,6 +234,7 @@ class ExportedRun:
     pixel_size: float | None = None
     is_filament: bool = False
     is_polar: npt.NDArray[np.bool_] | None = None
+    shape_xyz: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,6 +265,23 @@ class ParticleTable:
         Columns that were not read.
     instance_ids : numpy.ndarray, shape (n,), int64, or None
         Filament of each particle in its tomogram; None if the file has none.
+    name_from, scale_from, score_from : str
+        Column or field that the tomograms, the pixel size and the scores are from; empty if the
+        file has none.
+    classes : tuple of str
+        Class or object of each particle; empty if the file does not state it.
+    class_from : str
+        Column or field of the classes.
+    has_named_classes : bool
+        Whether classes are names of objects, not numbers that a classification gave.
+    looked_at : tuple of str
+        Tomograms in which the file says that there is no particle.
+    problems : mapping of int to str
+        Particle, from 0 -> why it cannot be used.
+    row_numbers : numpy.ndarray, shape (n,), int64, or None
+        Row of each particle in the file, from 1; None: they are all of its rows.
+    notes : tuple of str
+        What else the user should know of the file.
     """
 
     convention: str
@@ -274,3 +294,54 @@ class ParticleTable:
     rotations: npt.NDArray[np.float64] | None
     unread: tuple[str, ...] = ()
     instance_ids: npt.NDArray[np.int64] | None = None
+    name_from: str = ""
+    scale_from: str = ""
+    score_from: str = ""
+    classes: tuple[str, ...] = ()
+    class_from: str = ""
+    has_named_classes: bool = False
+    looked_at: tuple[str, ...] = ()
+    problems: Mapping[int, str] = field(default_factory=dict)
+    row_numbers: npt.NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of particles."""
+        return len(self.coordinates)
+
+    def row(self, index: int) -> int:
+        """Return the row of a particle in the file, from 1.
+
+        Parameters
+        ----------
+        index : int
+            The particle, from 0.
+        """
+        return index + 1 if self.row_numbers is None else int(self.row_numbers[index])
+
+    def chosen(self, which: npt.NDArray[np.int64]) -> "ParticleTable":
+        """Return some of the particles.
+
+        Parameters
+        ----------
+        which : numpy.ndarray, shape (m,), int64
+            Their indices.
+        """
+
+        def some(values: Any) -> Any:  # noqa: ANN401 (an array, or None)
+            return None if values is None else values[which]
+
+        place = {int(index): number for number, index in enumerate(which)}
+        return replace(
+            self,
+            coordinates=self.coordinates[which],
+            names=tuple(self.names[index] for index in which) if self.names else (),
+            pixel_size=some(self.pixel_size),
+            offsets_xyz=self.offsets_xyz[which],
+            scores=some(self.scores),
+            rotations=some(self.rotations),
+            instance_ids=some(self.instance_ids),
+            classes=tuple(self.classes[index] for index in which) if self.classes else (),
+            problems={place[at]: why for at, why in self.problems.items() if at in place},
+            row_numbers=np.array([self.row(int(index)) for index in which], dtype=np.int64),
+        )

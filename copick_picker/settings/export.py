@@ -74,7 +74,7 @@ class ExportPicksSettings(LimitedSettings):
     """
 
     to: Annotated[
-        Literal["relion5", "relion4", "warp", "dynamo", "csv", "copick-csv", "byu"],
+        Literal["relion5", "relion4", "warp", "dynamo", "imod", "csv", "copick-csv", "byu"],
         Option("Format of the files.", after="input"),
     ]
     output: Annotated[str, Option("Folder for the files.", "-o", metavar="FOLDER")]
@@ -140,6 +140,9 @@ class ExportPicksSettings(LimitedSettings):
             option = "--per-run" if self.per_run else "--random-subset"
             msg = f"--to byu writes one table, a row for every tomogram; {option} has no meaning"
             raise ValueError(msg)
+        if self.to == "imod" and self.random_subset:
+            msg = "--to imod writes points only; --random-subset has no meaning"
+            raise ValueError(msg)
         if self.filaments == "on" and not self.knows_filaments:
             msg = f"--to {self.to} knows no filaments; --filaments on is for relion5, relion4, warp"
             raise ValueError(msg)
@@ -151,7 +154,12 @@ class ExportPicksSettings(LimitedSettings):
     @property
     def counts_pixels(self) -> bool:
         """Whether the format counts pixels, not Angstrom."""
-        return self.to in ("relion4", "warp", "dynamo", "byu")
+        return self.to in ("relion4", "warp", "dynamo", "imod", "byu")
+
+    @property
+    def writes_file_a_run(self) -> bool:
+        """Whether every run has a file, whatever the user says."""
+        return self.to == "imod"
 
     @property
     def knows_filaments(self) -> bool:

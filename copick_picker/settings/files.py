@@ -10,18 +10,21 @@ from pydantic import BaseModel, ValidationError
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
 from copick_picker.settings.options import in_help_order, long_name
+from copick_picker.settings.yaml_text import load_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
 _FIELD_OF_KEY = {"model_config": "model_config_file", "json": "json_file"}
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, kind: type[BaseModel] | None = None) -> dict[str, Any]:
     """Return the mapping that a YAML file holds.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
+    kind : type, optional
+        Settings that it holds: names stay text, even those that look like numbers.
 
     Raises
     ------
@@ -29,7 +32,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         If the file is missing, is not YAML, or does not hold a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_bytes(), kind)
     except (OSError, UnicodeDecodeError) as error:
         msg = f"cannot read {path}: {error}"
         raise SettingsError(msg) from error
@@ -68,7 +71,7 @@ def join_settings(
         If a name is unknown (the nearest valid one is named) or a value is wrong.
     """
     given = {name: value for name, value in flags.items() if value not in (None, ())}
-    from_file = read_yaml(path) if path is not None else {}
+    from_file = read_yaml(path, kind) if path is not None else {}
     valid = list(kind.model_fields)
     for name in from_file:
         if name not in valid:

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from copick_picker.settings.export import NamesTable, Pattern
-from copick_picker.settings.job import JobSettings, NumberByName, Parameters
+from copick_picker.settings.job import JobSettings, Names, NumberByName, Parameters
 from copick_picker.settings.options import Option
 
 IMPORT_USER = "import"
@@ -16,6 +16,8 @@ MOTOR = "motor"
 """Object of its tables."""
 MOTOR_RADIUS_ANGSTROM = 500.0
 """Radius of a flagellar motor, about that of its C-ring with what surrounds it."""
+EVERY_CLASS = "*"
+"""All classes of a file, as one object."""
 IMPLAUSIBLE_SPACINGS = (0.0, 1.0)
 """Voxel spacings in Angstrom that programs write when they do not know."""
 
@@ -33,6 +35,8 @@ class ImportMrcSettings(JobSettings):
         Tomogram type in the project.
     name_pattern : str
         File name without suffix, with ``{run}`` where the run's name stands.
+    pattern : str or None
+        Glob of file names; None: all but those that say that they are stacks or halves.
     names : str or None
         CSV file to write: ``run_name`` and ``tomogram_name`` (the file).
     new_object : dict
@@ -51,6 +55,13 @@ class ImportMrcSettings(JobSettings):
             "File name without suffix, with {run} where the run's name stands.", metavar="PATTERN"
         ),
     ] = "{run}"
+    pattern: Annotated[
+        str | None,
+        Option(
+            "Only files whose names fit. Default: all but stacks, tilt series and halves.",
+            metavar="GLOB",
+        ),
+    ] = None
     names: Annotated[str | None, Option("Write which file became which run.", metavar="CSV")] = None
     new_object: Annotated[
         NumberByName,
@@ -145,6 +156,13 @@ class ImportPicksParameters(Parameters):
         Tomogram name with ``{run}`` in it.
     keep_outside : bool
         Keep points outside the tomogram.
+    classes : tuple of str
+        Classes of the file that make up the object; ``*`` stands for all. Empty: those of the
+        object's name, or all where the file has but one class.
+    score_column : str or None
+        Column of scores; None: the one that other programs call so.
+    skip_bad_rows : bool
+        Leave out rows that cannot be used, instead of refusing the file.
     """
 
     run: Annotated[
@@ -160,6 +178,25 @@ class ImportPicksParameters(Parameters):
         Pattern | None, Option("Tomogram name in the file, with {run} in it.", metavar="PATTERN")
     ] = None
     keep_outside: Annotated[bool, Option("Keep points outside the tomogram.")] = False
+    classes: Annotated[
+        Names,
+        Option(
+            "Classes or objects of the file that make up the object; '*' takes all as one. "
+            "Default: the object's name, where the file names several.",
+            metavar="A,B",
+        ),
+    ] = ()
+    score_column: Annotated[
+        str | None,
+        Option(
+            "Column of scores; of a .tbl or .em file its number. Default: the one that RELION, "
+            "Warp, pytom-match-pick and others call so.",
+            metavar="NAME",
+        ),
+    ] = None
+    skip_bad_rows: Annotated[
+        bool, Option("Leave out rows that cannot be used; they are counted and listed.")
+    ] = False
 
 
 class ImportPicksSettings(ImportPicksParameters, JobSettings):
@@ -168,9 +205,9 @@ class ImportPicksSettings(ImportPicksParameters, JobSettings):
     Attributes
     ----------
     file : str
-        STAR, CSV, ``.tbl``, ``.json`` or ``.mod`` file.
+        File of particles; its suffix names the format.
     output : str
-        Picks URI ``object:user/session``.
+        Picks URI ``object:user/session``; ``*`` stands for every object that the file names.
     tomogram : str
         Tomogram URI: its size gives centres and limits, its voxel spacing the pixels.
     """
@@ -181,7 +218,8 @@ class ImportPicksSettings(ImportPicksParameters, JobSettings):
     output: Annotated[
         str,
         Option(
-            "Picks URI, object:user/session. Default user and session: import and 1.",
+            "Picks URI, object:user/session; * for the object: every one that the file names. "
+            "Default user and session: import and 1.",
             "-o",
             makes="picks",
         ),

@@ -327,10 +327,14 @@ def test_tomograms_that_are_no_run_are_named(config, tmp_path):
 
 
 BAD_FILES = {
-    "a.txt": ("x y z", ["no format has the suffix '.txt'"]),
+    "a.doc": ("x y z", ["no format has the suffix '.doc'"]),
+    "a.txt": ("x y z", ["holds no particles"]),
     "a.csv": ("run_name,a,b\nTS_1,1,2\n", ["no columns x, y, z"]),
     "b.csv": ("run_name,x,y,z\n", ["holds no particles"]),
-    "c.csv": ("run_name,x,y,z\nTS_1,1,nan,2\n", ["not finite, the first is row 1"]),
+    "c.csv": (
+        "run_name,x,y,z\nTS_1,1,nan,2\n",
+        ["1 of 1 rows cannot be used: row 1 (y is 'nan', not a finite number)"],
+    ),
     "d.csv": ("x,y,z\n1,2,3\n", ["give --run"]),
     "e.csv": ("run_name,x,y,z\nTS_1,9000,2,3\n", ["all 1 points lie outside"]),
     "a.json": ("{}", ["no key 'boxes_3d'"]),

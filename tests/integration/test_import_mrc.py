@@ -220,7 +220,13 @@ def test_a_project_is_made_where_there_is_none(tmp_path, folder):
         ([], [], ["holds no MRC file"]),
         (["a b.mrc", "a-b.mrc"], [], ["a b.mrc and a-b.mrc would both be run 'a-b'"]),
         (["a.mrc", "a.rec"], [], ["would both be run 'a'"]),
-        (["a.mrc"], ["--name-pattern", "TS_{run}"], ["a.mrc does not fit"]),
+        (
+            ["a.mrc"],
+            ["--name-pattern", "TS_{run}"],
+            ["(does not fit --name-pattern 'TS_{run}'): a.mrc"],
+        ),
+        (["._a.mrc", "a.st"], [], ["(hidden): ._a.mrc", "(a raw stack, by its name; --pattern"]),
+        (["a.mrc"], ["--pattern", "b*"], ["does not fit --pattern 'b*'"]),
         (["a.mrc"], ["--spacing", "-3"], ["--spacing: got '-3'"]),
         (["a.mrc"], ["--type", "a_b"], ["'a-b' can"]),
         (["a.mrc"], ["-r", "b"], ["no run 'b'"]),
@@ -234,6 +240,90 @@ def test_a_wrong_import_is_one_line_and_writes_nothing(config, folder, names, ar
     for text in texts:
         assert text in output
     assert tree(config.parent) == before
+
+
+OTHERS = ("._TS_1.mrc", ".hidden.mrc", "TS_1_ali.mrc", "TS_1_preali_bin4.mrc", "TS_1_half1.mrc")
+OTHERS += (
+    "TS_1_half2_10.00Apx.mrc",
+    "TS_1.st",
+    "TS_1.mrcs",
+    "TS_1_EVN.mrc",
+    "TS_1_odd_7.90Apx.mrc",
+)
+
+
+def runs_of(config):
+    return sorted(path.name for path in (config.parent / "project" / "ExperimentRuns").iterdir())
+
+
+def test_files_that_are_no_tomogram_are_left_out_with_a_line(config, folder):
+    for name in ("TS_1.mrc", "P7_ali_7.90Apx.mrc", "half1_TS_9.mrc", *OTHERS):
+        (folder / name).write_bytes(mrc_bytes(VOLUME))
+    (folder / "._TS_1.mrc").write_bytes(b"\0\5\x16\7" + bytes(2000))
+    output = run("import", "mrc", folder, "-c", config, "--names", folder.parent / "names.csv")
+    assert runs_of(config) == ["P7_ali_7.90Apx", "TS_1", "half1_TS_9"]
+    for name in OTHERS:
+        assert name in output.split("Left out", 1)[1]
+    assert len((folder.parent / "names.csv").read_text().splitlines()) == 4
+    run("import", "mrc", folder, "-c", config, "-r", "!*_half*", "-r", "!half1*")
+
+
+def test_a_glob_chooses_files_whatever_their_names_say(config, folder):
+    for name in ("TS_1_ali.mrc", "TS_1_rec.mrc", "TS_2_ali.mrc", "TS_2.st"):
+        (folder / name).write_bytes(mrc_bytes(VOLUME))
+    pattern = ("--name-pattern", "{run}_ali")
+    output = run("import", "mrc", folder, "-c", config, "--pattern", "*_ali.mrc", *pattern)
+    assert runs_of(config) == ["TS_1", "TS_2"]
+    assert "Left out (does not fit --pattern '*_ali.mrc'): TS_1_rec.mrc, TS_2.st" in output
+
+
+def test_a_file_that_does_not_fit_the_pattern_is_left_out(config, folder):
+    for name in ("rec_TS_1.mrc", "rec_TS_2.mrc", "other.mrc"):
+        (folder / name).write_bytes(mrc_bytes(VOLUME))
+    output = run("import", "mrc", folder, "-c", config, "--name-pattern", "rec_{run}")
+    assert runs_of(config) == ["TS_1", "TS_2"]
+    assert "Left out (does not fit --name-pattern 'rec_{run}'): other.mrc" in output
+
+
+def test_a_header_that_tells_of_tilts_or_of_one_image_is_left_out(config, folder):
+    tilts = bytearray(mrc_bytes(VOLUME))
+    struct.pack_into("<i", tilts, 152, 1146047817)
+    struct.pack_into("<h", tilts, 160, 1)
+    (folder / "series.mrc").write_bytes(tilts)
+    (folder / "image.mrc").write_bytes(mrc_bytes(VOLUME[:1]))
+    (folder / "TS_1.mrc").write_bytes(mrc_bytes(VOLUME))
+    output = run("import", "mrc", folder, "-c", config)
+    assert "series.mrc is a tilt series, by its header: left out" in output
+    assert "image.mrc is an image: left out" in output
+    assert "2 absent, 1 done" in output
+    assert runs_of(config) == ["TS_1"]
+
+
+def unequal(spacing_z):
+    data = bytearray(mrc_bytes(VOLUME))
+    struct.pack_into("<f", data, 48, VOLUME.shape[0] * spacing_z)
+    return bytes(data)
+
+
+def test_an_explicit_spacing_overrules_any_header(config, folder):
+    (folder / "a.mrc").write_bytes(unequal(12.0))
+    (folder / "b.mrc").write_bytes(mrc_bytes(VOLUME, spacing=7.9))
+    (folder / "c.mrc").write_bytes(mrc_bytes(VOLUME, spacing=10.0))
+    output = run("import", "mrc", folder, "-c", config, "-r", "a", code=1)
+    assert "a.mrc has voxels of 10, 10, 12 A (x, y, z); expected cubes: give --spacing A" in output
+    output = run("import", "mrc", folder, "-c", config, "--spacing", "10")
+    assert "a.mrc says 10, 10, 12 (x, y, z) A; --spacing 10 is taken" in output
+    assert "b.mrc says 7.9 A; --spacing 10 is taken" in output
+    assert "c.mrc says" not in output
+    for name in "abc":
+        assert stored(config, name, spacing=10.0)["0"].shape == SHAPE
+
+
+def test_the_table_of_names_holds_any_file_name(config, folder):
+    (folder / 'a,b "c".mrc').write_bytes(mrc_bytes(VOLUME))
+    names = folder.parent / "names.csv"
+    run("import", "mrc", folder, "-c", config, "--names", names)
+    assert names.read_text().splitlines()[1] == 'a-b-c,"a,b ""c"".mrc"'
 
 
 def test_a_missing_folder_is_named(config, tmp_path):

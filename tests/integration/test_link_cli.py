@@ -457,7 +457,7 @@ def test_bad_picks_are_named(config):
     file.write_text(file.read_text().replace("100.0", "NaN", 1))
     text = run("link", "-c", config, *GIVEN, code=1)
     assert "most of the 30 picks have another at the same place" in text
-    assert "1 of 30 picks have a position or score that is not finite" in text
+    assert "1 of 30 picks have a position, score or rotation that is not finite" in text
     assert "2 done, 2 failed" in text
     store = open_project(config)
     assert len(store.read_picks("TS_3", LINKED)) == 0

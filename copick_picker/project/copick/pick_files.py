@@ -44,6 +44,8 @@ def read(item: CopickPicks, where: str) -> PickSet:
     """
     with guarded(f"cannot read {where}"):
         item.refresh()
+        if item.points is None:  # "points": null
+            return PickSet(str(item.pickable_object_name), np.zeros((0, 3)), np.zeros(0))
         points_xyz = np.asarray(item.full_positions(), dtype=np.float64).reshape(-1, 3)
         scores = np.asarray(item.scores(), dtype=np.float64)
         rotations = _rotations(item)
@@ -75,11 +77,13 @@ def check_finite(picks: PickSet, where: str) -> None:
         With the number of picks and the first of them.
     """
     good = np.isfinite(picks.points_xyz).all(axis=1) & np.isfinite(picks.scores)
+    if picks.rotations is not None:
+        good &= np.isfinite(picks.rotations).all(axis=(1, 2))
     if not good.all():
         first = int(np.flatnonzero(~good)[0])
         msg = (
-            f"{where}: {int((~good).sum())} of {len(picks)} picks have a position or score that is "
-            f"not finite, the first at index {first}"
+            f"{where}: {int((~good).sum())} of {len(picks)} picks have a position, score or "
+            f"rotation that is not finite, the first at index {first}"
         )
         raise DataError(msg)
 

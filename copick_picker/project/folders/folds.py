@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from copick_picker.project.files import write_text
-from copick_picker.project.formats.tables import read_csv
+from copick_picker.project.formats.tables import csv_text, read_csv
 from copick_picker.project.own_files import has_columns
 from copick_picker.project.standing import Output, own_file
 
@@ -77,14 +77,13 @@ class FoldsFile:
         together = {**before, **self.folds}
         if together == before:
             return None
-        lines = [f"{run},{fold}\n" for run, fold in sorted(together.items())]
-        return f"{','.join(COLUMNS)}\n" + "".join(lines)
+        return csv_text([COLUMNS, *sorted(together.items())])
 
     def _before(self) -> dict[str, str]:
         kind = own_file(lambda file: has_columns(file, COLUMNS))
         if not Output(self.path, kind, False, "").is_earlier():  # noqa: FBT003 (a record)
             return {}
-        return {row["run"]: row["fold"] for row in read_csv(self.path)}
+        return {row["run"]: row["fold"] for row in read_csv(self.path, comments="above")}
 
     def _place(self) -> Output:
         before = self._before()

@@ -44,7 +44,7 @@ def annotated_error(matches_csv: Path) -> str:
     """
     annotated = np.array([centre[:3] for centre in vlp_centres() if centre[3]])
     errors = []
-    for row in read_csv(matches_csv):
+    for row in read_csv(matches_csv, comments="above"):
         if row["kind"] != "reference" or row["object"] != VLP_NAME or not row["distance_angstrom"]:
             continue
         point = np.array([float(row[f"{axis}_angstrom"]) for axis in "xyz"])

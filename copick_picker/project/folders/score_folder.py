@@ -115,7 +115,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def _picks(file: Path) -> PickTable:
-    rows = read_csv(file)
+    rows = read_csv(file, comments="above")
     try:
         return PickTable(
             run_name=_texts(rows, "run"),

@@ -5,12 +5,10 @@ Coordinates are voxels of the tomogram, axis 0, 1, 2 being z, y, x. The columns 
 it, also ``z``, ``y``, ``x``, ``coordinates`` (all points of the tomogram as text) and ``fold``.
 """
 
-import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError, choices_text
-from copick_picker.project.formats.tables import read_csv
+from copick_picker.project.formats.tables import csv_text, read_csv
 
 TOMOGRAM = "tomo_id"
 AXES = ("Motor axis 0", "Motor axis 1", "Motor axis 2")
@@ -136,12 +134,7 @@ def submission_csv(best_zyx: Mapping[str, Sequence[float] | None]) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    buffer = StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return buffer.getvalue()
+    return csv_text([columns, *([_cell(row[name]) for name in columns] for row in rows)])
 
 
 def _cell(value: object) -> object:

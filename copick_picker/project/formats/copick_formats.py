@@ -7,21 +7,15 @@ from copick_picker.project.guards import root_logging_kept
 
 with root_logging_kept():
     from copick.util.formats import (
+        RelionTomogram,
         build_relion_star_tables,
-        read_dynamo_table,
-        read_dynamo_tomolist,
-        read_relion_tomograms,
-        write_dynamo_table_grouped,
-        write_picks_csv_grouped,
+        copick_to_dynamo_transform,
     )
     from copick.util.relion import relion_rows_to_poses
 
 __all__ = [
+    "RelionTomogram",
     "build_relion_star_tables",
-    "read_dynamo_table",
-    "read_dynamo_tomolist",
-    "read_relion_tomograms",
+    "copick_to_dynamo_transform",
     "relion_rows_to_poses",
-    "write_dynamo_table_grouped",
-    "write_picks_csv_grouped",
 ]

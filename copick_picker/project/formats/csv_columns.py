@@ -1,5 +1,6 @@
 """Reading CSV tables: columns of numbers, and one clear line where a value is none."""
 
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from copick_picker.errors import DataError, SettingsError
+from copick_picker.project.formats.tables import csv_text, read_cells
 from copick_picker.project.guards import guarded
 
 
@@ -34,7 +36,11 @@ def read_table(path: Path, what: str) -> pd.DataFrame:
         raise SettingsError(msg)
     with guarded(f"cannot read {path}"):
         try:
-            table = pd.read_csv(path, comment="#", skipinitialspace=True)
+            cells = read_cells(path)
+            width = max([len(cells.columns), *map(len, cells.rows)], default=0)
+            plain = csv_text([cells.columns, *cells.rows]) if width else ""
+            decimal = "," if cells.delimiter == ";" else "."
+            table = pd.read_csv(StringIO(plain), decimal=decimal)
         except pd.errors.EmptyDataError as error:
             msg = f"{path} is empty; expected a table of {what}"
             raise DataError(msg) from error

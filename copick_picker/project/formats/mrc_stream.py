@@ -46,21 +46,49 @@ class MrcHeader:
         Bytes before the first section.
     axes_xyz : tuple of int
         Axis (1 x, 2 y, 3 z) of columns, rows and sections.
-    voxel_spacing : float
-        Edge of a voxel in Angstrom, three decimals; 0.0 if the header does not state it.
+    voxel_sizes_xyz : tuple of float
+        Edges of a voxel in Angstrom; 0.0 if the header does not state them.
+    name : str
+        The file, for messages.
     space_group : int
         ISPG: 0 for images and image stacks, 1 for a volume, 401 to 630 for stacks of volumes.
     has_map_stamp : bool
         Whether the header contains ``MAP``, as the format requires.
+    is_tilt_series : bool
+        Whether the header says that its sections are views of a tilt series.
     """
 
     shape: tuple[int, int, int]
     dtype: str
     offset: int
     axes_xyz: tuple[int, int, int]
-    voxel_spacing: float
+    voxel_sizes_xyz: tuple[float, float, float]
+    name: str
     space_group: int = 1
     has_map_stamp: bool = True
+    is_tilt_series: bool = False
+
+    @property
+    def voxel_spacing(self) -> float:
+        """Edge of a voxel in Angstrom, three decimals; 0.0 if the header does not state it.
+
+        Raises
+        ------
+        DataError
+            If the voxels are not cubes.
+        """
+        sizes = self.voxel_sizes_xyz
+        if self.has_cubic_voxels:
+            return round(sizes[0], 3)
+        shown = ", ".join(f"{size:.4g}" for size in sizes)
+        msg = f"{self.name} has voxels of {shown} A; expected cubes"
+        raise DataError(msg)
+
+    @property
+    def has_cubic_voxels(self) -> bool:
+        """Whether the edges of a voxel are equal, to a hundredth."""
+        sizes = self.voxel_sizes_xyz
+        return max(sizes) - min(sizes) <= _CUBIC_WITHIN * max(sizes)
 
     @property
     def is_image(self) -> bool:
@@ -167,9 +195,11 @@ def read_header(path: Path, *, name: Path) -> MrcHeader:
         _dtype(raw, order, mode),
         HEADER_BYTES + max(0, struct.unpack_from(f"{order}i", raw, 92)[0]),
         _axes(raw, order),
-        _spacing(raw, order, name),
+        _voxel_sizes(raw, order),
+        str(name),
         struct.unpack_from(f"{order}i", raw, 88)[0],
         raw[MAP_AT : MAP_AT + 3] == b"MAP",
+        _is_tilt_series(raw, order),
     )
     if length < header.offset + header.data_bytes:
         msg = (
@@ -255,16 +285,19 @@ def _axes(raw: bytes, order: str) -> tuple[int, int, int]:
     return (columns, rows, sections) if {columns, rows, sections} == {1, 2, 3} else (1, 2, 3)
 
 
-def _spacing(raw: bytes, order: str, name: Path) -> float:
+def _voxel_sizes(raw: bytes, order: str) -> tuple[float, float, float]:
+    """Return the edges of a voxel (x, y, z); zeros where one is not stated."""
     intervals = struct.unpack_from(f"{order}3i", raw, 28)
     lengths = struct.unpack_from(f"{order}3f", raw, 40)
-    sizes = [
-        length / number if number > 0 else 0.0
+    x, y, z = (
+        float(length / number) if number > 0 else 0.0
         for length, number in zip(lengths, intervals, strict=True)
-    ]
-    if not all(np.isfinite(size) and size > 0 for size in sizes):
-        return 0.0
-    if max(sizes) - min(sizes) > _CUBIC_WITHIN * max(sizes):
-        msg = f"{name} has voxels of {', '.join(f'{size:.4g}' for size in sizes)} A; expected cubes"
-        raise DataError(msg)
-    return round(float(sizes[0]), 3)
+    )
+    return (x, y, z) if all(np.isfinite(size) and size > 0 for size in (x, y, z)) else (0.0,) * 3
+
+
+def _is_tilt_series(raw: bytes, order: str) -> bool:
+    """Return whether IMOD's field ``idtype`` says so: 1 or 2 for one or several tilt series."""
+    (stamp,) = struct.unpack_from(f"{order}i", raw, 152)
+    (kind,) = struct.unpack_from(f"{order}h", raw, 160)
+    return stamp == _IMOD_STAMP and kind in (1, 2)

@@ -1,11 +1,10 @@
-"""Picks written as other programs read them: RELION, Warp, Dynamo, CSV, the challenge BYU 2025.
+"""Picks written as other programs read them: RELION, Warp, Dynamo, IMOD, CSV, BYU 2025.
 
-copick's own writers and starfile do the work where they are right; added here are the scores, the
-random subsets and Warp's names, which copick leaves out.
+copick turns points and rotations into RELION's and Dynamo's numbers; added here are the scores,
+the random subsets and Warp's names, which copick leaves out, and the form of the files, in which
+every name comes back as it was, or is refused.
 """
 
-import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +13,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import starfile
 
-from copick_picker._version import __version__
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.project.formats.byu_tables import submission_csv
 from copick_picker.project.formats.copick_formats import (
     build_relion_star_tables,
-    read_relion_tomograms,
-    write_dynamo_table_grouped,
-    write_picks_csv_grouped,
+    copick_to_dynamo_transform,
 )
+from copick_picker.project.formats.dynamo_tables import dynamo_text
+from copick_picker.project.formats.imod_models import imod_bytes
+from copick_picker.project.formats.star import star_text, star_value
+from copick_picker.project.formats.tables import csv_text
 from copick_picker.project.guards import guarded, root_logging_kept
 from copick_picker.records.points import ExportedRun, PickSet
 
@@ -37,6 +36,7 @@ SUFFIXES = {
     "relion4": ".star",
     "warp": ".star",
     "dynamo": ".tbl",
+    "imod": ".mod",
     "csv": ".csv",
     "copick-csv": ".csv",
     "byu": ".csv",
@@ -63,24 +63,6 @@ class WriteOptions:
     tomograms: Mapping[str, Any] | None = None
 
 
-def read_tomograms_star(path: Path) -> Mapping[str, Any]:
-    """Return the entries of RELION's ``tomograms.star`` by tomogram name.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Raises
-    ------
-    ProjectError
-        If it cannot be read or a column is missing.
-    """
-    with guarded(f"cannot read {path}"), root_logging_kept():
-        found: Mapping[str, Any] = read_relion_tomograms(str(path))
-        return found
-
-
 def particle_files(
     path: Path, to: str, runs: Sequence[ExportedRun], options: WriteOptions
 ) -> dict[Path, bytes]:
@@ -91,7 +73,7 @@ def particle_files(
     path : pathlib.Path
         Where the first of them goes.
     to : str
-        ``relion5``, ``relion4``, ``warp``, ``dynamo``, ``csv``, ``copick-csv`` or ``byu``.
+        Format, one of ``SUFFIXES``.
     runs : sequence of ExportedRun
         Picks by run.
     options : WriteOptions
@@ -101,25 +83,49 @@ def particle_files(
     ------
     ProjectError
         If a file cannot be made.
+    SettingsError
+        If two runs have one name, or the format cannot hold a name.
     UnknownNameError
         If ``tomograms.star`` does not hold a tomogram.
     """
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        guarded(f"cannot write {path}"),
-        root_logging_kept(),
-    ):
-        _WRITERS[to](Path(folder) / path.name, runs, options)
-        made = sorted(Path(folder).iterdir())
-        return {path.with_name(file.name): _same_bytes(file) for file in made}
+    _check_names(to, runs)
+    with guarded(f"cannot write {path}"), root_logging_kept():
+        made = _WRITERS[to](runs, options)
+    return {path.with_suffix(suffix): content for suffix, content in made.items()}
 
 
-def _same_bytes(path: Path) -> bytes:
-    """Return a file without the clock time that starfile writes into it."""
-    data = path.read_bytes()
-    if path.suffix != ".star":
-        return data
-    return re.sub(rb"^# Created by.*", f"# copick-picker {__version__}".encode(), data, count=1)
+def _check_names(to: str, runs: Sequence[ExportedRun]) -> None:
+    """Raise if two runs have one name, or one that would not come back from the file."""
+    if len({run.tomogram_name for run in runs}) < len(runs):
+        msg = "two runs have the same tomogram name; see --names and --name-pattern"
+        raise SettingsError(msg)
+    for run in runs:
+        why = _unfit(to, run.tomogram_name)
+        if why:
+            other = "another name with --names" if to == "csv" else "--to csv, or --names, can"
+            msg = (
+                f"run {run.run_name!r}: a file of --to {to} cannot hold a name with {why}; {other}"
+            )
+            raise SettingsError(msg)
+
+
+def _unfit(to: str, name: str) -> str:
+    """Return what a format cannot hold in a name; empty if it can hold it."""
+    try:
+        name.encode("utf-8")
+        if SUFFIXES[to] == ".star":
+            star_value(name)
+    except UnicodeEncodeError:
+        return "bytes that are not UTF-8"
+    except ValueError as error:
+        return str(error)
+    if to == "imod" and "/" in name:
+        return "a slash"
+    if to != "dynamo":
+        return ""
+    if any(ord(mark) < 32 or ord(mark) == 127 for mark in name):
+        return "a tab, line end or other control character"
+    return "a blank at its beginning or end" if name != name.strip() else ""
 
 
 def file_names(path: Path, to: str) -> list[Path]:
@@ -154,13 +160,10 @@ def random_halves(n: int, seed: int) -> npt.NDArray[np.int64]:
     return halves
 
 
-def _write_relion(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
-    """Write centred Angstrom (RELION 5) where centres are known, else tilt-series pixels (4)."""
+def _relion(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
+    """Return centred Angstrom (RELION 5) where centres are known, else tilt-series pixels (4)."""
     tomograms = _needed_tomograms(runs, options)
     centred = runs[0].centre_xyz is not None
-    if len({run.tomogram_name for run in runs}) < len(runs):
-        msg = "two runs have the same tomogram name; see --names and --name-pattern"
-        raise SettingsError(msg)
     particles, optics = build_relion_star_tables(
         {run.tomogram_name: (run.picks.points_xyz, _transforms(run)) for run in runs},
         **_filaments(runs, "frame"),
@@ -178,7 +181,17 @@ def _write_relion(path: Path, runs: Sequence[ExportedRun], options: WriteOptions
     tables = {"particles": particles}
     if optics is not None:
         tables = {"optics": optics, **tables}
-    starfile.write(tables, path)
+    return _star(tables)
+
+
+def _star(tables: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return pandas' tables as a STAR file."""
+    text = star_text({name: (list(table.columns), _rows(table)) for name, table in tables.items()})
+    return {".star": text.encode("utf-8")}
+
+
+def _rows(table: Any) -> list[tuple[object, ...]]:  # noqa: ANN401 (pandas is untyped here)
+    return [tuple(row) for row in table.itertuples(index=False, name=None)]
 
 
 def _filaments(runs: Sequence[ExportedRun], angles: str) -> dict[str, Any]:
@@ -200,8 +213,8 @@ def _filaments(runs: Sequence[ExportedRun], angles: str) -> dict[str, Any]:
     }
 
 
-def _write_warp(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
-    """Write tomogram pixels and ``.tomostar`` names; the pixel size stands as in RELION 3."""
+def _warp(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
+    """Return tomogram pixels and ``.tomostar`` names; the pixel size stands as in RELION 3."""
     angles, _ = build_relion_star_tables(
         {run.tomogram_name: (run.picks.points_xyz, _transforms(run)) for run in runs},
         **_filaments(runs, "pose"),
@@ -212,25 +225,42 @@ def _write_warp(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) 
     sizes = [size for run in runs for size in [run.pixel_size] * len(run.picks)]
     table["rlnMagnification"] = 10000.0
     table["rlnDetectorPixelSize"] = sizes
-    starfile.write(_finished(table, runs, options), path)
+    return _star({"": _finished(table, runs, options)})
 
 
-def _write_dynamo(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
-    """Write a table, tomograms numbered from 1, and beside it the ``.doc`` that names them."""
+def _dynamo(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
+    """Return a table, tomograms numbered from 1, and the ``.doc`` beside it that names them."""
     _ = options
-    numbers = {run.run_name: number for number, run in enumerate(runs, 1)}
-    write_dynamo_table_grouped(
-        str(path),
-        {run.run_name: _dynamo_pixels(run) for run in runs},
-        1.0,
-        numbers,
+    sizes = [run.pixel_size or 1.0 for run in runs]
+    points = [run.picks.points_xyz / size for run, size in zip(runs, sizes, strict=True)]
+    _, angles, _ = copick_to_dynamo_transform(
+        np.concatenate(points), np.concatenate([_transforms(run) for run in runs]), 1.0
     )
-    lines = [f"{numbers[run.run_name]} {run.tomogram_name}\n" for run in runs]
-    path.with_suffix(".doc").write_text("".join(lines), encoding="utf-8")
+    counts = [len(run.picks) for run in runs]
+    text = dynamo_text(
+        np.concatenate(points),
+        angles,
+        np.concatenate([run.picks.scores for run in runs]),
+        np.repeat(np.arange(1, len(runs) + 1), counts).tolist(),
+        np.repeat([run.pixel_size or 0.0 for run in runs], counts),
+    )
+    lines = [f"{number} {run.tomogram_name}\n" for number, run in enumerate(runs, 1)]
+    return {".tbl": text.encode("ascii"), ".doc": "".join(lines).encode("utf-8")}
 
 
-def _write_csv(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
-    """Write Angstrom and scores, with RELION's angles where the picks have orientations."""
+def _imod(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
+    """Return a model of one run's picks as scattered points of one object."""
+    _ = options
+    (run,) = runs
+    size = run.pixel_size or 1.0
+    pixels = run.picks.points_xyz / size
+    largest = [int(value) + 1 for value in pixels.max(axis=0, initial=0.0)]
+    shape = run.shape_xyz or largest
+    return {".mod": imod_bytes(run.picks.object_name, pixels, size, shape)}
+
+
+def _csv(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
+    """Return Angstrom and scores, with RELION's angles where the picks have orientations."""
     relion, _ = build_relion_star_tables(
         {run.tomogram_name: (run.picks.points_xyz, _transforms(run)) for run in runs},
         tilt_series_pixel_size=1.0,
@@ -250,7 +280,7 @@ def _write_csv(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -
     table.insert(1, "object", [run.picks.object_name for run in runs for _ in run.picks.scores])
     if any(run.picks.instance_ids is not None for run in runs):
         table["instance_id"] = np.concatenate([_ids(run.picks) for run in runs])
-    table.to_csv(path, index=False, lineterminator="\n")
+    return {".csv": csv_text([list(table.columns), *_rows(table)]).encode("utf-8")}
 
 
 def _ids(picks: PickSet) -> npt.NDArray[np.int64]:
@@ -259,31 +289,29 @@ def _ids(picks: PickSet) -> npt.NDArray[np.int64]:
     return picks.instance_ids
 
 
-def _write_copick_csv(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
+def _copick_csv(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
+    """Return Angstrom, copick's 4 x 4 matrices and scores."""
     _ = options
-    ids = {
-        run.tomogram_name: run.picks.instance_ids
-        for run in runs
-        if run.picks.instance_ids is not None
-    }
-    write_picks_csv_grouped(
-        str(path),
-        {
-            run.tomogram_name: (run.picks.points_xyz, _transforms(run), run.picks.scores)
-            for run in runs
-        },
-        ids or None,
-    )
+    has_ids = any(run.picks.instance_ids is not None for run in runs)
+    cells = [f"transform_{row}{column}" for row in range(4) for column in range(4)]
+    rows: list[list[object]] = [
+        ["run_name", "x", "y", "z", *cells, "score", *(["instance_id"] if has_ids else [])]
+    ]
+    for run in runs:
+        matrices, ids = _transforms(run).reshape(-1, 16).tolist(), _ids(run.picks).tolist()
+        for at, (point, score) in enumerate(
+            zip(run.picks.points_xyz.tolist(), run.picks.scores.tolist(), strict=True)
+        ):
+            tail = [ids[at]] if has_ids else []
+            rows.append([run.tomogram_name, *point, *matrices[at], score, *tail])
+    return {".csv": csv_text(rows).encode("utf-8")}
 
 
-def _write_byu(path: Path, runs: Sequence[ExportedRun], options: WriteOptions) -> None:
-    """Write a row a tomogram: its best pick in voxels (z, y, x), or -1."""
+def _byu(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
+    """Return a row a tomogram: its best pick in voxels (z, y, x), or -1."""
     _ = options
-    names = [run.tomogram_name for run in runs]
-    if len(set(names)) < len(names):
-        msg = "two runs have the same tomogram name; see --names and --name-pattern"
-        raise SettingsError(msg)
-    path.write_text(submission_csv(dict(zip(names, map(_best_zyx, runs), strict=True))), "utf-8")
+    best = {run.tomogram_name: _best_zyx(run) for run in runs}
+    return {".csv": submission_csv(best).encode("utf-8")}
 
 
 def _best_zyx(run: ExportedRun) -> list[float] | None:
@@ -295,14 +323,15 @@ def _best_zyx(run: ExportedRun) -> list[float] | None:
     return pixels
 
 
-_WRITERS: dict[str, Callable[[Path, Sequence[ExportedRun], WriteOptions], None]] = {
-    "relion5": _write_relion,
-    "relion4": _write_relion,
-    "warp": _write_warp,
-    "dynamo": _write_dynamo,
-    "csv": _write_csv,
-    "copick-csv": _write_copick_csv,
-    "byu": _write_byu,
+_WRITERS: dict[str, Callable[[Sequence[ExportedRun], WriteOptions], dict[str, bytes]]] = {
+    "relion5": _relion,
+    "relion4": _relion,
+    "warp": _warp,
+    "dynamo": _dynamo,
+    "imod": _imod,
+    "csv": _csv,
+    "copick-csv": _copick_csv,
+    "byu": _byu,
 }
 
 
@@ -311,12 +340,6 @@ def _transforms(run: ExportedRun) -> npt.NDArray[np.float64]:
     if run.picks.rotations is not None:
         transforms[:, :3, :3] = run.picks.rotations
     return transforms
-
-
-def _dynamo_pixels(
-    run: ExportedRun,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    return run.picks.points_xyz / (run.pixel_size or 1.0), _transforms(run), run.picks.scores
 
 
 def _finished(table: Any, runs: Sequence[ExportedRun], options: WriteOptions) -> Any:  # noqa: ANN401 (pandas is untyped here)
@@ -382,6 +405,11 @@ def _about_pixels(to: str, binning: float, runs: Sequence[ExportedRun]) -> list[
     if to == "byu":
         n_found = sum(len(run.picks) > 0 for run in runs)
         return [f"{n_found} of {len(runs)} rows place a motor, the others are -1"]
+    if to == "imod" and any(run.picks.rotations is not None for run in runs):
+        lost = "scores and orientations, which a model does not hold, are left out"
+        return [f"Coordinates count pixels of {shown} A; {lost}"]
+    if to == "imod":
+        return [f"Coordinates count pixels of {shown} A; scores are left out"]
     if to == "warp":
         return [f"Coordinates count pixels of {shown} A: give WarpTools --coords_angpix {shown}"]
     if to == "relion4" and binning != 1:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from copick_picker.core.evaluate.link_scores import far_apart, tracks_of_picks
 from copick_picker.core.evaluate.plan import runs_text
-from copick_picker.errors import DataError
+from copick_picker.errors import DataError, SettingsError
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
@@ -24,15 +24,15 @@ from copick_picker.project.formats.particle_writers import (
     advice,
     file_names,
     particle_files,
-    read_tomograms_star,
 )
-from copick_picker.project.formats.tomogram_names import TomogramNames, read_names
+from copick_picker.project.formats.relion_tomograms import read_tomograms_star
+from copick_picker.project.formats.tomogram_names import TomogramNames, read_names, warp_names
 from copick_picker.project.provenance import from_stored, from_yaml, to_stored, to_yaml
 from copick_picker.project.standing import Output, own_file
 from copick_picker.records.keys import FilamentsKey, PicksKey
 from copick_picker.records.points import ExportedRun, PickSet
 from copick_picker.records.runs import RunOutcome
-from copick_picker.settings.export import ExportPicksSettings
+from copick_picker.settings.export import PLAIN_NAMES, ExportPicksSettings
 from copick_picker.workflows.inputs.pick_sets import (
     TomogramBox,
     box_of_run,
@@ -67,7 +67,7 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
     picks = job.picks(settings.input)
     check_limits(job)
     picks.check_any(job.run_names)
-    names = read_names(settings.names, settings.pattern(), job.store.run_names())
+    names = _names(job)
     export = _Export(job, picks, names)
     export = replace(export, thresholds=thresholds_of_runs(job, export.sets_of))
     summary = process_runs(_COMMAND, job.run_names, InTurn(export.run), reporter=reporter)
@@ -75,6 +75,27 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
         return replace(summary, figures=_write(export))
     reporter.warn("no file is written, since a run failed")
     return summary
+
+
+def _names(job: Job[ExportPicksSettings]) -> TomogramNames:
+    """Return what the other program calls each run; Warp's series are without its pixel size."""
+    settings, run_names = job.settings, job.store.run_names()
+    names = read_names(settings.names, settings.pattern(), run_names)
+    if settings.to != "warp" or settings.name_pattern is not None:
+        return names
+    series = replace(names, short=warp_names(run_names).short)
+    for run_name in job.run_names:
+        name = series.of_run(run_name)
+        if run_name in series.short and run_name not in names.table:
+            job.reporter.note(f"{run_name} is Warp's {name}")
+        back = replace(series, pattern=PLAIN_NAMES).run_of(name, run_names)
+        if back != run_name:
+            msg = (
+                f"run {run_name} would be Warp's {name}, which is read back as run {back}: give "
+                "--names or --name-pattern, or use --to csv"
+            )
+            raise SettingsError(msg)
+    return series
 
 
 @dataclass(frozen=True)
@@ -124,7 +145,9 @@ class _Export:
             if unbinned is None and box is not None:
                 unbinned = box.key.voxel_spacing
             pixel_size = None if unbinned is None else unbinned * settings.binning
-        return ExportedRun(run_name, name, picks, pixel_size=pixel_size)
+        is_same = settings.pixel_size is None and settings.binning == 1
+        shape = box.shape_zyx[::-1] if box is not None and is_same else None
+        return ExportedRun(run_name, name, picks, pixel_size=pixel_size, shape_xyz=shape)
 
     def _along_filaments(self, run: ExportedRun) -> ExportedRun:
         """Return picks along filaments with what is known of these, if they are written as such."""
@@ -191,6 +214,12 @@ class _Export:
         """Return the runs that go into each file."""
         settings = self.job.settings
         folder, suffix = Path(settings.output), SUFFIXES[settings.to]
+        if settings.writes_file_a_run:  # the file's name is the run's; its folder's the object's
+            return {
+                folder / name / f"{run.tomogram_name}{suffix}": [run]
+                for name, runs in self.read.items()
+                for run in runs
+            }
         if not settings.per_run:
             return {folder / f"{name}{suffix}": runs for name, runs in self.read.items()}
         return {

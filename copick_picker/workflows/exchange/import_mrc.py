@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from copick_picker.errors import DataError
+from copick_picker.errors import DataError, UnknownNameError, choices_text
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.outputs import MEANWHILE, stands_already
 from copick_picker.jobs.provenance import new_record, same_job_as
@@ -17,7 +17,7 @@ from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter, check_type_name
 from copick_picker.project.files import write_text
-from copick_picker.project.formats.mrc_folders import run_files
+from copick_picker.project.formats.mrc_folders import RunFiles, left_out_text, run_files
 from copick_picker.project.formats.mrc_stream import (
     HEADER_BYTES,
     MrcHeader,
@@ -25,6 +25,7 @@ from copick_picker.project.formats.mrc_stream import (
     read_header,
     unpacked,
 )
+from copick_picker.project.formats.tables import csv_text
 from copick_picker.project.own_files import has_columns
 from copick_picker.project.standing import Output, own_file
 from copick_picker.records.keys import TomogramKey
@@ -37,6 +38,8 @@ from copick_picker.workflows.exchange.new_project import make_project
 
 _COMMAND = "import mrc"
 _NAME_COLUMNS = ("run_name", "tomogram_name")
+_SAME_SIZE = 0.01
+"""Relative difference of two voxel spacings that are one."""
 
 
 @summarised
@@ -56,10 +59,13 @@ def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
         If the folder is empty, two files would get the same run name, or the project is wrong.
     """
     check_type_name(settings.type)
-    files = run_files(Path(settings.folder), settings.name_pattern)
+    found = run_files(Path(settings.folder), settings.name_pattern, glob=settings.pattern)
+    files = found.files
     rows = [(path.name, name) for name, path in files.items()]
     reporter.table("Names", ("file", "run"), rows)
-    names = select_runs(list(files), settings.run_names, shard=settings.shard)
+    for line in left_out_text(found.left_out):
+        reporter.warn(line)
+    names = _selected(settings, found)
     config = Path(settings.config)
     has_names = _has_names(settings, files)
     if not os.path.lexists(config):
@@ -71,13 +77,22 @@ def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
     if settings.names is not None and not has_names:
         place = _names_place(Path(settings.names), settings)
         write_text(place.path, _names_table(files), permit=place.check)
-    work = InTurn(_Import(settings, files, TomogramWriter(config)).run)
+    work = InTurn(_Import(settings, files, TomogramWriter(config), reporter).run)
     return process_runs(_COMMAND, names, work, reporter=reporter)
 
 
+def _selected(settings: ImportMrcSettings, found: RunFiles) -> list[str]:
+    """Return the runs that the user chooses; a file that is left out anyway may be excluded too."""
+    every = list(dict.fromkeys([*found.files, *found.others]))
+    names = [name for name in select_runs(every, settings.run_names) if name in found.files]
+    if not names:
+        msg = f"--run-names: no file is left of {settings.folder}; its runs are: "
+        raise UnknownNameError(msg + choices_text(found.files))
+    return select_runs(names, (), shard=settings.shard)
+
+
 def _names_table(files: Mapping[str, Path]) -> str:
-    lines = [f"{name},{path.name}\n" for name, path in files.items()]
-    return f"{','.join(_NAME_COLUMNS)}\n" + "".join(lines)
+    return csv_text([_NAME_COLUMNS, *((name, path.name) for name, path in files.items())])
 
 
 def _has_names(settings: ImportMrcSettings, files: Mapping[str, Path]) -> bool:
@@ -96,6 +111,15 @@ def _names_place(path: Path, settings: ImportMrcSettings) -> Output:
     return Output(path, kind, settings.overwrite, advice="another file for --names")
 
 
+def _no_tomogram(header: MrcHeader) -> str:
+    """Return what a file holds that is no tomogram, by its header; empty if it may be one."""
+    if header.is_tilt_series:
+        return "a tilt series, by its header"
+    if header.is_stack_of_volumes:
+        return "a stack of volumes, by its header"
+    return "an image" if header.is_image else ""
+
+
 @dataclass(frozen=True)
 class _Import:
     """One import over the files of a folder."""
@@ -103,12 +127,16 @@ class _Import:
     settings: ImportMrcSettings
     files: Mapping[str, Path]
     writer: TomogramWriter
+    reporter: Reporter
 
     def run(self, run_name: str) -> RunOutcome:
         """Store one file."""
         path = self.files[run_name]
         with unpacked(path) as plain:
             header = read_header(plain, name=path)
+            other = _no_tomogram(header) if self.settings.pattern is None else ""
+            if other:
+                return RunOutcome(run_name, "absent", f"{path.name} is {other}: left out")
             key = TomogramKey(self.settings.type, self._spacing(path, header))
             record = self._record(path, plain, key)
             found, overwrite = self.writer.standing(run_name, key), self.settings.overwrite
@@ -136,7 +164,13 @@ class _Import:
 
     def _spacing(self, path: Path, header: MrcHeader) -> float:
         if self.settings.spacing != "header":
-            return round(float(self.settings.spacing), 3)
+            given = round(float(self.settings.spacing), 3)
+            self._compare(path, header, given)
+            return given
+        if not header.has_cubic_voxels:
+            sizes = ", ".join(f"{size:.4g}" for size in header.voxel_sizes_xyz)
+            msg = f"{path} has voxels of {sizes} A (x, y, z); expected cubes: give --spacing A"
+            raise DataError(msg)
         if header.voxel_spacing in IMPLAUSIBLE_SPACINGS:
             msg = (
                 f"{path} says that its voxels are {header.voxel_spacing:g} A, as programs write "
@@ -144,6 +178,15 @@ class _Import:
             )
             raise DataError(msg)
         return header.voxel_spacing
+
+    def _compare(self, path: Path, header: MrcHeader, given: float) -> None:
+        """Say where a header states something else than the user."""
+        sizes = header.voxel_sizes_xyz
+        is_known = not {round(size, 3) for size in sizes} <= set(IMPLAUSIBLE_SPACINGS)
+        if is_known and max(abs(size - given) for size in sizes) > _SAME_SIZE * given:
+            shown = ", ".join(f"{size:.4g}" for size in sizes)
+            one = f"{sizes[0]:.4g}" if header.has_cubic_voxels else f"{shown} (x, y, z)"
+            self.reporter.warn(f"{path.name} says {one} A; --spacing {given:g} is taken")
 
     def _record(self, path: Path, plain: Path, key: TomogramKey) -> dict[str, Any]:
         with plain.open("rb") as file:

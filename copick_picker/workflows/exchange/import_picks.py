@@ -10,24 +10,27 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.localize.limits import inside
-from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
+from copick_picker.errors import DataError, SettingsError
 from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.provenance import new_record
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.selection import check_object_names, select_runs
 from copick_picker.jobs.summary import Summary, summarised
+from copick_picker.project.formats.cells import ReadOptions
 from copick_picker.project.formats.particle_readers import read_particles
-from copick_picker.project.formats.tomogram_names import TomogramNames, read_names
 from copick_picker.project.store import OutputKey
 from copick_picker.project.uris import picks_output, tomogram_query
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import ParticleTable, PickSet
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.import_ import IMPORT_USER, ImportPicksSettings
+from copick_picker.workflows.exchange.import_rows import Rows, rows_by_object, rows_by_run
 from copick_picker.workflows.inputs.pick_sets import TomogramBox, box_of_run
 
 FloatArray = npt.NDArray[np.float64]
 _LISTED = 5
+_SAME_SIZE = 0.001
+"""Relative difference of two pixel sizes that are one, given with few digits."""
 
 
 @summarised
@@ -47,28 +50,75 @@ def import_picks(settings: ImportPicksSettings, *, reporter: Reporter) -> Summar
         If the project, the file or a setting is wrong.
     """
     output = picks_output(settings.output, user_id=IMPORT_USER)
-    if output.object_name == "*":
-        msg = f"--output '{settings.output}': name the object, such as ribosome:relion/1"
-        raise SettingsError(msg)
     tomogram_query(settings.tomogram)
     everywhere = settings.model_copy(update={"run_names": (), "shard": None})
     job = Job.open("import picks", everywhere, reporter=reporter)
-    check_object_names([output.object_name], job.specs, "--output")
+    if output.object_name != "*":
+        check_object_names([output.object_name], job.specs, "--output")
     path = Path(settings.file)
-    table = read_particles(path, object_name=output.object_name)
-    reporter.note(f"{path}: {len(table.coordinates)} particles; read as {table.convention}")
-    if table.unread:
-        reporter.note(f"Columns that are not read: {', '.join(table.unread)}")
-    rows = _rows_by_run(settings, table, list(job.run_names), reporter)
-    chosen = select_runs(list(rows), settings.run_names, shard=settings.shard)
+    options = ReadOptions(
+        settings.score_column,
+        settings.pixel_size,
+        settings.skip_bad_rows,
+        needs_names=settings.run is None,
+    )
+    table = read_particles(path, options)
+    _report(settings, table, reporter)
+    objects = rows_by_object(settings, table, output.object_name, list(job.specs), reporter)
+    taken = np.unique(np.concatenate([np.zeros(0, np.int64), *objects.values()]))
+    table, place = table.chosen(taken), {int(row): at for at, row in enumerate(taken)}
+    runs = rows_by_run(settings, table, list(job.run_names), reporter)
+    chosen = select_runs(list(runs), settings.run_names, shard=settings.shard)
     job = replace(job, settings=settings, run_names=tuple(chosen))
-    content = hashlib.sha256(path.read_bytes()).hexdigest()
     record = new_record(
         "import picks",
-        input={"file": path.name, "sha256": content, "convention": table.convention},
+        input={
+            "file": path.name,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "convention": table.convention,
+        },
         settings=settings.recorded(),
     )
-    return job.run(_Import(job, table, rows, output.key(output.object_name), record))
+    of_object = {
+        output.key(name): np.array([place[int(row)] for row in rows], dtype=np.int64)
+        for name, rows in objects.items()
+    }
+    return job.run(_Import(job, table, runs, of_object, record))
+
+
+def _report(settings: ImportPicksSettings, table: ParticleTable, reporter: Reporter) -> None:
+    """Say what was taken from where: convention, scale, scores; and what is not read."""
+    scores = f"scores from {table.score_from}" if table.score_from else "no scores, so 1 for all"
+    reporter.note(
+        f"{settings.file}: {len(table)} particles; read as {table.convention}; "
+        f"{_scale_text(settings, table)}{scores}"
+    )
+    if table.unread:
+        reporter.note(f"Columns that are not read: {', '.join(table.unread)}")
+    for note in table.notes:
+        reporter.warn(note) if "left out" in note else reporter.note(note)
+    if settings.pixel_size is not None and not table.unit.endswith("pixels"):
+        msg = f"--pixel-size has no meaning: {settings.file} counts {table.unit}, not pixels"
+        raise SettingsError(msg)
+
+
+def _scale_text(settings: ImportPicksSettings, table: ParticleTable) -> str:
+    """Return how large the pixels of the coordinates are, and who says so."""
+    if not table.unit.endswith("pixels"):
+        return ""
+    stated = ""
+    sizes = np.zeros(0) if table.pixel_size is None else table.pixel_size
+    sizes = sizes[np.isfinite(sizes)]
+    if len(sizes):
+        low, high = sizes.min(), sizes.max()
+        stated = f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+        stated = f"{stated} A ({table.scale_from})"
+    if settings.pixel_size is not None:
+        against = f", not {stated}" if stated else ""
+        return f"pixels of {settings.pixel_size:g} A (--pixel-size){against}; "
+    if stated:
+        return f"pixels of {stated}; "
+    return "pixels are the tomogram's voxels; " if table.unit == "pixels" else ""
 
 
 @dataclass(frozen=True)
@@ -77,23 +127,51 @@ class _Import:
 
     job: Job[ImportPicksSettings]
     table: ParticleTable
-    rows: dict[str, npt.NDArray[np.int64]]
-    key: PicksKey
+    rows: dict[str, Rows]
+    objects: dict[PicksKey, Rows]
     record: dict[str, Any]
 
-    def plan(self, run_name: str) -> Plan[npt.NDArray[np.int64]]:
-        """Return the pick set to make for a run."""
-        return Plan(self.rows[run_name], {self.key: self.record}, f"{self.key} is complete")
+    def plan(self, run_name: str) -> Plan[dict[PicksKey, Rows]]:
+        """Return the pick sets to make for a run."""
+        given = {
+            key: np.intersect1d(self.rows[run_name], rows) for key, rows in self.objects.items()
+        }
+        is_empty = len(self.rows[run_name]) == 0
+        given = {key: rows for key, rows in given.items() if len(rows) or is_empty}
+        shown = ", ".join(map(str, given))
+        return Plan(given, dict.fromkeys(given, self.record), f"{shown} is complete")
 
     def make(
         self,
         run_name: str,
-        plan: Plan[npt.NDArray[np.int64]],
-        missing: Collection[OutputKey],  # noqa: ARG002 (the one output)
+        plan: Plan[dict[PicksKey, Rows]],
+        missing: Collection[OutputKey],
     ) -> RunOutcome:
         """Store the picks of one run."""
-        settings, rows, table = self.job.settings, plan.given, self.table
-        box = box_of_run(self.job.store, run_name, settings.tomogram)
+        box = box_of_run(self.job.store, run_name, self.job.settings.tomogram)
+        made = {
+            key: self._picks(run_name, key, rows, box)
+            for key, rows in plan.given.items()
+            if key in missing
+        }
+        kept = sum(len(picks) for picks, _ in made.values())
+        details = {"picks": kept, "outside": sum(outside for _, outside in made.values())}
+        text = ", ".join(f"{len(picks)} picks -> {key}" for key, (picks, _) in made.items())
+        text += self._converted(plan.given, box)
+        if self.job.settings.dry_run:
+            return RunOutcome(run_name, "planned", text, details)
+        written = [
+            self.job.write_picks(run_name, key, picks, self.record)
+            for key, (picks, _) in made.items()
+        ]
+        shown = ", ".join(map(str, made))
+        return self.job.finished(run_name, written, shown, text, details)
+
+    def _picks(
+        self, run_name: str, key: PicksKey, rows: Rows, box: TomogramBox
+    ) -> tuple[PickSet, int]:
+        """Return the picks of an object in a run, and how many lie outside."""
+        settings, table = self.job.settings, self.table
         points = self._points(rows, box)
         within = inside(points, box.last_xyz, -0.5 * box.key.voxel_spacing)
         self._report_outside(run_name, points[~within], len(points), box)
@@ -101,15 +179,21 @@ class _Import:
         scores = np.ones(len(rows)) if table.scores is None else table.scores[rows]
         rotations = None if table.rotations is None else table.rotations[rows]
         ids = None if table.instance_ids is None else table.instance_ids[rows]
-        picks = PickSet(self.key.object_name, points, scores, rotations, ids).chosen(keep)
-        details = {"picks": len(picks), "outside": int((~within).sum())}
-        text = f"{len(picks)} picks -> {self.key}"
-        if settings.dry_run:
-            return RunOutcome(run_name, "planned", text, details)
-        written = [self.job.write_picks(run_name, self.key, picks, self.record)]
-        return self.job.finished(run_name, written, self.key, text, details)
+        picks = PickSet(key.object_name, points, scores, rotations, ids).chosen(keep)
+        return picks, int((~within).sum())
 
-    def _points(self, rows: npt.NDArray[np.int64], box: TomogramBox) -> FloatArray:
+    def _converted(self, given: dict[PicksKey, Rows], box: TomogramBox) -> str:
+        """Return that pixels of another size than the tomogram's were converted, in words."""
+        rows = np.concatenate([np.zeros(0, np.int64), *given.values()])
+        if self.table.unit != "pixels" or len(rows) == 0:
+            return ""
+        spacing = box.key.voxel_spacing
+        sizes = np.unique(self._pixel_size(rows, box))
+        if np.abs(sizes - spacing).max() <= _SAME_SIZE * spacing:
+            return ""
+        return f" (from pixels of {sizes[0]:.6g} A; {box.key} has {spacing:g} A)"
+
+    def _points(self, rows: Rows, box: TomogramBox) -> FloatArray:
         """Return points (x, y, z) in Angstrom relative to the first voxel."""
         table = self.table
         points = table.coordinates[rows]
@@ -123,7 +207,7 @@ class _Import:
             points = points + box.middle_voxel_xyz
         return points + table.offsets_xyz[rows]
 
-    def _pixel_size(self, rows: npt.NDArray[np.int64], box: TomogramBox) -> FloatArray:
+    def _pixel_size(self, rows: Rows, box: TomogramBox) -> FloatArray:
         if self.job.settings.pixel_size is not None:
             return np.full((1, 1), self.job.settings.pixel_size)
         if self.table.pixel_size is not None:
@@ -131,8 +215,8 @@ class _Import:
         if self.table.unit == "pixels":
             return np.full((1, 1), box.key.voxel_spacing)
         msg = (
-            f"{self.job.settings.file} counts {self.table.unit} and has no optics table that says "
-            "how large they are: give --pixel-size A"
+            f"{self.job.settings.file} counts {self.table.unit} and has no optics table or column "
+            "that says how large they are: give --pixel-size A"
         )
         raise SettingsError(msg)
 
@@ -159,52 +243,3 @@ class _Import:
 
 def _place(point: FloatArray) -> str:
     return "({:.1f}, {:.1f}, {:.1f})".format(*point)
-
-
-def _rows_by_run(
-    settings: ImportPicksSettings, table: ParticleTable, run_names: list[str], reporter: Reporter
-) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the rows of the table for each run of the project."""
-    if settings.run is not None:
-        if settings.run not in run_names:
-            msg = f"--run: no run '{settings.run}'; the project has: {_some(run_names)}"
-            raise UnknownNameError(msg)
-        return {settings.run: np.arange(len(table.coordinates))}
-    if not table.names:
-        msg = f"{settings.file} does not say which tomogram its particles are of: give --run"
-        raise SettingsError(msg)
-    names = read_names(settings.names, settings.name_pattern or "{run}", run_names)
-    return _matched(settings, table, names, run_names, reporter)
-
-
-def _matched(
-    settings: ImportPicksSettings,
-    table: ParticleTable,
-    names: TomogramNames,
-    run_names: list[str],
-    reporter: Reporter,
-) -> dict[str, npt.NDArray[np.int64]]:
-    found = {name: names.run_of(name, run_names) for name in dict.fromkeys(table.names)}
-    unknown = [name for name, run_name in found.items() if run_name is None]
-    if len(unknown) == len(found):
-        msg = (
-            f"{settings.file}: no run is called {_some(unknown)}; the project has: "
-            f"{_some(run_names)}; say which is which with --names, --name-pattern or --run"
-        )
-        raise UnknownNameError(msg)
-    if unknown:
-        lost = sum(name in unknown for name in table.names)
-        reporter.warn(
-            f"{lost} particles are of tomograms that are no run of the project, and are left out: "
-            f"{_some(unknown)}"
-        )
-    runs = np.array([found[name] or "" for name in table.names])
-    return {
-        run_name: np.flatnonzero(runs == run_name)
-        for run_name in run_names
-        if (runs == run_name).any()
-    }
-
-
-def _some(names: list[str]) -> str:
-    return choices_text(names[:10]) + (", ..." if len(names) > 10 else "")

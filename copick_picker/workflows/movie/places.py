@@ -20,6 +20,7 @@ from copick_picker.project.formats.calcium_tables import (
     TRUE_TRACE_COLUMNS,
 )
 from copick_picker.project.formats.movie_files import SUFFIXES
+from copick_picker.project.formats.mrc_folders import is_hidden
 from copick_picker.project.formats.spot_tables import (
     DETECTION_COLUMNS,
     TRACK_COLUMNS,
@@ -135,7 +136,7 @@ def movies_at(path: Path) -> list[Named]:
         msg = f"there is no movie {path}"
         raise SettingsError(msg)
     inside = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES)
-    found = [Named(each.stem, each) for each in inside if each.is_file()]
+    found = [Named(each.stem, each) for each in inside if each.is_file() and not is_hidden(each)]
     found += [Named(each.parent.name, each) for each in sorted(path.glob(f"*/{MOVIE_FILE}"))]
     if not found:
         msg = (
