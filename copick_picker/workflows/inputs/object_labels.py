@@ -6,12 +6,13 @@ from copick_picker.core.localize.checks import IntVolume
 from copick_picker.core.localize.values import unread_values, whole_numbers
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.project.store import LazyVolume, ProjectStore
+from copick_picker.records.checks import MOST_LABEL
 from copick_picker.records.keys import SegmentationKey
 from copick_picker.records.runs import ObjectSpec
 
 
 def check_labels_differ(labels: Mapping[str, int]) -> None:
-    """Raise if two objects of a segmentation would share a label.
+    """Raise if two objects of a segmentation would share a label, or one cannot be stored.
 
     Parameters
     ----------
@@ -25,6 +26,12 @@ def check_labels_differ(labels: Mapping[str, int]) -> None:
     """
     first: dict[int, str] = {}
     for name, label in labels.items():
+        if not 1 <= label <= MOST_LABEL:
+            msg = (
+                f"object '{name}' has label {label}; a segmentation holds 1 to {MOST_LABEL}: give "
+                "it another in the project's configuration, or leave it out with --objects"
+            )
+            raise SettingsError(msg)
         if label in first:
             msg = (
                 f"objects '{first[label]}' and '{name}' both have label {label}: give each its own "
