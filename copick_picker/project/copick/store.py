@@ -139,7 +139,10 @@ class CopickStore:
 
     def tomograms(self, run_name: str) -> list[TomogramKey]:
         """Return the tomograms of a run, sorted."""
-        return list(listing.tomogram_items(self._run(run_name)))
+        run = self._run(run_name)
+        for text in listing.misnamed_spacings(run):
+            self._warn_once(f"run {run_name}: {text}")
+        return list(listing.tomogram_items(run))
 
     def open_tomogram(self, run_name: str, key: TomogramKey) -> volumes.ZarrVolume:
         """Return a lazy tomogram (z, y, x); reading never creates anything."""
@@ -338,11 +341,13 @@ class CopickStore:
     def _said(self, volume: volumes.ZarrVolume, where: str) -> volumes.ZarrVolume:
         """Return the volume; what is wrong with it is said once, however often it is opened."""
         for trouble in volume.troubles:
-            text = f"{where}: {trouble.text}"
-            if text not in self._said_already:
-                self._said_already.add(text)
-                logger.warning("%s", text)
+            self._warn_once(f"{where}: {trouble.text}")
         return volume
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._said_already:
+            self._said_already.add(text)
+            logger.warning("%s", text)
 
     def _run(self, run_name: str) -> CopickRun:
         with guarded(f"cannot look up run {run_name} in {self._location}"):

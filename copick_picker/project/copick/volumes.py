@@ -6,6 +6,7 @@ that fails as zeros. Here everything is opened with mode "r" and a failing chunk
 
 import itertools
 import lzma
+import re
 import zlib
 from collections.abc import MutableMapping, Sequence
 from typing import Any
@@ -46,6 +47,7 @@ from copick_picker.records.checks import Trouble
 
 _VERSIONS = (2,) if int(zarr.__version__.split(".")[0]) < 3 else (2, 3)
 """Formats that the installed zarr reads."""
+_FLAT_CHUNK = re.compile(r"\d+(\.\d+)+")
 _DAMAGED = (RuntimeError, ValueError, TypeError, zlib.error, EOFError, lzma.LZMAError)
 """What the codecs raise on a chunk that they cannot decode."""
 _MOST_LOOKED_AT = 4096
@@ -191,7 +193,7 @@ def open_volume(
             store = _store_of(item, reader)
             level, troubles = _finest(store)
             facts = _facts(store, level)
-            array = zarr.open_array(store, path=level.path, mode="r")
+            array = zarr.open_array(_as_separated(store, level), path=level.path, mode="r")
         except MetadataError as error:
             msg = f"cannot open {where}: {error}"
             raise _what_it_is(item, where) or ProjectError(msg) from error
@@ -206,6 +208,24 @@ def open_volume(
     if voxel_spacing is not None:
         troubles += scale_troubles(level, voxel_spacing)
     return ZarrVolume(array, where, left_out=len(facts.shape) - dimensions, troubles=troubles)
+
+
+def _as_separated(store: MutableMapping[str, bytes], level: Level) -> MutableMapping[str, bytes]:
+    """Return the store with the chunks' names as the array has them: ``0/0/0`` or ``0.0.0``.
+
+    copick's stores take all chunks to be nested, and read those that are not as zeros.
+    """
+    files: Any = store
+    if not hasattr(store, "key_separator"):
+        return store
+    name = f"{level.path}/.zarray"
+    separator = json_object(store[name], name).get("dimension_separator")
+    if separator is None:
+        names = [str(path).rsplit("/", 1)[-1] for path in files.fs.ls(f"{files.path}/{level.path}")]
+        separator = "." if any(_FLAT_CHUNK.fullmatch(each) for each in names) else "/"
+    if separator == files.key_separator:
+        return store
+    return strict(type(files)(files.path, fs=files.fs, mode="r", dimension_separator=separator))
 
 
 def _finest(store: MutableMapping[str, bytes]) -> tuple[Level, list[Trouble]]:
