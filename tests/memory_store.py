@@ -38,6 +38,7 @@ class MemoryVolume:
         self.shape: tuple[int, ...] = array.shape
         self.dtype: np.dtype[Any] = array.dtype
         self.chunk_planes = 1
+        self.troubles = ()
 
     def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:
         """Return a copy of some planes."""

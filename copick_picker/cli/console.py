@@ -74,6 +74,7 @@ class Console:
         eta = f", about {_duration(left)} left" if done < total else ""
         status = click.style(outcome.status, fg=_STYLES.get(outcome.status))
         text = f": {outcome.message}" if outcome.message else ""
+        text += "".join(f"; warning: {each}" for each in outcome.warnings)
         click.echo(
             f"[{done}/{total}] {outcome.run_name} {status}{text} ({_duration(seconds)}{eta})",
             err=outcome.status == "failed",

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from copick_picker._version import __version__
 from copick_picker.jobs.machine import machine_facts
+from copick_picker.jobs.remarks import remembered, warnings_text
 from copick_picker.jobs.result_files import write_result_json
 from copick_picker.records.runs import RunOutcome
 
@@ -60,6 +61,8 @@ class Summary:
         Further values for ``--json``.
     missed : tuple of str
         Scores below the limits of ``--fail-under``, in words.
+    warnings : tuple of str
+        What was warned of while the command worked.
     """
 
     command: str
@@ -67,6 +70,7 @@ class Summary:
     seconds: float
     figures: dict[str, Any] = field(default_factory=dict)
     missed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -86,13 +90,14 @@ class Summary:
         return 3 if self.missed else 0
 
     def text(self) -> str:
-        """Return the summary as one line."""
+        """Return the warnings again, if any, and the summary as one line."""
         words = [f"{number} {status}" for status, number in sorted(self.counts.items())]
         failed = [outcome.run_name for outcome in self.outcomes if outcome.status == "failed"]
         names = f" (failed: {', '.join(failed)})" if failed else ""
         runs = f"{len(self.outcomes)} run{'' if len(self.outcomes) == 1 else 's'}"
         missed = "".join(f"\n--fail-under missed: {entry}" for entry in self.missed)
-        return f"{self.command}: {runs}: {', '.join(words) or 'nothing to do'}{names}{missed}"
+        line = f"{self.command}: {runs}: {', '.join(words) or 'nothing to do'}{names}{missed}"
+        return f"{warnings_text(self.warnings)}{line}"
 
     def write(self, path: Path) -> None:
         """Write the summary as JSON, safely.
@@ -109,11 +114,13 @@ class Summary:
             "seconds": round(self.seconds, 3),
             "machine": machine_facts(),
             **self.figures,
+            "warnings": list(self.warnings),
             "runs": [
                 {
                     "run": outcome.run_name,
                     "status": outcome.status,
                     "message": outcome.message,
+                    "warnings": list(outcome.warnings),
                     **outcome.details,
                 }
                 for outcome in self.outcomes
@@ -134,15 +141,18 @@ class Result:
         Exit code of the process.
     content : dict
         Content for ``--json``.
+    warnings : tuple of str
+        What was warned of while the command worked.
     """
 
     line: str
     exit_code: int = 0
     content: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def text(self) -> str:
         """Return the last lines on the terminal."""
-        return self.line
+        return f"{warnings_text(self.warnings)}{self.line}"
 
     def write(self, path: Path) -> None:
         """Write the content as JSON, safely.
@@ -152,13 +162,14 @@ class Result:
         ConflictError
             If the file exists and is not an earlier result.
         """
-        write_result_json(path, self.content)
+        warned = {"warnings": list(self.warnings)} if self.warnings else {}
+        write_result_json(path, {**self.content, **warned})
 
 
 def summarised(
     workflow: Callable[Concatenate[Settings, Rest], Outcome],
 ) -> Callable[Concatenate[Settings, Rest], Outcome]:
-    """Return the workflow extended to write the summary for ``--json``.
+    """Return the workflow extended to repeat its warnings and to write the file of ``--json``.
 
     Parameters
     ----------
@@ -166,10 +177,20 @@ def summarised(
         Settings of a command -> its result.
     """
 
-    def run(settings: Settings, *rest: Rest.args, **named: Rest.kwargs) -> Outcome:
-        told = workflow(settings, *rest, **named)
+    def run(settings: Settings, *rest: Any, **named: Any) -> Outcome:
+        reporter = named.pop("reporter", None)
+        if reporter is None:
+            told = workflow(settings, *rest, **named)
+        else:
+            with remembered(reporter) as remembering:
+                told = workflow(settings, *rest, **{**named, "reporter": remembering})
+            told = _with_warnings(told, tuple(remembering.warnings))
         if settings.json_file is not None:
             told.write(settings.json_file)
         return told
 
     return cast("Callable[Concatenate[Settings, Rest], Outcome]", update_wrapper(run, workflow))
+
+
+def _with_warnings(told: Outcome, warnings: tuple[str, ...]) -> Outcome:
+    return replace(told, warnings=warnings) if isinstance(told, Summary | Result) else told

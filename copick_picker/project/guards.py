@@ -2,9 +2,13 @@
 
 import json
 import logging
+import lzma
+import struct
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from copick_picker.errors import CopickPickerError, ProjectError
 
@@ -16,6 +20,12 @@ _BROKEN = (
     RuntimeError,
     AttributeError,
     AssertionError,
+    ArithmeticError,
+    MemoryError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
 )
 
 
@@ -69,8 +79,42 @@ def reason(error: BaseException, *, known: str = "") -> str:
         return f"not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     if isinstance(error, KeyError):
         return f"{error.args[0] if error.args else 'something'} is missing"
+    faults = getattr(error, "errors", None)
+    if type(error).__name__ == "ValidationError" and callable(faults):  # pydantic's
+        return "; ".join(map(_fault_text, faults()))
     words = " ".join(str(error).split())
-    return words or type(error).__name__
+    meant = _meaning(error, words)
+    return meant or words or type(error).__name__
+
+
+def _fault_text(fault: Mapping[str, Any]) -> str:
+    """Return what pydantic found: the place, what was expected, what was got."""
+    place = ".".join(str(part) for part in fault["loc"])
+    words = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if fault["type"] == "missing":
+        return f"{place}: {words}"
+    got = repr(fault.get("input"))
+    got = got if len(got) <= 60 else f"{got[:57]}..."
+    return f"{place}: {words} (got {got})" if place else f"{words} (got {got})"
+
+
+def _meaning(error: BaseException, words: str) -> str:
+    """Return what an error of Python's own means to a user; empty where it says so itself."""
+    if isinstance(error, MemoryError):
+        return "too little memory" + (f": {words}" if words else "")
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 text (byte {error.start})"
+    if isinstance(error, zlib.error | lzma.LZMAError | EOFError | struct.error):
+        return f"its data are damaged or cut ({words or type(error).__name__})"
+    if isinstance(error, OverflowError):
+        return f"a number is infinite or too large ({words})"
+    if isinstance(error, ArithmeticError):
+        return f"a number is 0 or not finite ({words})"
+    if "integer string conversion" in words:
+        return "a whole number has more than 4300 digits"
+    return ""
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.project.standing import MayReplace, Standing
+from copick_picker.records.checks import Trouble
 from copick_picker.records.filaments import FilamentSet
 from copick_picker.records.keys import (
     FeatureKey,
@@ -48,6 +49,11 @@ class LazyVolume(Protocol):
     @property
     def chunk_planes(self) -> int:
         """Planes per stored chunk; reads of whole chunks read each chunk once."""
+        ...
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What its metadata contradict; it is read all the same."""
         ...
 
     def read(self, z_start: int = 0, z_stop: int | None = None) -> npt.NDArray[Any]:

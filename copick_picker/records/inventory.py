@@ -1,6 +1,8 @@
 """Contents of a run, for listings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from copick_picker.records.checks import Trouble
 
 
 def scores_text(lowest: float | None, highest: float | None) -> str:
@@ -42,8 +44,8 @@ class StoredItem:
         Number of picks; None for volumes, or if not determined.
     scores : str
         Range of the scores, ``none`` if the picks have none; empty if not determined.
-    trouble : str
-        What is wrong with it, empty if nothing is known to be wrong.
+    troubles : tuple of Trouble
+        What is wrong with it, as far as is known.
     """
 
     kind: str
@@ -56,7 +58,16 @@ class StoredItem:
     n_bytes: int | None = None
     n_picks: int | None = None
     scores: str = ""
-    trouble: str = ""
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it in words, empty if nothing is known to be wrong."""
+        return "; ".join(trouble.text for trouble in self.troubles)
+
+    def with_troubles(self, *more: Trouble) -> "StoredItem":
+        """Return the item with what else is wrong with it."""
+        return replace(self, troubles=(*self.troubles, *more))
 
 
 @dataclass(frozen=True)
@@ -69,10 +80,10 @@ class RunInventory:
         The run.
     items : tuple of StoredItem
         Tomograms, features, segmentations and picks, each kind sorted by URI.
-    troubles : tuple of str
+    troubles : tuple of Trouble
         Problems of the run apart from its items.
     """
 
     run_name: str
     items: tuple[StoredItem, ...]
-    troubles: tuple[str, ...] = ()
+    troubles: tuple[Trouble, ...] = ()

@@ -109,6 +109,9 @@ class LocalizeTarget:
         the model does not state it.
     channel : int or None
         Channel of the probability volume; None if there are only labels.
+    any_value : bool
+        Whether every value above 0 is the object: a mask, or a number for each particle. Regions
+        of different values are then told apart.
     """
 
     object_name: str
@@ -117,6 +120,7 @@ class LocalizeTarget:
     score_threshold: float | None = None
     target_fraction: float | None = None
     channel: int | None = None
+    any_value: bool = False
 
 
 @dataclass(frozen=True)

@@ -55,12 +55,15 @@ class RunOutcome:
         One line for the summary.
     details : mapping
         Values for ``--json``.
+    warnings : tuple of str
+        What the user has to know of an outcome that is no failure; repeated at the end.
     """
 
     run_name: str
     status: str
     message: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
+from copick_picker.records.checks import CHECKS, MOST_LABEL, PARTLY, Trouble
 from copick_picker.records.inventory import RunInventory, StoredItem
 from copick_picker.records.runs import ObjectSpec
 
@@ -52,7 +55,7 @@ class Table:
 def project_tables(
     objects: Sequence[ObjectSpec],
     runs: Sequence[RunInventory],
-    troubles: Sequence[str],
+    troubles: Sequence[Trouble],
     *,
     details: bool,
 ) -> list[Table]:
@@ -64,7 +67,7 @@ def project_tables(
         Objects by label.
     runs : sequence of RunInventory
         What the runs hold.
-    troubles : sequence of str
+    troubles : sequence of Trouble
         What is wrong with the objects.
     details : bool
         Whether picks were read and sizes counted.
@@ -76,7 +79,7 @@ def project_tables(
         _volume_table("Segmentations", "segmentation", runs, details=details),
         _picks_table(runs, details=details),
         _run_table(objects, runs, details=details),
-        _health_table(runs, troubles),
+        _health_table(runs, troubles, details=details),
     ]
 
 
@@ -217,21 +220,74 @@ def _picks_cell(run: RunInventory, name: str, *, details: bool) -> str:
     return " + ".join("?" if item.n_picks is None else str(item.n_picks) for item in sets)
 
 
-def _health_table(runs: Sequence[RunInventory], troubles: Sequence[str]) -> Table:
+def _health_table(
+    runs: Sequence[RunInventory], troubles: Sequence[Trouble], *, details: bool
+) -> Table:
     """Return each trouble with its runs, the same trouble of many runs in one row."""
-    where: dict[tuple[str, str], list[str]] = {("", trouble): [] for trouble in troubles}
+    where: dict[tuple[str, str], list[str]] = {(each.check, each.text): [] for each in troubles}
     for run in runs:
-        for trouble in run.troubles:
-            where.setdefault(("", trouble), []).append(run.run_name)
-        for item in run.items:
-            if item.trouble:
-                where.setdefault((item.uri, item.trouble), []).append(run.run_name)
-    rows = [
-        (f"{uri}: {trouble}" if uri else trouble, _names_text(names))
-        for (uri, trouble), names in where.items()
-    ]
+        for uri, trouble in _all_troubles(run):
+            text = f"{uri}: {trouble.text}" if uri else trouble.text
+            names = where.setdefault((trouble.check, text), [])
+            if run.run_name not in names:
+                names.append(run.run_name)
+    rows = [(check, text, _names_text(names)) for (check, text), names in where.items()]
     notes = () if rows else ("Health: nothing wrong found",)
-    return cut(Table("Health", ("what", "runs"), rows, notes))
+    if not details:
+        notes = (*notes, "Health: large pick files and chunks were not looked at: --details")
+    return cut(Table("Health", ("check", "what", "runs"), rows, notes))
+
+
+def _all_troubles(run: RunInventory) -> Iterator[tuple[str, Trouble]]:
+    """Yield the URI, empty for the run itself, and each trouble of a run."""
+    yield from (("", trouble) for trouble in run.troubles)
+    for item in run.items:
+        yield from ((item.uri, trouble) for trouble in item.troubles)
+
+
+def health_lines(runs: Sequence[RunInventory], troubles: Sequence[Trouble]) -> list[str]:
+    """Return a line for each thing that a check found: the check, what is wrong, where.
+
+    Parameters
+    ----------
+    runs : sequence of RunInventory
+        What the runs hold.
+    troubles : sequence of Trouble
+        What is wrong with the project's objects.
+    """
+    table = _health_table(runs, troubles, details=True)
+    return [
+        f"{check}: {text}" + f" (run {runs})" * (runs != "-") for check, text, runs in table.rows
+    ]
+
+
+def checks_of(
+    runs: Sequence[RunInventory], troubles: Sequence[Trouble], *, details: bool
+) -> list[dict[str, object]]:
+    """Return every check with its name, what it means, and how often it found something.
+
+    Parameters
+    ----------
+    runs : sequence of RunInventory
+        What the runs hold.
+    troubles : sequence of Trouble
+        What is wrong with the project's objects.
+    details : bool
+        Whether every chunk was counted and every pick file read.
+    """
+    counts = Counter(trouble.check for trouble in troubles)
+    for run in runs:
+        counts.update(trouble.check for _, trouble in _all_troubles(run))
+    partly = () if details else PARTLY
+    return [
+        {
+            "check": name,
+            "expected": text,
+            "found": counts[name],
+            "looked_at": "in part" if name in partly else "all",
+        }
+        for name, text in CHECKS.items()
+    ]
 
 
 def _names_text(names: Sequence[str]) -> str:
@@ -263,7 +319,7 @@ def cut(table: Table, total: int | None = None) -> Table:
     return Table(table.title, table.columns, rows, (*table.notes, note))
 
 
-def object_troubles(objects: Sequence[ObjectSpec]) -> list[str]:
+def object_troubles(objects: Sequence[ObjectSpec]) -> list[Trouble]:
     """Return what is wrong with the objects of a project.
 
     Parameters
@@ -271,24 +327,42 @@ def object_troubles(objects: Sequence[ObjectSpec]) -> list[str]:
     objects : sequence of ObjectSpec
         Objects by label.
     """
-    troubles = [
-        f"object {spec.name} has no radius: localize and evaluate ask for one"
-        for spec in objects
-        if spec.is_particle and not spec.radius_angstrom
-    ]
+    troubles = [trouble for spec in objects for trouble in _own_troubles(spec)]
     labels: dict[int, str] = {}
     names: dict[str, str] = {}
     for spec in objects:
         if spec.label in labels:
-            troubles.append(
-                f"objects {labels[spec.label]} and {spec.name} share label {spec.label}"
-            )
+            text = f"objects {labels[spec.label]} and {spec.name} share label {spec.label}"
+            troubles.append(Trouble("label", text))
         labels.setdefault(spec.label, spec.name)
         plain = spec.name.casefold()
-        if plain in names:
-            troubles.append(f"objects {names[plain]} and {spec.name} have nearly the same name")
+        if names.get(plain) == spec.name:
+            troubles.append(Trouble("name", f"two objects are named {spec.name}"))
+        elif plain in names:
+            text = f"objects {names[plain]} and {spec.name} have nearly the same name"
+            troubles.append(Trouble("name", text))
         names.setdefault(plain, spec.name)
     return troubles
+
+
+def _own_troubles(spec: ObjectSpec) -> Iterator[Trouble]:
+    """Yield what is wrong with the numbers of one object."""
+    radius = spec.radius_angstrom
+    if spec.is_particle and radius is None:
+        text = f"object {spec.name} has no radius: localize and evaluate ask for one"
+        yield Trouble("radius", text)
+    elif radius is not None and not 0 < radius < math.inf:
+        yield Trouble("radius", f"object {spec.name} has radius {radius:g}; expected more than 0")
+    if not 1 <= spec.label <= MOST_LABEL:
+        text = f"object {spec.name} has label {spec.label}; expected 1 to {MOST_LABEL}"
+        yield Trouble("label", text)
+    threshold, weight = spec.score_threshold, spec.score_weight
+    if threshold is not None and not math.isfinite(threshold):
+        text = f"object {spec.name} has score_threshold {threshold:g}; expected a finite number"
+        yield Trouble("threshold", text)
+    if not 0 <= weight < math.inf:
+        text = f"object {spec.name} has score_weight {weight:g}; expected 0 or more"
+        yield Trouble("weight", text)
 
 
 def items_csv(runs: Sequence[RunInventory]) -> str:
@@ -309,7 +383,7 @@ def items_csv(runs: Sequence[RunInventory]) -> str:
             row = {**values, "run": run.run_name, "shape": shape}
             writer.writerow(["" if row[name] is None else row[name] for name in COLUMNS])
         for trouble in run.troubles:
-            writer.writerow([run.run_name, "run", *[""] * (len(COLUMNS) - 3), trouble])
+            writer.writerow([run.run_name, "run", *[""] * (len(COLUMNS) - 3), trouble.text])
     return text.getvalue()
 
 
@@ -333,4 +407,5 @@ def item_values(item: StoredItem) -> dict[str, object]:
         "picks": item.n_picks,
         "scores": item.scores,
         "trouble": item.trouble,
+        "checks": [asdict(trouble) for trouble in item.troubles],
     }

@@ -115,9 +115,9 @@ def test_the_listing_tells_shapes_numbers_scores_and_who(config):
     assert "in 1 of 1" in output
 
 
-def test_without_details_no_pick_file_is_read(config):
+def test_without_details_no_large_pick_file_is_read(config):
     path = run_folder(config, "TS_1") / "Picks" / "picker_1_ribosome.json"
-    path.write_text("not JSON")
+    path.write_text("not JSON" * 200_000)
 
     _, runs, output = listed(config)
     assert items(runs["TS_1"])[str(SCORED)]["trouble"] == ""

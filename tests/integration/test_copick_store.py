@@ -411,13 +411,28 @@ class TestBrokenRuns:
         assert "\n" not in str(caught.value)
         assert store.open_tomogram("TS_2", TOMOGRAM).shape == SHAPE_ZYX
 
+    @pytest.mark.parametrize("first", [(1,), (1, 1)])
+    def test_first_axes_of_size_1_are_left_out(
+        self, config_path: Path, first: tuple[int, ...], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        values = noise(SHAPE_ZYX, seed=4)
+        group = zarr.open_group(
+            str(run_folder(config_path, "TS_1") / "VoxelSpacing10.000/wbp.zarr"), mode="w"
+        )
+        group.create_dataset("0", data=values.reshape(*first, *SHAPE_ZYX))
+
+        volume = open_project(config_path).open_tomogram("TS_1", TOMOGRAM)
+
+        assert np.array_equal(volume.read(3, 7), values[3:7])
+        assert f"it has {3 + len(first)} axes" in caplog.text
+
     def test_a_tomogram_with_four_axes(self, config_path: Path) -> None:
         group = zarr.open_group(
             str(run_folder(config_path, "TS_1") / "VoxelSpacing10.000/wbp.zarr"), mode="w"
         )
-        group.create_dataset("0", data=np.ones((1, *SHAPE_ZYX), np.float32))
+        group.create_dataset("0", data=np.ones((2, *SHAPE_ZYX), np.float32))
 
-        with pytest.raises(ProjectError, match=r"shape \(1, 20, 30, 40\); expected \(z, y, x\)"):
+        with pytest.raises(ProjectError, match=r"4 axes, 2 x 20 x 30 x 40; expected \(z, y, x\)"):
             open_project(config_path).open_tomogram("TS_1", TOMOGRAM)
 
     @pytest.mark.parametrize(

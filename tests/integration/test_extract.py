@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from copick_picker.cli.main import console
 from copick_picker.project.copick.store import open_project
-from copick_picker.records.keys import PicksKey
+from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickSet
 from projects import project_of, tree
 
@@ -175,3 +175,15 @@ def test_an_object_without_a_radius_needs_a_size(tmp_path):
     text = run(*words(path, tmp_path / "out"), code=2)
     assert "the project states no radius of apo-ferritin: give --size VOXELS" in text
     run(*words(path, tmp_path / "out", "--size", 8))
+
+
+def test_an_import_of_the_table_gives_the_picks_again(config, tmp_path):
+    out = tmp_path / "out"
+    run(*words(config, out, "--size", 8, "--binning", 2))
+    line = ("import", "picks", out / "apo-ferritin/particles.star", "-c", config)
+    result = CliRunner().invoke(console, [*map(str, line), "-o", "apo-ferritin:back/1"])
+    assert result.exit_code == 0, result.output
+    back = open_project(config).read_picks("TS_1", PicksKey("apo-ferritin", "back", "1"))
+    assert back.points_xyz == pytest.approx(POINTS[:2], abs=1e-2)
+    assert back.scores.tolist() == pytest.approx(SCORES[:2].tolist())
+    assert TomogramKey("wbp", 10.0) in open_project(config).tomograms("TS_1")

@@ -50,6 +50,9 @@ def check_targets(targets: Sequence[LocalizeTarget]) -> None:
         if twice:
             msg = f"{what.replace('_', ' ')} {choices_text(twice)} stands for two targets"
             raise SettingsError(msg)
+    if len(targets) > 1 and any(target.any_value for target in targets):
+        msg = f"every value is '{targets[0].object_name}', but {len(targets)} objects are sought"
+        raise SettingsError(msg)
     for target in targets:
         name, radius = target.object_name, target.radius_angstrom
         if radius is None:

@@ -59,7 +59,11 @@ class Components:
 
 
 def find_components(
-    labels: IntArray, wanted: Iterable[int], *, least_voxels: float = np.inf
+    labels: IntArray,
+    wanted: Iterable[int],
+    *,
+    least_voxels: float = np.inf,
+    any_value: bool = False,
 ) -> Components:
     """Return the connected components of the wanted labels.
 
@@ -71,6 +75,9 @@ def find_components(
         Labels to look at; all others count as background.
     least_voxels : float
         Centre and covariance are made of components of at least so many voxels.
+    any_value : bool
+        Whether every value above 0 is the only label wanted; components of different values are
+        told apart.
 
     Examples
     --------
@@ -80,15 +87,15 @@ def find_components(
     >>> found.voxel_counts.tolist()[1:], found.means_zyx.tolist()
     ([3, 1], [[1.0, 1.0, 2.0]])
     """
-    ids, total = cc3d.connected_components(
-        _renumbered(labels, sorted(wanted)), connectivity=6, return_N=True
-    )
+    order = sorted(wanted)
+    places = _positive(labels) if any_value else _renumbered(labels, order)
+    ids, total = cc3d.connected_components(places, connectivity=6, return_N=True)
     label_of = np.zeros(total + 1, dtype=np.int64)
     counts = np.zeros(total + 1, dtype=np.int64)
     boxes = np.tile(np.repeat([[max(ids.shape), -1]], 3, axis=0).ravel(), (total + 1, 1))
     for runs in _runs(ids):
         number = runs.number
-        label_of[number] = labels[runs.z, runs.y, runs.x]
+        label_of[number] = order[0] if any_value else labels[runs.z, runs.y, runs.x]
         np.add.at(counts, number, runs.last - runs.x + 1)
         for axis, (low, high) in enumerate(
             ((runs.z, runs.z), (runs.y, runs.y), (runs.x, runs.last))
@@ -179,6 +186,11 @@ def _squares(number: IntArray) -> IntArray:
     """Return 0 + 1 + 4 + ... + number^2."""
     result: IntArray = number * (number + 1) * (2 * number + 1) // 6
     return result
+
+
+def _positive(labels: IntArray) -> IntArray:
+    """Return the values above 0, and 0 elsewhere."""
+    return labels if labels.dtype.kind == "u" else np.maximum(labels, 0)
 
 
 def _renumbered(labels: IntArray, order: list[int]) -> npt.NDArray[np.uint16]:

@@ -299,6 +299,7 @@ def _regions(
         labels,
         [search.target.label for search in searches],
         least_voxels=min(map(least_component, searches), default=np.inf),
+        any_value=any(search.target.any_value for search in searches),
     )
     found = []
     for search in searches:

@@ -259,6 +259,8 @@ class CachedLabels:
         Shared by all runs.
     channel_of_value : mapping of int to int
         Value in the segmentation -> channel from 1 to 255; other values are background.
+    any_value : bool
+        Whether every value above 0 belongs to the only channel.
     """
 
     def __init__(
@@ -268,10 +270,12 @@ class CachedLabels:
         cache: PlaneCache,
         *,
         channel_of_value: Mapping[int, int],
+        any_value: bool = False,
     ) -> None:
         self.shape_zyx = _three(volume.shape, name)
         self._name, self._volume, self._cache = name, volume, cache
         self._channels = dict(channel_of_value)
+        self._any_value = any_value
 
     def read(self, corner_zyx: Triple, size_zyx: Triple) -> LabelVolume:
         """Return a box (z, y, x), uint8, inside the segmentation.
@@ -284,7 +288,7 @@ class CachedLabels:
         box = _box(self._cache, self._name, self._volume, corner_zyx, size_zyx)
         channels = np.zeros(box.shape, dtype=np.uint8)
         for value, channel in self._channels.items():
-            channels[box == value] = channel
+            channels[box > 0 if self._any_value else box == value] = channel
         return channels
 
 

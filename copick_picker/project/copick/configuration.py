@@ -1,15 +1,15 @@
 """copick's JSON configuration: opened with care, faults named in one line."""
 
+import contextlib
 import json
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from copick_picker.errors import ProjectError, choices_text
 from copick_picker.project.copick.api import CopickObject, CopickRoot, from_string
@@ -47,7 +47,7 @@ def open_root(path: Path) -> CopickRoot:
         msg = f"cannot open the project of {path}: the CryoET Data Portal does not answer: {words}"
         raise ProjectError(msg) from error
     except (ValueError, TypeError, OSError, ImportError, LookupError, AttributeError) as error:
-        msg = f"cannot open the project of {path}: {_config_reason(error)}"
+        msg = f"cannot open the project of {path}: {reason(error)}"
         raise ProjectError(msg) from error
     _check_folders(config, path)
     return root
@@ -94,17 +94,38 @@ def object_spec(item: CopickObject, location: str) -> ObjectSpec:
         raise ProjectError(msg)
     weight = metadata.get("score_weight", metadata.get("weight", 1.0))
     threshold = metadata.get("score_threshold")
-    with guarded(f"object {item.name} of {location}: score_threshold and score_weight are numbers"):
-        return ObjectSpec(
-            name=str(item.name),
-            label=int(item.label),
-            radius_angstrom=None if item.radius is None else float(item.radius),
-            score_threshold=None if threshold is None else float(threshold),
-            score_weight=float(weight),
-            is_particle=bool(item.is_particle),
-            is_filament=bool(item.is_filament),
-            has_polarity=None if item.filament is None else item.filament.polar,
-        )
+    where = f"object {item.name} of {location}"
+    return ObjectSpec(
+        name=str(item.name),
+        label=int(item.label),
+        radius_angstrom=None if item.radius is None else _number(item.radius, f"{where}: radius"),
+        score_threshold=None
+        if threshold is None
+        else _number(threshold, f"{where}: score_threshold"),
+        score_weight=_number(weight, f"{where}: score_weight", least=0.0),
+        is_particle=bool(item.is_particle),
+        is_filament=bool(item.is_filament),
+        has_polarity=None if item.filament is None else item.filament.polar,
+    )
+
+
+def _number(value: object, where: str, *, least: float = -math.inf) -> float:
+    """Return a finite number that is not below a limit.
+
+    Raises
+    ------
+    ProjectError
+        If it is anything else.
+    """
+    number = math.nan
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, OverflowError):
+            number = float(value)
+    if not math.isfinite(number) or number < least:
+        expected = "a finite number" if least == -math.inf else f"a number from {least:g}"
+        msg = f"{where} is {str(value)[:40]}; expected {expected}"
+        raise ProjectError(msg)
+    return number
 
 
 def _make_folders_on_write(config: dict[str, Any]) -> None:
@@ -126,13 +147,3 @@ def _check_folders(config: dict[str, Any], path: Path) -> None:
     ):
         msg = f"the project of {path} has no folder {choices_text(places)}"
         raise ProjectError(msg)
-
-
-def _config_reason(error: Exception) -> str:
-    """Return what is wrong with a configuration, one clause a field."""
-    if not isinstance(error, ValidationError):
-        return reason(error)
-    return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-        for fault in error.errors()
-    )

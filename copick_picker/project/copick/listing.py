@@ -4,13 +4,16 @@ copick concatenates static and overlay items; of two with one key the overlay's 
 where we write.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from copick_picker.project.copick import portal_items
 from copick_picker.project.copick.api import CopickRun
 from copick_picker.project.guards import guarded
+from copick_picker.project.local_places import is_local
 from copick_picker.records.keys import (
     FeatureKey,
     FilamentsKey,
@@ -64,6 +67,46 @@ def tomogram_items(run: CopickRun) -> dict[TomogramKey, Any]:
             alignment_id = portal_items.tomogram_alignment(item)
             found[TomogramKey(name, spacing, alignment_id)] = item
     return dict(sorted(found.items()))
+
+
+def misnamed_spacings(run: CopickRun) -> list[str]:
+    """Return in words which folders of a run copick takes for voxel spacings and finds empty.
+
+    Parameters
+    ----------
+    run : copick run
+        Where to look, if it is on this machine.
+    """
+    found = []
+    for side in ("overlay", "static"):
+        filesystem, path = getattr(run, f"fs_{side}", None), getattr(run, f"{side}_path", "")
+        if filesystem is None or not is_local(filesystem) or not Path(path).is_dir():
+            continue
+        for name in sorted(entry.name for entry in Path(path).glob("VoxelSpacing*")):
+            usual = usual_spacing_folder(name)
+            if usual not in (None, name):
+                found.append(f"copick finds nothing in the folder {name}: rename it {usual}")
+    return list(dict.fromkeys(found))
+
+
+def usual_spacing_folder(name: str) -> str | None:
+    """Return the name by which copick finds a folder of a voxel spacing; None for other names.
+
+    Parameters
+    ----------
+    name : str
+        Of a folder in a run.
+
+    Examples
+    --------
+    >>> usual_spacing_folder("VoxelSpacing10")
+    'VoxelSpacing10.000'
+    """
+    try:
+        spacing = float(name.removeprefix("VoxelSpacing"))
+    except ValueError:
+        return None
+    return f"VoxelSpacing{spacing:.3f}" if 0 < spacing < math.inf else None
 
 
 def feature_items(run: CopickRun) -> dict[FeatureKey, Any]:

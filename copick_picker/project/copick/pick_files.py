@@ -3,17 +3,18 @@
 Where the record holds distances to the surface of a mask, a CSV file beside it has a row a pick.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.errors import DataError
+from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.copick import record_files
 from copick_picker.project.copick.api import CopickPicks
 from copick_picker.project.files import Permit
 from copick_picker.project.guards import guarded
+from copick_picker.project.pick_content import PickFileError, points_of
 from copick_picker.project.standing import Standing
 from copick_picker.records.points import PickSet
 
@@ -43,22 +44,27 @@ def read(item: CopickPicks, where: str) -> PickSet:
         If a position or a score is not finite.
     """
     with guarded(f"cannot read {where}"):
-        item.refresh()
-        if item.points is None:  # "points": null
-            return PickSet(str(item.pickable_object_name), np.zeros((0, 3)), np.zeros(0))
-        points_xyz = np.asarray(item.full_positions(), dtype=np.float64).reshape(-1, 3)
-        scores = np.asarray(item.scores(), dtype=np.float64)
-        rotations = _rotations(item)
-        instance_ids = np.array([point.instance_id or 0 for point in item.points], dtype=np.int64)
-    picks = PickSet(
+        data = item.fs.cat_file(item.path)
+    try:
+        points = points_of(data)
+    except PickFileError as error:
+        if error.trouble.check == "finite":
+            msg = f"{where}: {error}"
+            raise DataError(msg) from error
+        msg = f"cannot read {where}: {error} (file {item.path})"
+        raise ProjectError(msg) from error
+    places = [[point["location"][axis] for axis in "xyz"] for point in points]
+    scores = [1.0 if point.get("score") is None else point["score"] for point in points]
+    transforms = _transforms(points)
+    points_xyz = np.array(places, dtype=np.float64).reshape(-1, 3) + transforms[:, :3, 3]
+    instance_ids = np.array([int(point.get("instance_id") or 0) for point in points], np.int64)
+    return PickSet(
         str(item.pickable_object_name),
         points_xyz,
-        scores,
-        rotations,
+        np.array(scores, dtype=np.float64),
+        _rotations(transforms),
         instance_ids if instance_ids.any() else None,
     )
-    check_finite(picks, where)
-    return picks
 
 
 def check_finite(picks: PickSet, where: str) -> None:
@@ -179,10 +185,15 @@ def _store(item: CopickPicks, picks: PickSet) -> None:
     )
 
 
-def _rotations(item: CopickPicks) -> npt.NDArray[np.float64] | None:
+def _transforms(points: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
+    """Return copick's transforms (n, 4, 4); the identity where a point has none."""
+    plain = np.eye(4).tolist()
+    rows = [plain if (own := point.get("transformation_")) is None else own for point in points]
+    return np.array(rows, dtype=np.float64).reshape(-1, 4, 4)
+
+
+def _rotations(found: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
     """Return the rotations of copick's transforms, None where all are the identity."""
-    _, transforms = item.numpy()
-    found = np.asarray(transforms, dtype=np.float64).reshape(-1, 4, 4)
     rotations: npt.NDArray[np.float64] = found[:, :3, :3] / found[:, 3:, 3:]
     return None if np.array_equal(rotations, np.tile(np.eye(3), (len(found), 1, 1))) else rotations
 

@@ -1,5 +1,6 @@
 """A copick project behind the Protocol of ``store.py``."""
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,8 @@ from copick_picker.records.keys import (
 )
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec, Opening
+
+logger = logging.getLogger(__name__)
 
 Key = TypeVar("Key", bound=TomogramKey | SegmentationKey | FeatureKey | PicksKey | FilamentsKey)
 Item = TypeVar("Item")
@@ -115,6 +118,7 @@ class CopickStore:
         self._location = location
         self._reader = reader or RemoteReader(OPENING)
         self._only_runs = only_runs
+        self._said_already: set[str] = set()
 
     @property
     def location(self) -> str:
@@ -135,16 +139,21 @@ class CopickStore:
 
     def tomograms(self, run_name: str) -> list[TomogramKey]:
         """Return the tomograms of a run, sorted."""
-        return list(listing.tomogram_items(self._run(run_name)))
+        run = self._run(run_name)
+        for text in listing.misnamed_spacings(run):
+            self._warn_once(f"run {run_name}: {text}")
+        return list(listing.tomogram_items(run))
 
     def open_tomogram(self, run_name: str, key: TomogramKey) -> volumes.ZarrVolume:
         """Return a lazy tomogram (z, y, x); reading never creates anything."""
         item = _find(listing.tomogram_items(self._run(run_name)), key, run_name, "tomogram")
         where = _where(run_name, key)
         portal_items.check_has_files(item, where)
-        volume = volumes.open_volume(item, where, dimensions=3, reader=self._reader)
+        volume = volumes.open_volume(
+            item, where, dimensions=3, voxel_spacing=key.voxel_spacing, reader=self._reader
+        )
         volume.check_chunks()
-        return volume
+        return self._said(volume, where)
 
     def segmentations(self, run_name: str) -> list[SegmentationKey]:
         """Return the segmentations of a run, half-written ones included."""
@@ -154,7 +163,8 @@ class CopickStore:
         """Return a lazy segmentation (z, y, x)."""
         items = listing.segmentation_items(self._run(run_name))
         item = _find(items, key, run_name, "segmentation")
-        return _open_output(item, _where(run_name, key), dimensions=3, reader=self._reader)
+        where = _where(run_name, key)
+        return self._said(_open_output(item, where, key.voxel_spacing, reader=self._reader), where)
 
     def segmentation_provenance(self, run_name: str, key: SegmentationKey) -> Provenance | None:
         """Return our record of a complete segmentation; None where absent, partial or not ours."""
@@ -190,7 +200,8 @@ class CopickStore:
     def open_feature(self, run_name: str, key: FeatureKey) -> volumes.ZarrVolume:
         """Return a lazy feature volume (c, z, y, x)."""
         item = _find(listing.feature_items(self._run(run_name)), key, run_name, "feature volume")
-        return _open_output(item, _where(run_name, key), dimensions=4, reader=self._reader)
+        where = _where(run_name, key)
+        return self._said(_open_output(item, where, None, reader=self._reader), where)
 
     def features(self, run_name: str) -> list[FeatureKey]:
         """Return the feature volumes of a run."""
@@ -327,6 +338,17 @@ class CopickStore:
             filesystem.makedirs(folder, exist_ok=True)
             places.probe(filesystem, folder)
 
+    def _said(self, volume: volumes.ZarrVolume, where: str) -> volumes.ZarrVolume:
+        """Return the volume; what is wrong with it is said once, however often it is opened."""
+        for trouble in volume.troubles:
+            self._warn_once(f"{where}: {trouble.text}")
+        return volume
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._said_already:
+            self._said_already.add(text)
+            logger.warning("%s", text)
+
     def _run(self, run_name: str) -> CopickRun:
         with guarded(f"cannot look up run {run_name} in {self._location}"):
             if hasattr(self._root, "dataset_ids"):
@@ -384,9 +406,16 @@ def _find(items: dict[Key, Item], key: Key, run_name: str, kind: str) -> Item:
 
 
 def _open_output(
-    item: Volume, where: str, *, dimensions: int, reader: RemoteReader
+    item: Volume, where: str, voxel_spacing: float | None, *, reader: RemoteReader
 ) -> volumes.ZarrVolume:
-    volume = volumes.open_volume(item, where, dimensions=dimensions, reader=reader)
+    """Return a segmentation, which has a voxel spacing, or a feature volume."""
+    volume = volumes.open_volume(
+        item,
+        where,
+        dimensions=4 if voxel_spacing is None else 3,
+        voxel_spacing=voxel_spacing,
+        reader=reader,
+    )
     if getattr(item, "read_only", False) and not is_local(item.fs):
         return volume  # the portal's or a manifest's: not ours to have left unfinished
     if provenance.is_unfinished(volumes.stored_record(item)):

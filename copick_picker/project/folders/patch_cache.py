@@ -144,6 +144,8 @@ class MappedVolume:
         Type of the volume it was made from.
     chunk_planes : int
         Planes of a chunk of that volume, so that reading in layers gives the same sums.
+    troubles : tuple of Trouble
+        None: what is wrong with the volume was said when it was copied.
 
     Raises
     ------
@@ -152,6 +154,7 @@ class MappedVolume:
     """
 
     def __init__(self, place: Path) -> None:
+        self.troubles = ()
         try:
             self._array: npt.NDArray[Any] = np.load(place / _ARRAY, mmap_mode="r")
             known = json.loads((place / _RECORD).read_text(encoding="utf-8"))

@@ -79,6 +79,7 @@ def dynamo_text(
     scores: FloatArray,
     tomograms: Sequence[int],
     size: FloatArray,
+    shifts: FloatArray | None = None,
 ) -> str:
     """Return a table.
 
@@ -94,6 +95,8 @@ def dynamo_text(
         Number of each particle's tomogram.
     size : numpy.ndarray, shape (n,), float64
         Edge of a voxel in Angstrom.
+    shifts : numpy.ndarray, shape (n, 3), float64, or None
+        Columns 4 to 6: from the position to the particle, in voxels; None: zeros.
     """
     lines = []
     for row, number in enumerate(tomograms):
@@ -102,6 +105,8 @@ def dynamo_text(
         cells[6:9] = angles[row].tolist()
         cells[9], cells[19], cells[35] = float(scores[row]), number, float(size[row])
         cells[23:26] = xyz[row].tolist()
+        if shifts is not None:
+            cells[3:6] = shifts[row].tolist()
         lines.append(" ".join(map(str, cells)) + "\n")
     return "".join(lines)
 

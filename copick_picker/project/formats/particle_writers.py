@@ -184,10 +184,20 @@ def _relion(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, byt
     return _star(tables)
 
 
-def _star(tables: Mapping[str, Any]) -> dict[str, bytes]:
-    """Return pandas' tables as a STAR file."""
+def star_tables(tables: Mapping[str, Any]) -> bytes:
+    """Return pandas' tables as a STAR file.
+
+    Parameters
+    ----------
+    tables : mapping
+        Name of the block -> table.
+    """
     text = star_text({name: (list(table.columns), _rows(table)) for name, table in tables.items()})
-    return {".star": text.encode("utf-8")}
+    return text.encode("utf-8")
+
+
+def _star(tables: Mapping[str, Any]) -> dict[str, bytes]:
+    return {".star": star_tables(tables)}
 
 
 def _rows(table: Any) -> list[tuple[object, ...]]:  # noqa: ANN401 (pandas is untyped here)

@@ -38,7 +38,12 @@ SIZES = (
     "wrpPixelSize",
 )
 """Columns of the particles that state the pixel size of their coordinates in Angstrom."""
-OPTICS_SIZES = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize", "rlnImagePixelSize")
+OPTICS_SIZES = (
+    "rlnTomoTiltSeriesPixelSize",
+    "rlnMicrographPixelSize",
+    "rlnMicrographOriginalPixelSize",
+    "rlnImagePixelSize",
+)
 """The same of the optics table, the first that it has."""
 DETECTOR, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
 CLASS_NAMES = ("rlnObjectName|rlnParticleType|rlnTomoParticleType|wrpSpeciesName|wrpParticleType",)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +9,20 @@ import mrcfile
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import starfile
 
 from copick_picker._version import __version__
 from copick_picker.project.formats.copick_formats import (
     build_relion_star_tables,
-    write_dynamo_table_grouped,
+    copick_to_dynamo_transform,
 )
+from copick_picker.project.formats.dynamo_tables import dynamo_text
 from copick_picker.project.formats.mrc import write_mrc
-from copick_picker.project.formats.particle_writers import ANGLES, SCORE_COLUMN
-from copick_picker.project.guards import root_logging_kept
+from copick_picker.project.formats.particle_writers import ANGLES, SCORE_COLUMN, star_tables
 from copick_picker.project.own_files import MARK
 from copick_picker.records.points import PickSet
 
 FloatArray = npt.NDArray[np.float64]
 STACK_FILE = "particles.mrcs"
-_APIX = 36
-"""Dynamo's column of the pixel size, from 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,12 +151,11 @@ def relion_star(runs: Sequence[CutRun], optics: Optics, *, is_stack: bool) -> by
     is_stack : bool
         Whether each run is one stack.
     """
-    with root_logging_kept():
-        table, _ = build_relion_star_tables(
-            {run.run_name: (run.centres_xyz, _transforms(run.picks)) for run in runs},
-            tilt_series_pixel_size=1.0,
-            include_optics=False,
-        )
+    table, _ = build_relion_star_tables(
+        {run.run_name: (run.centres_xyz, _transforms(run.picks)) for run in runs},
+        tilt_series_pixel_size=1.0,
+        include_optics=False,
+    )
     table = pd.DataFrame(table)
     if all(run.picks.rotations is None for run in runs):
         table = table.drop(columns=ANGLES)
@@ -188,7 +183,7 @@ def relion_star(runs: Sequence[CutRun], optics: Optics, *, is_stack: bool) -> by
             "rlnImageDimensionality": 3,
         }
     )
-    return _star({"optics": group, "particles": table})
+    return star_tables({"optics": group, "particles": table})
 
 
 def dynamo_star(runs: Sequence[CutRun]) -> bytes:
@@ -205,10 +200,10 @@ def dynamo_star(runs: Sequence[CutRun]) -> bytes:
         for k in range(len(run.picks))
     ]
     table = pd.DataFrame({"tag": np.arange(1, len(paths) + 1), "particleFile": paths})
-    return _star({"": table})
+    return star_tables({"": table})
 
 
-def dynamo_table(runs: Sequence[CutRun], binning: int, path: Path) -> bytes:
+def dynamo_table(runs: Sequence[CutRun], binning: int) -> bytes:
     """Return Dynamo's table of the same particles, in voxels of the boxes.
 
     Parameters
@@ -217,33 +212,20 @@ def dynamo_table(runs: Sequence[CutRun], binning: int, path: Path) -> bytes:
         Subvolumes by run.
     binning : int
         Voxels of the tomogram along the edge of a written one.
-    path : pathlib.Path
-        A file that may be made on the way.
     """
-    grouped = {}
-    for run in runs:
-        transforms = _transforms(run.picks)
-        transforms[:, :3, 3] = run.shifts_xyz / binning
-        places = (run.centres_xyz + 0.5) / binning - 0.5
-        grouped[run.run_name] = (places, transforms, run.picks.scores)
-    numbers = {run.run_name: number for number, run in enumerate(runs, 1)}
-    with root_logging_kept():
-        write_dynamo_table_grouped(str(path), grouped, 1.0, numbers)
-    rows = np.atleast_2d(np.loadtxt(path))
-    wide = np.zeros((len(rows), max(rows.shape[1], _APIX)))
-    wide[:, : rows.shape[1]] = rows
-    spacings = [np.full(len(run.picks), run.voxel_spacing * binning) for run in runs]
-    wide[:, _APIX - 1] = np.concatenate(spacings)
-    text = StringIO()
-    np.savetxt(text, wide, fmt="%.10g")
-    return text.getvalue().encode()
-
-
-def _star(tables: dict[str, Any]) -> bytes:
-    """Return a STAR file without the clock time that starfile writes into it."""
-    with root_logging_kept():
-        text = starfile.to_string(tables)
-    return f"# copick-picker {__version__}\n\n{text[text.index('data_') :].rstrip()}\n".encode()
+    places = np.concatenate([(run.centres_xyz + 0.5) / binning - 0.5 for run in runs])
+    transforms = np.concatenate([_transforms(run.picks) for run in runs])
+    _, angles, _ = copick_to_dynamo_transform(places, transforms, 1.0)
+    counts = [len(run.picks) for run in runs]
+    text = dynamo_text(
+        places,
+        angles,
+        np.concatenate([run.picks.scores for run in runs]),
+        np.repeat(np.arange(1, len(runs) + 1), counts).tolist(),
+        np.repeat([run.voxel_spacing * binning for run in runs], counts),
+        shifts=np.concatenate([run.shifts_xyz / binning for run in runs]),
+    )
+    return text.encode("ascii")
 
 
 def _image_names(run: CutRun, *, is_stack: bool) -> list[str]:

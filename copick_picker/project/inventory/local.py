@@ -6,7 +6,6 @@ listings together.
 """
 
 import functools
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -15,10 +14,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from copick_picker.errors import choices_text
 from copick_picker.project.guards import guarded, reason
 from copick_picker.project.local_places import local_path
+from copick_picker.project.pick_content import PickFileError, glance_at, points_of
 from copick_picker.project.provenance import ATTRIBUTE, is_unfinished
+from copick_picker.project.zarr_metadata import (
+    ArrayFacts,
+    Level,
+    MetadataError,
+    array_facts,
+    axes_trouble,
+    finest_level,
+    json_object,
+    level_trouble,
+    levels,
+    scale_troubles,
+)
+from copick_picker.records.checks import Trouble
 from copick_picker.records.inventory import RunInventory, StoredItem, scores_text
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import ObjectSpec
@@ -32,6 +44,8 @@ _SEGMENTATIONS = {
 }
 _MULTILABEL = "-multilabel"
 _KINDS = ("tomogram", "feature", "segmentation", "picks")
+_GLANCED_AT_BYTES = 1_000_000
+"""Pick files that are looked at without ``--details``."""
 _HALF_WRITTEN = "half-written: its writer was stopped; make it again"
 
 
@@ -92,19 +106,18 @@ class LocalInventory:
     def run(self, run_name: str, *, details: bool) -> RunInventory:
         """Return what a run holds: shapes and sizes of pick files always, the rest with details."""
         found: dict[tuple[str, str], StoredItem] = {}
-        troubles: list[str] = []
+        troubles: list[Trouble] = []
         with guarded(f"cannot list run {run_name} of {self.location}"):
             for root in self._roots:
                 listing = _Listing(str(root / "ExperimentRuns" / run_name), details, troubles)
                 for item in listing.items():
                     twice = (item.kind, item.uri) in found
                     if twice and self._roots[0] is not root:
-                        troubles.append(
-                            f"{item.kind} {item.uri} stands in the static part too; this one counts"
-                        )
+                        text = f"{item.kind} {item.uri} stands in the static part too"
+                        troubles.append(Trouble("static", f"{text}; this one counts"))
                     found[item.kind, item.uri] = item
         if not any(kind == "tomogram" for kind, _ in found):
-            troubles.append("no tomogram")
+            troubles.append(Trouble("tomogram", "no tomogram"))
         ordered = sorted(found.values(), key=lambda item: (_KINDS.index(item.kind), item.uri))
         return RunInventory(run_name, tuple(ordered), tuple(troubles))
 
@@ -115,7 +128,7 @@ class _Listing:
 
     folder: str
     details: bool
-    troubles: list[str]
+    troubles: list[Trouble]
 
     def items(self) -> Iterator[StoredItem]:
         """Yield everything in the folder; note what is wrong with names and leftovers."""
@@ -127,14 +140,22 @@ class _Listing:
             elif entry.name.startswith(_SPACING):
                 spacing = _number(entry.name.removeprefix(_SPACING))
                 if spacing is None:
-                    self.troubles.append(f"copick cannot read the name {entry.name}")
-                else:
-                    yield from self._tomograms(entry.path, round(spacing, 3))
+                    self._note("folder", f"copick cannot read the name {entry.name}")
+                    continue
+                usual = f"{_SPACING}{spacing:.3f}"
+                if entry.name != usual:
+                    text = f"copick finds nothing in the folder {entry.name}: rename it {usual}"
+                    self._note("folder", text)
+                    continue
+                yield from self._tomograms(entry.path, round(spacing, 3))
+
+    def _note(self, check: str, text: str) -> None:
+        self.troubles.append(Trouble(check, text))
 
     def _visible(self, folder: str, suffix: str) -> Iterator[os.DirEntry[str]]:
         for entry in _entries(folder):
             if entry.name.endswith(".tmp"):
-                self.troubles.append(f"{entry.name} was left by a write that was stopped")
+                self._note("leftover", f"{entry.name} was left by a write that was stopped")
             elif entry.name.endswith(suffix) and not entry.name.startswith("."):
                 yield entry
 
@@ -160,7 +181,7 @@ class _Listing:
             parts = entry.name.removesuffix(".zarr").split("_", 3)
             spacing = _number(parts[0])
             if len(parts) != 4 or spacing is None or not all(parts) or not entry.is_dir():
-                self.troubles.append(f"copick does not list {entry.name}: its name is no URI")
+                self._note("folder", f"copick does not list {entry.name}: its name is no URI")
                 continue
             _, user_id, session_id, name = parts
             multilabel = not query and name.endswith(_MULTILABEL)
@@ -175,44 +196,39 @@ class _Listing:
         for entry in self._visible(folder, ".json"):
             parts = entry.name.removesuffix(".json").split("_")
             if len(parts) < 3:
-                self.troubles.append(f"copick cannot read the name {entry.name}")
+                self._note("folder", f"copick cannot read the name {entry.name}")
                 continue
             user_id, session_id, name = parts[:3]
             uri = str(PicksKey(name, user_id, session_id))
             n_bytes = entry.stat().st_size
             item = StoredItem("picks", uri, name, user_id, session_id, n_bytes=n_bytes)
-            if n_bytes == 0:
-                item = replace(item, trouble="the file is empty")
-            elif self.details:
-                item = _with_points(Path(entry.path), item)
-            yield item
+            yield _with_points(Path(entry.path), item, details=self.details)
 
     def _volume(self, path: str, item: StoredItem) -> StoredItem:
         """Return the item with its shape, and what is wrong with the store."""
         try:
-            array, attributes = _metadata(path)
-            shape, chunks = tuple(array["shape"]), _chunks(array)
-        except FileNotFoundError:
-            return replace(item, trouble=_without_array(path))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return replace(item, trouble=f"its metadata cannot be read: {reason(error)}")
-        item = replace(item, shape=shape)
-        if array.get("zarr_format") == 3 and _reads_zarr_2_alone():
-            item = replace(
-                item, trouble="stored as zarr v3, which the installed zarr 2 cannot read"
-            )
+            level, attributes, troubles = _finest(path)
+            facts = array_facts(_array_metadata(path, level.path))
+        except MetadataError as error:
+            return item.with_troubles(error.trouble)
+        except OSError as error:
+            text = f"its metadata cannot be read: {reason(error)}"
+            return item.with_troubles(Trouble("metadata", text))
+        item = replace(item, shape=facts.shape).with_troubles(*troubles)
+        wrong = axes_trouble(facts.shape, 4 if item.kind == "feature" else 3)
+        if wrong is not None:
+            item = item.with_troubles(wrong)
+        if item.kind != "feature" and item.voxel_spacing is not None:
+            item = item.with_troubles(*scale_troubles(level, item.voxel_spacing))
+        if facts.version == 3 and _reads_zarr_2_alone():
+            text = "stored as zarr v3, which the installed zarr 2 cannot read"
+            item = item.with_troubles(Trouble("format", text))
         elif is_unfinished(attributes.get(ATTRIBUTE)):
-            item = replace(item, trouble=_HALF_WRITTEN)
+            item = item.with_troubles(Trouble("unfinished", _HALF_WRITTEN))
         if not self.details:
             return item
-        stored, expected = _stored_chunks(f"{path}/0"), _expected(shape, chunks)
         item = replace(item, n_bytes=_size(path))
-        if stored == 0:
-            item = replace(item, trouble=f"no data: none of its {expected} chunks is stored")
-        elif stored < expected and item.kind == "tomogram":
-            missing = f"{expected - stored} of {expected} chunks are not stored, read as zeros"
-            item = replace(item, trouble=missing)
-        return item
+        return item.with_troubles(*_chunk_troubles(f"{path}/{level.path}", item.kind, facts))
 
 
 def _objects(entries: object) -> list[ObjectSpec] | None:
@@ -224,11 +240,19 @@ def _objects(entries: object) -> list[ObjectSpec] | None:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             return None
         label, radius = entry.get("label", 1), entry.get("radius")
-        is_particle = entry.get("is_particle")
-        numbers = type(label) is int and label != 0 and isinstance(radius, int | float | None)
-        if not numbers or not isinstance(is_particle, bool):
+        numbers_of = entry.get("metadata") or {}
+        if not isinstance(numbers_of, dict):
             return None
-        found.append(ObjectSpec(entry["name"], label, radius, is_particle=is_particle))
+        is_particle = entry.get("is_particle")
+        threshold = numbers_of.get("score_threshold")
+        weight: Any = numbers_of.get("score_weight", numbers_of.get("weight", 1.0))
+        numbers = type(label) is int and label != 0 and isinstance(radius, int | float | None)
+        scores = isinstance(threshold, int | float | None) and isinstance(weight, int | float)
+        if not numbers or not scores or not isinstance(is_particle, bool):
+            return None
+        found.append(
+            ObjectSpec(entry["name"], label, radius, threshold, weight, is_particle=is_particle)
+        )
     return found
 
 
@@ -249,28 +273,58 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) and number > 0 else None
 
 
-def _metadata(path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return metadata of array "0" and the attributes of a store, zarr 2 or 3."""
-    try:
-        array = _json(f"{path}/0/.zarray")
-    except FileNotFoundError:
-        return _json(f"{path}/0/zarr.json"), _json(f"{path}/zarr.json").get("attributes", {})
-    try:
-        return array, _json(f"{path}/.zattrs")
-    except FileNotFoundError:
-        return array, {}
+def _finest(path: str) -> tuple[Level, dict[str, Any], list[Trouble]]:
+    """Return the level of full resolution of a store, its attributes, and what they contradict."""
+    attributes, troubles = _attributes(path)
+    stated = levels(attributes)
+    likely = stated[0] if stated else Level("0")
+    if not _is_array(f"{path}/{likely.path}"):
+        names = [entry.name for entry in _entries(path) if _is_array(entry.path)]
+        likely = finest_level(
+            attributes, names, lambda name: array_facts(_array_metadata(path, name)).shape
+        )
+    return likely, attributes, [*troubles, *level_trouble(likely)]
 
 
-def _without_array(path: str) -> str:
-    """Return what is wrong with a store that has no array "0"."""
-    names = [
-        entry.name
-        for entry in _entries(path)
-        if any(Path(entry.path, name).is_file() for name in (".zarray", "zarr.json"))
-    ]
-    if not names:
-        return "half-written: it holds no array"
-    return f"it has no array 0 (its arrays: {choices_text(sorted(names))})"
+def _attributes(path: str) -> tuple[dict[str, Any], list[Trouble]]:
+    """Return the attributes of a store, zarr 2 or 3, and what is wrong with them."""
+    for name in (".zattrs", "zarr.json"):
+        try:
+            content = json_object(_read(f"{path}/{name}"), name)
+        except FileNotFoundError:
+            continue
+        except MetadataError as error:
+            return {}, [error.trouble]
+        own = content if name == ".zattrs" else content.get("attributes", {})
+        return own if isinstance(own, dict) else {}, []
+    return {}, []
+
+
+def _array_metadata(path: str, level: str) -> dict[str, Any]:
+    """Return the metadata of an array, zarr 2 or 3."""
+    try:
+        return json_object(_read(f"{path}/{level}/.zarray"), f"{level}/.zarray")
+    except FileNotFoundError:
+        return json_object(_read(f"{path}/{level}/zarr.json"), f"{level}/zarr.json")
+
+
+def _is_array(path: str) -> bool:
+    if Path(path, ".zarray").is_file():
+        return True
+    try:
+        return json_object(_read(f"{path}/zarr.json"), "").get("node_type") == "array"
+    except (OSError, MetadataError):
+        return False
+
+
+def _chunk_troubles(path: str, kind: str, facts: ArrayFacts) -> list[Trouble]:
+    stored, expected = _stored_chunks(path), facts.n_chunks
+    if stored == 0:
+        return [Trouble("chunks", f"no data: none of its {expected} chunks is stored")]
+    if stored < expected and kind == "tomogram":
+        text = f"{expected - stored} of {expected} chunks are not stored, read as zeros"
+        return [Trouble("chunks", text)]
+    return []
 
 
 @functools.cache
@@ -278,23 +332,9 @@ def _reads_zarr_2_alone() -> bool:
     return int(metadata.version("zarr").split(".")[0]) < 3
 
 
-def _json(path: str) -> dict[str, Any]:
+def _read(path: str) -> bytes:
     with open(path, "rb") as file:  # noqa: PTH123 (a Path costs as much as reading the file)
-        content = json.loads(file.read())
-    if not isinstance(content, dict):
-        msg = f"{path} holds a {type(content).__name__}"
-        raise TypeError(msg)
-    return content
-
-
-def _chunks(array: Mapping[str, Any]) -> tuple[int, ...]:
-    if "chunks" in array:
-        return tuple(array["chunks"])
-    return tuple(array["chunk_grid"]["configuration"]["chunk_shape"])
-
-
-def _expected(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
-    return math.prod(-(-size // chunk) for size, chunk in zip(shape, chunks, strict=True))
+        return file.read()
 
 
 def _stored_chunks(path: str) -> int:
@@ -313,13 +353,22 @@ def _size(path: str) -> int:
     )
 
 
-def _with_points(path: Path, item: StoredItem) -> StoredItem:
-    """Return the item with the number of its picks and the range of their scores."""
+def _with_points(path: Path, item: StoredItem, *, details: bool) -> StoredItem:
+    """Return the item with what is wrong with its file; with details its picks and their scores.
+
+    Without details a small file is looked at for what is quickly seen, a large one is not read.
+    """
     try:
-        points = _json(str(path)).get("points") or []
-        scores = [point.get("score") for point in points]
-        values = [1.0 if score is None else float(score) for score in scores]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        return replace(item, trouble=f"it cannot be read: {reason(error)}")
-    low, high = (min(values), max(values)) if values else (None, None)
+        if details:
+            points = points_of(path.read_bytes())
+        else:
+            if item.n_bytes is None or item.n_bytes <= _GLANCED_AT_BYTES:
+                glance_at(path.read_bytes())
+            return item
+    except PickFileError as error:
+        return item.with_troubles(error.trouble)
+    except OSError as error:
+        return item.with_troubles(Trouble("picks", f"it cannot be read: {reason(error)}"))
+    scores = [1.0 if point.get("score") is None else float(point["score"]) for point in points]
+    low, high = (min(scores), max(scores)) if scores else (None, None)
     return replace(item, n_picks=len(points), scores=scores_text(low, high))

@@ -7,6 +7,7 @@ from copick_picker.errors import CopickPickerError
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.remote.objects import OPENING
 from copick_picker.project.store import LazyVolume, ProjectStore
+from copick_picker.records.checks import Trouble
 from copick_picker.records.inventory import RunInventory, StoredItem, scores_text
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import ObjectSpec
@@ -65,37 +66,39 @@ class StoreInventory:
             ),
             *(_picks(store, run_name, key, details=details) for key in store.picks(run_name)),
         ]
-        return RunInventory(run_name, tuple(items))
+        found = any(item.kind == "tomogram" for item in items)
+        troubles = () if found else (Trouble("tomogram", "no tomogram"),)
+        return RunInventory(run_name, tuple(items), troubles)
 
 
 def _tomogram(store: ProjectStore, run_name: str, key: TomogramKey, *, details: bool) -> StoredItem:
-    shape, trouble = _shape(lambda: store.open_tomogram(run_name, key), details=details)
+    shape, troubles = _shape(lambda: store.open_tomogram(run_name, key), details=details)
     return StoredItem(
         "tomogram",
         str(key),
         key.tomogram_type,
         voxel_spacing=key.voxel_spacing,
         shape=shape,
-        trouble=trouble,
+        troubles=troubles,
     )
 
 
 def _feature(store: ProjectStore, run_name: str, key: FeatureKey, *, details: bool) -> StoredItem:
-    shape, trouble = _shape(lambda: store.open_feature(run_name, key), details=details)
+    shape, troubles = _shape(lambda: store.open_feature(run_name, key), details=details)
     return StoredItem(
         "feature",
         str(key),
         key.feature_type,
         voxel_spacing=key.voxel_spacing,
         shape=shape,
-        trouble=trouble,
+        troubles=troubles,
     )
 
 
 def _segmentation(
     store: ProjectStore, run_name: str, key: SegmentationKey, *, details: bool
 ) -> StoredItem:
-    shape, trouble = _shape(lambda: store.open_segmentation(run_name, key), details=details)
+    shape, troubles = _shape(lambda: store.open_segmentation(run_name, key), details=details)
     return StoredItem(
         "segmentation",
         str(key),
@@ -104,17 +107,18 @@ def _segmentation(
         session_id=key.session_id,
         voxel_spacing=key.voxel_spacing,
         shape=shape,
-        trouble=trouble,
+        troubles=troubles,
     )
 
 
 def _picks(store: ProjectStore, run_name: str, key: PicksKey, *, details: bool) -> StoredItem:
-    number, scores, trouble = None, "", ""
+    number, scores = None, ""
+    troubles: tuple[Trouble, ...] = ()
     if details:
         try:
             picks = store.read_picks(run_name, key)
         except CopickPickerError as error:
-            trouble = str(error)
+            troubles = (Trouble("picks", str(error)),)
         else:
             number = len(picks)
             low = float(picks.scores.min()) if number else None
@@ -128,17 +132,18 @@ def _picks(store: ProjectStore, run_name: str, key: PicksKey, *, details: bool) 
         session_id=key.session_id,
         n_picks=number,
         scores=scores,
-        trouble=trouble,
+        troubles=troubles,
     )
 
 
 def _shape(
     opened: Callable[[], LazyVolume], *, details: bool
-) -> tuple[tuple[int, ...] | None, str]:
-    """Return the shape of a volume, and why it cannot be opened."""
+) -> tuple[tuple[int, ...] | None, tuple[Trouble, ...]]:
+    """Return the shape of a volume, and what is wrong with it: perhaps it cannot be opened."""
     if not details:
-        return None, ""
+        return None, ()
     try:
-        return opened().shape, ""
+        volume = opened()
     except CopickPickerError as error:
-        return None, str(error)
+        return None, (Trouble("metadata", str(error)),)
+    return volume.shape, volume.troubles

@@ -2,6 +2,8 @@
 
 import os
 import platform
+from collections import Counter
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ from typing import Any
 import torch
 
 from copick_picker._version import __version__
-from copick_picker.errors import CopickPickerError
+from copick_picker.jobs.execution import guarded
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.result_files import result_json, write_result_json
-from copick_picker.project.copick.store import open_project
-from copick_picker.project.store import ProjectStore
+from copick_picker.project.inventory.opening import Inventory, open_inventory
+from copick_picker.records.runs import RunOutcome
+from copick_picker.report.inventory_tables import checks_of, health_lines, object_troubles
+from copick_picker.workflows.catalog.project import with_checked_picks
 
 _PACKAGES = ("copick", "torch", "monai", "numpy", "scipy", "scikit-image", "zarr", "ome-zarr")
 
@@ -43,14 +47,17 @@ def info(config: str | None, json_file: str | None, *, reporter: Reporter) -> No
     )
     content: dict[str, Any] = {"system": system}
     if config is not None:
-        store = open_project(config)
-        health = _health(store)
+        inventory = open_inventory(config)
+        health = _health(inventory)
         content["project"] = health
+        shown = {name: value for name, value in health.items() if name not in ("checks", "health")}
         reporter.table(
-            f"Project {store.location}",
+            f"Project {inventory.location}",
             ("what", "value"),
-            [(name, _text(value)) for name, value in health.items()],
+            [(name, _text(value)) for name, value in shown.items()],
         )
+        for line in health["health"] or ["nothing wrong found"]:
+            reporter.note(f"Health: {line}")
     if json_file is not None:
         write_result_json(Path(json_file), content)
 
@@ -71,35 +78,36 @@ def _system() -> dict[str, Any]:
     }
 
 
-def _health(store: ProjectStore) -> dict[str, Any]:
-    objects = store.objects()
-    counts = {"tomograms": 0, "segmentations": 0, "pick sets": 0}
-    broken: list[str] = []
-    unfinished: list[str] = []
-    runs = store.run_names()
-    for run_name in runs:
-        try:
-            counts["tomograms"] += len(store.tomograms(run_name))
-            counts["pick sets"] += len(store.picks(run_name))
-            keys = store.segmentations(run_name)
-        except CopickPickerError as error:
-            broken.append(str(error))
-            continue
-        counts["segmentations"] += len(keys)
-        for key in keys:
-            try:
-                store.open_segmentation(run_name, key)
-            except CopickPickerError as error:
-                unfinished.append(str(error))
+def _health(inventory: Inventory) -> dict[str, Any]:
+    """Return what a project holds, and what every check found."""
+    objects, names = inventory.objects(), inventory.run_names()
+    runs, broken = [], []
+    for run_name in names:
+        found = guarded(run_name, partial(inventory.run, details=True))
+        if isinstance(found, RunOutcome):
+            broken.append(f"run {run_name}: {found.message}")
+        else:
+            runs.append(with_checked_picks(found, objects))
+    kinds = Counter(item.kind for run in runs for item in run.items)
+    checks = checks_of(runs, object_troubles(objects), details=True)
     return {
-        "runs": len(runs),
-        **counts,
+        "runs": len(names),
+        "tomograms": kinds["tomogram"],
+        "segmentations": kinds["segmentation"],
+        "pick sets": kinds["picks"],
         "objects": [spec.name for spec in objects],
         "objects without radius": [
             spec.name for spec in objects if spec.is_particle and spec.radius_angstrom is None
         ],
         "broken runs": broken,
-        "unreadable segmentations": unfinished,
+        "unreadable segmentations": [
+            f"{item.uri} of run {run.run_name}: {item.trouble}"
+            for run in runs
+            for item in run.items
+            if item.kind == "segmentation" and item.troubles
+        ],
+        "health": health_lines(runs, object_troubles(objects)),
+        "checks": checks,
     }
 
 

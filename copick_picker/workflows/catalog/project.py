@@ -11,11 +11,13 @@ from copick_picker.jobs.selection import check_object_names, select_runs
 from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.files import write_text
 from copick_picker.project.inventory.opening import open_inventory
-from copick_picker.records.inventory import RunInventory, StoredItem
+from copick_picker.records.checks import Trouble
+from copick_picker.records.inventory import RunInventory
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.report.inventory_tables import (
     COLUMNS,
     Table,
+    checks_of,
     item_values,
     items_csv,
     object_troubles,
@@ -50,7 +52,7 @@ def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Su
 
     def listed(run_name: str) -> RunOutcome:
         found = _chosen(inventory.run(run_name, details=settings.details), settings.objects)
-        found = replace(found, items=_checked(found.items, objects))
+        found = with_checked_picks(found, objects)
         runs.append(found)
         return RunOutcome(run_name, "listed", details=_values(found))
 
@@ -64,7 +66,8 @@ def browse_project(settings: BrowseProjectSettings, *, reporter: Reporter) -> Su
     figures = {
         "project": inventory.location,
         "objects": [asdict(spec) for spec in objects],
-        "troubles": troubles,
+        "troubles": [trouble.text for trouble in troubles],
+        "checks": checks_of(runs, troubles, details=settings.details),
     }
     summary = Summary("browse", outcomes, time.perf_counter() - start, figures=figures)
     if settings.csv_file is not None:
@@ -85,22 +88,30 @@ def _chosen(run: RunInventory, objects: Sequence[str]) -> RunInventory:
     return replace(run, items=kept)
 
 
-def _checked(
-    items: tuple[StoredItem, ...], objects: Sequence[ObjectSpec]
-) -> tuple[StoredItem, ...]:
-    """Return the items; picks of objects that the project does not define are marked."""
+def with_checked_picks(run: RunInventory, objects: Sequence[ObjectSpec]) -> RunInventory:
+    """Return the run; picks of objects that the project does not define are marked.
+
+    Parameters
+    ----------
+    run : RunInventory
+        What the run holds.
+    objects : sequence of ObjectSpec
+        The project's objects.
+    """
     names = {spec.name for spec in objects}
-    return tuple(
-        replace(item, trouble=f"{item.name} is no object of the project")
-        if item.kind == "picks" and item.name not in names and not item.trouble
+    items = tuple(
+        item.with_troubles(Trouble("object", f"{item.name} is no object of the project"))
+        if item.kind == "picks" and item.name not in names and not item.troubles
         else item
-        for item in items
+        for item in run.items
     )
+    return replace(run, items=items)
 
 
 def _values(run: RunInventory) -> Mapping[str, object]:
     return {
-        "troubles": list(run.troubles),
+        "troubles": [trouble.text for trouble in run.troubles],
+        "checks": [asdict(trouble) for trouble in run.troubles],
         "items": [item_values(item) for item in run.items],
     }
 

@@ -20,6 +20,7 @@ from copick_picker.project.standing import Output, own_file
 from copick_picker.records.keys import SegmentationKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.export import ExportSegmentationSettings
+from copick_picker.workflows.inputs.object_labels import read_labels
 
 Labels = npt.NDArray[np.integer[Any]]
 
@@ -82,7 +83,7 @@ def _exported(
     may_be_same = output.may_be_same()
     if settings.dry_run:
         return RunOutcome(run_name, "planned", f"{key} -> {path}")
-    labels = form.fitted(job.store.open_segmentation(run_name, key).read())
+    labels = form.fitted(read_labels(job.store, run_name, key))
     if may_be_same and output.holds(form.as_bytes(path.name, labels, key.voxel_spacing)):
         return RunOutcome(run_name, "skipped", f"{path} is complete")
     form.write(path, labels, key.voxel_spacing, permit=output.check)

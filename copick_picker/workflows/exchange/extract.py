@@ -1,7 +1,6 @@
 """``extract``: subvolumes at picks, with tables for RELION and Dynamo."""
 
 import hashlib
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -269,9 +268,7 @@ class _Extraction:
         tables = {folder / RELION_FILE: relion_star(runs, optics, is_stack=is_stack)}
         if not is_stack:
             tables[folder / DYNAMO_FILE] = dynamo_star(runs)
-            with tempfile.TemporaryDirectory() as scratch:
-                table = dynamo_table(runs, settings.binning, Path(scratch) / DYNAMO_TABLE)
-            tables[folder / DYNAMO_TABLE] = table
+            tables[folder / DYNAMO_TABLE] = dynamo_table(runs, settings.binning)
         return tables
 
     def _say_contrast(self, name: str, run: CutRun) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.geometry import box_angstrom, length_to_voxels, points_to_voxels
+from copick_picker.core.localize.values import unread_text
 from copick_picker.core.segment.resampling import resampled_shape
 from copick_picker.core.train.sampling import TrainingRun
 from copick_picker.core.train.sources import CachedLabels, PatchSource, PlaneCache, StoredVolume
@@ -21,7 +22,12 @@ from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.targets import AnnotationSettings
-from copick_picker.workflows.inputs.object_labels import check_labels_differ
+from copick_picker.workflows.inputs.object_labels import (
+    check_labels_differ,
+    is_one_object,
+    known_values,
+    stored_unread,
+)
 from copick_picker.workflows.inputs.pick_sets import check_one_set_each
 from copick_picker.workflows.inputs.volumes import seen_spacing, volume_at
 
@@ -229,11 +235,12 @@ def with_mask(job: AnnotationJob, run: AnnotatedRun, objects: Sequence[ObjectSpe
         if abs(key.voxel_spacing - spacing) <= SPACING_SILENT * spacing
     ]
     key = job.segmentations(job.settings.masks).query.match_one(near, run_name=run.name)
-    shape = store.open_segmentation(run.name, key).shape
+    stored = store.open_segmentation(run.name, key)
+    shape = stored.shape
     if shape != run.shape_zyx:
         msg = f"run {run.name}: {key} has shape {shape}, the tomogram {run.shape_zyx}"
         raise DataError(msg)
-    labels = store.segmentation_labels(run.name, key)
+    recorded = labels = store.segmentation_labels(run.name, key)
     if labels is None:
         labels = {spec.name: spec.label for spec in objects} if key.is_multilabel else {key.name: 1}
     missing = [spec.name for spec in objects if spec.name not in labels]
@@ -243,6 +250,11 @@ def with_mask(job: AnnotationJob, run: AnnotatedRun, objects: Sequence[ObjectSpe
             f"it has: {choices_text(labels)}"
         )
         raise UnknownNameError(msg)
+    if key.is_multilabel:
+        unread = stored_unread(stored, known_values(recorded, job.specs))
+        if unread:
+            text = unread_text(unread, "no object of the project: taken for background")
+            job.reporter.warn(f"run {run.name}: {key}: {text}")
     return replace(run, mask=key, labels=labels)
 
 
@@ -282,6 +294,7 @@ def sampled_run(
             store.open_segmentation(run.name, run.mask),
             cache,
             channel_of_value=values,
+            any_value=is_one_object(run.mask, run.labels),
         )
     return TrainingRun(
         run.name,

@@ -1,15 +1,18 @@
 """Mapping from values of a segmentation, or channels of a model, to objects of the project."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from copick_picker.errors import SettingsError, choices_text
-from copick_picker.project.store import ProjectStore
+from copick_picker.core.localize.checks import IntVolume
+from copick_picker.core.localize.values import unread_values, whole_numbers
+from copick_picker.errors import DataError, SettingsError, choices_text
+from copick_picker.project.store import LazyVolume, ProjectStore
+from copick_picker.records.checks import MOST_LABEL
 from copick_picker.records.keys import SegmentationKey
 from copick_picker.records.runs import ObjectSpec
 
 
 def check_labels_differ(labels: Mapping[str, int]) -> None:
-    """Raise if two objects of a segmentation would share a label.
+    """Raise if two objects of a segmentation would share a label, or one cannot be stored.
 
     Parameters
     ----------
@@ -23,6 +26,12 @@ def check_labels_differ(labels: Mapping[str, int]) -> None:
     """
     first: dict[int, str] = {}
     for name, label in labels.items():
+        if not 1 <= label <= MOST_LABEL:
+            msg = (
+                f"object '{name}' has label {label}; a segmentation holds 1 to {MOST_LABEL}: give "
+                "it another in the project's configuration, or leave it out with --objects"
+            )
+            raise SettingsError(msg)
         if label in first:
             msg = (
                 f"objects '{first[label]}' and '{name}' both have label {label}: give each its own "
@@ -92,6 +101,80 @@ def stated_labels(
     if recorded is None:
         warn(f"run {run_name}: {key} does not say what its labels mean; taken to be the project's")
     return recorded
+
+
+def is_one_object(key: SegmentationKey, recorded: Mapping[str, int] | None) -> bool:
+    """Return whether every value above 0 of a segmentation is one object.
+
+    Parameters
+    ----------
+    key : SegmentationKey
+        The segmentation.
+    recorded : mapping or None
+        Name -> value as it states it.
+    """
+    return not key.is_multilabel and (recorded is None or len(recorded) == 1)
+
+
+def known_values(
+    recorded: Mapping[str, int] | None, specs: Mapping[str, ObjectSpec]
+) -> frozenset[int]:
+    """Return the values of a segmentation that stand for something.
+
+    Parameters
+    ----------
+    recorded : mapping or None
+        Name -> value as it states it; None: the project's labels count.
+    specs : mapping
+        The project's objects by name.
+    """
+    values = [spec.label for spec in specs.values()] if recorded is None else recorded.values()
+    return frozenset(values)
+
+
+def read_labels(store: ProjectStore, run_name: str, key: SegmentationKey) -> IntVolume:
+    """Return the labels (z, y, x) of a segmentation as integers, whatever their type.
+
+    Parameters
+    ----------
+    store : ProjectStore
+        The project.
+    run_name : str
+        The run.
+    key : SegmentationKey
+        The segmentation.
+
+    Raises
+    ------
+    DataError
+        If they are not whole numbers.
+    ProjectError
+        If it cannot be read.
+    """
+    values = store.open_segmentation(run_name, key).read()
+    try:
+        return whole_numbers(values)
+    except DataError as error:
+        msg = f"run {run_name}: {key}: {error}"
+        raise DataError(msg) from error
+
+
+def stored_unread(volume: LazyVolume, known: Collection[int]) -> dict[int, int]:
+    """Return the values of a stored segmentation that stand for nothing known, with their voxels.
+
+    Parameters
+    ----------
+    volume : LazyVolume
+        Segmentation (z, y, x), read in layers of whole chunks.
+    known : collection of int
+        Values that mean something.
+    """
+    counts: dict[int, int] = {}
+    for z_start in range(0, volume.shape[0], volume.chunk_planes):
+        labels = whole_numbers(volume.read(z_start, z_start + volume.chunk_planes))
+        for value, count in unread_values(labels, known).items():
+            counts[value] = counts.get(value, 0) + count
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def project_labels(

@@ -13,6 +13,7 @@ from copick_picker.core.localize.limits import limited
 from copick_picker.core.localize.quantiles import best_score, quantile_thresholds
 from copick_picker.core.masks.run_mask import RunMask
 from copick_picker.errors import CopickPickerError, SettingsError, UnknownNameError, choices_text
+from copick_picker.jobs.execution import guarded
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.selection import check_object_names
@@ -20,6 +21,7 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickLimits, PickSet
+from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.limits import EVERY, LimitedSettings
 from copick_picker.workflows.inputs.masks import check_mask, load_mask
 
@@ -309,10 +311,11 @@ def thresholds_of_runs(
         return {}
     runs = []
     for run_name in job.run_names:
-        try:
-            runs.append(limited_run(job, run_name, sets_of(run_name)).kept)
-        except CopickPickerError as error:
-            job.reporter.warn(f"--quantile: run {run_name} is left out: {error}")
+        limited = guarded(run_name, lambda name: limited_run(job, name, sets_of(name)))
+        if isinstance(limited, RunOutcome):
+            job.reporter.warn(f"--quantile: run {run_name} is left out: {limited.message}")
+        else:
+            runs.append(limited.kept)
     shares = job.settings.shares(sorted({name for sets in runs for name in sets}))
     thresholds = quantile_thresholds(runs, shares)
     for name, threshold in thresholds.items():

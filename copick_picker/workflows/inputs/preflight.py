@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from copick_picker.core.segment.inspection import VolumeFacts, check_voxels, inspect_volume
 from copick_picker.core.segment.volume import LayeredReader, layer_planes
-from copick_picker.errors import CopickPickerError, SettingsError, UnknownNameError
+from copick_picker.errors import SettingsError, UnknownNameError
+from copick_picker.jobs.execution import guarded
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
@@ -124,16 +126,26 @@ def inspect_runs(
     """
     checks = []
     for number, run_name in enumerate(job.run_names):
-        try:
-            key = job.find(tomograms, run_name)
-            if isinstance(key, RunOutcome):
-                check = Preflight(run_name, absent=True)
-            else:
-                check = _inspect_run(job, run_name, key, wanted, look=number < n_looked_at)
-        except CopickPickerError as error:
-            check = Preflight(run_name, failure=str(error))
+        look = number < n_looked_at
+        check = guarded(run_name, partial(_inspect_named, job, tomograms, wanted, look=look))
+        if isinstance(check, RunOutcome):
+            check = Preflight(run_name, failure=check.message)
         checks.append(check)
     return checks
+
+
+def _inspect_named(
+    job: Job[JobSettings],
+    tomograms: Input[TomogramKey],
+    wanted: Wanted,
+    run_name: str,
+    *,
+    look: bool,
+) -> Preflight | RunOutcome:
+    key = job.find(tomograms, run_name)
+    if isinstance(key, RunOutcome):
+        return Preflight(run_name, absent=True)
+    return _inspect_run(job, run_name, key, wanted, look=look)
 
 
 def in_layers(volume: LazyVolume) -> LayeredReader:
@@ -209,6 +221,7 @@ def _inspect_run(
     if len(volume.shape) != 3 or 0 in volume.shape:
         msg = f"run {run_name}: {key} has shape {volume.shape}; expected (z, y, x)"
         raise UnknownNameError(msg)
+    doubts += [trouble.text for trouble in volume.troubles]
     looks, facts = "not looked at", None
     if look:
         facts = inspect_volume(in_layers(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)

@@ -16,6 +16,7 @@ from copick_picker.core.link.filaments import (
 )
 from copick_picker.core.link.linking import Scorer
 from copick_picker.core.link.skeleton import filled_tubes
+from copick_picker.core.localize.values import unread_text
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job, Plan
@@ -29,7 +30,13 @@ from copick_picker.records.filaments import Filament, FilamentSet
 from copick_picker.records.keys import FilamentsKey, PicksKey, SegmentationKey
 from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.link import LINKED_SESSION, LinkSettings
-from copick_picker.workflows.inputs.object_labels import object_labels, stated_labels
+from copick_picker.workflows.inputs.object_labels import (
+    known_values,
+    object_labels,
+    read_labels,
+    stated_labels,
+    stored_unread,
+)
 from copick_picker.workflows.inputs.pick_sets import sets_of_run, voxels_suspected
 
 _VERTEX_ANGSTROM = 10.0
@@ -140,9 +147,11 @@ class _Linking:
         """Link the points of one run and write filaments and picks."""
         written, texts, details = [], [], {}
         made: list[tuple[PicksKey, FoundFilaments]] = []
+        unread = self._unread(run_name, plan.given)
         for name, source in plan.given.items():
             found = self._found(run_name, name, source)
-            made.append((self.output.key(name), found))
+            if not unread or len(found.picks):
+                made.append((self.output.key(name), found))
             texts.append(_text(name, found))
             details[name] = _details(found)
             for note in found.notes:
@@ -181,6 +190,19 @@ class _Linking:
         labels = object_labels(recorded, self.job.specs, object_map={}, objects=self.names)
         return {name: _Source(key, label) for name, label in labels.items()}
 
+    def _unread(self, run_name: str, given: Mapping[str, _Source]) -> dict[int, int]:
+        """Return, and warn of, the values of a segmentation that stand for nothing known."""
+        key = next((source.key for source in given.values() if source.label is not None), None)
+        if not isinstance(key, SegmentationKey):
+            return {}
+        store = self.job.store
+        known = known_values(store.segmentation_labels(run_name, key), self.job.specs)
+        unread = stored_unread(store.open_segmentation(run_name, key), known)
+        if unread:
+            text = unread_text(unread, "no object of the project")
+            self.job.reporter.warn(f"run {run_name}: {key}: {text}: no empty set is written")
+        return unread
+
     def _found(self, run_name: str, name: str, source: _Source) -> FoundFilaments:
         rules = self._rules(name)
         if isinstance(source.key, SegmentationKey):
@@ -199,8 +221,8 @@ class _Linking:
         self, run_name: str, name: str, key: SegmentationKey, label: int | None
     ) -> npt.NDArray[np.bool_]:
         """Return the regions of a label, hollow tubes filled."""
-        labels = self.job.store.open_segmentation(run_name, key).read()
-        mask: npt.NDArray[np.bool_] = labels != 0 if label is None else labels == label
+        labels = read_labels(self.job.store, run_name, key)
+        mask: npt.NDArray[np.bool_] = labels > 0 if label is None else labels == label
         radius = self.job.specs[name].radius_angstrom
         if self.job.settings.fill == "auto" and radius is not None:
             filled = filled_tubes(mask, radius / key.voxel_spacing)

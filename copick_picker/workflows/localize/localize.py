@@ -3,7 +3,11 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
+from copick_picker.core.localize.checks import IntVolume
+from copick_picker.core.localize.values import unread_values
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job, Plan
@@ -17,8 +21,14 @@ from copick_picker.records.points import Localized, LocalizeRules
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.inputs.masks import check_mask, load_mask
-from copick_picker.workflows.inputs.object_labels import object_labels, stated_labels
-from copick_picker.workflows.localize.outputs import PickSets, PicksSource, show_totals
+from copick_picker.workflows.inputs.object_labels import (
+    is_one_object,
+    known_values,
+    object_labels,
+    read_labels,
+    stated_labels,
+)
+from copick_picker.workflows.localize.outputs import Finding, PickSets, PicksSource, show_totals
 
 
 @summarised
@@ -77,14 +87,14 @@ class _Localization:
             spacing=source.key.voxel_spacing,
             warn=self.job.reporter.warn,
         )
-        found = picks_of_stored(store, run_name, source, rules=settings.rules())
+        found, unread = picks_of_stored(store, run_name, source, rules=settings.rules())
         if mask is not None:
             margin = settings.mask_margin
             found = {
                 name: mask.without_outer(result, margin_angstrom=margin)
                 for name, result in found.items()
             }
-        return self.picks.write(run_name, plan, missing, found, mask)
+        return self.picks.write(run_name, plan, missing, Finding(found, mask, unread))
 
     def _source(self, key: SegmentationKey, run_name: str) -> PicksSource:
         settings, store = self.job.settings, self.job.store
@@ -100,7 +110,13 @@ class _Localization:
         probabilities = self._probabilities(run_name, key, record)
         known = {} if record is None else dict(record.get("objects", {}))
         targets = self.picks.targets(labels, known, has_probabilities=probabilities is not None)
-        return PicksSource(key, record, targets, probabilities)
+        if settings.label is not None:
+            return PicksSource(key, record, targets, probabilities)
+        if is_one_object(key, recorded):
+            targets = tuple(replace(target, any_value=True) for target in targets)
+            return PicksSource(key, record, targets, probabilities, frozenset())
+        values = known_values(recorded, self.job.specs)
+        return PicksSource(key, record, targets, probabilities, values)
 
     def _probabilities(
         self, run_name: str, key: SegmentationKey, record: Provenance | None
@@ -128,8 +144,10 @@ class _Localization:
 
 def picks_of_stored(
     store: ProjectStore, run_name: str, source: PicksSource, *, rules: LocalizeRules
-) -> dict[str, Localized]:
+) -> tuple[dict[str, Localized], dict[int, int]]:
     """Return object name -> picks, from the stored labels and class probabilities of a run.
+
+    With them, the values of the labels that stand for nothing known, and their voxels.
 
     Parameters
     ----------
@@ -147,28 +165,54 @@ def picks_of_stored(
     DataError
         If the labels and the probabilities differ in shape.
     """
-    return picks_of_slabs(
-        _stored_slabs(store, run_name, source, whole=rules.method != "peaks"),
+    unread: dict[int, int] = {}
+    found = picks_of_slabs(
+        _stored_slabs(store, run_name, source, unread, whole=rules.method != "peaks"),
         source.targets,
         shape_zyx=_frame(store, run_name, source),
         voxel_spacing=source.key.voxel_spacing,
         rules=rules,
     )
+    return found, unread
 
 
 def _stored_slabs(
-    store: ProjectStore, run_name: str, source: PicksSource, *, whole: bool
+    store: ProjectStore,
+    run_name: str,
+    source: PicksSource,
+    unread: dict[int, int],
+    *,
+    whole: bool,
 ) -> Iterator[LabelledSlab]:
     """Yield both in one piece, or only the probabilities in blocks of whole chunks."""
     feature = source.probabilities
     stored = None if feature is None else store.open_feature(run_name, feature)
     if whole or stored is None:
-        labels = store.open_segmentation(run_name, source.key).read()
+        labels = read_labels(store, run_name, source.key)
+        unread |= unread_of(labels, source)
         yield LabelledSlab(0, labels, None if stored is None else stored.read())
         return
     depth = FEATURE_CHUNK_CZYX[1]
     for z_start in range(0, stored.shape[1], depth):
         yield LabelledSlab(z_start, None, stored.read(z_start, z_start + depth))
+
+
+def unread_of(labels: IntVolume, source: PicksSource) -> dict[int, int]:
+    """Return the values that stand for nothing known in a segmentation, with their voxels.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (z, y, x), integer
+        The segmentation.
+    source : PicksSource
+        What is known of its values.
+    """
+    if source.known is None:
+        return {}
+    if not source.is_one_object:
+        return unread_values(labels, source.known)
+    lowest = int(labels.min(initial=0))
+    return {} if lowest >= 0 else unread_values(np.minimum(labels, 0), ())
 
 
 def _frame(store: ProjectStore, run_name: str, source: PicksSource) -> tuple[int, int, int]:

@@ -1,9 +1,10 @@
 """Pick sets of a segmentation: their objects, keys and provenance records."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from copick_picker.core.localize.values import unread_text
 from copick_picker.core.masks.run_mask import RunMask
 from copick_picker.errors import SettingsError, choices_text
 from copick_picker.jobs.job import Job, Plan
@@ -33,12 +34,57 @@ class PicksSource:
         What to look for.
     probabilities : FeatureKey or None
         Class probabilities, if they are stored.
+    known : frozenset of int or None
+        Values of the segmentation that stand for something; None where the user chose the value.
     """
 
     key: SegmentationKey
     record: Provenance | None
     targets: tuple[LocalizeTarget, ...]
     probabilities: FeatureKey | None
+    known: frozenset[int] | None = None
+
+    @property
+    def is_one_object(self) -> bool:
+        """Whether every value above 0 is the one object."""
+        return any(target.any_value for target in self.targets)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found in a run.
+
+    Attributes
+    ----------
+    picks : mapping
+        Object name -> its picks.
+    mask : RunMask or None
+        Mask that the search was restricted to; distances to its surface are recorded.
+    unread : mapping of int to int
+        Values of the segmentation that nobody read -> their voxels. An object that was not found
+        beside them may be among them: its set is not written.
+    """
+
+    picks: Mapping[str, Localized]
+    mask: RunMask | None = None
+    unread: Mapping[int, int] = field(default_factory=dict)
+
+    def is_certain(self, name: str) -> bool:
+        """Return whether the picks of an object are all that there are, as far as was looked."""
+        return not self.unread or len(self.picks[name].picks) > 0
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the user has to know."""
+        if not self.unread:
+            return ()
+        text = unread_text(self.unread, "no object of the project")
+        held = [name for name in self.picks if not self.is_certain(name)]
+        if held:
+            text += (
+                f": no empty set is written of {choices_text(held)}; say which value is which with "
+                "--label, or give the objects these labels"
+            )
+        return (text,)
 
 
 @dataclass(frozen=True)
@@ -122,8 +168,7 @@ class PickSets:
         run_name: str,
         plan: Plan[PicksSource],
         missing: Collection[OutputKey],
-        found: Mapping[str, Localized],
-        mask: RunMask | None,
+        finding: Finding,
     ) -> RunOutcome:
         """Write the pick sets that are missing and return the run's outcome.
 
@@ -135,18 +180,19 @@ class PickSets:
             Its plan.
         missing : collection of PicksKey
             Pick sets to write.
-        found : mapping
-            Object name -> its picks.
-        mask : RunMask or None
-            Mask that the search was restricted to; distances to its surface are recorded.
+        finding : Finding
+            Object name -> its picks, and what was not read.
         """
         written = []
+        found, mask = finding.picks, finding.mask
         for name, result in found.items():
             key = self.output.key(name)
-            if key not in missing:
+            if key not in missing or not finding.is_certain(name):
                 continue
             record = {**plan.records[key], "score_kind": result.score_kind}
             record["dropped"] = dict(result.dropped)
+            if finding.unread:
+                record["unread_values"] = {str(v): count for v, count in finding.unread.items()}
             if mask is not None:
                 record[MASK_DISTANCES] = finite_or_none(mask.distances(result.picks))
             written.append(self.job.write_picks(run_name, key, result.picks, record))
@@ -159,9 +205,12 @@ class PickSets:
             }
             for name, result in found.items()
         }
-        details = {"input": str(plan.given.key), "objects": objects}
+        details: dict[str, Any] = {"input": str(plan.given.key), "objects": objects}
+        if finding.unread:
+            details["unread_values"] = {str(v): count for v, count in finding.unread.items()}
         what = f"{len(found)} pick sets:"
-        return self.job.finished(run_name, written, what, text or "no object", details)
+        outcome = self.job.finished(run_name, written, what, text or "no object", details)
+        return replace(outcome, warnings=finding.warnings())
 
     def _record(self, run_name: str, source: PicksSource, target: LocalizeTarget) -> dict[str, Any]:
         """Return the record of one object's picks; it does not depend on other objects."""
@@ -177,7 +226,7 @@ class PickSets:
             found = mask_record(self.job.store, run_name, settings.mask, spacing=spacing)
             made_from["mask"] = {**found, "margin_angstrom": settings.mask_margin}
         looked_for = {
-            "label": target.label,
+            "label": "above 0" if target.any_value else target.label,
             "radius_angstrom": target.radius_angstrom,
             "score_threshold": target.score_threshold,
             "target_fraction": target.target_fraction,

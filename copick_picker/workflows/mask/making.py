@@ -41,6 +41,7 @@ from copick_picker.settings.mask import (
 )
 from copick_picker.settings.segment import CONTRAST_SMOOTHING_VOXELS
 from copick_picker.workflows.inputs.masks import check_mask, load_mask, mask_record
+from copick_picker.workflows.inputs.object_labels import read_labels
 
 Source = TomogramKey | SegmentationKey
 Maker = Callable[[ProjectStore, str, Source], tuple[BoolVolume, str]]
@@ -99,7 +100,7 @@ def make_from_labels(settings: FromLabelsSettings, *, reporter: Reporter) -> Sum
         if not isinstance(key, SegmentationKey):
             msg = f"run {run_name}: {key} is no segmentation"
             raise DataError(msg)
-        values = store.open_segmentation(run_name, key).read()
+        values = read_labels(store, run_name, key)
         chosen = _values(settings.labels, store.segmentation_labels(run_name, key))
         inside = np.isin(values, chosen) if settings.labels else values != 0
         if settings.largest:

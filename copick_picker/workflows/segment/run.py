@@ -24,7 +24,7 @@ from copick_picker.workflows.inputs.cleaning import cleaned, recorded_cleaning
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.localize.localize import picks_of_stored
-from copick_picker.workflows.localize.outputs import PicksSource
+from copick_picker.workflows.localize.outputs import Finding, PicksSource
 from copick_picker.workflows.models.load import LoadedModels
 from copick_picker.workflows.models.run import model_slabs
 from copick_picker.workflows.segment.output import RunInput, RunOutput, Table, Writers
@@ -137,13 +137,13 @@ class Segmentation:
             return outcome
         plan, missing = given.picks
         if given.is_stored:
-            found = picks_of_stored(
+            found, _ = picks_of_stored(
                 self.job.store,
                 given.run_name,
                 plan.given,
                 rules=self.picks.sets.job.settings.rules(),
             )
-        picked = self.picks.sets.write(given.run_name, plan, missing, found, None)
+        picked = self.picks.sets.write(given.run_name, plan, missing, Finding(found))
         status = outcome.status if picked.status == "skipped" else picked.status
         message = f"{outcome.message}; picks: {picked.message}"
         details = {**outcome.details, "picks": dict(picked.details)}

@@ -17,6 +17,7 @@ from copick_picker.report.view_volume import small_volume
 from copick_picker.report.viewer_layers import ShownRun, fill_viewer
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, ViewSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
+from copick_picker.workflows.inputs.object_labels import read_labels
 from copick_picker.workflows.show.picks import lines_of_run, marks_of_run
 
 _PIXELS_FOR_CONTRAST = 256
@@ -111,7 +112,7 @@ def _shown(job: Job[ViewSettings], run_name: str) -> ShownRun:
     segmentation = None
     if settings.segmentation is not None:
         found = job.segmentations(settings.segmentation).key(run_name)
-        labels = store.open_segmentation(run_name, found).read()
+        labels = read_labels(store, run_name, found)
         segmentation = (str(found), labels, found.voxel_spacing)
     return ShownRun(
         name=str(key),

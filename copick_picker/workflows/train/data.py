@@ -1,18 +1,21 @@
 """Training data: the annotated runs of a project and its objects."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
 from copick_picker.core.train.sources import PlaneCache, StoredVolume
 from copick_picker.errors import DataError, SettingsError, choices_text
+from copick_picker.jobs.execution import guarded
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.folders.patch_cache import Copies, with_copies
 from copick_picker.project.store import ProjectStore
-from copick_picker.records.runs import ObjectSpec
+from copick_picker.records.runs import ObjectSpec, RunOutcome
 from copick_picker.settings.segment import (
     CONTRAST_LEAST_SKEWNESS,
     CONTRAST_SMOOTHING_VOXELS,
@@ -50,6 +53,8 @@ class TrainingData:
         Run and volume -> its copy in ``patch_cache``.
     cache : PlaneCache
         Keeps the planes of resampled tomograms.
+    unusable : mapping of str to str
+        Run that could not be used -> why.
     """
 
     objects: tuple[ObjectSpec, ...]
@@ -58,6 +63,7 @@ class TrainingData:
     contrast: str
     copies: Copies = field(default_factory=dict)
     cache: PlaneCache = field(default_factory=lambda: PlaneCache(0))
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
     def volume(self, store: ProjectStore, run: AnnotatedRun) -> StoredVolume:
         """Return a run's tomogram at the model's voxel spacing; what is resampled is kept."""
@@ -90,27 +96,35 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
     ----------
     job : Job
         Its settings say which tomograms and picks; runs without a tomogram or reference picks are
-        left out.
+        left out, and so are those that cannot be read, with a warning.
 
     Raises
     ------
     CopickPickerError
-        If there is nothing to train on, an object has no picks or no radius, labels clash, or a
-        tomogram cannot be used.
+        If there is nothing to train on, an object has no picks or no radius, labels clash, or no
+        run can be used.
     """
     check_annotation(job)
     job.check_objects("weight", "heatmap_sigma")
-    found = [run for name in job.run_names if (run := _annotated(job, name)) is not None]
+    unusable: dict[str, str] = {}
+    found = _usable(job, {name: partial(_annotated, job) for name in job.run_names}, unusable)
     if not found:
-        raise nothing_annotated(job)
+        raise _nothing_usable(unusable) if unusable else nothing_annotated(job)
     spacing = _spacing(job, found)
     copies = cached_copies(job, {run.name: run.tomogram for run in found})
     job = replace(job, store=with_copies(job.store, copies))
     cache = PlaneCache(job.settings.cache_megabytes * 2**20)
-    runs = [_inspected(job, run, spacing, cache) for run in found]
+    looked_at = partial(_inspected, job, spacing=spacing, cache=cache)
+    runs = _usable(job, {run.name: partial(looked_at, run) for run in found}, unusable)
+    if not runs:
+        raise _nothing_usable(unusable)
     objects = chosen_objects(job, runs)
     _warn_not_annotated(objects, runs, job.reporter)
-    runs = [with_mask(job, run, objects) for run in runs]
+    runs = _usable(
+        job, {run.name: partial(_with_mask, job, run, objects) for run in runs}, unusable
+    )
+    if not runs:
+        raise _nothing_usable(unusable)
     masks = cached_copies(job, {run.name: run.mask for run in runs if run.mask is not None})
     return TrainingData(
         objects=objects,
@@ -119,7 +133,46 @@ def training_data(job: Job[TrainSettings]) -> TrainingData:
         contrast=_contrast(job.settings, runs, job.reporter),
         copies={**copies, **masks},
         cache=cache,
+        unusable=unusable,
     )
+
+
+def _usable(
+    job: Job[TrainSettings],
+    works: Mapping[str, Callable[[str], AnnotatedRun | None]],
+    unusable: dict[str, str],
+) -> list[AnnotatedRun]:
+    """Return the runs that could be read; the others are noted and warned of."""
+    found = []
+    for run_name, work in works.items():
+
+        def attempt(name: str, work: Callable[[str], AnnotatedRun | None] = work) -> Any:  # noqa: ANN401
+            try:
+                return work(name)
+            except SettingsError as error:  # a mistake of the user's, not a fault of the run
+                return error
+
+        run = guarded(run_name, attempt)
+        if isinstance(run, SettingsError):
+            raise run
+        if isinstance(run, RunOutcome):
+            unusable[run_name] = run.message
+            job.reporter.warn(f"run {run_name} cannot be used and is left out: {run.message}")
+        elif run is not None:
+            found.append(run)
+    return found
+
+
+def _nothing_usable(unusable: Mapping[str, str]) -> DataError:
+    name, why = next(iter(unusable.items()))
+    more = f" (and {len(unusable) - 1} more runs)" if len(unusable) > 1 else ""
+    return DataError(f"no run can be used to train on: run {name}: {why}{more}")
+
+
+def _with_mask(
+    job: Job[TrainSettings], run: AnnotatedRun, objects: Sequence[ObjectSpec], _: str
+) -> AnnotatedRun:
+    return with_mask(job, run, objects)
 
 
 def _annotated(job: Job[TrainSettings], run_name: str) -> AnnotatedRun | None:
@@ -131,7 +184,7 @@ def _annotated(job: Job[TrainSettings], run_name: str) -> AnnotatedRun | None:
 
 
 def _inspected(
-    job: Job[TrainSettings], run: AnnotatedRun, spacing: float, cache: PlaneCache
+    job: Job[TrainSettings], run: AnnotatedRun, _: str, *, spacing: float, cache: PlaneCache
 ) -> AnnotatedRun:
     """Return a run with the statistics of its tomogram at a voxel spacing."""
     volume = kept(run.volume(job.store, spacing), run.name, cache)

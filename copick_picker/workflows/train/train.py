@@ -254,7 +254,16 @@ def _carry_out(
     stays = end_anew(training_folder(settings), foreign_in_training)
     if stays:
         reporter.warn(stays)
-    return _result(figures["line"], 0, {"output": settings.output, **figures})
+    return _trained(settings, first.data, figures)
+
+
+def _trained(settings: TrainSettings, data: TrainingData, figures: Mapping[str, Any]) -> Result:
+    """Return the result of a training that is whole; 1 is its exit code if a run was left out."""
+    unusable, line = dict(data.unusable), str(figures["line"])
+    if unusable:
+        line = f"{line}; not used: {choices_text(unusable)}"
+    content = {"output": settings.output, **figures, "unusable_runs": unusable}
+    return _result(line, 1 if unusable else 0, content)
 
 
 def _result(line: str, exit_code: int, figures: Mapping[str, Any]) -> Result:
