@@ -10,6 +10,7 @@ import copick
 import mrcfile
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from click.testing import CliRunner
 
@@ -362,3 +363,68 @@ def test_memory_does_not_grow_with_the_file(config, folder):
     )
     assert int(result.stdout.splitlines()[-1]) < 700_000
     assert stored(config, "large")["0"].shape == shape
+
+
+def test_tiff_stacks_and_zarr_volumes_come_in_too(tmp_path):
+    folder = tmp_path / "tomos"
+    folder.mkdir()
+    about = {"axes": "ZYX", "spacing": 0.75, "unit": "nm"}
+    tifffile.imwrite(
+        folder / "TS_1.tif", VOLUME, imagej=True, resolution=(1 / 0.75, 1 / 0.75), metadata=about
+    )
+    tifffile.imwrite(folder / "TS_2.tiff", VOLUME.astype(np.uint8))
+    group = zarr.open_group(str(folder / "TS_3.zarr"), mode="w")
+    group.create_dataset("s1", data=VOLUME[::2, ::2, ::2], chunks=(2, 2, 2))
+    group.create_dataset("s0", data=VOLUME, chunks=(2, 3, 4))
+    scales = [("s0", 7.5), ("s1", 15.0)]
+    group.attrs["multiscales"] = [
+        {
+            "axes": [{"name": n, "type": "space", "unit": "angstrom"} for n in "zyx"],
+            "datasets": [
+                {
+                    "path": name,
+                    "coordinateTransformations": [{"type": "scale", "scale": [size] * 3}],
+                }
+                for name, size in scales
+            ],
+        }
+    ]
+    zarr.save_array(str(folder / "TS_4.zarr"), VOLUME)
+    (folder / "not.zarr").write_text("a file")
+    config = tmp_path / "p" / "config.json"
+    text = run("import", "mrc", folder, "-c", config, "--new-object", "ribosome=100", code=1)
+    assert "2 done, 2 failed" in text
+    assert "TS_2.tiff does not say how large its voxels are: give --spacing A" in text
+    run("import", "mrc", folder, "-c", config, "--spacing", "7.5")
+    root = copick.from_file(str(config))
+    for name in ("TS_1", "TS_2", "TS_3", "TS_4"):
+        (tomogram,) = root.get_run(name).get_voxel_spacing(7.5).get_tomograms("wbp")
+        assert np.array_equal(tomogram.numpy(), VOLUME)
+    assert "4 skipped" in run("import", "mrc", folder, "-c", config, "--spacing", "7.5")
+
+
+def test_what_is_no_volume_in_tiff_and_zarr_is_one_line(tmp_path):
+    folder = tmp_path / "tomos"
+    folder.mkdir()
+    tifffile.imwrite(folder / "flat.tif", VOLUME[0])
+    (folder / "cut.tif").write_bytes((folder / "flat.tif").read_bytes()[:60])
+    zarr.save_array(str(folder / "four.zarr"), VOLUME[None])
+    (folder / "empty.zarr").mkdir()
+    (folder / "new.zarr").mkdir()
+    (folder / "new.zarr" / "zarr.json").write_text("{}")
+    nan = VOLUME.copy()
+    nan[1, 2, 3] = np.nan
+    zarr.save_array(str(folder / "nan.zarr"), nan)
+    config = tmp_path / "p" / "config.json"
+    words = ("-c", config, "--new-object", "ribosome=100", "--spacing", 10)
+    text = run("import", "mrc", folder, *words, code=1)
+    for part in (
+        "flat.tif holds an array of 7 x 9; expected one volume (z, y, x)",
+        "four.zarr holds an array of 1 x 5 x 7 x 9; expected one volume",
+        "new.zarr is a zarr v3 store",
+        "cannot read",
+        "empty.zarr",
+        "nan.zarr",
+        "6 failed",
+    ):
+        assert part in text

@@ -1,6 +1,5 @@
 """Label volumes of other programs: MRC files and TIFF stacks."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,12 @@ import tifffile
 from copick_picker.errors import DataError, SettingsError
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.formats.mrc_folders import run_name_of
+from copick_picker.project.formats.tiff import tiff_voxel_sizes
 from copick_picker.project.guards import guarded
 
 SUFFIXES = (".mrc", ".mrc.gz", ".rec", ".map", ".tif", ".tiff")
 """Endings of files that may hold labels."""
 _TIFF = (".tif", ".tiff")
-_UNITS: Mapping[str, float] = {
-    "angstrom": 1.0,
-    "a": 1.0,
-    "\u00e5": 1.0,
-    "nm": 10.0,
-    "nanometer": 10.0,
-    "um": 1e4,
-    "micron": 1e4,
-    "\u00b5m": 1e4,
-}
-"""Unit as ImageJ spells it -> Angstrom."""
 _MOST = np.iinfo(np.uint16).max
 _TOLERANCE = 0.01
 
@@ -117,22 +106,14 @@ def _is_whole(volume: npt.NDArray[Any]) -> bool:
 
 def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], float | None]:
     with guarded(f"cannot read {path}"), tifffile.TiffFile(path) as file:
-        volume = file.asarray()
-        about = file.imagej_metadata or {}
-        page = file.pages.first
-        unit = _UNITS.get(str(about.get("unit", "")).replace("\\u00C5", "\u00e5").lower())
-        depth = about.get("spacing")
-        across = page.tags.get("XResolution")
-    if unit is None or across is None or not across.value[0]:
+        volume, sizes = file.asarray(), tiff_voxel_sizes(file)
+    if sizes is None:
         return volume, None
-    width = across.value[1] / across.value[0] * unit
-    if depth is not None and abs(float(depth) * unit - width) > _TOLERANCE * width:
-        msg = (
-            f"{path} has voxels of {width:.4g} A in its planes and {float(depth) * unit:.4g} A "
-            "from plane to plane; expected cubes"
-        )
+    if max(sizes) - min(sizes) > _TOLERANCE * max(sizes):
+        shown = ", ".join(f"{size:.4g}" for size in sizes)
+        msg = f"{path} has voxels of {shown} A (x, y, z); expected cubes: give --spacing A"
         raise DataError(msg)
-    return volume, round(width, 3)
+    return volume, round(sizes[0], 3)
 
 
 def _stem(path: Path) -> str | None:

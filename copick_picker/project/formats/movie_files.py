@@ -15,6 +15,7 @@ import tifffile
 from copick_picker._version import __version__
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.project.files import Permit, replacing
+from copick_picker.project.formats.tiff import check_whole_tiff
 from copick_picker.project.guards import guarded
 from copick_picker.project.own_files import MARK
 
@@ -215,7 +216,7 @@ def _of_tiff(path: Path, file: tifffile.TiffFile, channel: int) -> Movie:
         msg = f"{path} is a colour image ({sizes['S']} samples a pixel); expected grey values"
         raise DataError(msg)
     order, notes = _axes_of(path, sizes)
-    _check_whole(path, file, series)
+    check_whole_tiff(path, file, series)
     wanted = _channel_of(path, sizes.get("C", 1), channel)
     shape = (sizes.get(order["t"], 1), sizes["Y"], sizes["X"])
     beside = _metadata_beside(path)
@@ -282,25 +283,6 @@ def _channel_of(path: Path, number: int, channel: int) -> int:
         msg = f"--channel {channel}: {path} has {there}"
         raise NoChannelError(msg)
     return channel
-
-
-def _check_whole(path: Path, file: tifffile.TiffFile, series: Any) -> None:  # noqa: ANN401
-    """Raise where the file ends before its last frame."""
-    size = path.stat().st_size
-    needed = 0
-    if series.dataoffset is not None:
-        needed = series.dataoffset + math.prod(series.shape) * series.dtype.itemsize
-    else:
-        for page in series.pages:
-            if page is not None and len(page.dataoffsets):
-                ends = zip(page.dataoffsets, page.databytecounts, strict=True)
-                needed = max(needed, *(start + length for start, length in ends))
-    stated = (file.imagej_metadata or {}).get("images")
-    there = len(file.pages) if series.dataoffset is None else math.prod(series.shape[:-2])
-    if needed > size or (stated is not None and there < int(stated)):
-        whole = f"{size:,} bytes of {needed:,}" if needed > size else f"{there} of {stated} images"
-        msg = f"{path} is cut: it holds {whole}"
-        raise DataError(msg)
 
 
 def _tiff_plane(path: Path, series: Any, order: dict[str, str], channel: int) -> Plane:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Folders of MRC files, and run names from file names."""
+"""Folders of volumes, and run names from file names."""
 
 import fnmatch
 import re
@@ -11,6 +11,8 @@ CONTENT_TYPES = (".mrc", ".rec", ".map", ".st", ".mrcs")
 """Suffixes of MRC files."""
 PACKED = ("", ".gz", ".bz2")
 """Further suffixes after those."""
+OTHER_TYPES = (".tif", ".tiff", ".zarr")
+"""Suffixes of volumes of other kinds; zarr is a folder."""
 STACKS = {".st": "a raw stack", ".mrcs": "a stack of images"}
 """Suffixes that say that a file is no tomogram."""
 _LISTED = 10
@@ -27,7 +29,7 @@ _OTHERS = {
 
 @dataclass
 class RunFiles:
-    """The MRC files of a folder.
+    """The volumes of a folder.
 
     Attributes
     ----------
@@ -45,7 +47,7 @@ class RunFiles:
 
 
 def run_files(folder: Path, pattern: str, *, glob: str | None = None) -> RunFiles:
-    """Return the MRC files of a folder that are tomograms, by run name.
+    """Return the volumes of a folder that are tomograms, by run name.
 
     A run's name is the file's without suffix, or the part that matches ``{run}`` in the pattern;
     characters that copick or a shell cannot handle become ``-``. Left out are hidden files, files
@@ -72,7 +74,7 @@ def run_files(folder: Path, pattern: str, *, glob: str | None = None) -> RunFile
     found = RunFiles()
     for path in sorted(folder.iterdir()):
         stem = _stem(path)
-        if stem is None or not path.is_file():
+        if stem is None or path.is_dir() != path.name.lower().endswith(".zarr"):
             continue
         why = _reason(path, stem, pattern, glob)
         if why:
@@ -166,15 +168,15 @@ def _middle(stem: str, pattern: str) -> str | None:
 def _what_else(found: RunFiles) -> str:
     if found.left_out:
         return f"no tomogram: {'; '.join(left_out_text(found.left_out))}"
-    return f"no MRC file ({choices_text(CONTENT_TYPES)}, also with .gz or .bz2)"
+    kinds = choices_text((*CONTENT_TYPES, *OTHER_TYPES))
+    return f"no MRC file, TIFF stack or zarr volume ({kinds}; MRC also with .gz or .bz2)"
 
 
 def _stem(path: Path) -> str | None:
-    """Return an MRC file's name without its suffixes; None for other files."""
+    """Return a volume's name without its suffixes; None for other files."""
     lower = path.name.lower()
-    for packed in PACKED:
-        for kind in CONTENT_TYPES:
-            suffix = kind + packed
-            if lower.endswith(suffix) and len(lower) > len(suffix):
-                return path.name[: -len(suffix)]
+    suffixes = [kind + packed for packed in PACKED for kind in CONTENT_TYPES]
+    for suffix in (*suffixes, *OTHER_TYPES):
+        if lower.endswith(suffix) and len(lower) > len(suffix):
+            return path.name[: -len(suffix)]
     return None

@@ -147,16 +147,16 @@ def unpacked(path: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / path.stem
-        try:
-            with (
-                guarded(f"cannot read {path}"),
-                gzip.GzipFile(path) if kind == ".gz" else bz2.BZ2File(path) as packed,
-                plain.open("wb") as out,
-            ):
-                shutil.copyfileobj(packed, out, 1 << 20)
-        except EOFError as error:
-            msg = f"{path} is cut off: its compressed data end early"
-            raise DataError(msg) from error
+        with guarded(f"cannot read {path}"):
+            try:
+                with (
+                    gzip.GzipFile(path) if kind == ".gz" else bz2.BZ2File(path) as packed,
+                    plain.open("wb") as out,
+                ):
+                    shutil.copyfileobj(packed, out, 1 << 20)
+            except EOFError as error:
+                msg = f"{path} is cut off: its compressed data end early"
+                raise DataError(msg) from error
         yield plain
 
 

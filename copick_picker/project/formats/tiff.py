@@ -1,5 +1,7 @@
-"""TIFF stacks of labels, with the voxel spacing where ImageJ and Fiji look for it."""
+"""TIFF stacks, with the voxel spacing where ImageJ and Fiji look for it."""
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,18 @@ from copick_picker.project.files import Permit, replacing
 from copick_picker.project.formats.mrc import as_smallest
 from copick_picker.project.guards import guarded
 from copick_picker.project.own_files import MARK
+
+_UNITS: Mapping[str, float] = {
+    "angstrom": 1.0,
+    "a": 1.0,
+    "\u00e5": 1.0,
+    "nm": 10.0,
+    "nanometer": 10.0,
+    "um": 1e4,
+    "micron": 1e4,
+    "\u00b5m": 1e4,
+}
+"""Unit as ImageJ spells it -> Angstrom."""
 
 
 def write_tiff(
@@ -82,3 +96,56 @@ def labels_for_tiff(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return fitted
     msg = f"labels from {labels.min()} to {labels.max()} do not fit into 16 bits"
     raise DataError(msg)
+
+
+def tiff_voxel_sizes(file: tifffile.TiffFile) -> tuple[float, float, float] | None:
+    """Return the size of a voxel along x, y, z in Angstrom, where ImageJ's metadata say it.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+        An open file.
+    """
+    about = file.imagej_metadata or {}
+    tags = file.pages.first.tags
+    unit = _UNITS.get(str(about.get("unit", "")).replace("\\u00C5", "\u00e5").lower())
+    found = [tags.get(name) for name in ("XResolution", "YResolution")]
+    if unit is None or any(tag is None or not tag.value[0] for tag in found):
+        return None
+    across = [tag.value[1] / tag.value[0] * unit for tag in found if tag is not None]
+    depth = about.get("spacing")
+    return across[0], across[1], across[0] if depth is None else float(depth) * unit
+
+
+def check_whole_tiff(path: Path, file: tifffile.TiffFile, series: Any) -> None:  # noqa: ANN401
+    """Raise where a file ends before its last plane.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    file : tifffile.TiffFile
+        The same, open.
+    series : tifffile.TiffPageSeries
+        What is to be read.
+
+    Raises
+    ------
+    DataError
+        With what it holds and should hold.
+    """
+    size = path.stat().st_size
+    needed = 0
+    if series.dataoffset is not None:
+        needed = series.dataoffset + math.prod(series.shape) * series.dtype.itemsize
+    else:
+        for page in series.pages:
+            if page is not None and len(page.dataoffsets):
+                ends = zip(page.dataoffsets, page.databytecounts, strict=True)
+                needed = max(needed, *(start + length for start, length in ends))
+    stated = (file.imagej_metadata or {}).get("images")
+    there = len(file.pages) if series.dataoffset is None else math.prod(series.shape[:-2])
+    if needed > size or (stated is not None and there < int(stated)):
+        whole = f"{size:,} bytes of {needed:,}" if needed > size else f"{there} of {stated} images"
+        msg = f"{path} is cut: it holds {whole}"
+        raise DataError(msg)

@@ -1,6 +1,5 @@
-"""Import a folder of MRC files into a project: one run and tomogram per file."""
+"""Import a folder of MRC, TIFF or zarr volumes into a project: a run and tomogram of each."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +17,8 @@ from copick_picker.project.copick.store import open_project
 from copick_picker.project.copick.tomograms import TomogramWriter, check_type_name
 from copick_picker.project.files import write_text
 from copick_picker.project.formats.mrc_folders import RunFiles, left_out_text, run_files
-from copick_picker.project.formats.mrc_stream import (
-    HEADER_BYTES,
-    MrcHeader,
-    read_block,
-    read_header,
-    unpacked,
-)
 from copick_picker.project.formats.tables import csv_text
+from copick_picker.project.formats.volume_files import VolumeFile, opened_volume
 from copick_picker.project.own_files import has_columns
 from copick_picker.project.standing import Output, own_file
 from copick_picker.records.keys import TomogramKey
@@ -44,7 +37,7 @@ _SAME_SIZE = 0.01
 
 @summarised
 def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
-    """Store every MRC file of a folder as a tomogram and return the outcome of every run.
+    """Store every volume of a folder as a tomogram and return the outcome of every run.
 
     Parameters
     ----------
@@ -111,15 +104,6 @@ def _names_place(path: Path, settings: ImportMrcSettings) -> Output:
     return Output(path, kind, settings.overwrite, advice="another file for --names")
 
 
-def _no_tomogram(header: MrcHeader) -> str:
-    """Return what a file holds that is no tomogram, by its header; empty if it may be one."""
-    if header.is_tilt_series:
-        return "a tilt series, by its header"
-    if header.is_stack_of_volumes:
-        return "a stack of volumes, by its header"
-    return "an image" if header.is_image else ""
-
-
 @dataclass(frozen=True)
 class _Import:
     """One import over the files of a folder."""
@@ -132,13 +116,11 @@ class _Import:
     def run(self, run_name: str) -> RunOutcome:
         """Store one file."""
         path = self.files[run_name]
-        with unpacked(path) as plain:
-            header = read_header(plain, name=path)
-            other = _no_tomogram(header) if self.settings.pattern is None else ""
-            if other:
-                return RunOutcome(run_name, "absent", f"{path.name} is {other}: left out")
-            key = TomogramKey(self.settings.type, self._spacing(path, header))
-            record = self._record(path, plain, key)
+        with opened_volume(path) as volume:
+            if volume.other and self.settings.pattern is None:
+                return RunOutcome(run_name, "absent", f"{path.name} is {volume.other}: left out")
+            key = TomogramKey(self.settings.type, self._spacing(path, volume))
+            record = self._record(path, volume, key)
             found, overwrite = self.writer.standing(run_name, key), self.settings.overwrite
             advice = "another --type"
             if stands_already(run_name, key, found, record, overwrite=overwrite, advice=advice):
@@ -147,8 +129,8 @@ class _Import:
                 is_new = self.writer.write(
                     run_name,
                     key,
-                    header.shape_zyx,
-                    lambda corner, end: read_block(plain, header, corner, end),
+                    volume.shape_zyx,
+                    volume.read,
                     record=record,
                     overwrite=self.settings.overwrite,
                     replaces=same_job_as(record),
@@ -158,42 +140,46 @@ class _Import:
                 raise DataError(msg) from error
         if not is_new:
             return RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}")
-        size = " x ".join(str(length) for length in reversed(header.shape_zyx))
+        size = " x ".join(str(length) for length in reversed(volume.shape_zyx))
         text = f"{path.name} ({size}) -> {key}"
         return RunOutcome(run_name, "done", text, {"file": path.name, "tomogram": str(key)})
 
-    def _spacing(self, path: Path, header: MrcHeader) -> float:
+    def _spacing(self, path: Path, volume: VolumeFile) -> float:
+        sizes = volume.sizes_xyz or (0.0, 0.0, 0.0)
         if self.settings.spacing != "header":
             given = round(float(self.settings.spacing), 3)
-            self._compare(path, header, given)
+            self._compare(path, sizes, given)
             return given
-        if not header.has_cubic_voxels:
-            sizes = ", ".join(f"{size:.4g}" for size in header.voxel_sizes_xyz)
-            msg = f"{path} has voxels of {sizes} A (x, y, z); expected cubes: give --spacing A"
+        if not _is_cubic(sizes):
+            shown = ", ".join(f"{size:.4g}" for size in sizes)
+            msg = f"{path} has voxels of {shown} A (x, y, z); expected cubes: give --spacing A"
             raise DataError(msg)
-        if header.voxel_spacing in IMPLAUSIBLE_SPACINGS:
+        spacing = round(sizes[0], 3)
+        if volume.sizes_xyz is None:
+            msg = f"{path} does not say how large its voxels are: give --spacing A"
+            raise DataError(msg)
+        if spacing in IMPLAUSIBLE_SPACINGS:
             msg = (
-                f"{path} says that its voxels are {header.voxel_spacing:g} A, as programs write "
+                f"{path} says that its voxels are {spacing:g} A, as programs write "
                 "that do not know: give --spacing A"
             )
             raise DataError(msg)
-        return header.voxel_spacing
+        return spacing
 
-    def _compare(self, path: Path, header: MrcHeader, given: float) -> None:
-        """Say where a header states something else than the user."""
-        sizes = header.voxel_sizes_xyz
+    def _compare(self, path: Path, sizes: tuple[float, float, float], given: float) -> None:
+        """Say where a file states something else than the user."""
         is_known = not {round(size, 3) for size in sizes} <= set(IMPLAUSIBLE_SPACINGS)
         if is_known and max(abs(size - given) for size in sizes) > _SAME_SIZE * given:
             shown = ", ".join(f"{size:.4g}" for size in sizes)
-            one = f"{sizes[0]:.4g}" if header.has_cubic_voxels else f"{shown} (x, y, z)"
+            one = f"{sizes[0]:.4g}" if _is_cubic(sizes) else f"{shown} (x, y, z)"
             self.reporter.warn(f"{path.name} says {one} A; --spacing {given:g} is taken")
 
-    def _record(self, path: Path, plain: Path, key: TomogramKey) -> dict[str, Any]:
-        with plain.open("rb") as file:
-            head = hashlib.sha256(file.read(HEADER_BYTES)).hexdigest()
-        source = {
-            "file": path.name,
-            "bytes": path.stat().st_size,
-            "header_sha256": head,
-        }
+    def _record(self, path: Path, volume: VolumeFile, key: TomogramKey) -> dict[str, Any]:
+        source: dict[str, Any] = {"file": path.name, "header_sha256": volume.head}
+        if path.is_file():
+            source["bytes"] = path.stat().st_size
         return new_record(_COMMAND, input=source, settings={"tomogram": str(key)})
+
+
+def _is_cubic(sizes: tuple[float, float, float]) -> bool:
+    return max(sizes) - min(sizes) <= _SAME_SIZE * max(sizes)
