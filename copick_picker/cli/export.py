@@ -18,14 +18,15 @@ def export() -> None:
     "copick_picker.settings.export:ExportPicksSettings",
     "copick_picker.workflows.exchange.export_picks:export_picks",
     group=export,
-    short_help="Write picks for RELION, Warp, Dynamo, BYU 2025 or as CSV.",
+    short_help="Write picks for RELION, Warp, Dynamo, IMOD, BYU 2025 or as CSV.",
 )
 def picks(flags: Flags) -> None:
     """Write picks with their scores, and their orientations where they have any.
 
-    relion5 is Angstrom from the tomogram's centre; relion4, warp and dynamo count pixels; csv and
-    copick-csv are Angstrom from the first voxel; byu is a submission to the challenge BYU 2025,
-    a row for every run with its best pick in voxels, or -1. Either all files are written or none.
+    relion5 is Angstrom from the tomogram's centre; relion4, warp, dynamo and imod count pixels,
+    imod with a model for every run; csv and copick-csv are Angstrom from the first voxel; byu is a
+    submission to the challenge BYU 2025, a row for every run with its best pick in voxels, or -1.
+    Either all files are written or none.
 
     \b
     Examples:

@@ -26,11 +26,13 @@ def mrc(flags: Flags) -> None:
     """Store every MRC file of a folder as the tomogram of a run that has the file's name.
 
     Any mode of real numbers, either byte order, also gzip and bzip2. Files are read in blocks, and
-    written with copick's three levels of resolution. What is stored already is skipped.
+    written with copick's three levels of resolution. What is stored already is skipped. Hidden
+    files, stacks, tilt series and half maps are left out and named; --pattern chooses files.
 
     \b
     Examples:
       copick-picker import mrc tomograms -c config.json --spacing header --type wbp
+      copick-picker import mrc etomo -c config.json --pattern "*_rec.mrc" --name-pattern "{run}_rec"
       copick-picker import mrc tomograms -c new/config.json --new-object ribosome=150
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
@@ -64,12 +66,15 @@ def byu(flags: Flags) -> None:
 def picks(flags: Flags) -> None:
     """Store the particles of a file as picks, run by run.
 
-    STAR files of RELION 3, 4 and 5, of Warp and M; CSV; Dynamo's .tbl; EMAN2's info .json; IMOD's
-    .mod. Which convention was taken is said. Points outside the tomogram are counted and listed.
+    STAR files of RELION 3, 4 and 5, Warp, M and pytom-match-pick; CSV, also of the challenges CZII
+    and BYU; Dynamo's .tbl; EMAN2's info .json; IMOD's .mod; crYOLO's .cbox; .coords, .xyz and .txt;
+    the portal's .ndjson; motive lists .em. Which convention, pixel size and scores were taken is
+    said. Files of several classes are split by --classes or -o "*:user/session".
 
     \b
     Examples:
       copick-picker import picks particles.star -c config.json -o ribosome:relion/1
+      copick-picker import picks train_labels.csv -c config.json -o "*:czii/1"
       copick-picker import picks TS_01.mod -c config.json -o ribosome:hand/1 --run TS_01
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 

@@ -251,7 +251,7 @@ def read_cryosiam_config(path: Path) -> tuple[CryosiamConfig, list[str]]:
     SettingsError
         In one line, if the file is no YAML mapping, a key is missing, or a value is wrong.
     """
-    raw = read_yaml(path)
+    raw = read_yaml(path, CryosiamConfig)
     try:
         config = CryosiamConfig.model_validate(raw)
     except ValidationError as error:

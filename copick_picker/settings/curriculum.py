@@ -114,7 +114,7 @@ def load_curriculum(path: Path) -> CurriculumSettings:
         If the file cannot be read, or a key or a value is wrong.
     """
     try:
-        return CurriculumSettings.model_validate(read_yaml(path))
+        return CurriculumSettings.model_validate(read_yaml(path, CurriculumSettings))
     except ValidationError as error:
         problems = "; ".join(problem_text(each) for each in error.errors())
         msg = f"{path}: {problems}"

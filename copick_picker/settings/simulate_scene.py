@@ -297,7 +297,7 @@ def load_scene(path: Path, changes: Mapping[str, Any]) -> SceneSettings:
     SettingsError
         If the file cannot be read, or a key or a value is wrong.
     """
-    content = read_yaml(path)
+    content = read_yaml(path, SceneSettings)
     given = {name: value for name, value in changes.items() if value is not None}
     imaging_path = given.pop("path", None)
     if imaging_path is not None:

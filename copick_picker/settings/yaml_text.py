@@ -79,10 +79,17 @@ def _mapping(loader: Any, node: yaml.MappingNode, kind: Any) -> dict[str, object
             raise yaml.constructor.ConstructorError(
                 None, None, "found a key that is no name", where
             )
-        field = kind.model_fields.get(key.value.replace("-", "_")) if is_model else None
-        annotation = (None if field is None else field.annotation) if is_model else kind
+        annotation = _field(kind, key.value) if is_model else kind
         found[key.value] = _value(loader, value, annotation)
     return found
+
+
+def _field(kind: type[BaseModel], key: str) -> Any:  # noqa: ANN401 (any annotation)
+    """Return what a field of settings may hold; None where there is no such field."""
+    for name, field in kind.model_fields.items():
+        if key.replace("-", "_") == name or key == field.alias:
+            return field.annotation
+    return None
 
 
 def _parts(annotation: Any) -> list[Any]:  # noqa: ANN401 (any annotation)

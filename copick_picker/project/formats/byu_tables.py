@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from copick_picker.errors import DataError, choices_text
 from copick_picker.project.formats.tables import csv_text, read_csv
+from copick_picker.project.formats.text import number_of
 
 TOMOGRAM = "tomo_id"
 AXES = ("Motor axis 0", "Motor axis 1", "Motor axis 2")
@@ -181,10 +182,7 @@ def _fold(text: str, where: str) -> str | None:
 
 
 def _number(text: str, name: str, where: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = number_of(text)
     if not math.isfinite(number):
         msg = f"{where}: {name} is '{text}'; expected a number" + (
             ", or -1 in each axis for no motor" if name in (*AXES, *SHORT_AXES) else ""

@@ -8,6 +8,7 @@ import numpy as np
 from copick_picker.errors import DataError, choices_text
 from copick_picker.project.folders.package_data import package_data
 from copick_picker.project.formats.tables import read_csv
+from copick_picker.project.formats.text import number_of
 from copick_picker.records.simulation import Layout
 from copick_picker.settings.simulate_entries import LayoutEntry
 
@@ -41,13 +42,13 @@ def read_layouts(entry: LayoutEntry | None, folder: Path) -> tuple[Layout, ...]:
     if missing:
         msg = f"{path} has no column {choices_text(missing)}; expected {choices_text(_COLUMNS)}"
         raise DataError(msg)
-    try:
-        for row in rows:
-            place = [float(row[name]) for name in _COLUMNS[2:]]
-            points[row["run"]][row["object"]].append(place)
-    except (TypeError, ValueError) as error:
-        msg = f"{path} holds a position that is no number: {error}"
-        raise DataError(msg) from error
+    for number, row in enumerate(rows, 1):
+        place = [number_of(row[name]) for name in _COLUMNS[2:]]
+        if not np.isfinite(place).all():
+            shown = ", ".join(f"'{row[name]}'" for name in _COLUMNS[2:])
+            msg = f"{path}, row {number}: the position is {shown}; expected three finite numbers"
+            raise DataError(msg)
+        points[row["run"]][row["object"]].append(place)
     return tuple(
         Layout(run, {name: np.array(found) for name, found in sorted(by_object.items())}, box)
         for run, by_object in sorted(points.items())
