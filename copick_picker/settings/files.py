@@ -9,9 +9,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
+from copick_picker.records.plain_text import load_yaml
 from copick_picker.settings.options import in_help_order, long_name
 
 Settings = TypeVar("Settings", bound=BaseModel)
+_MOST_SHOWN = 200
+"""Letters of a wrong value that a message shows."""
 _FIELD_OF_KEY = {"model_config": "model_config_file", "json": "json_file"}
 
 
@@ -29,7 +32,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         If the file is missing, is not YAML, or does not hold a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         msg = f"cannot read {path}: {error}"
         raise SettingsError(msg) from error
@@ -95,9 +98,15 @@ def _one_line(
             problems.append(f"{source}'{option}' is missing")
         else:
             text = problem["msg"].removeprefix("Value error, ")
-            got = f"{option}: got {problem['input']!r}; " if first else ""
+            got = f"{option}: got {_shown(problem['input'])}; " if first else ""
             problems.append(f"{source}{got}{text}")
     return "; ".join(problems)
+
+
+def _shown(value: object) -> str:
+    """Return a value as Python writes it, the beginning of a long one."""
+    words = repr(value)
+    return words if len(words) <= _MOST_SHOWN else f"{words[:_MOST_SHOWN]}..."
 
 
 def command_line(command: str, settings: BaseModel) -> str:

@@ -1,6 +1,5 @@
 """Reading the folder that ``evaluate`` writes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from copick_picker.errors import DataError, ProjectError
 from copick_picker.project.formats.tables import read_csv
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.scores import PickTable
 
 SCORES_FILE, MATCHES_FILE = "scores.json", "matches.csv"
@@ -104,8 +104,8 @@ def read_json(file: Path) -> dict[str, Any]:
         msg = f"cannot read {file}: {error}"
         raise ProjectError(msg) from error
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
+        values = load_json(text)
+    except ValueError as error:
         msg = f"{file} is broken: {error}"
         raise DataError(msg) from error
     if not isinstance(values, dict):

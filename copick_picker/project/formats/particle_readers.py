@@ -4,7 +4,6 @@ Each reader says which convention it took. Nothing is converted to Angstrom here
 tomogram.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from copick_picker.project.formats.copick_formats import (
 )
 from copick_picker.project.formats.imod_models import read_imod_points
 from copick_picker.project.guards import guarded, root_logging_kept
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.points import ParticleTable
 
 CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
@@ -273,7 +273,7 @@ def _read_dynamo(path: Path, object_name: str | None) -> ParticleTable:
 
 def _read_eman2(path: Path, object_name: str | None) -> ParticleTable:
     """Return the 3D boxes of EMAN2's info file; newer ones count from the volume's centre."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = load_json(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict) or "boxes_3d" not in content:
         msg = f"{path} has no key 'boxes_3d'; expected an info file of EMAN2"
         raise DataError(msg)
