@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from copick_picker.errors import DataError, ProjectError
+from copick_picker.project.folders.score_models import check_scores
 from copick_picker.project.formats.tables import read_csv
 from copick_picker.records.plain_text import load_json
 from copick_picker.records.scores import PickTable
@@ -80,6 +81,7 @@ def read_scores(path: Path) -> dict[str, Any]:
     if missing:
         msg = f"{file} is no output of evaluate, or an old one: it has no {', '.join(missing)}"
         raise DataError(msg)
+    check_scores(values, file)
     return values
 
 
