@@ -171,7 +171,9 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
         raise Stop(text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        written = logging.FileHandler(path, encoding="utf-8", delay=log is None)
+        written = logging.FileHandler(
+            path, encoding="utf-8", delay=log is None, errors="surrogateescape"
+        )
     except OSError as error:
         if log:
             text = f"cannot write the log file {path}: {error}"

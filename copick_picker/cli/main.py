@@ -5,11 +5,13 @@ Both are lazy: help for the group imports no command, so that it takes as long a
 
 import importlib
 import keyword
+import sys
 from typing import Any
 
 import click
 
 from copick_picker._version import __version__
+from copick_picker.cli.streams import check_working_folder, full_output_told, prepare_streams
 
 COMMANDS = {
     "import": "Bring in tomograms, segmentations and picks of other programs.",
@@ -106,4 +108,7 @@ console = click.version_option(__version__, prog_name="copick-picker")(_group("c
 
 def main(**extra: Any) -> None:
     """Run the console script."""
-    console(prog_name="copick-picker", **extra)
+    prepare_streams()
+    check_working_folder(sys.argv[1:])
+    with full_output_told():
+        console(prog_name="copick-picker", **extra)

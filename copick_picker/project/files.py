@@ -119,7 +119,7 @@ def write_text(target: Path, text: str, *, permit: Permit | None = None) -> None
     ProjectError
         If it cannot be written; the old file then stays.
     """
-    write_bytes(target, text.encode("utf-8"), permit=permit)
+    write_bytes(target, text.encode("utf-8", "surrogateescape"), permit=permit)
 
 
 def write_folder(target: Path, files: Mapping[str, bytes], *, permit: Permit | None = None) -> None:

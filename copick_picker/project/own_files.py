@@ -1,10 +1,11 @@
 """How a file that this tool wrote is told from all others: by a mark in its content."""
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from copick_picker.records.plain_text import load_json
 
 MARK = "copick-picker"
 GENERATOR = f'<meta name="generator" content="{MARK}">'
@@ -26,7 +27,7 @@ def is_own_json(path: Path) -> bool:
     path : pathlib.Path
         A file.
     """
-    content = json.loads(path.read_bytes())
+    content = load_json(path.read_bytes())
     return isinstance(content, dict) and content.get(RESULT_OF) == MARK
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from copick_picker.errors import DataError
 from copick_picker.project.guards import reason
 from copick_picker.records.checks import Trouble
+from copick_picker.records.plain_text import load_json
 
 _IDENTITY_END = (0.0, 0.0, 0.0, 1.0)
 
@@ -46,7 +47,7 @@ def points_of(data: bytes) -> list[dict[str, Any]]:
     if not data.strip():
         raise PickFileError(_wrong("the file is empty"))
     try:
-        content = json.loads(data)
+        content = load_json(data)
     except (ValueError, RecursionError) as error:
         raise PickFileError(_wrong(reason(error))) from error
     if not isinstance(content, dict):

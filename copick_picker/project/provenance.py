@@ -95,7 +95,7 @@ def from_yaml(data: bytes, where: str) -> object:
     """
     try:
         return yaml.load(data.decode("utf-8"), Loader=_LOADER)  # noqa: S506 (a safe one)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         msg = f"{where} is not valid YAML: {' '.join(str(error).split())}"
         raise ProjectError(msg) from error
 

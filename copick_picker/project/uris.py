@@ -1,6 +1,7 @@
 """Parsing copick URIs, and the keys that they match."""
 
 import fnmatch
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,9 @@ _FORMS = {
 }
 _NAME = re.compile(r"[A-Za-z0-9.\-]+")
 _ORIGIN = re.compile(r"(?P<what>deposition|annotation|author):(?P<value>.+)")
+_REGEX_MARKS = "*?[(|+^$\\"
+"""Signs of a pattern where a regular expression could be a number: ``10.0`` is one."""
+_SEGMENTATION_TYPES = ("multilabel", "instance", "panoptic")
 _QUERY = ("truth", "deposition", "annotation", "author")
 
 
@@ -238,10 +242,10 @@ def _output_parts(uri: str, kind: str, **defaults: str) -> dict[str, str]:
     for name, value in parts.items():
         if name not in ("user_id", "session_id", "name", "object_name") or value == "*":
             continue
-        if not _NAME.fullmatch(str(value)):
+        if not _NAME.fullmatch(str(value)) or not str(value).strip("."):
             msg = (
                 f"output '{uri}': {name.replace('_id', '')} is '{value}'; expected letters, "
-                "digits, '.' and '-' only (copick keeps '_' for itself)"
+                "digits, '.' and '-' only, and not dots alone (copick keeps '_' for itself)"
             )
             raise SettingsError(msg)
     known = {"user_id": DEFAULT_USER, "session_id": DEFAULT_SESSION, **defaults}
@@ -291,20 +295,67 @@ def _fits_origin(origin: PicksOrigin | None, wanted: dict[str, str]) -> bool:
 
 @lru_cache(maxsize=256)
 def _parse(uri: str, kind: str) -> Mapping[str, Any]:
+    if any(ord(sign) < 32 or ord(sign) == 127 for sign in uri):
+        msg = f"{uri!r} has a line break or another sign that no name has; expected {_FORMS[kind]}"
+        raise SettingsError(msg)
     plain, origin = _with_origin(uri) if kind == "picks" else (uri, {})
+    _check_query(plain, kind)
     try:
         parts: dict[str, Any] = {**parse_copick_uri(plain, kind), "origin": origin}
     except ValueError as error:
         msg = f"'{uri}' is no {kind} URI; expected {_FORMS[kind]}"
         raise SettingsError(msg) from error
+    is_regex = parts["pattern_type"] == "regex"
     spacing = parts.get("voxel_spacing", "*")
-    if parts["pattern_type"] == "glob" and not any(mark in spacing for mark in "*?["):
-        try:
-            float(spacing)
-        except ValueError as error:
+    if not any(mark in spacing for mark in (_REGEX_MARKS if is_regex else "*?[")):
+        if not _is_length(spacing):
             msg = f"'{uri}': spacing is '{spacing}'; expected a number of Angstrom ({_FORMS[kind]})"
-            raise SettingsError(msg) from error
+            raise SettingsError(msg)
+        parts["voxel_spacing"] = str(float(spacing))
+    if is_regex:
+        for name, _ in _FIELDS[kind]:
+            _check_regex(uri, str(parts[name]))
     return parts
+
+
+def _is_length(text: str) -> bool:
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
+
+
+def _check_regex(uri: str, pattern: str) -> None:
+    """Raise where a part of a URI is no regular expression, or one that may never end."""
+    if pattern == "*":
+        return
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        msg = f"'{uri}': '{pattern}' is no regular expression: {error}"
+        raise SettingsError(msg) from error
+
+
+def _check_query(uri: str, kind: str) -> None:
+    """Raise where something behind a question mark would not be read."""
+    _, mark, query = uri.partition("?")
+    if not mark:
+        return
+    if kind != "segmentation" or uri.startswith("re:"):
+        msg = f"'{uri}': '?{query}' means nothing in a {kind} URI; expected {_FORMS[kind]}"
+        raise SettingsError(msg)
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name in _SEGMENTATION_TYPES and value == "false":
+            continue
+        if name not in _SEGMENTATION_TYPES or value != "true":
+            msg = (
+                f"'{uri}': '?{part}' means nothing; expected ?multilabel=true or ?multilabel=false"
+            )
+            raise SettingsError(msg)
+        if name != "multilabel":
+            msg = f"'{uri}': {name} segmentations are not read, only binary and multilabel ones"
+            raise SettingsError(msg)
 
 
 def _fits(key: Any, parts: Mapping[str, Any], kind: str) -> bool:  # noqa: ANN401 (one of four keys)
@@ -314,10 +365,12 @@ def _fits(key: Any, parts: Mapping[str, Any], kind: str) -> bool:  # noqa: ANN40
             continue
         if part == "tomogram_type" and "#" not in wanted:
             value = str(value).partition("#")[0]  # one of several with the same name in copick
-        if part == "voxel_spacing" and not any(mark in wanted for mark in "*?[\\"):
+        is_regex = parts["pattern_type"] == "regex"
+        marks = _REGEX_MARKS if is_regex else "*?["
+        if part == "voxel_spacing" and not any(mark in wanted for mark in marks):
             if round(float(wanted), 3) != round(value, 3):
                 return False
-        elif parts["pattern_type"] == "regex":
+        elif is_regex:
             if not re.fullmatch(wanted, str(value)):
                 return False
         elif not fnmatch.fnmatchcase(str(value), wanted):

@@ -15,6 +15,7 @@ from typing import Any
 from copick_picker.errors import DataError, choices_text
 from copick_picker.project.guards import reason
 from copick_picker.records.checks import Trouble
+from copick_picker.records.plain_text import load_json
 
 MOST_VOXELS = 10**12
 """Voxels of the largest volume that is believed: 4 TB of float32."""
@@ -101,7 +102,7 @@ def json_object(data: bytes | str, what: str) -> dict[str, Any]:
         If it is not JSON, or another value.
     """
     try:
-        content = json.loads(data)
+        content = load_json(data)
     except (ValueError, RecursionError) as error:
         text = f"metadata cannot be read: {what}: {reason(error)}"
         raise MetadataError(Trouble("metadata", text)) from error

@@ -13,6 +13,8 @@ from copick_picker.settings.options import in_help_order, long_name
 from copick_picker.settings.yaml_text import load_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
+_MOST_SHOWN = 200
+"""Letters of a wrong value that a message shows."""
 _FIELD_OF_KEY = {"model_config": "model_config_file", "json": "json_file"}
 
 
@@ -98,9 +100,15 @@ def _one_line(
             problems.append(f"{source}'{option}' is missing")
         else:
             text = problem["msg"].removeprefix("Value error, ")
-            got = f"{option}: got {problem['input']!r}; " if first else ""
+            got = f"{option}: got {_shown(problem['input'])}; " if first else ""
             problems.append(f"{source}{got}{text}")
     return "; ".join(problems)
+
+
+def _shown(value: object) -> str:
+    """Return a value as Python writes it, the beginning of a long one."""
+    words = repr(value)
+    return words if len(words) <= _MOST_SHOWN else f"{words[:_MOST_SHOWN]}..."
 
 
 def command_line(command: str, settings: BaseModel) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from copick_picker.errors import SettingsError
+from copick_picker.records.plain_text import load_yaml
 from copick_picker.settings.job import split_names
 
 AUGMENTATION_PARAMETERS: Mapping[str, Mapping[str, float]] = MappingProxyType(
@@ -68,7 +69,11 @@ def split_values(value: object) -> object:
         if not equals:
             msg = f"got '{text}'; expected name=value"
             raise SettingsError(msg)
-        pairs[name.strip()] = yaml.safe_load(content)
+        try:
+            pairs[name.strip()] = load_yaml(content)
+        except yaml.YAMLError as error:
+            msg = f"got '{text[:80]}'; the value is no YAML: {' '.join(str(error).split())}"
+            raise SettingsError(msg) from error
     return pairs
 
 

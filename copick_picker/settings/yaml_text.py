@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel
 
+from copick_picker.records.plain_text import yaml_limits
+
 _NULL = "tag:yaml.org,2002:null"
 
 
@@ -27,14 +29,15 @@ def load_yaml(data: bytes, kind: type[BaseModel] | None = None) -> object:
     Raises
     ------
     yaml.YAMLError
-        If it is not YAML.
+        If it is not YAML, too deep, too large, or holds a value that cannot be.
     """
-    loader = yaml.SafeLoader(data)
-    try:
-        node = loader.get_single_node()
-        return None if node is None else _value(loader, node, kind)
-    finally:
-        loader.dispose()
+    with yaml_limits(data):
+        loader = yaml.SafeLoader(data)
+        try:
+            node = loader.get_single_node()
+            return None if node is None else _value(loader, node, kind)
+        finally:
+            loader.dispose()
 
 
 def _value(loader: Any, node: yaml.Node, annotation: Any) -> object:  # noqa: ANN401 (any annotation)

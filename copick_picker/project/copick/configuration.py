@@ -15,6 +15,7 @@ from copick_picker.errors import ProjectError, choices_text
 from copick_picker.project.copick.api import CopickObject, CopickRoot, from_string
 from copick_picker.project.guards import guarded, reason, root_logging_kept
 from copick_picker.project.local_places import local_path
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.runs import ObjectSpec
 
 
@@ -32,11 +33,15 @@ def open_root(path: Path) -> CopickRoot:
         If the file is missing, malformed or names what cannot be opened.
     """
     with guarded(f"cannot read the configuration {path}"):
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = load_json(path.read_text(encoding="utf-8"))
     if not isinstance(config, dict):
         msg = f"the configuration {path} holds a {type(config).__name__}; expected a JSON object"
         raise ProjectError(msg)
     config.setdefault("config_type", "filesystem")
+    for name in ("overlay_fs_args", "static_fs_args"):
+        if not isinstance(config.get(name), dict | None):
+            msg = f"the configuration {path}: {name} is a list or a value; expected a JSON object"
+            raise ProjectError(msg)
     _make_folders_on_write(config)
     try:
         with root_logging_kept(), _said_once(), warnings.catch_warnings():

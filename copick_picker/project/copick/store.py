@@ -135,6 +135,11 @@ class CopickStore:
     def objects(self) -> list[ObjectSpec]:
         """Return the pickable objects, by label."""
         found = [object_spec(item, self._location) for item in self._root.pickable_objects]
+        names = [spec.name for spec in found]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"{self._location} has more than one object named {choices_text(twice)}"
+            raise ProjectError(msg)
         return sorted(found, key=lambda spec: (spec.label, spec.name))
 
     def tomograms(self, run_name: str) -> list[TomogramKey]:
@@ -428,7 +433,8 @@ def _check_names(**names: str) -> None:
     for what, name in names.items():
         with guarded(f"the {what} '{name}' cannot be a name in copick"):
             allowed = sanitize_name(name, suppress_warnings=True)
-        if name != allowed:
+        if name != allowed or not name.strip("."):
+            allowed = allowed.strip(".") or "1"
             msg = f"the {what} '{name}' cannot be a name in copick; '{allowed}' can"
             raise SettingsError(msg)
 

@@ -157,7 +157,8 @@ def check_type_name(name: str) -> None:
     """
     with guarded(f"the tomogram type '{name}' cannot be a name in copick"):
         allowed = sanitize_name(name, suppress_warnings=True)
-    if name != allowed:
+    if name != allowed or not name.strip("."):
+        allowed = allowed.strip(".") or "tomogram"
         msg = f"the tomogram type '{name}' cannot be a name in copick; '{allowed}' can"
         raise SettingsError(msg)
 

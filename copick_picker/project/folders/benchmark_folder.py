@@ -23,6 +23,7 @@ from copick_picker.project.folders.project_folder import (
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_json
 from copick_picker.project.own_files import is_own_page
 from copick_picker.records.keys import DEFAULT_USER
+from copick_picker.records.plain_text import load_yaml
 
 SUITE_FILE, STAGES_FILE = "suite.yaml", "stages.json"
 _OWN = (SUITE_FILE, STAGES_FILE)
@@ -127,7 +128,7 @@ def is_own_suite(file: Path) -> bool:
         return False
     text = file.read_text(encoding="utf-8")
     try:
-        content = yaml.safe_load(text)
+        content = load_yaml(text)
     except yaml.YAMLError:
         return False
     is_plain = isinstance(content, dict) and text == suite_text(content)

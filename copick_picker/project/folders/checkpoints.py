@@ -32,6 +32,7 @@ from copick_picker.project.folders.model_places import (
     WEIGHTS_FILE,
     check_free_model,
 )
+from copick_picker.records.plain_text import load_yaml
 
 StateDict = dict[str, torch.Tensor]
 _BROKEN = (
@@ -319,7 +320,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     text = _read_bytes(path)
     try:
-        content = yaml.safe_load(text)
+        content = load_yaml(text)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         msg = f"{path} is not valid YAML: {_one_line(error)}"
         raise CheckpointError(msg) from None

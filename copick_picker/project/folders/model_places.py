@@ -10,6 +10,7 @@ import yaml
 from copick_picker.errors import CheckpointError, ConflictError, choices_text
 from copick_picker.project.folders.project_folder import foreign_files
 from copick_picker.project.standing import own_folder, standing_at
+from copick_picker.records.plain_text import load_yaml
 
 CARD_FILE = "model.yaml"
 WEIGHTS_FILE = "weights.safetensors"
@@ -84,7 +85,7 @@ def foreign_in_model(folder: Path) -> list[str]:
 def _card(file: Path) -> dict[str, Any]:
     """Return a model's card, empty if the file is not one."""
     try:
-        content = yaml.safe_load(file.read_bytes())
+        content = load_yaml(file.read_bytes())
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return dict(content) if isinstance(content, dict) else {}

@@ -11,6 +11,7 @@ from copick_picker.errors import CheckpointError
 from copick_picker.project.files import Permit, replacing
 from copick_picker.project.folders.model_places import CURVE_FILE
 from copick_picker.project.guards import guarded
+from copick_picker.records.plain_text import load_yaml
 
 DETECTOR_CARD, HYBRID_CARD, LINKER_CARD = "detector.yaml", "hybrid.yaml", "linker.yaml"
 DETECTOR_WEIGHTS, LINKER_WEIGHTS = "weights.safetensors", "linker.pt"
@@ -52,7 +53,7 @@ def read_movie_card(folder: Path, file: str) -> dict[str, Any]:
         raise CheckpointError(msg)
     with guarded(f"cannot read {path}"):
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = load_yaml(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
             msg = f"{path} is no YAML file: {' '.join(str(error).split())}"
             raise CheckpointError(msg) from error

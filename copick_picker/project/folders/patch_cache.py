@@ -19,6 +19,7 @@ from copick_picker.project.files import replacing
 from copick_picker.project.guards import reason
 from copick_picker.project.store import LazyVolume, ProjectStore
 from copick_picker.records.keys import SegmentationKey, TomogramKey
+from copick_picker.records.plain_text import load_json
 
 VolumeKey = SegmentationKey | TomogramKey
 Copies = Mapping[tuple[str, VolumeKey], Path]
@@ -83,7 +84,7 @@ def is_copied(place: Path, source: Mapping[str, Any]) -> bool:
     if not place.exists():
         return False
     try:
-        known = json.loads((place / _RECORD).read_text(encoding="utf-8"))
+        known = load_json((place / _RECORD).read_text(encoding="utf-8"))
         copy = MappedVolume(place)
         middle = copy.shape[0] // 2
         plane = hashlib.sha256(copy.read(middle, middle + 1).tobytes()).hexdigest()
@@ -157,7 +158,7 @@ class MappedVolume:
         self.troubles = ()
         try:
             self._array: npt.NDArray[Any] = np.load(place / _ARRAY, mmap_mode="r")
-            known = json.loads((place / _RECORD).read_text(encoding="utf-8"))
+            known = load_json((place / _RECORD).read_text(encoding="utf-8"))
             self.chunk_planes = int(known["chunk_planes"])
         except (OSError, ValueError, KeyError) as error:
             why = reason(error) if isinstance(error, OSError) else str(error)

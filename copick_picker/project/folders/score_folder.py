@@ -1,6 +1,5 @@
 """Reading the folder that ``evaluate`` writes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from copick_picker.errors import DataError, ProjectError
+from copick_picker.project.folders.score_models import check_scores
 from copick_picker.project.formats.tables import read_csv
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.scores import PickTable
 
 SCORES_FILE, MATCHES_FILE = "scores.json", "matches.csv"
@@ -80,6 +81,7 @@ def read_scores(path: Path) -> dict[str, Any]:
     if missing:
         msg = f"{file} is no output of evaluate, or an old one: it has no {', '.join(missing)}"
         raise DataError(msg)
+    check_scores(values, file)
     return values
 
 
@@ -104,8 +106,8 @@ def read_json(file: Path) -> dict[str, Any]:
         msg = f"cannot read {file}: {error}"
         raise ProjectError(msg) from error
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
+        values = load_json(text)
+    except ValueError as error:
         msg = f"{file} is broken: {error}"
         raise DataError(msg) from error
     if not isinstance(values, dict):

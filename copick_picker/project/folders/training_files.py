@@ -16,6 +16,7 @@ from copick_picker.errors import CheckpointError, DataError, ProjectError
 from copick_picker.project.files import write_bytes, write_text
 from copick_picker.project.folders.model_places import CURVE_FILE
 from copick_picker.project.folders.project_folder import foreign_files
+from copick_picker.records.plain_text import load_json
 
 JOB_FILE = "job.json"
 STATE_FILE = "last.ckpt"
@@ -59,7 +60,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         If it is broken.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -10,7 +10,6 @@
   741). copick writes the score into 4.
 """
 
-import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from copick_picker.errors import DataError, choices_text
 from copick_picker.project.formats.cells import Cells, FloatArray, ReadOptions
 from copick_picker.project.formats.csv_particles import particles_of, read_particles_csv
 from copick_picker.project.formats.text import lines_of, number_of, read_text
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.points import ParticleTable
 
 STEM = "the file's name"
@@ -103,7 +103,7 @@ def read_ndjson(path: Path, options: ReadOptions) -> ParticleTable:
     problems: dict[int, str] = {}
     for row, line in enumerate(lines):
         try:
-            content = json.loads(line)
+            content = load_json(line)
             points[row] = _three(content["location"])
             ids[row] = int(content.get("instance_id") or 0)
             if content.get("xyz_rotation_matrix") is not None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from copick_picker.errors import DataError
 from copick_picker.project.files import Permit, replacing
 from copick_picker.project.guards import guarded
+from copick_picker.records.plain_text import load_json
 
 SUFFIX = "_preds.h5"
 RECORD = "copick_picker"
@@ -108,7 +109,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """
     with guarded(f"cannot read {path}"), h5py.File(path, "r") as file:
         text = file.attrs.get(RECORD)
-        return None if text is None else dict(json.loads(text))
+        return None if text is None else dict(load_json(text))
 
 
 def write_predictions(

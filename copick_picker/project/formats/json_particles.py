@@ -4,7 +4,6 @@ EMAN2 lists boxes in ``boxes_3d`` as x, y, z, how they were made, score and clas
 are ``{"pickable_object_name": ..., "run_name": ..., "points": [{"location": ...}, ...]}``.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from copick_picker.errors import DataError
 from copick_picker.project.formats.cells import FloatArray, ReadOptions
 from copick_picker.project.formats.text import read_text
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.points import ParticleTable
 
 
@@ -34,7 +34,7 @@ def read_json(path: Path, options: ReadOptions) -> ParticleTable:
         If it is neither.
     """
     _ = options
-    content = json.loads(read_text(path))
+    content = load_json(read_text(path))
     if isinstance(content, dict) and "boxes_3d" in content:
         return _eman2(path, content)
     if isinstance(content, dict) and {"pickable_object_name", "points"} <= content.keys():

@@ -1,6 +1,5 @@
 """Movies of microscopes: TIFF, OME-TIFF and ImageJ stacks, .nd2 and .czi, read frame by frame."""
 
-import json
 import math
 import weakref
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from copick_picker.project.files import Permit, replacing
 from copick_picker.project.formats.tiff import check_whole_tiff
 from copick_picker.project.guards import guarded
 from copick_picker.project.own_files import MARK
+from copick_picker.records.plain_text import load_json
 
 SUFFIXES = (".tif", ".tiff", ".nd2", ".czi")
 METADATA_FILE = "metadata.json"
@@ -359,7 +359,7 @@ def _metadata_beside(path: Path) -> dict[str, Any]:
     if path.stem != "movie" or not beside.is_file():
         return {}
     try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
+        content = load_json(beside.read_text(encoding="utf-8"))
         scene = dict(content["scene"])
         return {
             "pixel_size_nm": float(scene["pixel_size_nm"]),

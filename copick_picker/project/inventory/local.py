@@ -80,6 +80,9 @@ class LocalInventory:
         """
         if config.get("config_type", "filesystem") != "filesystem":
             return None
+        options = (config.get("overlay_fs_args"), config.get("static_fs_args"))
+        if not all(isinstance(each, dict | None) for each in options):
+            return None
         places = [config.get("static_root"), config.get("overlay_root")]
         roots = [local_path(place) for place in places if place]
         found = [root for root in roots if root is not None]

@@ -4,12 +4,12 @@ A project on this machine is listed from its folders alone (`local.py`), which t
 run less than copick does; any other root is listed through copick.
 """
 
-import json
 from pathlib import Path
 from typing import Protocol
 
 from copick_picker.project.guards import guarded
 from copick_picker.records.inventory import RunInventory
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.runs import ObjectSpec
 
 
@@ -38,7 +38,7 @@ def open_inventory(config_path: str, split: str | None = None) -> "Inventory":
     from copick_picker.project.inventory.local import LocalInventory
 
     with guarded(f"cannot read the configuration {config_path}"):
-        config = json.loads(Path(config_path).read_text(encoding="utf-8"))
+        config = load_json(Path(config_path).read_text(encoding="utf-8"))
     from_folders = isinstance(config, dict) and split is None  # projects of files have no splits
     found = LocalInventory.opened(config, config_path) if from_folders else None
     if found is not None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from copick_picker._version import __version__
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, choices_text
@@ -33,6 +31,7 @@ from copick_picker.project.folders.project_folder import (
     refuse_foreign,
 )
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_scores
+from copick_picker.records.plain_text import load_yaml
 from copick_picker.report.score_tables import number_text
 from copick_picker.settings.benchmark import RunSettings, Suite, asked_suite
 from copick_picker.settings.evaluate import EvaluateSettings
@@ -99,7 +98,7 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
     fixed = {key: value for key, value in content.items() if key not in ("models", "also")}
     file = folder / SUITE_FILE
     if is_own_suite(file):
-        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        found = load_yaml(file.read_text(encoding="utf-8")) or {}
         other = [key for key in {*found, *fixed} if found.get(key) != fixed.get(key)]
         if not other and not overwrite:
             return

@@ -35,6 +35,7 @@ from copick_picker.project.own_files import (
     is_own_picture,
 )
 from copick_picker.project.standing import Output, own_file
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.movie import MovieOutput
 
@@ -316,7 +317,7 @@ class MovieJob:
         results = self.results(movie)
         if not self.settings.overwrite:
             try:
-                known = json.loads((results.path / self.files[-1]).read_text(encoding="utf-8"))
+                known = load_json((results.path / self.files[-1]).read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 known = {}
             whole = all((results.path / name).is_file() for name in self.files)

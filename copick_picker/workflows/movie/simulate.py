@@ -24,6 +24,7 @@ from copick_picker.project.formats.movie_files import METADATA_FILE, write_movie
 from copick_picker.project.formats.spot_tables import truth_csv
 from copick_picker.project.standing import Output, own_folder
 from copick_picker.records.calcium import PUNCTUM, SPARK, WAVE
+from copick_picker.records.plain_text import load_json
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.movie import MovieSceneSettings, MovieSimulateSettings
 from copick_picker.workflows.movie.places import (
@@ -224,7 +225,7 @@ def _stands(settings: MovieSimulateSettings, scene: MovieScene, name: str) -> bo
     files = _FILES if scene.calcium is None else (*_FILES, *_CALCIUM_FILES)
     if not settings.overwrite and all((folder / file).is_file() for file in files):
         try:
-            known = json.loads((folder / METADATA_FILE).read_text(encoding="utf-8"))
+            known = load_json((folder / METADATA_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             known = {}
         wanted = _metadata(settings, scene, name)
@@ -329,6 +330,6 @@ def scene_beside(movie: Path) -> MovieScene | None:
     if not path.is_file():
         return None
     try:
-        return scene_from(json.loads(path.read_text(encoding="utf-8"))["scene"])
+        return scene_from(load_json(path.read_text(encoding="utf-8"))["scene"])
     except (OSError, ValueError, KeyError, SettingsError):
         return None

@@ -40,6 +40,7 @@ from copick_picker.project.folders.movie_models import (
 )
 from copick_picker.project.folders.training_files import read_weights
 from copick_picker.project.guards import guarded
+from copick_picker.records.plain_text import load_yaml
 from copick_picker.settings.movie_hybrid import (
     SHIPPED,
     MovieTrainHybridSettings,
@@ -272,7 +273,7 @@ def _staged(settings: MovieTrainHybridSettings) -> MovieTrainHybridSettings:
     if missing:
         msg = f"--stage {settings.stage} needs " + " and ".join(f"--{name}" for name in missing)
         raise SettingsError(msg)
-    content = yaml.safe_load(stage_path(settings.stage).read_text(encoding="utf-8"))
+    content = load_yaml(stage_path(settings.stage).read_text(encoding="utf-8"))
     given = settings.model_dump(exclude_unset=True)
     return MovieTrainHybridSettings.model_validate({**content, **given})
 
@@ -331,7 +332,7 @@ def read_stages(path: Path) -> tuple[PunctaStage, ...]:
     """
     with guarded(f"cannot read {path}"):
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = load_yaml(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
             msg = f"{path} is no YAML file: {' '.join(str(error).split())}"
             raise SettingsError(msg) from error

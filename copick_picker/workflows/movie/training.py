@@ -26,6 +26,7 @@ from copick_picker.project.folders.training_files import (
 )
 from copick_picker.project.guards import guarded
 from copick_picker.project.standing import Output, own_folder
+from copick_picker.records.plain_text import load_yaml
 from copick_picker.settings.movie_hybrid import hybrid_values
 from copick_picker.settings.movie_models import MovieTraining, guide_values
 
@@ -147,7 +148,7 @@ def given_by_guide(
     path = settings.config
     with guarded(f"cannot read {path}"):
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = load_yaml(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
             msg = f"{path} is no YAML file: {' '.join(str(error).split())}"
             raise SettingsError(msg) from error

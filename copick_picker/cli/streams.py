@@ -1,0 +1,72 @@
+"""Standard streams that are closed, full or of another encoding; a working folder that is gone."""
+
+import errno
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+_UNWRITABLE = {errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG}
+_STREAMS = ("stdin", "stdout", "stderr")
+
+
+def prepare_streams() -> None:
+    """Open what is closed, so that no file takes its place, and let every path be printed."""
+    for number, name in enumerate(_STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        _let_paths_pass(stream)
+
+
+def check_working_folder(arguments: Sequence[str]) -> None:
+    """Exit with one line where the working folder was deleted: libraries end the process there.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line; help needs no folder.
+    """
+    if {"-h", "--help", "--version"} & set(arguments):
+        return
+    try:
+        os.getcwd()  # noqa: PTH109 (Path.cwd is the same call)
+    except OSError:
+        sys.stderr.write("Error: the working folder was deleted: change to another one\n")
+        raise SystemExit(2) from None
+
+
+@contextmanager
+def full_output_told() -> Iterator[None]:
+    """Turn a standard output that cannot be written to into one line and exit code 1."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        told = f"Error: cannot write to standard output: {os.strerror(error.errno or 0)}\n"
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (to the end)
+        try:
+            sys.stderr.write(told)
+            sys.stderr.flush()
+        except OSError:
+            sys.stderr = sys.stdout
+        raise SystemExit(1) from None
+
+
+def _let_paths_pass(stream: Any) -> None:  # noqa: ANN401 (a text stream of any kind)
+    if not hasattr(stream, "reconfigure"):
+        return
+    encoding = str(stream.encoding or "ascii").lower()
+    if encoding in ("ascii", "us-ascii", "ansi_x3.4-1968"):
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    else:
+        is_utf8 = encoding.replace("-", "") == "utf8"
+        stream.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
