@@ -104,7 +104,8 @@ def test_the_summary_file_holds_every_run(tmp_path):
     Summary("localize", outcomes, 1.5, {"x": 1}).write(tmp_path / "deep" / "summary.json")
     content = json.loads((tmp_path / "deep" / "summary.json").read_text())
     assert content["counts"] == {"done": 1, "failed": 1}
-    assert content["runs"][0] == {"run": "a", "status": "done", "message": "fine", "picks": 3}
+    first = {"run": "a", "status": "done", "message": "fine", "warnings": [], "picks": 3}
+    assert content["runs"][0] == first
     assert content["x"] == 1
 
 

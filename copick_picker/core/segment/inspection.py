@@ -25,7 +25,8 @@ OUTLIER_SD = 20.0
 """Standard deviations from the middle beyond which a voxel is gold or a detector fault."""
 _ONE_SD = 84.13
 """Percentile one standard deviation above the middle of a Gaussian."""
-_SAMPLE_STEPS = (2, 8, 8)
+_SAMPLE = 2**16
+"""Voxels of a block by which middle and spread are told, or somewhat fewer."""
 _MOST_FAR = 2**20
 
 
@@ -143,8 +144,8 @@ class _Outliers:
         self, block: npt.NDArray[Any], finite: npt.NDArray[Any], lowest: float, highest: float
     ) -> npt.NDArray[Any]:
         """Return a block whose far voxels lie at the limits that are known so far."""
-        z, y, x = _SAMPLE_STEPS
-        sample = block[::z, ::y, ::x]
+        step = int(np.ceil(np.sqrt(max(block.size / _SAMPLE, 1.0))))
+        sample = block[:, ::step, ::step]
         self._samples.append(sample[np.isfinite(sample)].astype(np.float64))
         if not np.isfinite(self._limits[0]):
             middle, spread = self.scale()
