@@ -15,6 +15,8 @@ from copick_picker.project.formats.cells import FloatArray, ReadOptions
 from copick_picker.project.formats.text import read_text
 from copick_picker.records.points import ParticleTable
 
+_DIGITS = 18
+
 
 def read_json(path: Path, options: ReadOptions) -> ParticleTable:
     """Return the particles of an info file of EMAN2, or of copick's picks.
@@ -34,7 +36,11 @@ def read_json(path: Path, options: ReadOptions) -> ParticleTable:
         If it is neither.
     """
     _ = options
-    content = json.loads(read_text(path))
+    try:
+        content = json.loads(read_text(path), parse_int=_integer)
+    except RecursionError:
+        msg = f"{path} is nested too deeply for a list of particles"
+        raise DataError(msg) from None
     if isinstance(content, dict) and "boxes_3d" in content:
         return _eman2(path, content)
     if isinstance(content, dict) and {"pickable_object_name", "points"} <= content.keys():
@@ -141,6 +147,11 @@ def _finite(value: Any) -> float:  # noqa: ANN401 (parsed JSON)
         msg = "expected a finite number"
         raise ValueError(msg)
     return float(value)
+
+
+def _integer(digits: str) -> int | float:
+    """Return a whole number; a float where it has more digits than any count."""
+    return int(digits) if len(digits) <= _DIGITS else float(digits)
 
 
 def _four(rows: Any) -> FloatArray:  # noqa: ANN401 (parsed JSON)
