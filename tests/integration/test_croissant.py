@@ -57,6 +57,30 @@ def config_of(manifest, folder, *, overlay=True):
     return path
 
 
+def test_names_of_a_manifest_are_text(tmp_path):
+    runs = ("1.1", "1.10", "0034", "NA", "1e5", "true")
+    picks = PicksKey("ribosome", "curator", "1.10")
+    config = project_of(
+        tmp_path / "p",
+        {name: noise(SHAPE_ZYX, seed=number) for number, name in enumerate(runs)},
+        {(name, picks): POINTS + 5.0 * number for number, name in enumerate(runs)},
+    )
+    place = tmp_path / "p" / "project"
+    splits = {"1.0": ["1.1", "NA"], "test": ["1.10"]}
+    root = copick.from_file(str(config))
+    export_croissant(root, str(place), base_url=str(place), splits=splits, validate=False)
+    (tmp_path / "c").mkdir()
+    store = open_project(config_of(place / "Croissant" / "metadata.json", tmp_path / "c"))
+    assert sorted(store.run_names()) == sorted(runs)
+    for number, name in enumerate(runs):
+        assert store.tomograms(name) == [TOMOGRAM]
+        assert store.picks(name) == [picks]
+        assert np.abs(store.read_picks(name, picks).points_xyz - POINTS - 5 * number).max() < 1e-9
+    config = tmp_path / "c" / "config.json"
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert open_project(config, Opening(split="1.0")).run_names() == ["1.1", "NA"]
+
+
 def opening(split):
     return Opening(
         OPENING.attempts,

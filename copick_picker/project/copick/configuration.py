@@ -13,6 +13,7 @@ from typing import Any
 
 from copick_picker.errors import ProjectError, choices_text
 from copick_picker.project.copick.api import CopickObject, CopickRoot, from_string
+from copick_picker.project.copick.croissant import names_as_text
 from copick_picker.project.guards import guarded, reason, root_logging_kept
 from copick_picker.project.local_places import local_path
 from copick_picker.records.plain_text import load_json
@@ -33,7 +34,7 @@ def open_root(path: Path) -> CopickRoot:
         If the file is missing, malformed or names what cannot be opened.
     """
     with guarded(f"cannot read the configuration {path}"):
-        config = load_json(path.read_text(encoding="utf-8"))
+        config = load_json(path.read_bytes())  # any encoding that JSON may have
     if not isinstance(config, dict):
         msg = f"the configuration {path} holds a {type(config).__name__}; expected a JSON object"
         raise ProjectError(msg)
@@ -55,6 +56,7 @@ def open_root(path: Path) -> CopickRoot:
         msg = f"cannot open the project of {path}: {reason(error)}"
         raise ProjectError(msg) from error
     _check_folders(config, path)
+    names_as_text(root, str(path))
     return root
 
 

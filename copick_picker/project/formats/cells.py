@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.errors import DataError, choices_text
-from copick_picker.project.formats.text import number_of
+from copick_picker.errors import DataError
+from copick_picker.project.formats.text import number_of, several, short
 
 FloatArray = npt.NDArray[np.float64]
 SCORES = (
@@ -102,7 +102,7 @@ class Cells:
         """
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            msg = f"{where} has two columns {choices_text(twice)}"
+            msg = f"{where} has two columns {several(twice)}"
             raise DataError(msg)
         width, problems = len(names), {}
         filled: list[Sequence[str]] = []
@@ -157,7 +157,7 @@ class Cells:
             cells = self.columns[name]
             found = np.array([self._number(cell, blank) for cell in cells], np.float64)
         for row in np.flatnonzero(np.isnan(found)).tolist():
-            self.note(row, f"{name} is '{self.columns[name][row].strip()}', not a finite number")
+            self.note(row, f"{short(name)} is '{self._shown(name, row)}', not a finite number")
         return found
 
     def whole(self, name: str) -> npt.NDArray[np.int64]:
@@ -171,8 +171,7 @@ class Cells:
         found = self.numbers(name, blank=0.0)
         wrong = (found != np.floor(found)) | (found < 0) | (found > _WHOLE)
         for row in np.flatnonzero(wrong & np.isfinite(found)).tolist():
-            cell = self.columns[name][row].strip()
-            self.note(row, f"{name} is '{cell}', not a whole number from 0")
+            self.note(row, f"{name} is '{self._shown(name, row)}', not a whole number from 0")
         return np.where(wrong | np.isnan(found), 0, found).astype(np.int64)
 
     def lengths(self, name: str) -> FloatArray:
@@ -185,7 +184,7 @@ class Cells:
         """
         found = self.numbers(name)
         for row in np.flatnonzero(found <= 0).tolist():
-            self.note(row, f"{name} is {self.columns[name][row].strip()}; expected more than 0")
+            self.note(row, f"{name} is {self._shown(name, row)}; expected more than 0")
         return np.where(found > 0, found, np.nan)
 
     def points(self, names: Sequence[str]) -> FloatArray:
@@ -248,7 +247,7 @@ class Cells:
             if not name:
                 msg = (
                     f"{self.where} has no column '{wanted}' (--score-column); it has: "
-                    f"{choices_text(self.columns)}"
+                    f"{several(self.columns)}"
                 )
                 raise DataError(msg)
         return (self.numbers(name), name) if name else (None, "")
@@ -262,6 +261,9 @@ class Cells:
             Columns that need not be named either.
         """
         return tuple(name for name in self.columns if name not in self.read and name not in known)
+
+    def _shown(self, name: str, row: int) -> str:
+        return short(self.columns[name][row])
 
     def _at_once(self, name: str) -> FloatArray | None:
         """Return a column of plain numbers; None where a cell needs a closer look."""

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.errors import DataError, choices_text
+from copick_picker.errors import DataError
 from copick_picker.project.formats.byu_tables import AXES, COUNT, NONE, SHAPE, SPACING
 from copick_picker.project.formats.cells import Cells, FloatArray, ReadOptions
 from copick_picker.project.formats.star_particles import ANGLES, poses
 from copick_picker.project.formats.tables import read_cells
+from copick_picker.project.formats.text import several
 from copick_picker.records.points import ParticleTable
 
 RUNS = (
@@ -145,7 +146,7 @@ def _places(cells: Cells) -> _Places:
         columns = tuple(cells.first([pattern.replace("{axis}", axis)]) for axis in "xyz")
         if all(columns):
             return _challenge(cells, _Places(columns, unit, what, factor))
-    msg = f"{cells.where} has no columns x, y, z; it has: {choices_text(cells.columns)}"
+    msg = f"{cells.where} has no columns x, y, z; it has: {several(cells.columns)}"
     raise DataError(msg)
 
 
@@ -168,7 +169,7 @@ def _without_empty(table: ParticleTable) -> ParticleTable:
     placed = {table.names[row] for row in np.flatnonzero(~is_none)}
     both = sorted(placed & set(empty))
     if both:
-        msg = f"{choices_text(both)}: one row says that there is no motor, another one places one"
+        msg = f"{several(both)}: one row says that there is no motor, another one places one"
         raise DataError(msg)
     return replace(table.chosen(np.flatnonzero(~is_none)), looked_at=empty)
 
@@ -197,7 +198,7 @@ def _poses(cells: Cells) -> tuple[FloatArray | None, FloatArray]:
         names = [f"transform_{row}{column}" for row in range(4) for column in range(4)]
         missing = [name for name in names if name not in cells]
         if missing:
-            msg = f"{cells.where} lacks {choices_text(missing)} of a 4 x 4 matrix"
+            msg = f"{cells.where} lacks {several(missing)} of a 4 x 4 matrix"
             raise DataError(msg)
         transforms = np.nan_to_num(cells.points(names)).reshape(-1, 4, 4)
         rotations = transforms[:, :3, :3]

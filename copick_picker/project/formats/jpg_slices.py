@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from copick_picker.errors import DataError, SettingsError
-from copick_picker.project.formats.mrc_folders import run_name_of
+from copick_picker.project.formats.mrc_folders import is_hidden, run_name_of
 from copick_picker.project.guards import guarded
 
 SUFFIXES = (".jpg", ".jpeg")
@@ -64,7 +64,7 @@ def slice_folders(folder: Path) -> dict[str, Path]:
         raise SettingsError(msg)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if not path.is_dir() or not any(map(_is_jpg, path.iterdir())):
+        if is_hidden(path) or not path.is_dir() or not any(map(_is_jpg, path.iterdir())):
             continue
         name = run_name_of(path.name)
         if name in found:

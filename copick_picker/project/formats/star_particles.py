@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.errors import DataError, choices_text
+from copick_picker.errors import DataError
 from copick_picker.project.formats.cells import Cells, FloatArray, ReadOptions
 from copick_picker.project.formats.copick_formats import relion_rows_to_poses
 from copick_picker.project.formats.star import StarBlock, parse_star
-from copick_picker.project.formats.text import read_text
+from copick_picker.project.formats.text import read_text, several
 from copick_picker.records.points import ParticleTable
 
 CENTRED = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
@@ -128,14 +128,14 @@ def _particles(path: Path, blocks: list[StarBlock]) -> StarBlock:
     named = [block for block in blocks if block.name == "particles"]
     with_places = [block for block in blocks if _has_places(block)]
     if len(with_places) > 1 and not (named and _has_places(named[0])):
-        names = choices_text(f"data_{block.name}" for block in with_places)
+        names = several(f"data_{block.name}" for block in with_places)
         msg = f"{path} has several tables with coordinates: {names}; expected one"
         raise DataError(msg)
     if named or with_places:
         return (named or with_places)[0]
     columns = [column for block in blocks for column in block.columns]
     known = f"{CENTRED[0]}, {PIXELS[0]} or {M_COORDINATES[0]} and so on"
-    what = f"it has: {choices_text(columns)}" if columns else "it holds no particles"
+    what = f"it has: {several(columns)}" if columns else "it holds no particles"
     msg = f"{path} has no coordinates: expected {known}; {what}"
     raise DataError(msg)
 
@@ -220,7 +220,7 @@ def _boxes(cells: Cells, path: Path, options: ReadOptions) -> ParticleTable:
     """Return crYOLO's boxes: x and y of the lower left corner, z of the middle, in voxels."""
     if not cells.has(BOX):
         known = f"{CENTRED[0]}, {PIXELS[0]} or {M_COORDINATES[0]} and so on"
-        msg = f"{path} has no coordinates: expected {known}; it has: {choices_text(cells.columns)}"
+        msg = f"{path} has no coordinates: expected {known}; it has: {several(cells.columns)}"
         raise DataError(msg)
     corner, size = cells.points(BOX[:3]), cells.points(BOX[3:])
     corner[:, :2] += 0.5 * size

@@ -87,7 +87,27 @@ def read_cells(path: Path, *, comments: Comments = "anywhere") -> Table:
     ProjectError
         If the file cannot be read.
     """
-    lines = _Lines(read_text(path))
+    return table_of(read_text(path), str(path), comments=comments)
+
+
+def table_of(text: str, where: str, *, comments: Comments = "anywhere") -> Table:
+    """Return a CSV table as text.
+
+    Parameters
+    ----------
+    text : str
+        The file's content.
+    where : str
+        The file, for messages.
+    comments : str
+        See ``read_csv``.
+
+    Raises
+    ------
+    ProjectError
+        If it is no CSV.
+    """
+    lines = _Lines(text)
     head = lines.head()
     delimiter = _delimiter(head)
     if head.strip().lower().startswith("sep=") and len(head.strip()) == len("sep=") + 1:
@@ -97,7 +117,7 @@ def read_cells(path: Path, *, comments: Comments = "anywhere") -> Table:
     try:
         records = list(_records(lines, delimiter, comments))
     except csv.Error as error:
-        msg = f"cannot read {path}: line {lines.number} is no CSV: {error}"
+        msg = f"cannot read {where}: line {lines.number} is no CSV: {error}"
         raise ProjectError(msg) from error
     columns = tuple(name.strip().strip('"').strip() for name in records[0]) if records else ()
     return Table(columns, records[1:], delimiter, lines.n_comments)

@@ -3,9 +3,10 @@
 import codecs
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from copick_picker.errors import ProjectError
+from copick_picker.errors import ProjectError, choices_text
 from copick_picker.project.guards import reason
 
 _MARKS = (
@@ -14,6 +15,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?", re.ASCII)
+_SHOWN, _LISTED = 40, 20
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
@@ -90,6 +92,35 @@ def lines_of(text: str) -> list[str]:
     """
     lines = _LINE_END.split(text)
     return lines[:-1] if lines[-1] == "" else lines
+
+
+def short(text: str) -> str:
+    r"""Return a text of a file for a message: in one line, of at most 40 characters.
+
+    Parameters
+    ----------
+    text : str
+        A name or a cell.
+
+    Examples
+    --------
+    >>> short("a\n" + "b" * 99)
+    'a bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb...'
+    """
+    line = " ".join(text[: 2 * _SHOWN].split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
+
+
+def several(names: Iterable[str]) -> str:
+    """Return names of a file for a message, twenty at most.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of columns, classes or tomograms.
+    """
+    known = list(names)
+    return choices_text(map(short, known[:_LISTED])) + ", ..." * (len(known) > _LISTED)
 
 
 def number_of(text: str) -> float:

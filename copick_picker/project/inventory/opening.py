@@ -38,7 +38,7 @@ def open_inventory(config_path: str, split: str | None = None) -> "Inventory":
     from copick_picker.project.inventory.local import LocalInventory
 
     with guarded(f"cannot read the configuration {config_path}"):
-        config = load_json(Path(config_path).read_text(encoding="utf-8"))
+        config = load_json(Path(config_path).read_bytes())
     from_folders = isinstance(config, dict) and split is None  # projects of files have no splits
     found = LocalInventory.opened(config, config_path) if from_folders else None
     if found is not None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from copick_picker.errors import DataError, SettingsError, UnknownNameError, choices_text
+from copick_picker.errors import DataError, SettingsError, UnknownNameError
 from copick_picker.jobs.reporter import Reporter
+from copick_picker.project.formats.text import several
 from copick_picker.project.formats.tomogram_names import TomogramNames, read_names
 from copick_picker.records.points import ParticleTable
 from copick_picker.settings.import_ import EVERY_CLASS, ImportPicksSettings
@@ -188,4 +189,4 @@ def _rows(table: ParticleTable, classes: Sequence[str]) -> Rows:
 
 
 def _some(names: Sequence[str]) -> str:
-    return choices_text(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+    return several(list(names[:_LISTED])) + (", ..." if len(names) > _LISTED else "")
