@@ -57,10 +57,19 @@ class Input(Generic[Key]):
     def nothing_found(self, run_names: Sequence[str]) -> UnknownNameError:
         """Return the error for an input that no run has, with what the runs do have."""
         found = sorted({str(key) for name in run_names for key in self._listed(name)})
+        fault = next((text for name in run_names if (text := self._fault(name))), "")
         return UnknownNameError(
             f"none of the {len(run_names)} runs has a {self.what} '{self.query.uri}'; "
-            f"they have: {choices_text(found[:20])}"
+            f"they have: {choices_text(found[:20])}{fault and f'; {fault}'}"
         )
+
+    def _fault(self, run_name: str) -> str:
+        """Return why a run cannot be listed, empty if it can."""
+        try:
+            self.listing(run_name)
+        except CopickPickerError as error:
+            return str(error)
+        return ""
 
     def _listed(self, run_name: str) -> Sequence[Key]:
         try:

@@ -29,13 +29,27 @@ _BROKEN = (
 )
 
 
+_ELSEWHERE = {
+    "zarr.errors": ("MetadataError",),  # gone in zarr 3
+    "aiohttp": ("ClientError",),
+    "botocore.exceptions": ("BotoCoreError", "ClientError"),
+}
+"""Errors of packages that derive from nothing better than Exception."""
+
+
 def broken() -> tuple[type[Exception], ...]:
     """Return what copick, zarr, the codecs and fsspec raise on missing or malformed data.
 
-    zarr is asked where something has imported it: a listing of folders goes without.
+    Packages are asked where something has imported them: a listing of folders goes without.
     """
-    errors = sys.modules.get("zarr.errors")
-    return (*_BROKEN, getattr(errors, "MetadataError", ValueError))  # gone in zarr 3
+    found = [
+        getattr(module, name)
+        for place, names in _ELSEWHERE.items()
+        if (module := sys.modules.get(place)) is not None
+        for name in names
+        if hasattr(module, name)
+    ]
+    return (*_BROKEN, *found)
 
 
 @contextmanager
@@ -79,12 +93,19 @@ def reason(error: BaseException, *, known: str = "") -> str:
         return f"not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})"
     if isinstance(error, KeyError):
         return f"{error.args[0] if error.args else 'something'} is missing"
+    status = getattr(error, "status", None)
+    if isinstance(status, int) and status >= 400:
+        return f"HTTP {status}" + (f" ({url})" if (url := _url_of(error)) else "")
     faults = getattr(error, "errors", None)
     if type(error).__name__ == "ValidationError" and callable(faults):  # pydantic's
         return "; ".join(map(_fault_text, faults()))
     words = " ".join(str(error).split())
     meant = _meaning(error, words)
     return meant or words or type(error).__name__
+
+
+def _url_of(error: BaseException) -> str:
+    return str(getattr(getattr(error, "request_info", None), "real_url", "") or "")
 
 
 def _fault_text(fault: Mapping[str, Any]) -> str:

@@ -80,6 +80,30 @@ def _said_once() -> Iterator[None]:
             logger.setLevel(level)
 
 
+def object_specs(root: CopickRoot, location: str) -> list[ObjectSpec]:
+    """Return the pickable objects of a project, by label.
+
+    Parameters
+    ----------
+    root : copick root
+        An open project.
+    location : str
+        Where it was opened from, for messages.
+
+    Raises
+    ------
+    ProjectError
+        If two objects have one name, or one has numbers that cannot be.
+    """
+    found = [object_spec(item, location) for item in root.pickable_objects]
+    names = [spec.name for spec in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        msg = f"{location} has more than one object named {choices_text(twice)}"
+        raise ProjectError(msg)
+    return sorted(found, key=lambda spec: (spec.label, spec.name))
+
+
 def object_spec(item: CopickObject, location: str) -> ObjectSpec:
     """Return a pickable object of copick as our record.
 

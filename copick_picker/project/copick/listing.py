@@ -69,6 +69,39 @@ def tomogram_items(run: CopickRun) -> dict[TomogramKey, Any]:
     return dict(sorted(found.items()))
 
 
+def check_listed(item: Any, path_name: str, below: str = "") -> None:  # noqa: ANN401
+    """Raise where a web server answers a listing with an error, which copick takes for no entries.
+
+    Parameters
+    ----------
+    item : copick root or run
+        What was listed.
+    path_name : str
+        Name of its paths, ``{side}`` standing for ``static`` and ``overlay``.
+    below : str
+        Folder below the path.
+
+    Raises
+    ------
+    OSError
+        As the server answered; to be guarded.
+    """
+    for side in ("static", "overlay"):
+        filesystem = getattr(item, f"fs_{side}", None)
+        protocol = getattr(filesystem, "protocol", ())
+        names = {protocol} if isinstance(protocol, str) else set(protocol)
+        if filesystem is None or not names & {"http", "https"}:
+            continue
+        path = "/".join(
+            part for part in (getattr(item, path_name.format(side=side)).rstrip("/"), below) if part
+        )
+        try:
+            filesystem.ls(f"{path}/", detail=False)
+        except FileNotFoundError as error:
+            msg = f"HTTP 404 ({path}/)"
+            raise FileNotFoundError(msg) from error
+
+
 def misnamed_spacings(run: CopickRun) -> list[str]:
     """Return in words which folders of a run copick takes for voxel spacings and finds empty.
 

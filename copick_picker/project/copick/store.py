@@ -38,7 +38,7 @@ from copick_picker.project.copick.api import (
     Volume,
     sanitize_name,
 )
-from copick_picker.project.copick.configuration import object_spec, open_root
+from copick_picker.project.copick.configuration import object_specs, open_root
 from copick_picker.project.copick.croissant import overlay_path, runs_of_split
 from copick_picker.project.guards import guarded
 from copick_picker.project.local_places import is_local
@@ -130,24 +130,24 @@ class CopickStore:
         with guarded(f"cannot list the runs of {self._location}"):
             self._root.refresh()
             names = sorted(str(run.name) for run in self._root.runs)
+            if not names:
+                listing.check_listed(self._root, "root_{side}", "ExperimentRuns")
         return [name for name in names if self._only_runs is None or name in self._only_runs]
 
     def objects(self) -> list[ObjectSpec]:
         """Return the pickable objects, by label."""
-        found = [object_spec(item, self._location) for item in self._root.pickable_objects]
-        names = [spec.name for spec in found]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            msg = f"{self._location} has more than one object named {choices_text(twice)}"
-            raise ProjectError(msg)
-        return sorted(found, key=lambda spec: (spec.label, spec.name))
+        return object_specs(self._root, self._location)
 
     def tomograms(self, run_name: str) -> list[TomogramKey]:
         """Return the tomograms of a run, sorted."""
         run = self._run(run_name)
         for text in listing.misnamed_spacings(run):
             self._warn_once(f"run {run_name}: {text}")
-        return list(listing.tomogram_items(run))
+        found = list(listing.tomogram_items(run))
+        if not found:
+            with guarded(f"cannot list the tomograms of run {run_name}"):
+                listing.check_listed(run, "{side}_path")
+        return found
 
     def open_tomogram(self, run_name: str, key: TomogramKey) -> volumes.ZarrVolume:
         """Return a lazy tomogram (z, y, x); reading never creates anything."""

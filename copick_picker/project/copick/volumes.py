@@ -140,11 +140,16 @@ class ZarrVolume:
     def check_chunks(self) -> None:
         """Note where chunks are not stored: they read as the fill value.
 
+        A store that may not be listed is not asked: there a chunk that is missing is found when it
+        is read.
+
         Raises
         ------
         ProjectError
             If not a single chunk is stored.
         """
+        if getattr(self._array.store, "is_listed", True) is False:
+            return  # each chunk that is missing fails when it is read
         with guarded(f"cannot list the chunks of {self._where}"):
             stored, expected = int(self._array.nchunks_initialized), int(self._array.nchunks)
         if stored == 0:
@@ -216,10 +221,12 @@ def _as_separated(store: MutableMapping[str, bytes], level: Level) -> MutableMap
     copick's stores take all chunks to be nested, and read those that are not as zeros.
     """
     files: Any = store
-    if not hasattr(store, "key_separator"):
-        return store
     name = f"{level.path}/.zarray"
     separator = json_object(store[name], name).get("dimension_separator")
+    if isinstance(store, RemoteStore):
+        store.separator = "/" if separator == "/" else "."
+    if not hasattr(store, "key_separator"):
+        return store
     if separator is None:
         names = [str(path).rsplit("/", 1)[-1] for path in files.fs.ls(f"{files.path}/{level.path}")]
         separator = "." if any(_FLAT_CHUNK.fullmatch(each) for each in names) else "/"

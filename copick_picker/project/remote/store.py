@@ -61,6 +61,13 @@ class RemoteStore(Store):  # type: ignore[misc]
         self._lock = threading.Lock()
         self._listing: dict[str, Listed] | None = None
         self._is_listed = False
+        self.separator = "/"
+        """Between the numbers of a chunk, where the store may not be listed."""
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the store says what it holds."""
+        return self.listing() is not None
 
     def listing(self) -> dict[str, Listed] | None:
         """Return what the store lists, by key; None where it may not be listed."""
@@ -156,6 +163,8 @@ class RemoteStore(Store):  # type: ignore[misc]
             return key
         nested = f"{folder}/{last.replace('.', '/')}".lstrip("/")
         listing = self.listing()
+        if listing is None and self.separator == ".":
+            return key
         return key if listing is not None and key in listing else nested
 
     def _check_may_miss(self, name: str) -> None:
