@@ -16,6 +16,7 @@ import zarr
 
 from copick_picker.errors import ConflictError, DataError, ProjectError
 from copick_picker.project.copick.store import CopickStore, open_project
+from copick_picker.project.inventory.opening import open_inventory
 from copick_picker.project.store import Provenance
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
 from copick_picker.records.points import PickSet
@@ -674,3 +675,38 @@ def test_the_root_logger_stays_as_it_was() -> None:
         "assert root.handlers == [kept], root.handlers; assert root.level == 37"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": ""})
+
+
+@pytest.mark.parametrize("root", ["project", "./project", "local://project"])
+def test_a_relative_root_counts_from_the_configuration_and_survives_a_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    config = small_project(tmp_path / "here")
+    content = json.loads(config.read_text())
+    content["overlay_root"] = root
+    config.write_text(json.dumps(content))
+    moved = tmp_path / "elsewhere" / "there"
+    moved.parent.mkdir()
+    config.parent.rename(moved)
+    monkeypatch.chdir(tmp_path)
+    for path in (moved / "config.json", Path("elsewhere/there/config.json")):
+        assert open_project(path).run_names() == ["TS_1", "TS_2"]
+        assert open_inventory(str(path), None).run_names() == ["TS_1", "TS_2"]
+    store = open_project("elsewhere/there/config.json")
+    picks = PickSet("ribosome", np.array([[10.0, 20.0, 30.0]]), np.ones(1))
+    store.write_picks("TS_1", PICKS, picks, provenance={}, overwrite=False)
+    assert list((moved / "project").rglob("*ribosome.json"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere"]
+
+
+def test_a_root_that_exists_only_in_the_working_folder_is_taken_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_project(tmp_path / "data")
+    content = json.loads(config.read_text())
+    content["overlay_root"] = "data/project"
+    (tmp_path / "configs").mkdir()
+    other = tmp_path / "configs" / "config.json"
+    other.write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    assert open_project(other).run_names() == ["TS_1", "TS_2"]

@@ -15,7 +15,7 @@ from copick_picker.errors import ProjectError, choices_text
 from copick_picker.project.copick.api import CopickObject, CopickRoot, from_string
 from copick_picker.project.copick.croissant import names_as_text
 from copick_picker.project.guards import guarded, reason, root_logging_kept
-from copick_picker.project.local_places import local_path
+from copick_picker.project.local_places import local_path, with_whole_roots
 from copick_picker.records.plain_text import load_json
 from copick_picker.records.runs import ObjectSpec
 
@@ -38,6 +38,7 @@ def open_root(path: Path) -> CopickRoot:
     if not isinstance(config, dict):
         msg = f"the configuration {path} holds a {type(config).__name__}; expected a JSON object"
         raise ProjectError(msg)
+    config = with_whole_roots(config, path.parent)
     config.setdefault("config_type", "filesystem")
     for name in ("overlay_fs_args", "static_fs_args"):
         if not isinstance(config.get(name), dict | None):

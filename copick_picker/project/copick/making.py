@@ -17,7 +17,7 @@ from copick_picker.project.copick.pick_files import check_finite
 from copick_picker.project.copick.volume_writing import same_bytes
 from copick_picker.project.files import write_text
 from copick_picker.project.guards import guarded
-from copick_picker.project.local_places import local_path
+from copick_picker.project.local_places import local_path, with_whole_roots
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
@@ -148,7 +148,8 @@ def check_root(config_path: Path) -> None:
         If outputs would go into another folder, as after the project was moved or copied.
     """
     with guarded(f"cannot read the configuration {config_path}"):
-        root = json.loads(config_path.read_bytes()).get("overlay_root")
+        config = with_whole_roots(json.loads(config_path.read_bytes()), config_path.parent)
+    root = config.get("overlay_root")
     place = local_path(root)
     if place is None or place.resolve() != (config_path.parent / "project").resolve():
         msg = (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from copick_picker.project.guards import guarded
+from copick_picker.project.local_places import with_whole_roots
 from copick_picker.records.inventory import RunInventory
 from copick_picker.records.plain_text import load_json
 from copick_picker.records.runs import ObjectSpec
@@ -39,6 +40,8 @@ def open_inventory(config_path: str, split: str | None = None) -> "Inventory":
 
     with guarded(f"cannot read the configuration {config_path}"):
         config = load_json(Path(config_path).read_bytes())
+    if isinstance(config, dict):
+        config = with_whole_roots(config, Path(config_path).parent)
     from_folders = isinstance(config, dict) and split is None  # projects of files have no splits
     found = LocalInventory.opened(config, config_path) if from_folders else None
     if found is not None:
