@@ -108,3 +108,24 @@ class FeatureKey:
     def __str__(self) -> str:
         """Return the copick URI."""
         return f"{self.tomogram_type}@{round(self.voxel_spacing, 3)}:{self.feature_type}"
+
+
+PICKS_FILE = "USER_SESSION_OBJECT.json"
+"""What copick calls the files of picks."""
+
+
+def picks_name_wanted(name: str) -> str:
+    """Return what is wrong with the name of a pick file, and what it should be.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file that copick cannot read.
+
+    Examples
+    --------
+    >>> picks_name_wanted("ribosome.json")
+    'expected USER_SESSION_OBJECT.json, such as me_1_ribosome.json'
+    """
+    last = name.removesuffix(".json").split("_")[-1] or "ribosome"
+    return f"expected {PICKS_FILE}, such as me_1_{last}.json"

@@ -180,7 +180,8 @@ def test_health_finds_what_is_half_written_misnamed_or_left_over(config):
     assert stored["unicorn:picker/2"]["trouble"] == "unicorn is no object of the project"
     assert sorted(runs["TS_1"]["troubles"]) == [
         "copick cannot read the name VoxelSpacingten",
-        "copick cannot read the name short_name.json",
+        "copick cannot read the name short_name.json; expected USER_SESSION_OBJECT.json, such as "
+        "me_1_name.json",
         "copick does not list mask.zarr: its name is no URI",
         "picker_1_ribosome.host-1.json.tmp was left by a write that was stopped",
     ]

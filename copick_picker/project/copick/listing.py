@@ -20,6 +20,7 @@ from copick_picker.records.keys import (
     PicksKey,
     SegmentationKey,
     TomogramKey,
+    picks_name_wanted,
 )
 
 
@@ -242,8 +243,12 @@ def _malformed_named(
                 filesystem.glob(f"{getattr(run, f'{side}_path')}/{pattern}") if filesystem else []
             )
             for path in paths:
-                if not is_valid(path.rstrip("/").rsplit("/", 1)[-1]):
-                    msg = f"copick cannot read the name {path}; rename or remove it"
+                name = path.rstrip("/").rsplit("/", 1)[-1]
+                if not is_valid(name):
+                    wanted = (
+                        picks_name_wanted(name) if is_valid is _is_picks_file else "or remove it"
+                    )
+                    msg = f"copick cannot read the name {path}: rename it; {wanted}"
                     raise ValueError(msg) from error
         raise
 

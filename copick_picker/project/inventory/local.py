@@ -32,7 +32,13 @@ from copick_picker.project.zarr_metadata import (
 )
 from copick_picker.records.checks import Trouble
 from copick_picker.records.inventory import RunInventory, StoredItem, scores_text
-from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.keys import (
+    FeatureKey,
+    PicksKey,
+    SegmentationKey,
+    TomogramKey,
+    picks_name_wanted,
+)
 from copick_picker.records.runs import ObjectSpec
 
 _SPACING = "VoxelSpacing"
@@ -199,7 +205,8 @@ class _Listing:
         for entry in self._visible(folder, ".json"):
             parts = entry.name.removesuffix(".json").split("_")
             if len(parts) < 3:
-                self._note("folder", f"copick cannot read the name {entry.name}")
+                wanted = picks_name_wanted(entry.name)
+                self._note("folder", f"copick cannot read the name {entry.name}; {wanted}")
                 continue
             user_id, session_id, name = parts[:3]
             uri = str(PicksKey(name, user_id, session_id))
