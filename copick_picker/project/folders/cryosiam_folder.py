@@ -25,6 +25,7 @@ from copick_picker.project.formats.cryosiam_files import (
     write_predictions,
 )
 from copick_picker.project.formats.mrc import is_mrc, is_own_mrc, read_mrc, write_mrc
+from copick_picker.project.formats.mrc_folders import is_hidden
 from copick_picker.project.standing import Output, own_file
 
 _ADVICE = "another prediction_folder"
@@ -76,7 +77,7 @@ class CryosiamFolders:
         found: Sequence[str] = names or sorted(
             path.name
             for path in self.data.iterdir()
-            if path.is_file() and path.name.endswith(self.ending)
+            if path.is_file() and path.name.endswith(self.ending) and not is_hidden(path)
         )
         if not found:
             msg = f"data_folder {self.data} has no file that ends with {self.ending}"
