@@ -11,7 +11,12 @@ from typing import Any
 import click
 
 from copick_picker._version import __version__
-from copick_picker.cli.streams import check_working_folder, full_output_told, prepare_streams
+from copick_picker.cli.streams import (
+    check_working_folder,
+    full_output_told,
+    little_memory_told,
+    prepare_streams,
+)
 
 COMMANDS = {
     "import": "Bring in tomograms, segmentations and picks of other programs.",
@@ -110,5 +115,5 @@ def main(**extra: Any) -> None:
     """Run the console script."""
     prepare_streams()
     check_working_folder(sys.argv[1:])
-    with full_output_told():
+    with little_memory_told(), full_output_told():
         console(prog_name="copick-picker", **extra)

@@ -8,6 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 _UNWRITABLE = {errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG}
+_SIGNS_OF_LITTLE_MEMORY = (
+    "can't start new thread",
+    "failed to map segment",
+    "annot allocate memory",
+    "bad_alloc",
+    "error return without exception set",
+)
+"""What threads, the system's linker and C++ say."""
 _STREAMS = ("stdin", "stdout", "stderr")
 
 
@@ -40,6 +48,35 @@ def check_working_folder(arguments: Sequence[str]) -> None:
     except OSError:
         sys.stderr.write("Error: the working folder was deleted: change to another one\n")
         raise SystemExit(2) from None
+
+
+@contextmanager
+def little_memory_told() -> Iterator[None]:
+    """Turn what Python and its packages raise where memory ends into one line and exit code 1."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, ImportError, SystemError, OSError) as error:
+        if not _lacks_memory(error):
+            raise
+        sys.stderr.write(f"Error: too little memory for this command ({_short(error)})\n")
+        raise SystemExit(1) from None
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Return whether an error, or one that led to it, says that memory is at its end."""
+    while error is not None:
+        words = str(error)
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if any(sign in words for sign in _SIGNS_OF_LITTLE_MEMORY):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _short(error: BaseException) -> str:
+    words = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 @contextmanager

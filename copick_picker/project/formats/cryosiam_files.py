@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from copick_picker.errors import DataError
 from copick_picker.project.files import Permit, replacing
+from copick_picker.project.formats.hdf5 import own_dataset
 from copick_picker.project.guards import guarded
 from copick_picker.records.plain_text import load_json
 
@@ -53,7 +54,7 @@ def read_labels(path: Path) -> npt.NDArray[Any]:
         if "labels" not in file:
             msg = f"{path} has no dataset 'labels'; it has: {', '.join(file) or 'none'}"
             raise DataError(msg)
-        labels: npt.NDArray[Any] = file["labels"][()]
+        labels: npt.NDArray[Any] = own_dataset(file, "labels", path)[()]
     if labels.ndim != 3 or labels.size == 0 or labels.dtype.kind not in "iub":
         got = f"{labels.dtype} of shape {labels.shape}"
         msg = f"{path}: labels are {got}; expected integers (z, y, x)"
@@ -85,9 +86,10 @@ def read_probabilities(path: Path, channel: int | None = None) -> npt.NDArray[np
     with guarded(f"cannot read {path}"), h5py.File(path, "r") as file:
         if "probs" not in file:
             return None
-        stored = file["probs"]
-        shape: tuple[int, ...] = getattr(stored, "shape", ())
-        if len(shape) != 4 or shape[1:] != file["labels"].shape or (channel or 0) >= shape[0]:
+        stored = own_dataset(file, "probs", path)
+        shape: tuple[int, ...] = stored.shape
+        grid = own_dataset(file, "labels", path).shape
+        if len(shape) != 4 or shape[1:] != grid or (channel or 0) >= shape[0]:
             msg = f"{path}: probs have shape {shape}; expected (classes, z, y, x) of its labels"
             raise DataError(msg)
         values = stored[()] if channel is None else stored[channel]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from copick_picker._version import __version__
 from copick_picker.errors import DataError, SettingsError
+from copick_picker.project.formats.hdf5 import own_dataset
 from copick_picker.project.guards import guarded
 from copick_picker.records.movies import NO_TRACK, Spots
 
@@ -35,7 +36,7 @@ def read_picasso(path: Path) -> Spots:
         if "locs" not in file:
             msg = f"{path} has no table 'locs'; it has {', '.join(file) or 'nothing'}"
             raise DataError(msg)
-        locs = file["locs"][()]
+        locs = own_dataset(file, "locs", path)[()]
     names = locs.dtype.names or ()
     missing = [name for name in ("frame", "x", "y") if name not in names]
     if missing:

@@ -306,24 +306,30 @@ class Segmentation:
         return table.astype(np.uint8) if table.max(initial=0) < 256 else table
 
     def _writers(self, given: RunInput) -> Writers:
+        """Return the writers of a run; those that wait already are stopped if one cannot start."""
         job, run_name, record = self.job, given.run_name, given.record
         z, y, x = given.volume.shape
-        sink = None
-        if self.picks is not None and given.picks is not None:
-            sink = PicksSink(self.picks, given.picks[0].given, (z, y, x), job=self.writers)
-        if given.is_kept:
-            return Writers(picks=sink)
-        write = partial(
-            job.write_segmentation, run_name, given.key, shape_zyx=(z, y, x), record=record
-        )
-        labels, shares = SlabWriter(write, job=self.writers), None
-        if given.feature is not None:
-            shape = (self.models.n_channels, z, y, x)
+        made = Writers()
+        try:
+            if self.picks is not None and given.picks is not None:
+                sink = PicksSink(self.picks, given.picks[0].given, (z, y, x), job=self.writers)
+                made = replace(made, picks=sink)
+            if given.is_kept:
+                return made
             write = partial(
-                job.write_feature, run_name, given.feature, shape_czyx=shape, record=record
+                job.write_segmentation, run_name, given.key, shape_zyx=(z, y, x), record=record
             )
-            shares = SlabWriter(write, job=self.writers)
-        return Writers(labels, shares, sink)
+            made = replace(made, labels=SlabWriter(write, job=self.writers))
+            if given.feature is not None:
+                shape = (self.models.n_channels, z, y, x)
+                write = partial(
+                    job.write_feature, run_name, given.feature, shape_czyx=shape, record=record
+                )
+                made = replace(made, shares=SlabWriter(write, job=self.writers))
+        except BaseException:
+            made.stop()
+            raise
+        return made
 
 
 def _complete(
