@@ -103,7 +103,7 @@ def half_project(folder: Path, side: str) -> Path:
     config = folder / "config.json"
     if config.exists():
         return config
-    volume, _ = read_mrc(package_data() / "hiv_vlp" / "hiv_vlp.mrc")
+    volume, _ = read_mrc(package_data() / "hiv_vlp" / "hiv_vlp.mrc.gz")
     points = np.array([centre[:3] for centre in vlp_centres()])
     x = slice(0, SPLIT_X_VOXELS) if side == "left" else slice(SPLIT_X_VOXELS, None)
     points, cut = points[in_half(points, side)], CUTS_Y_VOXELS[side]

@@ -204,7 +204,7 @@ def test_the_curve_of_a_training_is_read_between_its_validations(tmp_path):
 
 
 def test_the_halves_of_the_real_tomogram_hold_all_particles_where_they_were(tmp_path):
-    volume, _ = accuracy_real.read_mrc(accuracy_real.package_data() / "hiv_vlp" / "hiv_vlp.mrc")
+    volume, _ = accuracy_real.read_mrc(accuracy_real.package_data() / "hiv_vlp" / "hiv_vlp.mrc.gz")
     numbers = {}
     for side, start in (("left", 0), ("right", accuracy_real.SPLIT_X_VOXELS)):
         store = open_project(accuracy_real.half_project(tmp_path / side, side))

@@ -50,7 +50,7 @@ def make_real_project(folder: Path) -> Path:
     spec = ObjectSpec(VLP_NAME, 1, VLP_RADIUS_ANGSTROM)
     config = create_project(folder, [spec], name="HIV-1 virus-like particles")
     source = package_data() / "hiv_vlp"
-    volume, _ = read_mrc(source / "hiv_vlp.mrc")
+    volume, _ = read_mrc(source / "hiv_vlp.mrc.gz")
     record = new_record(MADE_BY, input="hiv_vlp.mrc")
     _add_tomogram(config, "hiv", VLP_SPACING, volume, record)
     points_xyz = np.array([centre[:3] for centre in vlp_centres()])
