@@ -52,6 +52,8 @@ def read_dynamo(path: Path, options: ReadOptions) -> ParticleTable:
     angles = np.nan_to_num(cells.points(_columns(7, 8, 9)))
     rotations = Rotation.from_euler("zxz", angles, degrees=True).inv().as_matrix().reshape(-1, 3, 3)
     number = _score_number(options.score_column, cells)
+    scores = cells.numbers(f"column {number}")
+    has_scores = options.score_column is not None or bool(scores.any())  # 0: not aligned yet
     size, scale_from, notes = _sizes(cells, options)
     names, doc = _names(path, cells)
     return ParticleTable(
@@ -61,11 +63,11 @@ def read_dynamo(path: Path, options: ReadOptions) -> ParticleTable:
         names,
         size,
         np.zeros((cells.n_rows, 3)),
-        cells.numbers(f"column {number}"),
+        scores if has_scores else None,
         rotations if np.any(angles) else None,
         name_from=f"column 20 and {doc}" if doc else "column 20",
         scale_from=scale_from,
-        score_from=f"column {number}",
+        score_from=f"column {number}" if has_scores else "",
         classes=tuple(cell.strip() for cell in cells.text("column 22")),
         class_from="column 22",
         problems=cells.problems,

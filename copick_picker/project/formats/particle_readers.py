@@ -23,6 +23,7 @@ from copick_picker.project.guards import guarded, root_logging_kept
 from copick_picker.records.points import ParticleTable
 
 _LISTED = 3
+_LINE = 120
 _READERS: dict[str, Callable[[Path, ReadOptions], ParticleTable]] = {
     ".star": read_star,
     ".cbox": read_star,
@@ -79,7 +80,8 @@ def _usable(table: ParticleTable, path: Path, options: ReadOptions) -> ParticleT
         return replace(table, problems={})
     rows = sorted(problems)
     listed = "; ".join(f"row {table.row(row)} {problems[row]}" for row in rows[:_LISTED])
-    more = "; ..." if len(rows) > _LISTED else ""
+    numbers = ", ".join(str(table.row(row)) for row in rows)
+    more = f"; ... (rows {_cut(numbers)})" if len(rows) > _LISTED else ""
     text = f"{len(rows)} of {len(table)} rows"
     if not options.skip_bad_rows:
         msg = (
@@ -88,7 +90,6 @@ def _usable(table: ParticleTable, path: Path, options: ReadOptions) -> ParticleT
         raise DataError(msg)
     kept = table.chosen(np.array([r for r in range(len(table)) if r not in problems], dtype=int))
     note = f"{text} cannot be used and are left out: {listed}{more}"
-    numbers = ", ".join(str(table.row(row)) for row in rows)
     notes = (*table.notes, note, *([f"Rows left out: {numbers}"] if more else []))
     return replace(kept, problems={}, notes=notes)
 
@@ -113,6 +114,11 @@ def _problems(table: ParticleTable, options: ReadOptions) -> dict[int, str]:
             if not name.strip():
                 found.setdefault(row, f"names no tomogram: {table.name_from} is blank")
     return found
+
+
+def _cut(numbers: str) -> str:
+    """Return a list of rows that fits a line."""
+    return numbers if len(numbers) <= _LINE else numbers[:_LINE].rpartition(",")[0] + ", ..."
 
 
 def _worded(why: str) -> str:
