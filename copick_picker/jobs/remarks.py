@@ -1,12 +1,14 @@
 """What is said in passing, kept until the end: warnings of the work and of what lies below it."""
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.records.runs import RunOutcome
 
+_OF_A_RUN = re.compile(r"(?P<what>(\S+ of )?run )(?P<run>\S+): (?P<text>.*)")
 PACKAGE = "copick_picker"
 MOST_LINES = 20
 """Warnings that the end of a command repeats; ``--json`` holds all."""
@@ -29,6 +31,7 @@ class Remembering:
     def __init__(self, inner: Reporter) -> None:
         self._inner = inner
         self.warnings: list[str] = []
+        self._known: set[str] = set()
 
     def note(self, text: str) -> None:
         """Pass on one line."""
@@ -54,9 +57,12 @@ class Remembering:
         self._inner.outcome(outcome, done=done, total=total, seconds=seconds)
 
     def keep(self, text: str) -> None:
-        """Keep a warning that is shown already."""
+        """Keep a warning that is shown already, once of a run whatever stands before its name."""
         line = " ".join(text.split())
-        if line not in self.warnings:
+        about = _OF_A_RUN.fullmatch(line)
+        known = line if about is None else f"{about['run']}: {about['text']}"
+        if known not in self._known:
+            self._known.add(known)
             self.warnings.append(line)
 
 
@@ -91,6 +97,20 @@ def remembered(reporter: Reporter) -> Iterator[Remembering]:
         logger.removeHandler(handler)
 
 
+def _together(warnings: Sequence[str]) -> list[str]:
+    """Return the warnings, those that say the same of several runs as one."""
+    runs: dict[tuple[str, str], list[str]] = {}
+    for warning in warnings:
+        about = _OF_A_RUN.fullmatch(warning)
+        key = ("", warning) if about is None else (about["what"], about["text"])
+        runs.setdefault(key, []).append("" if about is None else about["run"])
+    return [
+        f"{what}{', '.join(names[:3])}{more}: {text}" if what else text
+        for (what, text), names in runs.items()
+        for more in [f" and {len(names) - 3} more" if len(names) > 3 else ""]
+    ]
+
+
 def warnings_text(warnings: Sequence[str]) -> str:
     """Return the lines that repeat the warnings at the end, empty where there are none.
 
@@ -109,7 +129,8 @@ def warnings_text(warnings: Sequence[str]) -> str:
         return ""
     number = len(warnings)
     lines = [f"{number} warning{'' if number == 1 else 's'}:"]
-    lines += [f"  {text}" for text in warnings[:MOST_LINES]]
-    if number > MOST_LINES:
-        lines.append(f"  and {number - MOST_LINES} more (--json FILE and the log hold all)")
+    shown = _together(warnings)
+    lines += [f"  {text}" for text in shown[:MOST_LINES]]
+    if len(shown) > MOST_LINES:
+        lines.append(f"  and {len(shown) - MOST_LINES} more (--json FILE and the log hold all)")
     return "\n".join(lines) + "\n"

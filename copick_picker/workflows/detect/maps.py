@@ -93,7 +93,11 @@ class MapWriters:
             shape_czyx=(len(table), *shape),
             record=record,
         )
-        self._shares = SlabWriter(write)
+        try:
+            self._shares = SlabWriter(write)
+        except BaseException:  # else the first waits for planes for ever
+            self._labels.stop()
+            raise
 
     def passing(self, slabs: Iterable[Slab], n_planes: int) -> Iterator[Slab]:
         """Yield slabs as they come, and write what they hold.

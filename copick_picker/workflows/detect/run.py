@@ -131,7 +131,8 @@ class Detection:
         }
         details = {"input": str(key), "objects": objects}
         what = f"{len(found)} pick sets:"
-        return self.job.finished(run_name, written, what, text or "no object", details)
+        outcome = self.job.finished(run_name, written, what, text or "no object", details)
+        return replace(outcome, warnings=plan.given.remarks)
 
     def _cleaned(
         self,

@@ -63,6 +63,11 @@ class Preflight:
     absent: bool = False
     facts: VolumeFacts | None = None
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said again at the end, and recorded: what is true of this run alone."""
+        return tuple(doubt for doubt in self.doubts if doubt != _NO_SPACING)
+
     def row(self) -> tuple[str, ...]:
         """Return the run's row of the pre-flight table."""
         shape = " x ".join(str(size) for size in self.shape_zyx or ()) or "-"
@@ -77,6 +82,7 @@ class Preflight:
         )
 
 
+_NO_SPACING = "the model does not say its spacing"
 COLUMNS = ("run", "tomogram", "z x y x x", "type", "contrast", "verdict")
 
 
@@ -199,7 +205,7 @@ def spacing_verdict(spacing: float, wanted: float | None, *, rescale: bool) -> s
         If they differ too much and the tomogram is not resampled.
     """
     if wanted is None:
-        return "the model does not say its spacing"
+        return _NO_SPACING
     difference = abs(spacing - wanted) / wanted
     if difference <= SPACING_SILENT:
         return ""

@@ -144,10 +144,11 @@ class Segmentation:
                 rules=self.picks.sets.job.settings.rules(),
             )
         picked = self.picks.sets.write(given.run_name, plan, missing, Finding(found))
+        warnings = (*outcome.warnings, *picked.warnings)
         status = outcome.status if picked.status == "skipped" else picked.status
         message = f"{outcome.message}; picks: {picked.message}"
         details = {**outcome.details, "picks": dict(picked.details)}
-        return RunOutcome(given.run_name, status, message, details)
+        return RunOutcome(given.run_name, status, message, details, warnings)
 
     def stop(self) -> None:
         """Remove whatever is not finished."""
@@ -171,7 +172,8 @@ class Segmentation:
             text += f"; {skipped} of {windows.planned} windows skipped"
         if not is_new:
             return RunOutcome(given.run_name, "skipped", f"{given.key} {MEANWHILE}", details)
-        return RunOutcome(given.run_name, "done", f"{given.key}: {text}", details)
+        remarks = self.checks[given.run_name].remarks
+        return RunOutcome(given.run_name, "done", f"{given.key}: {text}", details, remarks)
 
     def _picks(
         self,
@@ -215,6 +217,7 @@ class Segmentation:
             objects=self._objects(),
             flipped=self._flip(),
             probabilities=probabilities,
+            remarks=list(self.checks[run_name].remarks),
         )
 
     def _objects(self) -> dict[str, dict[str, Any]]:
