@@ -65,7 +65,7 @@ def _file_for_store(store: Path) -> None:
     store.write_text("not a store")
 
 
-def _values(make: Callable[[np.ndarray], np.ndarray], **options: Any) -> Callable[[Path], None]:
+def _values(make: Callable[[np.ndarray], np.ndarray], **options: Any) -> Callable[[Path], object]:
     def poison(store: Path) -> None:
         values = zarr.open(str(store), mode="r")["0"][...]
         _write(store, make(values), **options)
@@ -79,7 +79,7 @@ def _with_nan(values: np.ndarray) -> np.ndarray:
     return changed
 
 
-VOLUMES: dict[str, Callable[[Path], None]] = {
+VOLUMES: dict[str, Callable[[Path], object]] = {
     "chunk-0": lambda store: _metadata(store, chunks=[0, 8, 8]),
     "chunk-negative": lambda store: _metadata(store, chunks=[-4, 8, 8]),
     "huge": lambda store: _metadata(store, shape=[HUGE] * 3),
@@ -126,11 +126,11 @@ def _folder_for_file(path: Path) -> None:
     path.mkdir()
 
 
-def _text(text: str) -> Callable[[Path], None]:
+def _text(text: str) -> Callable[[Path], object]:
     return lambda path: path.write_text(text) and None
 
 
-PICKS: dict[str, Callable[[Path], None]] = {
+PICKS: dict[str, Callable[[Path], object]] = {
     "list": _text("[]"),
     "null": _text("null"),
     "number": _text("3"),
