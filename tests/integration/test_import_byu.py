@@ -345,3 +345,15 @@ def test_the_table_that_is_written_is_read_back(tmp_path):
         "tomo_00e047,3.0,10.25,17.0",
         "0012,-1,-1,-1",
     ]
+
+
+def test_a_table_from_excel_is_read(tmp_path):
+    path = tmp_path / "labels.csv"
+    head = ["tomo_id", *(f"Motor axis {axis}" for axis in range(3)), "Voxel spacing"]
+    rows = [head, ["007", "3,5", "5", "11", "13,1"], ["1.10", "-1", "-1", "-1", "6"]]
+    path.write_bytes("\r\n".join("; ".join(row) for row in rows).encode("utf-16"))
+    found = read_motor_labels(path)
+    assert list(found) == ["007", "1.10"]
+    assert found["007"].points_zyx.tolist() == [[3.5, 5.0, 11.0]]
+    assert found["007"].voxel_spacing == 13.1
+    assert found["1.10"].points_zyx.shape == (0, 3)

@@ -183,6 +183,7 @@ TEXTS = {
     "tab.tsv": "run_name\tx\ty\tz\nTS_1\t123\t56\t78\nTS_1\t200\t150.5\t101\n",
     "tab.txt": "run_name\tX\tY\tZ\nTS_1\t123\t56\t78\nTS_1\t200\t150.5\t101\n",
     "blank.txt": "run_name x y z\nTS_1 123 56 78\nTS_1 200 150.5 101\n",
+    "columns.csv": "run_name,x,,y,z,,\nTS_1,123,,56,78,,\nTS_1,200,,150.5,101,,\n",
     "empty.csv": "run_name,x,y,z,\nTS_1,123,56,78,\n,,,,\nTS_1,200,150.5,101,\n\n",
     "TS_1.coords": "12.3 5.6 7.8\n20 15.05 10.1\n",
     "TS_1.xyz": "# x y z\n12.3\t5.6\t7.8\n20,15.05,10.1\n",

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.errors import DataError, choices_text
-from copick_picker.project.formats.tables import csv_text, read_csv
+from copick_picker.project.formats.tables import csv_text, read_cells, read_csv
 from copick_picker.project.formats.text import number_of
 
 TOMOGRAM = "tomo_id"
@@ -75,6 +75,15 @@ def read_motor_labels(path: Path) -> dict[str, MotorLabels]:
         contradict each other.
     """
     rows = read_csv(path)
+    if read_cells(path).delimiter == ";":  # Excel's decimal commas
+        numbers = {*AXES, *SHORT_AXES, *SHAPE, *_SPACINGS, FOLD}
+        rows = [
+            {
+                name: cell.replace(",", ".") if name in numbers else cell
+                for name, cell in row.items()
+            }
+            for row in rows
+        ]
     if not rows:
         msg = f"{path} holds no rows"
         raise DataError(msg)

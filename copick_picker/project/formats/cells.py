@@ -100,6 +100,7 @@ class Cells:
         DataError
             If two columns have one name.
         """
+        names = [name or f"column {number}" for number, name in enumerate(names, 1)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             msg = f"{where} has two columns {several(twice)}"
