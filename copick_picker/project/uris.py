@@ -239,6 +239,10 @@ def picks_output(
 
 def _output_parts(uri: str, kind: str, **defaults: str) -> dict[str, str]:
     parts = _parse(uri, kind)
+    spacing = parts.get("voxel_spacing", "*")
+    if parts["pattern_type"] == "regex" or not (spacing == "*" or _is_length(spacing)):
+        msg = f"output '{uri}' is a pattern; expected one name: {_FORMS[kind]}"
+        raise SettingsError(msg)
     for name, value in parts.items():
         if name not in ("user_id", "session_id", "name", "object_name") or value == "*":
             continue
