@@ -100,6 +100,7 @@ def execute(
     from copick_picker.jobs.result_files import result_json
     from copick_picker.settings.files import join_settings
 
+    wait_without_spinning()
     log_file = start_log(command, job["log"], job["verbose"] or 0)
     logger = logging.getLogger(PACKAGE)
     try:
@@ -122,6 +123,14 @@ def execute(
     if summary.exit_code == 1 and log_file is not None:
         click.echo(f"Tracebacks are in {log_file}", err=True)
     raise SystemExit(summary.exit_code)
+
+
+def wait_without_spinning() -> None:
+    """Let threads that wait for others sleep: of two that spin on a busy machine, none gets on.
+
+    OpenMP reads this when torch is first imported; what the user has set stays.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @contextmanager
