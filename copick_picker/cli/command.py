@@ -26,11 +26,14 @@ LOG = click.Option(
     help="Log file with tracebacks. Default: one in the user's cache folder.",
 )
 VERBOSE = click.Option(["-v", "--verbose"], count=True, help="Say more; repeatable.")
-CONSOLE_OPTIONS = ("settings_file", "log", "verbose")
+WIDE = click.Option(
+    ["--wide"], is_flag=True, help="Show all columns of tables, wider than the terminal."
+)
+CONSOLE_OPTIONS = ("settings_file", "log", "verbose", "wide")
 Extra = Mapping[str, Sequence[click.Parameter]]
-OVER_A_PROJECT: Extra = {"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE]}
+OVER_A_PROJECT: Extra = {"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE, WIDE]}
 """Options that are not settings: field of :class:`JobSettings` -> options that follow it."""
-WITHOUT_A_PROJECT: Extra = {"json_file": [SETTINGS_FILE, LOG, VERBOSE]}
+WITHOUT_A_PROJECT: Extra = {"json_file": [SETTINGS_FILE, LOG, VERBOSE, WIDE]}
 """The same for commands without a project."""
 
 

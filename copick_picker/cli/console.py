@@ -32,10 +32,16 @@ class Stop(click.ClickException):
 
 
 class Console:
-    """Reporter of the command line: lines and tables on standard output, warnings on error."""
+    """Reporter of the command line: lines and tables on standard output, warnings on error.
 
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
+    Parameters
+    ----------
+    wide : bool
+        Whether tables are as wide as their content, whatever the terminal.
+    """
+
+    def __init__(self, *, wide: bool = False) -> None:
+        self._began, self._wide = time.perf_counter(), wide
 
     def note(self, text: str) -> None:
         """Show one line."""
@@ -46,21 +52,10 @@ class Console:
         click.secho(f"Warning: {text}", fg="yellow", err=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Show a table, as wide as its content if output is not a terminal."""
-        from rich import box
-        from rich.console import Console as RichConsole
-        from rich.table import Table
+        """Show a table, as wide as the terminal; elsewhere as wide as its content."""
+        from copick_picker.cli.tables import line_width, table_text
 
-        table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
-        for number, column in enumerate(columns):
-            table.add_column(column, overflow="fold", justify="left" if number == 0 else "right")
-        for row in rows:
-            table.add_row(*row)
-        width = None if sys.stdout.isatty() else 160
-        console = RichConsole(width=width, highlight=False, markup=False)
-        with console.capture() as capture:
-            console.print(table)
-        click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
+        click.echo(table_text(title, columns, rows, width=None if self._wide else line_width()))
 
     def begin(self, total: int) -> None:
         """Start the clock of the estimate."""
@@ -95,7 +90,7 @@ def execute(
     flags : mapping
         Values given on the command line, None where not given.
     job : mapping
-        ``settings_file``, ``log`` and ``verbose``.
+        ``settings_file``, ``log``, ``verbose`` and ``wide``.
     """
     from copick_picker.jobs.result_files import result_json
     from copick_picker.settings.files import join_settings
@@ -111,7 +106,7 @@ def execute(
             json_file = getattr(checked, "json_file", None)
             if json_file is not None:
                 result_json(json_file).check()
-            summary = resolve_name(workflow)(checked, reporter=Console())
+            summary = resolve_name(workflow)(checked, reporter=Console(wide=bool(job["wide"])))
     except KeyboardInterrupt as interrupt:
         logger.info("interrupted")
         click.echo(

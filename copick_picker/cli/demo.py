@@ -30,8 +30,9 @@ def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | Non
       copick-picker demo
       copick-picker demo --part real --output try
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
-    from copick_picker.cli.console import Console, one_line_errors, start_log
+    from copick_picker.cli.console import Console, one_line_errors, start_log, wait_without_spinning
 
+    wait_without_spinning()
     start_log("demo", None, 0)
     with one_line_errors():
         from copick_picker.workflows.benchmark.demo import demo as workflow

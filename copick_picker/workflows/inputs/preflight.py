@@ -83,7 +83,7 @@ class Preflight:
 
 
 _NO_SPACING = "the model does not say its spacing"
-COLUMNS = ("run", "tomogram", "z x y x x", "type", "contrast", "verdict")
+COLUMNS = ("run", "tomogram", "voxels (z, y, x)", "type", "contrast", "verdict")
 
 
 @dataclass(frozen=True)
