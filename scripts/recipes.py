@@ -114,7 +114,7 @@ def vlp_scene(rng: np.random.Generator) -> Scene:
 def vlp_recipe() -> Recipe:
     """Return the recipe of the model for HIV-1 virus-like particles."""
     return Recipe(
-        name="hiv-vlp-40A",
+        name="hiv-vlp-40a",
         seed=20261121,
         objects=(VLP_NAME,),
         voxel_spacing=VLP_SPACING,
@@ -142,7 +142,7 @@ def demo_scene(shape_zyx: tuple[int, int, int], rng: np.random.Generator) -> Sce
 def molecule_recipe() -> Recipe:
     """Return the recipe of the model for the simulated demo."""
     return Recipe(
-        name="simulated-five-10A",
+        name="simulated-10a",
         seed=20261122,
         objects=tuple(OBJECT_RADII_ANGSTROM),
         voxel_spacing=DEMO_VOXEL_SPACING,

@@ -34,7 +34,7 @@ COMMANDS = {
     "config": "Write configurations of projects.",
     "browse": "List what a project or the CryoET Data Portal holds.",
     "view": "Show slices of a run with its picks.",
-    "model": "Show, convert and check models.",
+    "model": "List, show, convert and check models.",
     "targets": "Write what train learns from as segmentations to look at.",
     "train": "Train a model on reference picks, with honest scores.",
     "movie": "Detect, link and measure moving puncta in movies.",

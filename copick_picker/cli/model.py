@@ -9,7 +9,7 @@ from copick_picker.cli.command import CONTEXT, command_group
 
 @command_group
 def model() -> None:
-    """Show, convert and check models.
+    """List, show, convert and check models.
 
     A model is a folder: model.yaml says what the network is and what it was trained on,
     weights.safetensors holds its numbers. A name that is no folder means a model that ships with
@@ -17,9 +17,28 @@ def model() -> None:
 
     \b
     Examples:
+      copick-picker model list
       copick-picker model show model_dir
       copick-picker model check model_dir
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
+
+
+@model.command(
+    name="list", short_help="List the models that ship with the package.", context_settings=CONTEXT
+)
+def list_() -> None:
+    """List the models that ship with the package: what they find, and in which tomograms.
+
+    \b
+    Examples:
+      copick-picker model list
+    """  # noqa: D301 (click's mark for text that is not to be wrapped)
+    from copick_picker.cli.console import Console, one_line_errors
+
+    with one_line_errors():
+        from copick_picker.workflows.models.folder import list_models
+
+        list_models(reporter=Console())
 
 
 @model.command(short_help="Show the card of a model.", context_settings=CONTEXT)

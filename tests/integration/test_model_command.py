@@ -262,3 +262,13 @@ def test_more_augmentations_than_the_set_has_are_refused() -> None:
     )
     with pytest.raises(SettingsError, match="has 1 to 4"):
         load_models(settings)
+
+
+def test_the_models_that_ship_are_listed_by_the_name_that_m_takes():
+    output = CliRunner().invoke(console, ["model", "list"]).output
+    for name in ("hiv-vlp-40a", "simulated-10a"):
+        assert name in output
+        shown = CliRunner().invoke(console, ["model", "show", name])
+        assert shown.exit_code == 0
+        assert name in shown.output
+    assert "apo-ferritin" in output

@@ -22,7 +22,7 @@ from copick_picker.project.folders.checkpoints import (
     read_model_folder,
     write_model_folder,
 )
-from copick_picker.project.folders.model_places import find_folder
+from copick_picker.project.folders.model_places import find_folder, shipped_models
 from copick_picker.project.folders.movie_models import any_movie_card, card_rows
 from copick_picker.report.model_card import model_tables
 from copick_picker.settings.cryosiam import read_cryosiam_config
@@ -140,6 +140,34 @@ def show_model(name: str, *, reporter: Reporter) -> None:
     size = sum(tensor.numel() for tensor in state.values())
     for title, columns, rows in model_tables(card.to_mapping(), card.channel_names, size):
         reporter.table(title, columns, rows)
+
+
+def list_models(*, reporter: Reporter) -> None:
+    """Show the models that ship with the package.
+
+    Parameters
+    ----------
+    reporter : Reporter
+        Receives the table.
+    """
+    rows = []
+    for name, folder in shipped_models().items():
+        card = model_card(read_model_folder(folder)[1], name)
+        spacing = card.voxel_spacing_angstrom
+        rows.append(
+            (
+                name,
+                "-" if spacing is None else f"{spacing:g}",
+                card.contrast,
+                ", ".join(card.channel_names),
+            )
+        )
+    reporter.table(
+        "Models that ship with the package", ("name", "spacing A", "protein", "finds"), rows
+    )
+    reporter.note(
+        "Give a name to -m, as in: copick-picker segment -m NAME; model show NAME says more"
+    )
 
 
 def convert_model(
