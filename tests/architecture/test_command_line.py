@@ -55,6 +55,7 @@ def test_help_of_the_group_imports_no_command_and_no_copick():
         "copick_picker._version",
         "copick_picker.cli",
         "copick_picker.cli.main",
+        "copick_picker.cli.streams",
     }
 
 
