@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import zarr
 
 HUGE = 10**6
+Volume = npt.NDArray[Any]
 
 
 def _metadata(store: Path, **fields: Any) -> None:
@@ -22,7 +24,7 @@ def _chunks(store: Path) -> list[Path]:
     return [path for path in paths if not path.name.startswith(".")]
 
 
-def _write(store: Path, values: np.ndarray, **options: Any) -> None:
+def _write(store: Path, values: Volume, **options: Any) -> None:
     shutil.rmtree(store)
     group = zarr.open_group(str(store), mode="w")
     group.create_dataset("0", data=values, dimension_separator="/", **options)
@@ -65,7 +67,7 @@ def _file_for_store(store: Path) -> None:
     store.write_text("not a store")
 
 
-def _values(make: Callable[[np.ndarray], np.ndarray], **options: Any) -> Callable[[Path], object]:
+def _values(make: Callable[[Volume], Volume], **options: Any) -> Callable[[Path], object]:
     def poison(store: Path) -> None:
         values = zarr.open(str(store), mode="r")["0"][...]
         _write(store, make(values), **options)
@@ -73,7 +75,7 @@ def _values(make: Callable[[np.ndarray], np.ndarray], **options: Any) -> Callabl
     return poison
 
 
-def _with_nan(values: np.ndarray) -> np.ndarray:
+def _with_nan(values: Volume) -> Volume:
     changed = values.astype(np.float32)
     changed[1, 2, 3] = np.nan
     return changed
@@ -94,7 +96,7 @@ VOLUMES: dict[str, Callable[[Path], object]] = {
     "random": _random,
     "empty-chunks": _empty_chunks,
     "metadata-cut": _cut_metadata,
-    "metadata-list": lambda store: (store / "0" / ".zarray").write_text("[1, 2]") and None,
+    "metadata-list": lambda store: (store / "0" / ".zarray").write_text("[1, 2]"),
     "metadata-folder": _folder_for_metadata,
     "chunk-folder": _folder_for_chunk,
     "type-text": _values(lambda values: values.astype("U3")),
@@ -127,16 +129,16 @@ def _folder_for_file(path: Path) -> None:
 
 
 def _text(text: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(text) and None
+    return lambda path: path.write_text(text)
 
 
 PICKS: dict[str, Callable[[Path], object]] = {
     "list": _text("[]"),
     "null": _text("null"),
     "number": _text("3"),
-    "empty": lambda path: path.write_text("") and None,
-    "cut": lambda path: path.write_text(path.read_text()[:120]) and None,
-    "binary": lambda path: path.write_bytes(b"\xff\xfe\x00\x01") and None,
+    "empty": lambda path: path.write_text(""),
+    "cut": lambda path: path.write_text(path.read_text()[:120]),
+    "binary": lambda path: path.write_bytes(b"\xff\xfe\x00\x01"),
     "folder": _folder_for_file,
     "points-text": _text(_picks(points="many")),
     "points-number": _text(_picks(points=3)),

@@ -12,6 +12,7 @@ import click
 
 from copick_picker._version import __version__
 from copick_picker.cli.streams import (
+    check_address_space,
     check_working_folder,
     full_output_told,
     little_memory_told,
@@ -115,5 +116,6 @@ def main(**extra: Any) -> None:
     """Run the console script."""
     prepare_streams()
     check_working_folder(sys.argv[1:])
+    check_address_space(sys.argv[1:])
     with little_memory_told(), full_output_told():
         console(prog_name="copick-picker", **extra)

@@ -16,6 +16,9 @@ _SIGNS_OF_LITTLE_MEMORY = (
     "error return without exception set",
 )
 """What threads, the system's linker and C++ say."""
+_LEAST_BYTES = 1_250_000_000
+"""Address space that PyTorch, SciPy and a small network take."""
+_ROOMY_BYTES = 16_000_000_000
 _STREAMS = ("stdin", "stdout", "stderr")
 
 
@@ -48,6 +51,34 @@ def check_working_folder(arguments: Sequence[str]) -> None:
     except OSError:
         sys.stderr.write("Error: the working folder was deleted: change to another one\n")
         raise SystemExit(2) from None
+
+
+def check_address_space(arguments: Sequence[str]) -> None:
+    """Exit with one line where less memory may be had than the libraries take to start.
+
+    OpenBLAS, which NumPy and SciPy bring, waits for ever where it gets no memory; with one thread
+    it takes least.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line; help and listings need little.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY or limit > _ROOMY_BYTES:
+        return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    is_small = {"-h", "--help", "--version"} & set(arguments) or arguments[:1] == ["browse"]
+    if limit < _LEAST_BYTES and arguments and not is_small:
+        sys.stderr.write(
+            f"Error: too little memory: this process may have {limit / 1e9:.2f} GB (ulimit -v); "
+            f"expected at least {_LEAST_BYTES / 1e9:g} GB\n"
+        )
+        raise SystemExit(1)
 
 
 @contextmanager
