@@ -45,7 +45,10 @@ def names_of(text: str) -> tuple[str, ...]:
     text : str
         What the user wrote.
     """
-    return tuple(name.strip() for name in text.strip("[] ").split(",") if name.strip())
+    from copick_picker.settings.job import split_names
+
+    found: tuple[str, ...] = split_names(text)  # type: ignore[assignment]
+    return found
 
 
 def take_alias(flags: dict[str, Any], name: str, value: object, alias: str) -> None:

@@ -1,5 +1,6 @@
 """Settings shared by all commands: project, runs, objects, reporting."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeGuard
 
@@ -9,6 +10,9 @@ from copick_picker.errors import SettingsError
 from copick_picker.records.runs import Opening
 from copick_picker.settings.options import Option, in_help_order
 
+_COMMAS = re.compile(r",(?![^\[\]]*\])")
+"""Commas that divide names: not those in the brackets of a glob, such as ``TS_[1,2]``."""
+
 
 def split_names(value: object) -> object:
     """Return a tuple of names from ``a,b``, ``[a,b]``, a list of those, or the value itself.
@@ -17,11 +21,20 @@ def split_names(value: object) -> object:
     ----------
     value : object
         Value from a flag or a YAML file.
+
+    Examples
+    --------
+    >>> [split_names(text) for text in ("a, b", "[a,b]", "SIM_00[12]", "[ab]_1", "TS_[1,2],c")]
+    [('a', 'b'), ('a', 'b'), ('SIM_00[12]',), ('[ab]_1',), ('TS_[1,2]', 'c')]
     """
     if value is None:
         return ()
     if isinstance(value, str):
-        return tuple(part.strip() for part in value.strip("[] ").split(",") if part.strip())
+        whole = value.strip()
+        is_list = whole.startswith("[") and whole.find("]") == len(whole) - 1
+        names_only = whole[1:-1] if is_list else whole
+        parts = _COMMAS.split(names_only)
+        return tuple(part.strip() for part in parts if part.strip())
     if isinstance(value, list | tuple):
         names: list[object] = []
         for part in value:
