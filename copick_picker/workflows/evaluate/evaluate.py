@@ -25,7 +25,6 @@ from copick_picker.project.copick.pick_files import recorded_facts
 from copick_picker.project.files import write_folder
 from copick_picker.project.folders.project_folder import check_free_folder, signed
 from copick_picker.project.folders.score_folder import SCORES_FILE
-from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
@@ -34,6 +33,7 @@ from copick_picker.settings.evaluate import (
 )
 from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.workflows.evaluate.files import Scored, score_files, show_scores
+from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
 
 
 @summarised
@@ -240,8 +240,9 @@ class _Reading:
         settings = self.job.settings
         if not (settings.border_margin_xy_angstrom or settings.border_margin_z_angstrom):
             return None
-        keys = self.job.store.tomograms(run_name)
-        key = tomogram_query(settings.tomogram).match_one(keys, run_name=run_name)
+        key = tomogram_of_picks(
+            self.job.store, run_name, settings.tomogram, settings.candidate, settings.reference
+        )
         n_z, n_y, n_x = self.job.store.open_tomogram(run_name, key).shape
         return box_angstrom((n_z, n_y, n_x), key.voxel_spacing)
 

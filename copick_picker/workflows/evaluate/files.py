@@ -13,7 +13,6 @@ from copick_picker.errors import CopickPickerError
 from copick_picker.jobs.provenance import new_record
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.store import ProjectStore
-from copick_picker.project.uris import tomogram_query
 from copick_picker.records.scores import Evaluation, MatchCounts, ObjectScore, RunObjectMatch
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.link_tables import link_table, links_csv
@@ -24,6 +23,7 @@ from copick_picker.report.score_values import evaluation_values
 from copick_picker.report.slices import slice_figure
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
+from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
 
 _LIBRARIES = ("copick", "numpy", "scipy")
 _MOST_RUN_ROWS = 60
@@ -188,7 +188,9 @@ def _png_text(lines: list[str]) -> dict[str, str]:
 
 def _slices(scored: Scored, store: ProjectStore, run_name: str) -> bytes:
     settings, evaluation = scored.settings, scored.evaluation
-    key = tomogram_query(settings.tomogram).match_one(store.tomograms(run_name), run_name=run_name)
+    key = tomogram_of_picks(
+        store, run_name, settings.tomogram, settings.candidate, settings.reference
+    )
     volume = store.open_tomogram(run_name, key).read().astype(np.float32, copy=False)
     radii = {
         entry.name: entry.radius_angstrom or entry.tolerance_angstrom or key.voxel_spacing

@@ -36,12 +36,12 @@ from copick_picker.settings.extract import BOX_RADII, ExtractSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.inputs.pick_sets import (
     TomogramBox,
-    box_of_run,
     check_limits,
     limited_run,
     sets_of_run,
     thresholds_of_runs,
 )
+from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
 
 _COMMAND = "extract"
 RECORD_FILE = "extract.yaml"
@@ -116,7 +116,8 @@ class _Extraction:
         sets = self.sets_of(run_name)
         if not sets:
             return self.job.absent(run_name, f"no picks '{settings.input}'")
-        box = box_of_run(store, run_name, settings.tomogram)
+        key = tomogram_of_picks(store, run_name, settings.tomogram, settings.input)
+        box = TomogramBox(key, _three(store.open_tomogram(run_name, key).shape))
         limited = limited_run(self.job, run_name, sets, box, self.thresholds)
         outcomes: list[str] = []
         is_new, numbers = False, {}
@@ -274,7 +275,7 @@ class _Extraction:
     def _say_contrast(self, name: str, run: CutRun) -> None:
         """Say how protein looks in the subvolumes, by the first run's tomogram."""
         settings, store = self.job.settings, self.job.store
-        key = box_of_run(store, run.run_name, settings.tomogram).key
+        key = tomogram_of_picks(store, run.run_name, settings.tomogram, settings.input)
         volume = store.open_tomogram(run.run_name, key)
         first = max((volume.shape[0] - _LOOKED_AT) // 2, 0)
         looks = contrast_of(volume.read(first, first + _LOOKED_AT), stated="auto")

@@ -18,6 +18,7 @@ from copick_picker.report.viewer_layers import ShownRun, fill_viewer
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, ViewSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.inputs.object_labels import read_labels
+from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
 from copick_picker.workflows.show.picks import lines_of_run, marks_of_run
 
 _PIXELS_FOR_CONTRAST = 256
@@ -98,7 +99,9 @@ def _wait_for_the_user() -> None:
 def _shown(job: Job[ViewSettings], run_name: str) -> ShownRun:
     """Return what is shown of a run."""
     settings, store = job.settings, job.store
-    key = job.tomograms(settings.tomogram).key(run_name)
+    key = tomogram_of_picks(
+        store, run_name, settings.tomogram, settings.candidate, settings.reference
+    )
     marks, notes = marks_of_run(job, run_name, key.voxel_spacing)
     for note in notes:
         job.reporter.note(f"run {run_name}: {note}")

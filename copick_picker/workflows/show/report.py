@@ -39,6 +39,7 @@ from copick_picker.report.html_page import ReportContent, report_page
 from copick_picker.report.making import making_of_scores, time_rows
 from copick_picker.settings.report import ReportSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
+from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
 from copick_picker.workflows.show.making import making_of_candidates
 
 _MEGABYTE = 1e6
@@ -73,7 +74,9 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Result:
     store, remarks = _project(settings, folder)
     making = making_of_scores(folder.values)
     gallery = None
-    drawing = _Drawing(settings, folder.values["settings"].get("tomogram", "*"), store)
+    given = folder.values["input"]
+    picks = (given.get("candidate"), given.get("reference"))
+    drawing = _Drawing(settings, folder.values["settings"].get("tomogram", "*"), picks, store)
     if store is not None:
         datasets = read_json(Path(store.location)).get("dataset_ids") or ()
         if datasets:
@@ -136,6 +139,7 @@ class _Drawing:
 
     settings: ReportSettings
     scored_tomogram: str
+    scored_picks: tuple[str | None, ...]
     store: ProjectStore | None
     pictures: list[Picture] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -177,7 +181,7 @@ class _Drawing:
         found = store.tomograms(run_name)
         if self.settings.tomogram is None and not tomogram_query(uri).matching(found):
             return RunOutcome(run_name, "absent", f"no tomogram '{uri}'")
-        key = tomogram_query(uri).match_one(found, run_name=run_name)
+        key = tomogram_of_picks(store, run_name, uri, *self.scored_picks)
         volume = store.open_tomogram(run_name, key)
         stated = self.settings.contrast
 

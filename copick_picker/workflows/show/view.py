@@ -11,7 +11,6 @@ import numpy.typing as npt
 from copick_picker._version import __version__
 from copick_picker.errors import SettingsError
 from copick_picker.jobs.execution import InTurn, process_runs
-from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
@@ -36,6 +35,7 @@ from copick_picker.report.view_volume import (
 from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, SLAB_LEAST_PLANES, ViewSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
+from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
 from copick_picker.workflows.show.picks import lines_of_run, marks_of_run
 
 
@@ -57,7 +57,7 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
     """
     job = Job.open("view", settings, reporter=reporter)
     job.check_objects("objects", "radius", "min_score")
-    tomograms = job.tomograms(settings.tomogram)
+    job.tomograms(settings.tomogram)
     if settings.heat_map is not None:
         job.segmentations(settings.heat_map)
     for uri in (settings.reference, settings.candidate):
@@ -73,7 +73,7 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
             "put {run} in"
         )
         raise SettingsError(msg)
-    work = InTurn(_Viewing(job, tomograms).run)
+    work = InTurn(_Viewing(job).run)
     return process_runs("view", job.run_names, work, reporter=reporter)
 
 
@@ -82,7 +82,6 @@ class _Viewing:
     """Shows one run after another."""
 
     job: Job[ViewSettings]
-    tomograms: Input[TomogramKey]
 
     def run(self, run_name: str) -> RunOutcome:
         """Write the picture or page of one run."""
@@ -92,7 +91,9 @@ class _Viewing:
         kind = own_file(is_own_picture if is_picture else is_own_page)
         output = Output(target, kind, settings.overwrite, advice="another --output")
         may_be_same = output.may_be_same()
-        key = self.tomograms.key(run_name)
+        key = tomogram_of_picks(
+            self.job.store, run_name, settings.tomogram, settings.candidate, settings.reference
+        )
         marks, notes = marks_of_run(self.job, run_name, key.voxel_spacing)
         counts = counts_by_status(marks)
         lines = lines_of_run(self.job, run_name, key.voxel_spacing)
