@@ -50,7 +50,8 @@ def with_whole_roots(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """
     whole = dict(config)
     for name in ("overlay_root", "static_root"):
-        place = local_path(config.get(name))
+        stated = config.get(name)
+        place = local_path(stated) if isinstance(stated, str) else None
         if place is None or place.is_absolute():
             continue
         beside = folder.absolute() / place

@@ -546,7 +546,7 @@ class TestConfiguration:
             ("[]", "expected a JSON object"),
             ("{}", "pickable_objects: Field required; overlay_root: Field required"),
             ('{"config_type": "bucket"}', "bucket"),
-            ('{"overlay_root": "nowhere", "pickable_objects": []}', "no folder nowhere"),
+            ('{"overlay_root": "nowhere", "pickable_objects": []}', "no folder .*nowhere"),
             ('{"overlay_root": "quark://x", "pickable_objects": []}', "quark"),
             (
                 '{"overlay_root": ".", "pickable_objects": [{"name": "a_b", "is_particle": 1}]}',

@@ -244,7 +244,9 @@ def test_broken_scores_are_one_line(scores, tmp_path):
     (scores / "scores.json").write_text(whole)
     table = (scores / "matches.csv").read_text()
     (scores / "matches.csv").write_text(table[: len(table) // 2].rsplit(",", 8)[0])
-    assert "matches.csv is no table of picks, or was cut off" in refused(scores, *out)
+    assert "matches.csv lists fewer picks than scores.json counts: cut off?" in refused(
+        scores, *out
+    )
     (scores / "matches.csv").write_text("")
     assert "lists fewer picks than scores.json counts" in refused(scores, *out)
     (scores / "matches.csv").unlink()

@@ -204,7 +204,7 @@ def test_two_tomograms_need_a_choice(config, tmp_path):
     add_tomogram(config, "TS_1", TomogramKey("denoised", 10.0), noise(SHAPE_ZYX, seed=1))
     result = view(config, "TS_1", "-o", str(tmp_path / "a.png"))
     assert result.exit_code == 1
-    assert "means 2 things where one tomogram is meant: denoised@10.0, wbp@10.0" in result.output
+    assert "has 2 tomograms '*': denoised@10.0, wbp@10.0" in result.output
     chosen = view(config, "TS_1", "-o", str(tmp_path / "a.png"), "--tomogram", "denoised")
     assert chosen.exit_code == 0, chosen.output
 
