@@ -186,9 +186,8 @@ class Job(Generic[SettingsT]):
         return missing if isinstance(missing, RunOutcome) else recipe.make(run_name, plan, missing)
 
     def check_writable(self) -> None:
-        """Raise if the project is read-only; not checked in a dry run."""
-        if not self.settings.dry_run:
-            self.store.check_writable()
+        """Raise if the project is read-only; in a dry run too, which plans no more than can be."""
+        self.store.check_writable()
 
     def missing(self, run_name: str, plan: Plan[Any]) -> set[OutputKey] | RunOutcome:
         """Return the outputs still to be made, or the outcome if there is nothing to do.

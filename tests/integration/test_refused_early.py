@@ -1,5 +1,6 @@
 """What cannot be is refused at every door, before the work; a dry run refuses it too."""
 
+import json
 import os
 import subprocess
 import sys
@@ -135,3 +136,19 @@ def test_too_little_memory_ends_in_one_line(config: Path, megabytes: int) -> Non
     assert result.returncode == 1
     assert "too little memory" in said
     assert "Traceback (most recent" not in said
+
+
+def test_a_dry_run_refuses_what_the_real_run_does(config: Path) -> None:
+    edges = ("mask", "exclude-edges", "-c", config, "--margin-xy", 500, "-o", "edges:me/1")
+    for extra in ((), ("--dry-run",)):
+        result = run(*edges, *extra)
+        assert result.exit_code == 1
+        assert "the mask would be empty" in result.output
+    content = json.loads(config.read_text())
+    static = {key: value for key, value in content.items() if not key.startswith("overlay")}
+    static |= {"static_root": content["overlay_root"], "static_fs_args": {}}
+    config.write_text(json.dumps(static))
+    real, dry = (run("localize", "-c", config, "-i", "given:me/1", *extra)
+                 for extra in ((), ("--dry-run",)))  # fmt: skip
+    assert real.exit_code == dry.exit_code != 0
+    assert real.output.splitlines()[-1] == dry.output.splitlines()[-1]

@@ -189,6 +189,8 @@ class _MaskMaking:
             return source
         key = self.output.key(run_name, source.voxel_spacing)
         records: dict[OutputKey, Provenance] = {key: self._record(run_name, source)}
+        if self.job.settings.dry_run and isinstance(self.job.settings, ExcludeEdgesSettings):
+            _check_not_empty(run_name, self.make_mask(self.job.store, run_name, source)[0])
         return Plan(source, records, f"{key} is complete", f"{source} -> {key}")
 
     def make(self, run_name: str, plan: Plan[Source], missing: Collection[OutputKey]) -> RunOutcome:
@@ -205,9 +207,7 @@ class _MaskMaking:
         )
         if within is not None:
             inside = inside & within.on(inside.shape, source.voxel_spacing)
-        if not inside.any():
-            msg = f"run {run_name}: the mask would be empty; nothing is written"
-            raise DataError(msg)
+        _check_not_empty(run_name, inside)
         z, y, x = inside.shape
         written = [
             job.write_segmentation(
@@ -236,6 +236,12 @@ class _MaskMaking:
             )
         settings = job.settings.recorded()
         return new_record(job.command, input=made_from, settings=settings, labels={})
+
+
+def _check_not_empty(run_name: str, inside: BoolVolume) -> None:
+    if not inside.any():
+        msg = f"run {run_name}: the mask would be empty; nothing is written"
+        raise DataError(msg)
 
 
 def _make_masks(
