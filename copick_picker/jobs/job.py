@@ -30,11 +30,15 @@ from copick_picker.records.keys import (
 )
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec, RunOutcome
-from copick_picker.settings.job import JobSettings
+from copick_picker.settings.job import EVERY, FOR_EVERY, JobSettings
 
 SettingsT = TypeVar("SettingsT", bound=JobSettings, covariant=True)
 Opened = TypeVar("Opened", bound=JobSettings)
 Given = TypeVar("Given")
+
+
+_FAR = 5.0
+"""Factor between two radii of an object from which on one is in another unit."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,25 @@ class Job(Generic[SettingsT]):
         """
         for field in fields:
             option = "--" + field.replace("_", "-")
-            check_object_names(getattr(self.settings, field), self.specs, option)
+            value = getattr(self.settings, field)
+            for_every = field in FOR_EVERY
+            names = [name for name in value if not (for_every and name == EVERY)]
+            check_object_names(names, self.specs, option)
+
+    def warn_of_radii(self, given: Mapping[str, float]) -> None:
+        """Say which radii are so far from the project's that they may be in nm.
+
+        Parameters
+        ----------
+        given : mapping
+            Object -> radius that the user names, in Angstrom.
+        """
+        for name, radius in given.items():
+            own = self.specs[name].radius_angstrom if name in self.specs else None
+            if own and not 1.0 / _FAR <= radius / own <= _FAR:
+                self.reporter.warn(
+                    f"--radius {name}={radius:g}: the project says {own:g}; lengths are in Angstrom"
+                )
 
     def tomograms(self, uri: str) -> Input[TomogramKey]:
         """Return the tomograms that a URI matches."""

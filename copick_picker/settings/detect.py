@@ -13,6 +13,7 @@ from copick_picker.settings.job import (
     Names,
     NumberByName,
     Parameters,
+    ScoreByName,
 )
 from copick_picker.settings.limits import BestPicks, PicksMask
 from copick_picker.settings.localize import LocalizeParameters
@@ -126,10 +127,10 @@ class DetectSettings(
         NumberByName, Option("Radius of an object; repeatable.", metavar="NAME=A")
     ] = Field(default_factory=dict)
     threshold: Annotated[
-        NumberByName,
+        ScoreByName,
         Option(
-            "Lowest score of a pick that is kept; repeatable. Default: the project's, else the "
-            "model's.",
+            "Lowest score of a pick that is kept, of one object or of all (*=0); repeatable. "
+            "Default: the project's, else the model's.",
             metavar="NAME=SCORE",
         ),
     ] = Field(default_factory=dict)

@@ -112,7 +112,11 @@ Tolerance = Annotated[
 Beta = Annotated[float, Field(gt=0), Option("Weight of recall in F-beta, against precision.")]
 MERGE_SETS = "Put several sets of one object in a run together."
 MinScore = Annotated[
-    NumberByName, Option("Leave out candidates of lower score; repeatable.", metavar="NAME=SCORE")
+    NumberByName,
+    Option(
+        "Leave out candidates of lower score, of one object or of all (*=0.5); repeatable.",
+        metavar="NAME=SCORE",
+    ),
 ]
 RadiusOverProject = Annotated[
     NumberByName,

@@ -1,6 +1,7 @@
 """Settings shared by all commands: project, runs, objects, reporting."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeGuard
 
@@ -94,9 +95,56 @@ def shard_in_range(value: str) -> str:
     return value
 
 
+EVERY = "*"
+"""Stands for every object in ``NAME=VALUE``."""
+FOR_EVERY = ("threshold", "min_score")
+"""Fields that give a value to every object where the name is :data:`EVERY`."""
+
+
+def for_object(given: Mapping[str, float], name: str, default: float | None) -> float | None:
+    """Return the value of an object: its own, else that of every object, else a default.
+
+    Parameters
+    ----------
+    given : mapping
+        ``NAME=VALUE`` of the user.
+    name : str
+        The object.
+    default : float or None
+        Where the user says nothing.
+
+    Examples
+    --------
+    >>> [for_object({"*": 0.0, "a": 0.4}, name, 0.9) for name in ("a", "b")]
+    [0.4, 0.0]
+    """
+    return given.get(name, given.get(EVERY, default))
+
+
+def scores_in_range(value: dict[str, float]) -> dict[str, float]:
+    """Return thresholds if they are scores.
+
+    Parameters
+    ----------
+    value : dict
+        Object -> threshold.
+
+    Raises
+    ------
+    ValueError
+        If one is not from 0 to 1.
+    """
+    wrong = [f"{name}={number:g}" for name, number in value.items() if not 0 <= number <= 1]
+    if wrong:
+        msg = f"{', '.join(wrong)}: scores lie between 0 and 1"
+        raise ValueError(msg)
+    return value
+
+
 Count = Annotated[int, Field(ge=1)]
 Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 NumberByName = Annotated[dict[str, float], BeforeValidator(split_pairs)]
+ScoreByName = Annotated[NumberByName, AfterValidator(scores_in_range)]
 NameByName = Annotated[dict[str, str], BeforeValidator(split_pairs)]
 Shard = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$"), AfterValidator(shard_in_range)]
 Threads = Annotated[Count | None, Option("CPU threads.")]

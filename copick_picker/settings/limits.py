@@ -6,11 +6,8 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 
 from copick_picker.records.points import PickLimits
-from copick_picker.settings.job import JobSettings, NumberByName, Settings
+from copick_picker.settings.job import EVERY, JobSettings, NumberByName, Settings
 from copick_picker.settings.options import Option
-
-EVERY = "*"
-"""Stands for every object in ``NAME=VALUE``."""
 
 
 class PicksMask(Settings):

@@ -6,7 +6,13 @@ from pydantic import Field, model_validator
 
 from copick_picker.records.keys import DEFAULT_ORIGIN
 from copick_picker.records.points import LocalizeRules
-from copick_picker.settings.job import JobSettings, NameByName, NumberByName, Parameters
+from copick_picker.settings.job import (
+    JobSettings,
+    NameByName,
+    NumberByName,
+    Parameters,
+    ScoreByName,
+)
 from copick_picker.settings.limits import PicksMask
 from copick_picker.settings.options import Option
 
@@ -161,10 +167,10 @@ class LocalizeSettings(LocalizeParameters, PicksMask, JobSettings):
         NumberByName, Option("Radius of an object; repeatable.", metavar="NAME=A", after="method")
     ] = Field(default_factory=dict)
     threshold: Annotated[
-        NumberByName,
+        ScoreByName,
         Option(
-            "Lowest score of a pick that is kept; repeatable. Default: the project's, else the "
-            "model's.",
+            "Lowest score of a pick that is kept, of one object or of all (*=0); repeatable. "
+            "Default: the project's, else the model's.",
             metavar="NAME=SCORE",
         ),
     ] = Field(default_factory=dict)

@@ -131,6 +131,15 @@ def test_objects_radius_threshold_and_margin(config, tmp_path):
     assert sum(figures["dropped"].values()) == 2
     run("localize", "-c", config, *INPUT, "-o", "*:me/2", "--threshold", "ribosome=1.0")
     assert len(stored(config, "apo-ferritin", user="me", session="2").points) == 3
+    run("localize", "-c", config, *INPUT, "-o", "*:me/4", "--threshold", "*=1.0")
+    assert stored(config, "apo-ferritin", user="me", session="4").points == []
+    run("localize", "-c", config, *INPUT, "-o", "*:me/5", "--threshold", "*=0")
+    assert len(stored(config, "apo-ferritin", user="me", session="5").points) == 3
+    text = run("localize", "-c", config, *INPUT, "--threshold", "ribosome=45", code=2)
+    assert "ribosome=45: scores lie between 0 and 1" in text
+    words = ("-o", "*:me/6", "--radius", "ribosome=8")
+    text = run("localize", "-c", config, *INPUT, *words)
+    assert text.count("--radius ribosome=8: the project says 100; lengths are in Angstrom") == 2
     run("localize", "-c", config, *INPUT, "-o", "*:me/3", "--radius", "ribosome=300")
     assert stored(config, "ribosome", user="me", session="3").points == []
 

@@ -21,6 +21,7 @@ from copick_picker.records.points import LocalizeTarget
 from copick_picker.report.score_csv import table_csv
 from copick_picker.settings.detect import CANDIDATES, SIGMA_COLUMNS, DetectSettings
 from copick_picker.settings.filter import FilterSettings
+from copick_picker.settings.job import for_object
 from copick_picker.workflows.detect.run import Detection
 from copick_picker.workflows.inputs.masks import check_mask
 from copick_picker.workflows.inputs.object_labels import project_labels
@@ -72,6 +73,7 @@ def _detected(
     tomograms = job.tomograms(settings.input)
     check_mask(settings.mask)
     job.check_objects("objects", "radius", "threshold")
+    job.warn_of_radii(settings.radius)
     places = worker_places(settings)
     use_threads(settings.threads)
     models = load_models(settings.model_copy(update={"device": "cpu"}) if places else settings)
@@ -128,7 +130,7 @@ def _targets(job: Job[DetectSettings], models: LoadedModels) -> tuple[LocalizeTa
         if radius is None:
             msg = f"object '{name}' has no radius in the project: give --radius {name}=ANGSTROM"
             raise SettingsError(msg)
-        threshold = settings.threshold.get(name, spec.score_threshold)
+        threshold = for_object(settings.threshold, name, spec.score_threshold)
         threshold = entry.score_threshold if threshold is None else threshold
         targets.append(
             LocalizeTarget(

@@ -31,6 +31,7 @@ from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.evaluate import (
     EvaluateSettings,
 )
+from copick_picker.settings.job import for_object
 from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.workflows.evaluate.files import Scored, score_files, show_scores
 from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
@@ -92,6 +93,7 @@ def score_project(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:
         msg = f"--matcher: no '{settings.matcher}'{near}; choices: {choices_text(MATCHERS)}"
         raise UnknownNameError(msg)
     job.check_objects("objects", "radius", "weight", "min_score")
+    job.warn_of_radii(settings.radius)
     check_limits(settings.fail_under, settings.beta, job.specs)
     reading = _Reading(
         job,
@@ -116,11 +118,12 @@ def with_min_score(
     picks : mapping
         Run -> object -> picks.
     least : mapping of str to float
-        Object -> lowest score that is kept; other objects are not filtered.
+        Object, or ``*`` for every other one, -> lowest score that is kept.
     """
 
     def kept(name: str, found: PickSet) -> PickSet:
-        return found.chosen(found.scores >= least[name]) if name in least else found
+        lowest = for_object(least, name, None)
+        return found if lowest is None else found.chosen(found.scores >= lowest)
 
     return {
         run: {name: kept(name, found) for name, found in entries.items()}

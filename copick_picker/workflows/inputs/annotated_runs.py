@@ -120,6 +120,7 @@ def check_annotation(job: AnnotationJob) -> None:
     if job.settings.masks is not None:
         job.segmentations(job.settings.masks)
     job.check_objects("objects", "radius")
+    job.warn_of_radii(job.settings.radius)
 
 
 def annotated_run(job: AnnotationJob, run_name: str) -> AnnotatedRun | str:

@@ -22,7 +22,8 @@ from copick_picker.project.uris import tomogram_query
 from copick_picker.records.keys import PicksKey, TomogramKey
 from copick_picker.records.points import PickLimits, PickSet
 from copick_picker.records.runs import RunOutcome
-from copick_picker.settings.limits import EVERY, LimitedSettings
+from copick_picker.settings.job import EVERY
+from copick_picker.settings.limits import LimitedSettings
 from copick_picker.workflows.inputs.masks import check_mask, load_mask
 
 FloatArray = npt.NDArray[np.float64]

@@ -52,6 +52,7 @@ def localize(settings: LocalizeSettings, *, reporter: Reporter) -> Summary:
     check_mask(settings.mask)
     output = picks_output(settings.output)
     job.check_objects("objects", "radius", "threshold")
+    job.warn_of_radii(job.settings.radius)
     if not job.is_named:
         segmentations.check_any(job.run_names)
     summary = job.run(_Localization(job, segmentations, PickSets(job, output)))

@@ -16,6 +16,7 @@ from copick_picker.project.uris import PicksOutput
 from copick_picker.records.keys import FeatureKey, SegmentationKey
 from copick_picker.records.points import Localized, LocalizeTarget
 from copick_picker.records.runs import RunOutcome
+from copick_picker.settings.job import for_object
 from copick_picker.settings.localize import LocalizeSettings
 from copick_picker.workflows.inputs.masks import mask_record
 
@@ -131,7 +132,7 @@ class PickSets:
         settings, targets = self.job.settings, []
         for name, label in labels.items():
             spec, recorded = self.job.specs[name], known.get(name, {})
-            threshold = settings.threshold.get(name, spec.score_threshold)
+            threshold = for_object(settings.threshold, name, spec.score_threshold)
             if threshold is None and has_probabilities:
                 threshold = recorded.get("score_threshold")
             radius = settings.radius.get(name, spec.radius_angstrom)

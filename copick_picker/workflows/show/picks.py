@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import astuple
 
-import numpy as np
-
 from copick_picker.core.evaluate.run_match import match_run
 from copick_picker.jobs.job import Job
 from copick_picker.project.copick.alignments import check_alignments
@@ -15,6 +13,7 @@ from copick_picker.records.scores import RunObjectMatch
 from copick_picker.report.view_lines import Line, lines_of
 from copick_picker.report.view_marks import Marks, judged_marks, unjudged_marks
 from copick_picker.settings.evaluate import EvaluateParameters
+from copick_picker.settings.job import for_object
 from copick_picker.settings.scored_objects import scored_objects, scoring_rules
 from copick_picker.settings.view import ViewSettings
 from copick_picker.workflows.inputs.pick_sets import sets_of_run
@@ -49,10 +48,9 @@ def marks_of_run(
     notes: list[str] = []
     reference = _sets(job, run_name, settings.reference)
     candidate = _sets(job, run_name, settings.candidate)
-    candidate = {
-        name: picks.chosen(picks.scores >= settings.min_score.get(name, -np.inf))
-        for name, picks in candidate.items()
-    }
+    for name, picks in candidate.items():
+        least = for_object(settings.min_score, name, None)
+        candidate[name] = picks if least is None else picks.chosen(picks.scores >= least)
     if not candidate:
         notes.append(f"no picks '{settings.candidate}'")
     if settings.reference is not None and not reference:

@@ -57,6 +57,7 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
     """
     job = Job.open("view", settings, reporter=reporter)
     job.check_objects("objects", "radius", "min_score")
+    job.warn_of_radii(settings.radius)
     job.tomograms(settings.tomogram)
     if settings.heat_map is not None:
         job.segmentations(settings.heat_map)
