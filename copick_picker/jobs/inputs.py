@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from copick_picker.errors import CopickPickerError, UnknownNameError, choices_text
+from copick_picker.errors import CopickPickerError, UnknownNameError, choices_text, nearest_name
 from copick_picker.project.uris import Query
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
 
@@ -58,9 +58,10 @@ class Input(Generic[Key]):
         """Return the error for an input that no run has, with what the runs do have."""
         found = sorted({str(key) for name in run_names for key in self._listed(name)})
         fault = next((text for name in run_names if (text := self._fault(name))), "")
+        near = nearest_name(self.query.uri, (each.split("@")[0] for each in found))
         return UnknownNameError(
             f"none of the {len(run_names)} runs has a {self.what} '{self.query.uri}'; "
-            f"they have: {choices_text(found[:20])}{fault and f'; {fault}'}"
+            f"they have: {choices_text(found[:20])}{near}{fault and f'; {fault}'}"
         )
 
     def _fault(self, run_name: str) -> str:

@@ -100,9 +100,9 @@ def _one_line(
             problems.append(f"{source}'{option}' is missing")
         else:
             text = problem["msg"].removeprefix("Value error, ")
-            got = f"{option}: got {_shown(problem['input'])}; " if first else ""
-            problems.append(f"{source}{got}{text}")
-    return "; ".join(problems)
+            shown = "" if text.startswith("got ") else f"got {_shown(problem['input'])}; "
+            problems.append(f"{source}{f'{option}: {shown}' if first else ''}{text}")
+    return "; ".join(dict.fromkeys(problems))
 
 
 def _shown(value: object) -> str:

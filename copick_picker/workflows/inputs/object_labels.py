@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from copick_picker.core.localize.checks import IntVolume
 from copick_picker.core.localize.values import unread_values, whole_numbers
-from copick_picker.errors import DataError, SettingsError, choices_text
+from copick_picker.errors import DataError, SettingsError, choices_text, nearest_name
 from copick_picker.project.store import LazyVolume, ProjectStore
 from copick_picker.records.checks import MOST_LABEL
 from copick_picker.records.keys import SegmentationKey
@@ -238,7 +238,8 @@ def _matched(
     missing = [name for name in objects if name not in meant]
     if missing:
         where = "the model finds no" if finder == "the model" else "the segmentation holds no"
-        msg = f"--objects: {where} {choices_text(missing)}; {both}"
+        near = nearest_name(missing[0], [*found, *specs])
+        msg = f"--objects: {where} {choices_text(missing)}{near}; {both}"
         raise SettingsError(msg)
     return meant
 
