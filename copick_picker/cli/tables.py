@@ -1,6 +1,5 @@
 """Tables for terminals of any width: no name and no number is ever split."""
 
-import os
 import shutil
 import sys
 import textwrap
@@ -29,8 +28,8 @@ def table_text(
     """Return a table as text.
 
     Where it is too wide, text wraps between words; where that is not enough, columns are left out
-    and named below: counts and intervals first, then the last ones of numbers, then of words. The
-    first column always stays.
+    and named below: counts and intervals first, then the last ones of numbers. What is left is
+    wider than the line rather than split.
 
     Parameters
     ----------
@@ -48,10 +47,12 @@ def table_text(
     left_out: list[int] = []
     while width is not None and len(shown) > 1 and _least(cells, shown) > width:
         number = _first_to_go(columns, cells, shown[1:])
+        if number is None:
+            break
         shown.remove(number)
         left_out.append(number)
     whole = sum(_longest(cells[k]) + _BETWEEN for k in shown) + 1
-    room = whole if width is None else min(width, whole)
+    room = whole if width is None else min(max(width, _least(cells, shown)), whole)
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for number in shown:
         table.add_column(
@@ -77,20 +78,19 @@ def table_text(
 
 
 def line_width() -> int | None:
-    """Return the characters of a line: ``COLUMNS``, the terminal's, or None where there is none."""
-    stated = os.environ.get("COLUMNS", "")
-    if stated.isdecimal() and int(stated) > 0:
-        return max(int(stated), _LEAST)
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    """Return the characters of a line of the terminal; None where output is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    return max(shutil.get_terminal_size().columns, _LEAST)  # COLUMNS, where it is set
 
 
 def _first_to_go(
     columns: Sequence[str], cells: Sequence[Sequence[str]], shown: Sequence[int]
-) -> int:
-    """Return the column that is missed least."""
+) -> int | None:
+    """Return the column that is missed least; None where only names and words are left."""
     secondary = [k for k in shown if columns[k].lower().endswith(SECONDARY)]
-    short = [k for k in shown if _is_short(cells[k])]
-    return (secondary or short or list(shown))[-1]
+    numbers = [k for k in shown if _is_numbers(cells[k])]
+    return next(iter((secondary or numbers)[-1:]), None)
 
 
 def _longest(cells: Sequence[str]) -> int:
@@ -107,8 +107,3 @@ def _least(cells: Sequence[Sequence[str]], shown: Sequence[int]) -> int:
 
 def _is_numbers(cells: Sequence[str]) -> bool:
     return all(not cell or cell in _NOTHING or cell[0] in "+-.0123456789" for cell in cells[1:])
-
-
-def _is_short(cells: Sequence[str]) -> bool:
-    """Return whether no cell of a column, its name aside, is made of words."""
-    return all(len(cell.split()) <= 1 for cell in cells[1:])

@@ -1,5 +1,9 @@
 """Tables of the command line: at any width no name and no number is split."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from copick_picker.cli.tables import line_width, table_text
@@ -15,7 +19,7 @@ ROWS = (
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120, None])
 def test_no_word_is_split_and_nothing_is_wider(width):
     text = table_text("Scores", COLUMNS, ROWS, width=width)
-    if width is not None and width >= 60:
+    if width is not None and width >= 80:
         assert max(map(len, text.splitlines())) <= width
     words = set(text.split())
     last = text.rsplit("\n\n", 1)[-1] if "Left out" not in text else text[text.index("Left out") :]
@@ -45,8 +49,27 @@ def test_a_table_without_rows_has_its_columns():
     assert "verdict" in table_text("", ("run", "verdict"), [], width=80)
 
 
-def test_the_width_is_that_of_the_environment(monkeypatch):
+def test_a_long_value_is_wider_than_the_line_rather_than_split_or_dropped():
+    digest = 64 * "a"
+    text = table_text("Model", ("", "value"), [("sha256", digest), ("name", "x")], width=40)
+    assert digest in text
+    assert "Left out" not in text
+
+
+def test_output_that_is_no_terminal_has_no_width(monkeypatch):
     monkeypatch.setenv("COLUMNS", "97")
-    assert line_width() == 97
-    monkeypatch.setenv("COLUMNS", "wide")
     assert line_width() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_terminal_has_the_width_that_it_says(width):
+    import pty
+
+    read, write = pty.openpty()
+    code = "from copick_picker.cli.tables import line_width; print(line_width(), flush=True)"
+    environment = os.environ | {"COLUMNS": str(width)}
+    subprocess.run([sys.executable, "-c", code], stdout=write, check=True, env=environment)
+    assert os.read(read, 100).decode().strip() == str(width)
+    os.close(read)
+    os.close(write)
