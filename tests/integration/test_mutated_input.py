@@ -140,7 +140,7 @@ def test_configurations(config: Path) -> None:
 
 
 def particle_files(folder: Path) -> list[Path]:
-    """Return picks in four formats of other programs."""
+    """Return picks in five formats of other programs."""
     star = folder / "picks.star"
     star.write_text(
         "data_particles\n\nloop_\n_rlnTomoName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
@@ -158,10 +158,14 @@ def particle_files(folder: Path) -> list[Path]:
     points = folder / "picks.mod"
     head = struct.pack(">8s", b"IMODV1.2") + b"model".ljust(128, b"\0")
     points.write_bytes(head + struct.pack(">iiii", 10, 10, 10, 1) + bytes(80))
-    return [star, table, eman, points]
+    dynamo = folder / "picks.tbl"
+    rows = np.zeros((2, 42))
+    rows[:, 0], rows[:, 19], rows[:, 23:26], rows[:, 35] = (1, 2), 1, POINTS[:2], 10.0
+    dynamo.write_text("".join(" ".join(f"{value:g}" for value in row) + "\n" for row in rows))
+    return [star, table, eman, points, dynamo]
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_particles_of_other_programs(tmp_path: Path, number: int) -> None:
     path = particle_files(tmp_path)[number]
     fuzz(path, lambda: read_particles(path, ReadOptions(needs_names=False)), n=120, seed=8 + number)
