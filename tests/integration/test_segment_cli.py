@@ -10,6 +10,7 @@ from pathlib import Path
 import copick
 import numpy as np
 import pytest
+import yaml
 import zarr
 from click.testing import CliRunner
 
@@ -403,3 +404,24 @@ def test_a_hot_voxel_changes_hardly_a_label(tmp_path, crop, model):
     agree, text = shares("own:a/1", "-m", "simulated-10a", "--objects", names)
     assert agree > 0.99
     assert "run hot: 1 voxels beyond 20 standard deviations were drawn in" in text
+
+
+def test_thresholds_that_are_not_applied_are_said(config, model, tmp_path):
+    """Without stored probabilities scores are fills, of which a model's thresholds say nothing."""
+    card = tmp_path / "learned"
+    shutil.copytree(model, card)
+    text = (card / "model.yaml").read_text()
+    content = yaml.safe_load(text)
+    for entry in content["objects"]:
+        entry["score_threshold"] = 0.625
+    (card / "model.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    for name, words, is_said in (("plain", (), True), ("shares", ("--probabilities",), False)):
+        labels = f"{name}:me/1"
+        run("segment", "-c", config, "-m", card, *FAST, "-r", "TS_1", "-o", labels, *words)
+        summary = tmp_path / f"{name}.json"
+        line = ("localize", "-c", config, "-i", labels, "-r", "TS_1", "-o", f"*:{name}/1")
+        output = run(*line, "--objects", "ribosome", "--radius", "ribosome=60", "--json", summary)
+        kind = "fill" if is_said else "probability"
+        assert json.loads(summary.read_text())["objects"]["ribosome"]["score_kinds"] == [kind]
+        assert ("the model's thresholds (ribosome 0.625) are not applied" in output) == is_said
+        assert f"ribosome {kind}" in output or kind in output

@@ -95,7 +95,27 @@ class _Localization:
                 name: mask.without_outer(result, margin_angstrom=margin)
                 for name, result in found.items()
             }
-        return self.picks.write(run_name, plan, missing, Finding(found, mask, unread))
+        outcome = self.picks.write(run_name, plan, missing, Finding(found, mask, unread))
+        return replace(outcome, warnings=(*outcome.warnings, *self._thresholds_left(source)))
+
+    def _thresholds_left(self, source: PicksSource) -> list[str]:
+        """Return what to say of the model's thresholds that mean nothing for fills of regions."""
+        if source.probabilities is not None or source.record is None:
+            return []
+        known = source.record.get("objects", {})
+        left = [
+            f"{target.object_name} {known[target.object_name]['score_threshold']:.3g}"
+            for target in source.targets
+            if known.get(target.object_name, {}).get("score_threshold") is not None
+            and target.score_threshold is None
+        ]
+        if not left:
+            return []
+        return [
+            f"{source.key} has no class probabilities: scores are the fill of each region, and the "
+            f"model's thresholds ({', '.join(left)}) are not applied; segment with --probabilities "
+            "or --picks for those"
+        ]
 
     def _source(self, key: SegmentationKey, run_name: str) -> PicksSource:
         settings, store = self.job.settings, self.job.store

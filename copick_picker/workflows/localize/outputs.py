@@ -251,14 +251,18 @@ def show_totals(
     totals: dict[str, dict[str, Any]] = {}
     for each in details:
         for name, figures in each.get("objects", {}).items():
-            total = totals.setdefault(name, {"picks": 0, "dropped": {}})
+            total = totals.setdefault(name, {"picks": 0, "dropped": {}, "score_kinds": []})
             total["picks"] += figures["picks"]
+            kind = figures.get("score_kind")
+            if kind is not None and kind not in total["score_kinds"]:
+                total["score_kinds"].append(kind)
             for reason, count in figures["dropped"].items():
                 total["dropped"][reason] = total["dropped"].get(reason, 0) + count
     rows = []
     for name, total in totals.items():
         dropped = [f"{count} {reason}" for reason, count in total["dropped"].items() if count]
-        rows.append((name, str(total["picks"]), ", ".join(dropped) or "none"))
+        kinds = ", ".join(total["score_kinds"]) or "-"
+        rows.append((name, str(total["picks"]), kinds, ", ".join(dropped) or "none"))
     if rows:
-        reporter.table("Picks", ("object", "picks", "dropped"), rows)
+        reporter.table("Picks", ("object", "picks", "scores are", "dropped"), rows)
     return totals
