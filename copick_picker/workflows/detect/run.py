@@ -273,6 +273,8 @@ class Detection:
         mask: RunMask | None,
     ) -> bool:
         full = {**record, "score_kind": result.score_kind, "dropped": dict(result.dropped)}
+        if self.checks[run_name].remarks:
+            full["remarks"] = list(self.checks[run_name].remarks)
         if mask is not None:
             full[MASK_DISTANCES] = finite_or_none(mask.distances(result.picks))
         if result.picks.sigmas_xyz is not None:

@@ -95,13 +95,13 @@ class _Localization:
                 name: mask.without_outer(result, margin_angstrom=margin)
                 for name, result in found.items()
             }
-        outcome = self.picks.write(run_name, plan, missing, Finding(found, mask, unread))
-        return replace(outcome, warnings=(*outcome.warnings, *self._thresholds_left(source)))
+        finding = Finding(found, mask, unread, self._thresholds_left(source))
+        return self.picks.write(run_name, plan, missing, finding)
 
-    def _thresholds_left(self, source: PicksSource) -> list[str]:
+    def _thresholds_left(self, source: PicksSource) -> tuple[str, ...]:
         """Return what to say of the model's thresholds that mean nothing for fills of regions."""
         if source.probabilities is not None or source.record is None:
-            return []
+            return ()
         known = source.record.get("objects", {})
         left = [
             f"{target.object_name} {known[target.object_name]['score_threshold']:.3g}"
@@ -110,12 +110,12 @@ class _Localization:
             and target.score_threshold is None
         ]
         if not left:
-            return []
-        return [
+            return ()
+        return (
             f"{source.key} has no class probabilities: scores are the fill of each region, and the "
             f"model's thresholds ({', '.join(left)}) are not applied; segment with --probabilities "
-            "or --picks for those"
-        ]
+            "or --picks for those",
+        )
 
     def _source(self, key: SegmentationKey, run_name: str) -> PicksSource:
         settings, store = self.job.settings, self.job.store

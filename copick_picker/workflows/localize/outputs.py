@@ -64,11 +64,14 @@ class Finding:
     unread : mapping of int to int
         Values of the segmentation that nobody read -> their voxels. An object that was not found
         beside them may be among them: its set is not written.
+    remarks : tuple of str
+        What else the user has to know.
     """
 
     picks: Mapping[str, Localized]
     mask: RunMask | None = None
     unread: Mapping[int, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def is_certain(self, name: str) -> bool:
         """Return whether the picks of an object are all that there are, as far as was looked."""
@@ -77,7 +80,7 @@ class Finding:
     def warnings(self) -> tuple[str, ...]:
         """Return what the user has to know."""
         if not self.unread:
-            return ()
+            return self.remarks
         text = unread_text(self.unread, "no object of the project")
         held = [name for name in self.picks if not self.is_certain(name)]
         if held:
@@ -85,7 +88,7 @@ class Finding:
                 f": no empty set is written of {choices_text(held)}; say which value is which with "
                 "--label, or give the objects these labels"
             )
-        return (text,)
+        return (text, *self.remarks)
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,8 @@ class PickSets:
             record["dropped"] = dict(result.dropped)
             if finding.unread:
                 record["unread_values"] = {str(v): count for v, count in finding.unread.items()}
+            if finding.remarks:
+                record["remarks"] = list(finding.remarks)
             if mask is not None:
                 record[MASK_DISTANCES] = finite_or_none(mask.distances(result.picks))
             written.append(self.job.write_picks(run_name, key, result.picks, record))
