@@ -92,6 +92,7 @@ def execute(
     job : mapping
         ``settings_file``, ``log``, ``verbose`` and ``wide``.
     """
+    from copick_picker.jobs.early import check_early
     from copick_picker.jobs.result_files import result_json
     from copick_picker.settings.files import join_settings
 
@@ -106,6 +107,7 @@ def execute(
             json_file = getattr(checked, "json_file", None)
             if json_file is not None:
                 result_json(json_file).check()
+            check_early(checked)
             summary = resolve_name(workflow)(checked, reporter=Console(wide=bool(job["wide"])))
     except KeyboardInterrupt as interrupt:
         logger.info("interrupted")

@@ -191,3 +191,21 @@ def test_the_ready_configuration_shows_the_defaults(name):
         if key not in asked:
             assert value == fields[key].default, key
     assert shown["config"] == "config.json"
+
+
+def test_what_the_command_line_shows_to_be_wrong_is_said_without_torch_or_copick(tmp_path):
+    (tmp_path / "project").mkdir()
+    objects = [{"name": "ribosome", "label": 1, "radius": 100.0, "is_particle": True}]
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"overlay_root": "project", "pickable_objects": objects}))
+    for words in (
+        ["segment", "-c", str(config), "-m", "nowhere"],
+        ["localize", "-c", str(config), "--threshold", "ribosom=0.4"],
+        ["evaluate", "-c", str(config), "--reference", "a:b/1", "--candidate", "a:c/1", "-o", "s",
+         "--radius", "ribosom=3"],
+    ):  # fmt: skip
+        modules = imported(
+            "from copick_picker.cli.main import console\n"
+            f"try:\n    console({words!r})\nexcept SystemExit as end:\n    assert end.code == 2"
+        )
+        assert not {"torch", "copick", "zarr", "monai"} & {name.split(".")[0] for name in modules}

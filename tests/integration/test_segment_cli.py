@@ -248,7 +248,10 @@ def test_a_volume_smaller_than_the_window_is_no_error(tmp_path, model, crop):
         (["-o", "0.5"], ["use --overlap"]),
         (["-o", "predict:my_user/1"], ["user is 'my_user'"]),
         (["-r", "TS_9"], ["no run 'TS_9'", "TS_1, TS_2, TS_3"]),
-        (["--objects", "ribosom"], ["finds no ribosom", "apo-ferritin"]),
+        (
+            ["--objects", "ribosom"],
+            ["no object 'ribosom'; did you mean 'ribosome'", "apo-ferritin"],
+        ),
         (["--object-map", "x=ribosome"], ["finds no 'x'", "ribosome"]),
         (["--object-map", "ribosome=apo-ferritin"], ["two objects of the model mean"]),
         (["--overlap", "0.95"], ["--overlap: got 0.95"]),

@@ -36,19 +36,34 @@ def open_inventory(config_path: str, split: str | None = None) -> "Inventory":
     UnknownNameError
         If the project has no such split.
     """
-    from copick_picker.project.inventory.local import LocalInventory
-
-    with guarded(f"cannot read the configuration {config_path}"):
-        config = load_json(Path(config_path).read_bytes())
-    if isinstance(config, dict):
-        config = with_whole_roots(config, Path(config_path).parent)
-    from_folders = isinstance(config, dict) and split is None  # projects of files have no splits
-    found = LocalInventory.opened(config, config_path) if from_folders else None
+    found = open_local(config_path) if split is None else None  # projects of files have no splits
     if found is not None:
         return found
     from copick_picker.project.inventory.store import StoreInventory  # imports copick
 
     return StoreInventory.opened(config_path, split)
+
+
+def open_local(config_path: str) -> "Inventory | None":
+    """Return what lists a project on this machine from its folders; None where copick has to.
+
+    Parameters
+    ----------
+    config_path : str
+        copick's JSON configuration.
+
+    Raises
+    ------
+    ProjectError
+        If the file is missing or no JSON.
+    """
+    from copick_picker.project.inventory.local import LocalInventory
+
+    with guarded(f"cannot read the configuration {config_path}"):
+        config = load_json(Path(config_path).read_bytes())
+    if not isinstance(config, dict):
+        return None
+    return LocalInventory.opened(with_whole_roots(config, Path(config_path).parent), config_path)
 
 
 class Inventory(Protocol):
