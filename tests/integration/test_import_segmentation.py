@@ -10,7 +10,7 @@ from copick_picker.cli.main import console
 from copick_picker.project.copick.store import open_project
 from copick_picker.project.formats.mrc import write_mrc
 from copick_picker.project.formats.tiff import write_tiff
-from copick_picker.records.keys import SegmentationKey
+from copick_picker.records.keys import PicksKey, SegmentationKey
 from projects import SHAPE_ZYX, small_project
 
 MADE = SegmentationKey("imported", "picker", "1", 10.0)
@@ -107,6 +107,11 @@ def test_instances_are_kept_and_become_picks(config, tmp_path):
     assert "2 instances, 2,000 voxels" in text
     key = SegmentationKey("ribosome", "amira", "1", 10.0, is_multilabel=False)
     assert np.array_equal(stored(config, "TS_1", key), touching)
+    run("localize", "-c", config, "-i", "ribosome:amira/1", "-r", "TS_1",
+        "-o", "ribosome:each/1", "--radius", "ribosome=65")  # fmt: skip
+    picks = open_project(config).read_picks("TS_1", PicksKey("ribosome", "each", "1"))
+    found = picks.points_xyz[np.argsort(picks.points_xyz[:, 0])]
+    assert found == pytest.approx(np.array([[85.0, 95.0, 85.0], [185.0, 95.0, 85.0]]), abs=3.0)
     text = bring(config, path, "--instances", "ribosome", "-o", "other:amira/1", code=2)
     assert "use -o ribosome:amira/1" in text
 

@@ -244,7 +244,7 @@ class _Extraction:
         for name, runs in sorted(self.cut.items()):
             runs = [run for run in runs if len(run.picks)]
             if not runs:
-                self.job.reporter.warn(f"{name}: no box lies in its tomogram; no tables")
+                self.job.reporter.warn(f"{name}: no subvolume was cut, so there are no tables")
                 continue
             self._say_contrast(name, runs[0])
             for path, data in self._tables(name, runs).items():

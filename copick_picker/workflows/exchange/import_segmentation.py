@@ -173,7 +173,7 @@ class _Import:
         """Return labels as the project numbers them, and the label of each object in the file."""
         settings, specs = self.job.settings, self.job.specs
         if settings.instances:
-            return labels, {}
+            return labels, {settings.instances: 1}  # in a set of one object: above 0
         if settings.object:
             label = specs[settings.object].label
             return ((labels > 0) * np.uint16(label)).astype(np.uint16), {settings.object: label}
