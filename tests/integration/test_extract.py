@@ -153,7 +153,7 @@ def test_bad_input_is_one_line_and_writes_nothing(config, tmp_path):
     assert "expected an even number" in run(*words(config, out, "--size", 7), code=2)
     assert "wbp@10.0" in run(*words(config, out)[:4], "-t", "wbp@5.0", "-o", out, code=1)
     text = run(*words(config, out, "--dry-run", "--size", 8))
-    assert "2 of 8 voxels" in text
+    assert "2 subvolumes of 8 voxels' edge" in text
     assert not out.exists()
     root = copick.from_file(str(config))
     root.get_run("0034").get_voxel_spacing(10.0).get_tomograms("wbp")[0].from_numpy(
@@ -187,3 +187,27 @@ def test_an_import_of_the_table_gives_the_picks_again(config, tmp_path):
     assert back.points_xyz == pytest.approx(POINTS[:2], abs=1e-2)
     assert back.scores.tolist() == pytest.approx(SCORES[:2].tolist())
     assert TomogramKey("wbp", 10.0) in open_project(config).tomograms("TS_1")
+
+
+def test_tables_of_others_stay_and_missing_files_are_cut_again(config, tmp_path):
+    out = tmp_path / "out" / "apo-ferritin"
+    out.mkdir(parents=True)
+    (out / "particles.star").write_text("mine")
+    assert "particles.star" in run(*words(config, tmp_path / "out", "--size", 8), code=2)
+    assert (out / "particles.star").read_text() == "mine"
+    (out / "particles.star").unlink()
+    run(*words(config, tmp_path / "out", "--size", 8))
+    before = tree(out)
+    (out / "TS_1" / "particle_000002.mrc").write_bytes(b"")
+    run(*words(config, tmp_path / "out", "--size", 8))
+    assert tree(out) == before
+
+
+def test_shards_fill_one_table_and_binned_dynamo_positions_are_exact(config, tmp_path):
+    for part in ("1/2", "2/2"):
+        run(*words(config, tmp_path / "out", "--size", 4, "--binning", 2, "--shard", part))
+    out = tmp_path / "out" / "apo-ferritin"
+    assert len(starfile.read(out / "particles.star")["particles"]) == 3
+    table = np.loadtxt(out / "dynamo.tbl")
+    found = (table[:, 23:26] + table[:, 3:6]) * table[:, 35:36]
+    assert sorted(found[:, 0].round(3)) == sorted([*POINTS[:2, 0], POINTS[1, 0]])

@@ -204,7 +204,9 @@ def dynamo_star(runs: Sequence[CutRun]) -> bytes:
 
 
 def dynamo_table(runs: Sequence[CutRun], binning: int) -> bytes:
-    """Return Dynamo's table of the same particles, in voxels of the boxes.
+    """Return Dynamo's table of the same particles, in lengths of a voxel of the boxes.
+
+    A position times the pixel size of column 36 is one in Angstrom, whatever the binning.
 
     Parameters
     ----------
@@ -213,7 +215,7 @@ def dynamo_table(runs: Sequence[CutRun], binning: int) -> bytes:
     binning : int
         Voxels of the tomogram along the edge of a written one.
     """
-    places = np.concatenate([(run.centres_xyz + 0.5) / binning - 0.5 for run in runs])
+    places = np.concatenate([run.centres_xyz / binning for run in runs])
     transforms = np.concatenate([_transforms(run.picks) for run in runs])
     _, angles, _ = copick_to_dynamo_transform(places, transforms, 1.0)
     counts = [len(run.picks) for run in runs]

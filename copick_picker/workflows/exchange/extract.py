@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from copick_picker.core.segment.boxes import BoxRules, box_places, cut_boxes
-from copick_picker.errors import DataError, ProjectError, SettingsError
+from copick_picker.errors import CopickPickerError, DataError, ProjectError, SettingsError
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.provenance import new_record, same_job
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
-from copick_picker.project.files import replacing, write_bytes
+from copick_picker.project.files import replacing, write_bytes, write_text
 from copick_picker.project.formats.subvolumes import (
     STACK_FILE,
     BoxWriter,
@@ -25,6 +25,7 @@ from copick_picker.project.formats.subvolumes import (
     Optics,
     dynamo_star,
     dynamo_table,
+    particle_file,
     relion_star,
 )
 from copick_picker.project.provenance import from_stored, from_yaml, to_stored, to_yaml
@@ -35,6 +36,7 @@ from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.extract import BOX_RADII, ExtractSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.inputs.pick_sets import (
+    Limited,
     TomogramBox,
     check_limits,
     limited_run,
@@ -47,6 +49,8 @@ _COMMAND = "extract"
 RECORD_FILE = "extract.yaml"
 RELION_FILE, DYNAMO_FILE, DYNAMO_TABLE = "particles.star", "dynamo.star", "dynamo.tbl"
 _OWN = ("particle_*.mrc", STACK_FILE, RECORD_FILE)
+HASHES_FILE = "tables.sha256"
+_HEADER = 1024
 _LOOKED_AT = 64
 """Planes in the middle of a tomogram by which its contrast is told."""
 
@@ -110,15 +114,19 @@ class _Extraction:
             msg = f"the project states no radius of {', '.join(without)}: give --size VOXELS"
             raise SettingsError(msg)
 
+    def _limited(self, run_name: str, sets: Mapping[str, PickSet]) -> tuple[TomogramBox, Limited]:
+        settings, store = self.job.settings, self.job.store
+        key = tomogram_of_picks(store, run_name, settings.tomogram, settings.input)
+        box = TomogramBox(key, _three(store.open_tomogram(run_name, key).shape))
+        return box, limited_run(self.job, run_name, sets, box, self.thresholds)
+
     def run(self, run_name: str) -> RunOutcome:
         """Cut the subvolumes of one run."""
-        settings, store = self.job.settings, self.job.store
+        settings = self.job.settings
         sets = self.sets_of(run_name)
         if not sets:
             return self.job.absent(run_name, f"no picks '{settings.input}'")
-        key = tomogram_of_picks(store, run_name, settings.tomogram, settings.input)
-        box = TomogramBox(key, _three(store.open_tomogram(run_name, key).shape))
-        limited = limited_run(self.job, run_name, sets, box, self.thresholds)
+        box, limited = self._limited(run_name, sets)
         outcomes: list[str] = []
         is_new, numbers = False, {}
         for name, kept in limited.kept.items():
@@ -133,6 +141,20 @@ class _Extraction:
 
     def _object(self, run_name: str, picks: PickSet, box: TomogramBox) -> tuple[bool, str]:
         """Cut the subvolumes of one object in a run; return whether any is new, and words."""
+        cut, rules = self._planned(run_name, picks, box)
+        left_out = len(picks) - len(cut.picks)
+        words = f"{len(cut.picks)} subvolumes of {rules.size} voxels' edge" + (
+            f" ({left_out} left out: the box leaves the tomogram)" if left_out else ""
+        )
+        if self.job.settings.dry_run:
+            return False, words
+        record = self._record(cut, box.key, rules)
+        is_new = self._write(cut, box.key, rules, record)
+        self.cut.setdefault(picks.object_name, []).append(cut)
+        return is_new, words
+
+    def _planned(self, run_name: str, picks: PickSet, box: TomogramBox) -> tuple[CutRun, BoxRules]:
+        """Return the subvolumes of an object in a run, and how they are made."""
         settings, spacing = self.job.settings, box.key.voxel_spacing
         rules = self._rules(picks.object_name, spacing)
         places = box_places(picks.points_xyz, spacing, box.shape_zyx, rules)
@@ -147,16 +169,7 @@ class _Extraction:
             spacing,
             rules.size,
         )
-        left_out = len(picks) - len(kept)
-        words = f"{len(kept)} of {rules.size} voxels" + (
-            f" ({left_out} left out: the box leaves the tomogram)" if left_out else ""
-        )
-        if settings.dry_run:
-            return False, words
-        record = self._record(cut, box.key, rules)
-        is_new = self._write(cut, box.key, rules, record)
-        self.cut.setdefault(picks.object_name, []).append(cut)
-        return is_new, words
+        return cut, rules
 
     def _write(
         self, cut: CutRun, key: TomogramKey, rules: BoxRules, record: Mapping[str, Any]
@@ -168,8 +181,10 @@ class _Extraction:
             there = _record_of(cut.folder)
             difference = "no record" if there is None else same_job(there, record)
             if there is not None and not difference:
-                return False
-            if there is not None:
+                if _is_whole(cut, rules, settings.layout):
+                    return False
+                place = replace(place, overwrite=True)
+            elif there is not None:
                 msg = (
                     f"{cut.folder} was made otherwise ({difference}); use --overwrite or another "
                     "--output"
@@ -240,22 +255,57 @@ class _Extraction:
 
     def write_tables(self) -> dict[str, int]:
         """Write the tables of each object; return the number of subvolumes by table."""
-        settings, counts = self.job.settings, {}
-        for name, runs in sorted(self.cut.items()):
-            runs = [run for run in runs if len(run.picks)]
+        counts: dict[str, int] = {}
+        self._add_earlier()
+        for name, found in sorted(self.cut.items()):
+            runs = sorted((run for run in found if len(run.picks)), key=lambda run: run.run_name)
             if not runs:
                 self.job.reporter.warn(f"{name}: no subvolume was cut, so there are no tables")
                 continue
             self._say_contrast(name, runs[0])
-            for path, data in self._tables(name, runs).items():
-                output = Output(path, own_file(_is_table), settings.overwrite, "x", renews=True)
-                if not output.holds(data):
-                    output.check()
-                    write_bytes(path, data, permit=output.check)
-                counts[str(path)] = sum(len(run.picks) for run in runs)
+            tables = self._tables(name, runs)
+            self._replace_tables(Path(self.job.settings.output) / name, tables)
+            counts |= {str(path): sum(len(run.picks) for run in runs) for path in tables}
         rows = [(path, str(count)) for path, count in counts.items()]
         self.job.reporter.table("Tables", ("file", "subvolumes"), rows)
         return counts
+
+    def _add_earlier(self) -> None:
+        """Add what earlier calls cut of other runs just so: tables hold the whole folder."""
+        done = set(self.job.run_names)
+        for run_name in self.job.store.run_names():
+            if run_name in done:
+                continue
+            sets = self.sets_of(run_name)
+            folders = [Path(self.job.settings.output) / name / run_name for name in sets]
+            if not any(folder.is_dir() for folder in folders):
+                continue
+            try:
+                box, limited = self._limited(run_name, sets)
+            except CopickPickerError as error:
+                self.job.reporter.warn(f"run {run_name} is not in the tables: {error}")
+                continue
+            for name, picks in limited.kept.items():
+                cut, rules = self._planned(run_name, picks, box)
+                there = _record_of(cut.folder)
+                if there is not None and not same_job(there, self._record(cut, box.key, rules)):
+                    self.cut.setdefault(name, []).append(cut)
+
+    def _replace_tables(self, folder: Path, tables: Mapping[Path, bytes]) -> None:
+        """Write tables; one that this command did not write, or that was edited, stays."""
+        hashes = folder / HASHES_FILE
+        known = set(hashes.read_text(encoding="utf-8").split()) if hashes.is_file() else set()
+        kind = own_file(lambda path: hashlib.sha256(path.read_bytes()).hexdigest() in known)
+        advice = "another --output"
+        changed = {path: data for path, data in tables.items() if not _holds(path, data)}
+        outputs = {path: Output(path, kind, overwrite=True, advice=advice) for path in changed}
+        for output in outputs.values():
+            output.check()
+        digests = sorted(hashlib.sha256(data).hexdigest() for data in tables.values())
+        write_text(hashes, "\n".join(sorted(known | set(digests))) + "\n")
+        for path, data in changed.items():
+            write_bytes(path, data, permit=outputs[path].check)
+        write_text(hashes, "\n".join(digests) + "\n")
 
     def _tables(self, name: str, runs: list[CutRun]) -> dict[Path, bytes]:
         settings = self.job.settings
@@ -285,9 +335,21 @@ class _Extraction:
         self.job.reporter.note(f"{name}: protein looks {looks} in the subvolumes{advice}")
 
 
-def _is_table(path: Path) -> bool:
-    """Return whether a table stands beside the folders of an extraction."""
-    return any((folder / RECORD_FILE).is_file() for folder in path.parent.iterdir())
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and not path.is_symlink() and path.read_bytes() == data
+
+
+def _is_whole(cut: CutRun, rules: BoxRules, layout: str) -> bool:
+    """Return whether every file of a run is there, and of its size."""
+    number = 4 * rules.size**3
+    if layout == "stack":
+        sizes = {STACK_FILE: number * len(cut.picks)} if len(cut.picks) else {}
+    else:
+        sizes = {particle_file(k + 1): number for k in range(len(cut.picks))}
+    return all(
+        (cut.folder / name).is_file() and (cut.folder / name).stat().st_size == _HEADER + size
+        for name, size in sizes.items()
+    )
 
 
 def _foreign(folder: Path) -> list[str]:

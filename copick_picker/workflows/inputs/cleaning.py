@@ -94,7 +94,8 @@ def doubts_about(facts: VolumeFacts, settings: CleaningSettings, *, own_recipe: 
         doubts.append(f"{facts.n_not_finite:,} voxels are NaN or infinite: filled")
     if facts.n_outliers:
         what = f"{facts.n_outliers:,} voxels lie more than {OUTLIER_SD:g} standard deviations out"
-        drawn_in = clipping(settings, own_recipe=own_recipe) is not None
+        limit = clipping(settings, own_recipe=own_recipe)
+        drawn_in = limit is not None and limit <= OUTLIER_SD
         doubts.append(
             f"{what} (gold, a detector fault): " + ("drawn in" if drawn_in else "try --clip 20")
         )
