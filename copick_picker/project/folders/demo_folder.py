@@ -28,6 +28,7 @@ _MADE = {
     MADE_BY: ("wbp.zarr", f"{REFERENCE_USER}_{REFERENCE_SESSION}_*"),
     "segment": (
         "*_picker_1_predict-multilabel.zarr",
+        "wbp_predict-picker-1-scores_features.zarr",
         "wbp_predict-picker-1-probabilities_features.zarr",
     ),
     "localize": ("picker_1_*",),

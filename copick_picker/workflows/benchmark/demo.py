@@ -170,7 +170,7 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
         (
             "segment",
             segment,
-            SegmentSettings(config=config, probabilities=True, **part.segment),
+            SegmentSettings(config=config, **part.segment),
         ),
         ("localize", localize, LocalizeSettings(config=config, **part.localize)),
         (

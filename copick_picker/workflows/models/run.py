@@ -14,6 +14,7 @@ from copick_picker.core.segment.results import (
     WindowCounts,
     masked_volume,
     whole_volume,
+    with_scores,
 )
 from copick_picker.core.segment.volume import (
     PlaneReader,
@@ -70,6 +71,7 @@ def model_slabs(
     *,
     inverted: bool,
     probabilities: bool,
+    scores: bool = False,
     mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
 ) -> Stream[Slab]:
@@ -81,6 +83,8 @@ def model_slabs(
     ----------
     volume, models, inverted, probabilities, mask_zyx
         As for :func:`run_models`.
+    scores : bool
+        Whether to return the probability of each voxel's label.
     statistics : VolumeStatistics, optional
         Of the whole volume, if known.
 
@@ -92,9 +96,11 @@ def model_slabs(
     reader = as_reader(volume)
     check_mask(mask_zyx, reader.shape)
     if models.wraps:
-        whole = _wrapped(reader, models, inverted=inverted, probabilities=probabilities)
+        whole = _wrapped(reader, models, inverted=inverted, probabilities=probabilities or scores)
         masked = whole if mask_zyx is None else masked_volume(whole, mask_zyx)
-        return Stream(WindowCounts(0, 0), iter([Slab(0, masked.labels, masked.probabilities)]))
+        slab = Slab(0, masked.labels, masked.probabilities)
+        slab = with_scores(slab, scores=scores, probabilities=probabilities)
+        return Stream(WindowCounts(0, 0), iter([slab]))
     options = replace(models.options, inverted=inverted)
     scaling = models.cards[0].scaling
     if scaling is not None:
@@ -106,6 +112,7 @@ def model_slabs(
         models.members,
         fitting_options(reader, models, options, mask_zyx),
         probabilities=probabilities,
+        scores=scores,
         mask_zyx=mask_zyx,
         statistics=statistics,
     )
