@@ -30,6 +30,7 @@ from copick_picker.core.segment.plan import (
     Kind,
     Mask,
     Member,
+    Progress,
     coarse_mask,
     coarse_shape,
     held_planes,
@@ -56,7 +57,6 @@ from copick_picker.errors import DataError, DeviceMemoryError
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]
 """Called with (windows done, total windows) after each batch."""
 
 

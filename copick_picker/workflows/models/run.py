@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.segment.engine import segment_slabs, sums_bytes
-from copick_picker.core.segment.plan import EngineOptions, check_mask
+from copick_picker.core.segment.plan import EngineOptions, Progress, check_mask
 from copick_picker.core.segment.results import (
     SegmentedVolume,
     Slab,
@@ -23,6 +23,7 @@ from copick_picker.core.segment.volume import (
     as_reader,
 )
 from copick_picker.core.segment.wrapped import LabelRule, ScaledReader, scaled, segment_wrapped
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.settings.memory import SUMS_BYTES
 from copick_picker.settings.model import ModelCard
 from copick_picker.workflows.models.load import LoadedModels, check_segments
@@ -74,6 +75,7 @@ def model_slabs(
     scores: bool = False,
     mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
+    progress: Progress | None = None,
 ) -> Stream[Slab]:
     """Return the result of :func:`run_models` a few planes at a time, as they are finished.
 
@@ -87,6 +89,8 @@ def model_slabs(
         Whether to return the probability of each voxel's label.
     statistics : VolumeStatistics, optional
         Of the whole volume, if known.
+    progress : callable, optional
+        Called with (windows done, total windows).
 
     Raises
     ------
@@ -96,7 +100,8 @@ def model_slabs(
     reader = as_reader(volume)
     check_mask(mask_zyx, reader.shape)
     if models.wraps:
-        whole = _wrapped(reader, models, inverted=inverted, probabilities=probabilities or scores)
+        kept = probabilities or scores
+        whole = _wrapped(reader, models, inverted=inverted, probabilities=kept, progress=progress)
         masked = whole if mask_zyx is None else masked_volume(whole, mask_zyx)
         slab = Slab(0, masked.labels, masked.probabilities)
         slab = with_scores(slab, scores=scores, probabilities=probabilities)
@@ -115,7 +120,21 @@ def model_slabs(
         scores=scores,
         mask_zyx=mask_zyx,
         statistics=statistics,
+        progress=progress,
     )
+
+
+def window_progress(reporter: Reporter, run_name: str) -> Progress:
+    """Return a function that tells a reporter how many windows of a run are done.
+
+    Parameters
+    ----------
+    reporter : Reporter
+        Is told.
+    run_name : str
+        The run.
+    """
+    return lambda done, total: reporter.progress(run_name, done=done, total=total, unit="windows")
 
 
 def fitting_options(
@@ -151,7 +170,12 @@ def label_rule(card: ModelCard) -> LabelRule:
 
 
 def _wrapped(
-    reader: PlaneReader, models: LoadedModels, *, inverted: bool, probabilities: bool
+    reader: PlaneReader,
+    models: LoadedModels,
+    *,
+    inverted: bool,
+    probabilities: bool,
+    progress: Progress | None,
 ) -> SegmentedVolume:
     """Return the result with CryoSiam's own windows."""
     card = models.cards[0]
@@ -163,6 +187,7 @@ def _wrapped(
         models.options,
         rule=label_rule(card),
         probabilities=probabilities,
+        progress=progress,
     )
     kept = result.probabilities
     return SegmentedVolume(result.labels, None if kept is None else kept.astype(np.float16))

@@ -9,6 +9,7 @@ import numpy as np
 
 from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
+from copick_picker.core.segment.plan import Progress
 from copick_picker.core.segment.resampling import resample, resampled_result
 from copick_picker.core.segment.results import (
     Slab,
@@ -32,7 +33,7 @@ from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.localize.localize import picks_of_stored
 from copick_picker.workflows.localize.outputs import Finding, PicksSource
 from copick_picker.workflows.models.load import LoadedModels
-from copick_picker.workflows.models.run import model_slabs
+from copick_picker.workflows.models.run import model_slabs, window_progress
 from copick_picker.workflows.segment.output import RunInput, RunOutput, Table, Writers
 from copick_picker.workflows.segment.picks import PicksSink, SegmentPicks
 
@@ -275,7 +276,11 @@ class Segmentation:
             scores=self.job.settings.has_scores,
             mask_zyx=given.mask,
             statistics=given.statistics,
+            progress=self._progress(given.run_name),
         )
+
+    def _progress(self, run_name: str) -> Progress:
+        return window_progress(self.job.reporter, run_name)
 
     def _rescaled(self, given: RunInput, factor: float) -> Stream[Slab]:
         """Return the result at the models' spacing, resampled to the tomogram's, in one piece."""
@@ -284,7 +289,12 @@ class Segmentation:
         if given.mask is not None:
             inner = covering(given.mask, factor=factor, shape_zyx=volume.shape)
         slabs = model_slabs(
-            volume, self.models, inverted=self._flip(), probabilities=True, mask_zyx=inner
+            volume,
+            self.models,
+            inverted=self._flip(),
+            probabilities=True,
+            mask_zyx=inner,
+            progress=self._progress(given.run_name),
         )
         z, y, x = given.volume.shape
         result = resampled_result(whole_volume(slabs), factor=1 / factor, shape_zyx=(z, y, x))
