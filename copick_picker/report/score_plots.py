@@ -54,7 +54,7 @@ def score_figure(evaluation: Evaluation, *, title: str, footer: str) -> Figure:
 def _draw_curves(axes: Axes, objects: Sequence[Values], beta: float) -> None:
     _draw_iso_lines(axes, beta)
     draw_precision_recall(axes, objects)
-    axes.set_title(f"Precision and recall; open marks: highest F{beta:g}", fontsize=9)
+    axes.set_title("Precision and recall; open marks: suggested thresholds", fontsize=9)
     without = [chart_text(entry["object"]) for entry in objects if entry["curve"] is None]
     if without:
         axes.plot([], [], " ", label=f"no curve: {', '.join(without)}")
