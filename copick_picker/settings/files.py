@@ -1,7 +1,8 @@
 """Settings from a YAML file and from flags, joined and checked."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,7 +55,11 @@ def read_yaml(path: Path, kind: type[BaseModel] | None = None) -> dict[str, Any]
 
 
 def join_settings(
-    kind: type[Settings], *, flags: Mapping[str, Any], path: Path | None = None
+    kind: type[Settings],
+    *,
+    flags: Mapping[str, Any],
+    path: Path | None = None,
+    as_options: bool = True,
 ) -> Settings:
     """Return checked settings: defaults, overruled by the file, overruled by the flags.
 
@@ -66,6 +71,8 @@ def join_settings(
         Values given on the command line; None means not given.
     path : pathlib.Path, optional
         YAML file with any of the settings.
+    as_options : bool
+        Whether errors name options of the command line, or arguments of Python.
 
     Raises
     ------
@@ -85,16 +92,20 @@ def join_settings(
     try:
         return kind.model_validate({**from_file, **given})
     except ValidationError as error:
-        raise SettingsError(_one_line(error, kind, given, path)) from error
+        names = partial(long_name, kind) if as_options else str
+        raise SettingsError(_one_line(error, names, given, path)) from error
 
 
 def _one_line(
-    error: ValidationError, kind: type[BaseModel], flags: Mapping[str, Any], path: Path | None
+    error: ValidationError,
+    names: Callable[[str], str],
+    flags: Mapping[str, Any],
+    path: Path | None,
 ) -> str:
     problems = []
     for problem in error.errors():
         first = str(problem["loc"][0]) if problem["loc"] else ""
-        option = long_name(kind, first)
+        option = names(first)
         source = f"{path}: " if path is not None and first not in flags else ""
         if problem["type"] == "missing":
             problems.append(f"{source}'{option}' is missing")

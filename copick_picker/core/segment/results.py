@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.segment.plan import Mask
+from copick_picker.records.points import LocalizeTarget
 
 Item = TypeVar("Item", covariant=True)
 
@@ -88,10 +89,21 @@ class SegmentedVolume:
         Channel of the highest probability, the first if tied; 0 is background.
     probabilities : numpy.ndarray, shape (c, z, y, x), float16, or None
         Probability of each channel, if requested.
+    scores : numpy.ndarray, shape (z, y, x), float16, or None
+        Probability of each voxel's label, 0 in the background, if requested.
+    targets : tuple of LocalizeTarget
+        The objects of the model: name, label, channel, and what its card states.
     """
 
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float16] | None
+    scores: npt.NDArray[np.float16] | None = None
+    targets: tuple[LocalizeTarget, ...] = ()
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Label (and channel) -> name of the object."""
+        return {target.label: target.object_name for target in self.targets}
 
 
 def whole_volume(slabs: Iterable[Slab]) -> SegmentedVolume:
@@ -110,9 +122,11 @@ def whole_volume(slabs: Iterable[Slab]) -> SegmentedVolume:
     """
     parts = list(slabs)
     kept = [slab.probabilities for slab in parts if slab.probabilities is not None]
+    scores = [slab.scores for slab in parts if slab.scores is not None]
     return SegmentedVolume(
         np.concatenate([slab.labels for slab in parts]),
         np.concatenate(kept, axis=1) if kept else None,
+        np.concatenate(scores) if scores else None,
     )
 
 

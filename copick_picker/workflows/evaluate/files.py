@@ -177,8 +177,8 @@ def _suggestions(evaluation: Evaluation) -> Iterator[str]:
     if any(entry.suggested is not None for entry in entries):
         yield (
             f"Each is the lowest threshold within {THRESHOLD_MARGIN:g} of the highest "
-            f"F{evaluation.beta:g}, the rule of calibrate. It was chosen on these runs: check it on "
-            "others"
+            f"F{evaluation.beta:g}, the rule of calibrate. It was chosen on these runs: check it "
+            "on others"
         )
     for entry in entries:
         if entry.suggested_note:

@@ -24,6 +24,7 @@ from copick_picker.core.segment.volume import (
 )
 from copick_picker.core.segment.wrapped import LabelRule, ScaledReader, scaled, segment_wrapped
 from copick_picker.jobs.reporter import Reporter
+from copick_picker.records.points import LocalizeTarget
 from copick_picker.settings.memory import SUMS_BYTES
 from copick_picker.settings.model import ModelCard
 from copick_picker.workflows.models.load import LoadedModels, check_segments
@@ -37,6 +38,7 @@ def run_models(
     *,
     inverted: bool,
     probabilities: bool,
+    scores: bool = False,
     mask_zyx: Mask | None = None,
 ) -> SegmentedVolume:
     """Return labels and optionally probabilities of a tomogram.
@@ -51,6 +53,8 @@ def run_models(
         Whether to invert the contrast.
     probabilities : bool
         Whether to return the probabilities.
+    scores : bool
+        Whether to return the probability of each voxel's label.
     mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
         Outside is background; the engine skips windows that lie entirely outside.
 
@@ -61,9 +65,25 @@ def run_models(
     """
     check_segments(models)
     slabs = model_slabs(
-        volume, models, inverted=inverted, probabilities=probabilities, mask_zyx=mask_zyx
+        volume,
+        models,
+        inverted=inverted,
+        probabilities=probabilities,
+        scores=scores,
+        mask_zyx=mask_zyx,
     )
-    return whole_volume(slabs)
+    targets = tuple(
+        LocalizeTarget(
+            entry.name,
+            entry.channel,
+            entry.radius_angstrom,
+            score_threshold=entry.score_threshold,
+            target_fraction=entry.target_fraction,
+            channel=entry.channel,
+        )
+        for entry in models.cards[0].objects
+    )
+    return replace(whole_volume(slabs), targets=targets)
 
 
 def model_slabs(
