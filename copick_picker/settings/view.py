@@ -38,7 +38,7 @@ class ViewSettings(JobSettings):
     candidate : str
         Picks URI to show.
     segmentation : str or None
-        Segmentation URI, for the neuroglancer viewer.
+        URI of a segmentation that is drawn over the slices, or shown in neuroglancer.
     heat_map : str or None
         URI of a segmentation beside which class probabilities are stored: the highest of the
         objects' is drawn over the slices.
@@ -108,7 +108,10 @@ class ViewSettings(JobSettings):
         bool, Option("Start a local neuroglancer viewer instead (needs the extra 'neuroglancer').")
     ] = False
     segmentation: Annotated[
-        str | None, Option("Segmentation to show in neuroglancer.", uri="segmentation")
+        str | None,
+        Option(
+            "Segmentation to draw over the slices, or to show in neuroglancer.", uri="segmentation"
+        ),
     ] = None
     heat_map: Annotated[
         str | None,

@@ -21,6 +21,7 @@ from copick_picker.report.slices import slice_figure
 SPACING = 10.0
 SHAPE_ZYX = (30, 50, 80)  # 300 x 500 x 800 A
 RADIUS = 60.0
+COLOUR = "#009e73"
 REFERENCE = np.array([[200.0, 150, 100], [600, 350, 110], [400, 250, 280]])
 CANDIDATE = np.array([[210.0, 150, 100], [100, 450, 105], [5, 250, 100]])
 
@@ -55,6 +56,7 @@ def slices(values: np.ndarray[Any, Any], contrast: str = "dark") -> Any:
         SPACING,
         evaluation().matches,
         {"ribosome": RADIUS},
+        colours={"ribosome": COLOUR},
         contrast=contrast,
         title="TS_1",
         footer="made by a test",
@@ -114,6 +116,7 @@ def test_slices_of_a_run_without_picks_and_of_a_constant_volume() -> None:
         SPACING,
         empty.matches,
         {"ribosome": RADIUS},
+        colours={"ribosome": COLOUR},
         contrast="dark",
         title="empty",
         footer="",

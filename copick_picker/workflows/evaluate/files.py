@@ -16,6 +16,7 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.records.scores import Evaluation, MatchCounts, ObjectScore, RunObjectMatch
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.link_tables import link_table, links_csv
+from copick_picker.report.object_colours import object_colours
 from copick_picker.report.score_csv import PickFacts, matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
 from copick_picker.report.score_tables import confusion_table, object_table, run_table
@@ -203,6 +204,7 @@ def _slices(scored: Scored, store: ProjectStore, run_name: str) -> bytes:
         key.voxel_spacing,
         matches,
         radii,
+        colours=object_colours(store.objects(), radii),
         contrast=contrast_of(volume, stated=settings.contrast),
         title=f"{run_name} {key}: {_found_text(matches)}",
         footer="; ".join(lines[:3]),
