@@ -111,7 +111,9 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
     lines = scored.lines()
     footer, evaluation = "; ".join(lines[:3]), scored.evaluation
     title = f"{scored.settings.candidate} against {scored.settings.reference}"
-    figure = score_figure(evaluation, title=title, footer=footer)
+    names = [entry.name for entry in evaluation.objects]
+    colours = object_colours(store.objects(), names)
+    figure = score_figure(evaluation, colours=colours, title=title, footer=footer)
     files = {
         "scores.json": (json.dumps(scored.values(), indent=1) + "\n").encode(),
         "scores.csv": scores_csv(evaluation, lines).encode(),
