@@ -9,7 +9,9 @@ from xml.etree import ElementTree as ET
 
 from matplotlib import rc_context
 from matplotlib.artist import Artist
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 PALETTE = (
     "#0072b2",
@@ -73,6 +75,17 @@ def line_look(index: int, colour: str | None = None) -> dict[str, Any]:
         "linestyle": LINE_STYLES[index % len(LINE_STYLES)],
         "marker": MARKERS[index % len(MARKERS)],
     }
+
+
+def tick_whole_numbers(axis: Axis) -> None:
+    """Let an axis of counts have ticks at whole numbers alone.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        The axis, changed in place.
+    """
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def add_footer(figure: Figure, text: str) -> None:
