@@ -62,7 +62,7 @@ class PanelLook:
 
 @dataclass(frozen=True)
 class _Label:
-    """Words beside a point of a panel, in the panel's units (nm)."""
+    """Words beside a point of a panel, in the panel's units (nm); they may be empty."""
 
     point: tuple[float, float]
     words: str
@@ -107,19 +107,18 @@ def draw_panel(
         Labels that are left out for want of room.
     """
     _draw_slice(axes, small, entry, look)
-    labels: list[_Label] = []
-    for line in lines:
-        labels += _draw_line(axes, line, entry)
-    drawn = [_draw_marks(axes, group, entry, look.objects[group.object_name]) for group in marks]
-    for _, found in drawn:
-        labels += found
+    drawn = [
+        label
+        for group in marks
+        for label in _draw_marks(axes, group, entry, look.objects[group.object_name])
+    ]
+    labels = [label for line in lines for label in _draw_line(axes, line, entry)] + drawn
     taken = [_draw_scale_bar(axes, labels)] if has_scale_bar else []
     name, across, _ = _VIEWS[entry.axis_zyx]
-    n_drawn = sum(number for number, _ in drawn)
     axes.set_title(
         f"{name} slice at {across} = {entry.centre_angstrom / ANGSTROM_PER_NM:.1f} nm, "
         f"{entry.thickness_angstrom / ANGSTROM_PER_NM:.1f} nm thick; "
-        f"{n_drawn} of {sum(map(len, marks))} picks",
+        f"{len(drawn)} of {sum(map(len, marks))} picks",
         fontsize=8,
         loc="left",
     )
@@ -154,10 +153,8 @@ def _draw_slice(axes: Axes, small: SmallVolume, entry: Slice, look: PanelLook) -
     axes.set_autoscale_on(False)
 
 
-def _draw_marks(
-    axes: Axes, marks: Marks, entry: Slice, look: ObjectLook
-) -> tuple[int, list[_Label]]:
-    """Draw the picks of a group that the slice cuts; return how many, and their scores."""
+def _draw_marks(axes: Axes, marks: Marks, entry: Slice, look: ObjectLook) -> list[_Label]:
+    """Draw the picks of a group that the slice cuts; return each with its score, if any."""
     shape = LOOKS[marks.status].shape
     which, radii = cut(marks, entry.axis_zyx, entry.centre_angstrom)
     _, _, in_plane = _VIEWS[entry.axis_zyx]
@@ -169,13 +166,11 @@ def _draw_marks(
         size = 3.5 if shape == "ringed diamond" else 6.0
         style = point_style(marks.status, look.colour)
         axes.plot(*centres.T, linestyle="", markersize=size, **style)
-    if marks.scores is None or len(which) > _MOST_SCORES:
-        return len(which), []
-    letter = f"{look.letter} " if look.letter else ""
-    return len(which), [
-        _Label((x, y), f"{letter}{score:.2f}")
-        for (x, y), score in zip(centres.tolist(), marks.scores[which], strict=True)
-    ]
+    words = [""] * len(which)
+    if marks.scores is not None and len(which) <= _MOST_SCORES:
+        letter = f"{look.letter} " if look.letter else ""
+        words = [f"{letter}{score:.2f}" for score in marks.scores[which]]
+    return [_Label((x, y), said) for (x, y), said in zip(centres.tolist(), words, strict=True)]
 
 
 def _draw_line(axes: Axes, line: Line, entry: Slice) -> list[_Label]:
@@ -197,7 +192,7 @@ def _draw_labels(
     axes: Axes, labels: Sequence[_Label], taken: Sequence[tuple[float, float, float, float]]
 ) -> int:
     """Write labels beside their points where there is room; return how many there is none for."""
-    shown = [label for label in labels if _is_inside(axes, label.point)]
+    shown = [label for label in labels if label.words and _is_inside(axes, label.point)]
     if not shown:
         return 0
     origin, scale, window = _in_points(axes)

@@ -32,8 +32,8 @@ _UNCOUNTED = frozenset({"border", "uncounted"})
 _LOW_HIGH_PERCENTILES = (1.0, 99.0)
 _SLAB_ANGSTROM = 60.0
 _SLAB_LEAST_PLANES = 3
-_MARGINS_INCHES = {"left": 0.75, "right": 0.2, "top": 0.6, "gap": 0.55, "bottom": 0.75}
-_FOOTER_INCHES = 0.3
+_MARGINS_INCHES = {"left": 0.75, "right": 0.2, "top": 0.6, "gap": 0.55, "bottom": 0.8}
+_FOOTER_INCHES = 0.36
 _PANEL_WIDTH_INCHES = 6.6
 _MOST_PANEL_HEIGHT_INCHES = 11.0
 

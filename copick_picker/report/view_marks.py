@@ -63,7 +63,7 @@ class ObjectLook:
     colour : str
         Colour of its picks as ``#rrggbb``.
     letter : str
-        What precedes its scores; empty where there is only one object.
+        What precedes its scores; empty where there is only one object, or no score.
     """
 
     colour: str
@@ -113,7 +113,8 @@ def object_looks(marks: Sequence[Marks], colours: Mapping[str, str]) -> dict[str
         Object -> colour as ``#rrggbb``.
     """
     names = list(dict.fromkeys(entry.object_name for entry in marks))
-    letters = [chr(ord("a") + at % 26) if len(names) > 1 else "" for at in range(len(names))]
+    has_letters = len(names) > 1 and any(entry.scores is not None for entry in marks)
+    letters = [chr(ord("a") + at % 26) if has_letters else "" for at in range(len(names))]
     return {
         name: ObjectLook(colours[name], letter) for name, letter in zip(names, letters, strict=True)
     }

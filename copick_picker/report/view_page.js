@@ -156,7 +156,7 @@ function draw(stage) {
   node("line", { class: "cross", x1: 0, x2: box.width, y1: toY(spot), y2: toY(spot) }, svg);
   const missing = writeLabels(svg, labels, box, [scaleBar(svg, box, 10 * scale)]);
   const crowded = state.scores && scored.length > MOST_SCORES ? "; too many scores to show"
-    : missing ? `; no room for ${missing} labels` : "";
+    : missing ? `; scores left out for want of room: ${missing}` : "";
   const text = `${view.name} slice at ${"xyz"[view.across]} = ${(centre / 10).toFixed(1)} nm, ` +
     `${(view.thick[nearest] / 10).toFixed(1)} nm thick, ${cut.length} marks${crowded}`;
   caption.textContent = text;
