@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,15 +59,18 @@ class StoredGrid:
         Edge of a voxel in Angstrom.
     layer_planes : int
         Planes that are read at once.
+    dtype : numpy.dtype
+        Type of what is read.
     """
 
     read: PlaneReader
     shape_zyx: tuple[int, ...]
     voxel_spacing: float
     layer_planes: int
+    dtype: np.dtype[Any]
 
 
-def sampled(stored: StoredGrid, small: SmallVolume) -> npt.NDArray[np.float32]:
+def sampled(stored: StoredGrid, small: SmallVolume) -> npt.NDArray[Any]:
     """Return the voxels of a stored volume nearest to those of a binned one; 0 outside.
 
     Voxel i of both lies where its index times its spacing says, so that volumes of different
@@ -81,10 +85,10 @@ def sampled(stored: StoredGrid, small: SmallVolume) -> npt.NDArray[np.float32]:
 
     Returns
     -------
-    numpy.ndarray, shape (z, y, x), float32
-        Of the shape of ``small``.
+    numpy.ndarray, shape (z, y, x)
+        Of the shape of ``small`` and the type of what is stored.
     """
-    result = np.zeros(small.values.shape, dtype=np.float32)
+    result = np.zeros(small.values.shape, dtype=stored.dtype)
     inside = [_nearest(stored, small, axis) for axis in range(3)]
     (z_at, z_index), (y_at, y_index), (x_at, x_index) = inside
     for start in range(0, stored.shape_zyx[0], stored.layer_planes):
@@ -109,7 +113,7 @@ def _nearest(
 
 
 def numbered_regions(
-    labels: npt.NDArray[np.float32], names: Mapping[int, str], colours: Mapping[str, str]
+    labels: npt.NDArray[np.integer], names: Mapping[int, str], colours: Mapping[str, str]
 ) -> tuple[npt.NDArray[np.uint8], list[Region]]:
     """Return labels as numbers of regions, and the regions that occur.
 
@@ -117,8 +121,8 @@ def numbered_regions(
 
     Parameters
     ----------
-    labels : numpy.ndarray, shape (z, y, x), float32
-        Whole numbers, 0 for background.
+    labels : numpy.ndarray, shape (z, y, x), integer
+        Labels, 0 and less for background.
     names : mapping of int to str
         Label -> object.
     colours : mapping of str to str
@@ -129,23 +133,24 @@ def numbered_regions(
     tuple
         Numbers (z, y, x), uint8, and what the numbers from 1 on mean.
     """
-    present = [int(label) for label in np.unique(labels) if label > 0]
-    named = [label for label in present if label in names][:MOST_REGIONS]
-    unnamed = [label for label in present if label not in names]
-    numbers = np.zeros(labels.shape, dtype=np.uint8)
-    regions = []
-    for label in named:
-        regions.append(Region(names[label], colours[names[label]]))
-        numbers[labels == label] = len(regions)
+    present = sorted({int(label) for plane in labels for label in np.unique(plane)})
+    named = [label for label in present if label > 0 and label in names][:MOST_REGIONS]
+    unnamed = [label for label in present if label > 0 and label not in names]
+    regions = [Region(names[label], colours[names[label]]) for label in named]
+    numbers = {label: number for number, label in enumerate(named, 1)}
     if len(unnamed) > _MOST_UNNAMED:
+        numbers |= dict.fromkeys(unnamed, len(regions) + 1)
         regions.append(Region(f"{len(unnamed)} labels of no object", _GREY))
-        numbers[(labels > 0) & (numbers == 0)] = len(regions)
-        return numbers, regions
-    free = [colour for colour in PALETTE if colour not in {each.colour for each in regions}]
-    for label, colour in zip(unnamed, cycle(free or PALETTE), strict=False):
-        regions.append(Region(f"label {label}", colour))
-        numbers[labels == label] = len(regions)
-    return numbers, regions
+    else:
+        numbers |= {label: number for number, label in enumerate(unnamed, len(regions) + 1)}
+        free = [colour for colour in PALETTE if colour not in {each.colour for each in regions}]
+        shades = cycle(free or PALETTE)
+        regions += [Region(f"label {label}", next(shades)) for label in unnamed]
+    meant = np.array([numbers.get(label, 0) for label in present], dtype=np.uint8)
+    known, drawn = np.array(present), np.zeros(labels.shape, dtype=np.uint8)
+    for plane, place in zip(labels, drawn, strict=True):
+        place[...] = meant[np.searchsorted(known, plane)]
+    return drawn, regions
 
 
 def heat_map() -> ListedColormap:

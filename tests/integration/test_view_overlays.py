@@ -143,6 +143,24 @@ def test_objects_choose_what_is_drawn(config, tmp_path):
     assert {tuple(colour) for colour in shown.tolist()} == {RED}
 
 
+def test_instances_of_one_object_have_its_colour(config, tmp_path):
+    labels = a_block(3)
+    labels[BLOCK[0], 18:28, 2:10] = 41
+    open_project(config).write_segmentation(
+        "TS_1",
+        SegmentationKey("apo-ferritin", "picker", "1", 10.0, is_multilabel=False),
+        slabs_of(labels, 4),
+        shape_zyx=labels.shape,
+        provenance={"a": 1},
+        overwrite=False,
+    )
+    page = tmp_path / "a.html"
+    made(config, "-o", page, "--segmentation", "apo-ferritin:picker/1")
+    pictures = [picture_of(address) for address in data_of(page)["views"][0]["labels"]]
+    shown = np.concatenate([each[each[..., 3] > 0][:, :3] for each in pictures])
+    assert {tuple(colour) for colour in shown.tolist()} == {GREEN}
+
+
 def test_several_segmentations_or_none_are_said_in_a_line(config, tmp_path):
     put_labels(config, a_block(2), 10.0)
     put_labels(config, a_block(2), 10.0, "2")

@@ -54,7 +54,7 @@ def grid(values, spacing, layer):
         reads.append((start, stop))
         return values[start:stop]
 
-    return StoredGrid(read, values.shape, spacing, layer), reads
+    return StoredGrid(read, values.shape, spacing, layer, values.dtype), reads
 
 
 @pytest.mark.parametrize("layer", [1, 3, 99])
@@ -85,15 +85,15 @@ def test_layers_that_nothing_needs_are_not_read():
 
 
 def test_labels_become_regions_in_the_colours_of_their_objects():
-    labels = np.array([[[0, 2, 7, 300]]], dtype=np.float32)
+    labels = np.array([[[0, 2, 7, 300]], [[-1, 0, 0, 0]]], dtype=np.int16)
     numbers, regions = numbered_regions(labels, {2: "a", 5: "b"}, {"a": "#0072b2", "b": "#ffffff"})
-    assert numbers.tolist() == [[[0, 1, 2, 3]]]
+    assert numbers.tolist() == [[[0, 1, 2, 3]], [[0, 0, 0, 0]]]
     assert regions == [
         Region("a", "#0072b2"),
         Region("label 7", "#d55e00"),
         Region("label 300", "#009e73"),
     ]
-    many, regions = numbered_regions(np.arange(40.0, dtype=np.float32).reshape(1, 5, 8), {}, {})
+    many, regions = numbered_regions(np.arange(40).reshape(1, 5, 8), {}, {})
     assert [region.name for region in regions] == ["39 labels of no object"]
     assert (many > 0).sum() == 39
 

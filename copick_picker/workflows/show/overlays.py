@@ -100,14 +100,15 @@ def _regions(
             msg = f"run {run_name}: {key}: {error}"
             raise DataError(msg) from error
 
-    grid = StoredGrid(read, volume.shape, key.voxel_spacing, volume.chunk_planes)
+    dtype = volume.dtype if volume.dtype.kind in "iu" else np.dtype(np.int32)
+    grid = StoredGrid(read, volume.shape, key.voxel_spacing, volume.chunk_planes, dtype)
     labels = sampled(grid, small)
     names = _names(job, run_name, key)
     if len(names) == 1 and is_one_object(key, store.segmentation_labels(run_name, key)):
-        labels = np.where(labels > 0, np.float32(next(iter(names))), np.float32(0))
+        labels = np.where(labels > 0, next(iter(names)), 0)
     if job.settings.objects:
         names = {label: name for label, name in names.items() if name in job.settings.objects}
-        labels = np.where(np.isin(labels, list(names)), labels, np.float32(0))
+        labels = np.where(np.isin(labels, list(names)), labels, 0)
     if len(names) > MOST_REGIONS:
         msg = (
             f"run {run_name}: {key} holds {len(names)} objects; a picture tells {MOST_REGIONS} "
@@ -161,7 +162,8 @@ def _heat(
     if shares.shape[1:] == shape_zyx and spacing == shown.voxel_spacing:
         return small_volume(read, shape_zyx, spacing, job.settings.pixels).values
     _check_size(job, run_name, str(feature), (shares.shape[1:], spacing), tomogram)
-    return sampled(StoredGrid(read, shares.shape[1:], spacing, shares.chunk_planes), small)
+    grid = StoredGrid(read, shares.shape[1:], spacing, shares.chunk_planes, np.dtype(np.float32))
+    return sampled(grid, small)
 
 
 def _channels(
