@@ -25,6 +25,10 @@ class Reporter(Protocol):
         """Announce the start of work on ``total`` runs."""
         ...
 
+    def progress(self, run_name: str, *, done: int, total: int, unit: str) -> None:
+        """Tell how far a run is: number done of total, and what is counted."""
+        ...
+
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
         """Report the outcome of a run: number done of total, and its seconds of work."""
         ...

@@ -62,7 +62,7 @@ def _draw_curves(
 ) -> None:
     _draw_iso_lines(axes, beta)
     draw_precision_recall(axes, objects, colours)
-    axes.set_title(f"Precision and recall; open marks: highest F{beta:g}", fontsize=9)
+    axes.set_title("Precision and recall; open marks: suggested thresholds", fontsize=9)
     without = [chart_text(entry["object"]) for entry in objects if entry["curve"] is None]
     if without:
         axes.plot([], [], " ", label=f"no curve: {', '.join(without)}")

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
-from copick_picker.settings.options import in_help_order, long_name
+from copick_picker.settings.options import in_help_order, long_name, option_of
 from copick_picker.settings.yaml_text import load_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -128,6 +128,18 @@ def command_line(command: str, settings: BaseModel) -> str:
         if name not in settings.model_fields_set or value == kind.model_fields[name].default:
             continue
         option = long_name(kind, name)
-        for one in value if isinstance(value, tuple) else (value,):
-            words += [option] if one is True else [option, str(one)]
+        known = option_of(kind, name)
+        given = value if isinstance(value, tuple) else (value,)
+        if known is not None and known.argument:
+            words[2:2] = [str(one) for one in given]
+            continue
+        for one in given:
+            words += _option_words(option, one)
     return shlex.join(words)
+
+
+def _option_words(option: str, value: object) -> list[str]:
+    """Return an option and its value; what is on by default can only be turned off."""
+    if value is False:
+        return [f"--no-{option[2:]}"]
+    return [option] if value is True else [option, str(value)]

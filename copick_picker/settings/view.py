@@ -40,8 +40,8 @@ class ViewSettings(JobSettings):
     segmentation : str or None
         URI of a segmentation that is drawn over the slices, or shown in neuroglancer.
     heat_map : str or None
-        URI of a segmentation beside which class probabilities are stored: the highest of the
-        objects' is drawn over the slices.
+        URI of a segmentation beside which class probabilities or scores are stored: the highest of
+        the objects' is drawn over the slices.
     matcher : str
         ``one-to-one``, ``czii``, ``octopi`` or ``byu``.
     tolerance : str
@@ -116,8 +116,8 @@ class ViewSettings(JobSettings):
     heat_map: Annotated[
         str | None,
         Option(
-            "Segmentation whose stored probabilities, or heat maps of detect --probabilities, are "
-            "drawn over the slices.",
+            "Segmentation whose stored probabilities or scores, or heat maps of detect "
+            "--probabilities, are drawn over the slices.",
             uri="segmentation",
             after="contrast",
         ),

@@ -13,7 +13,7 @@ from PIL import Image
 from copick_picker.cli.main import console
 from copick_picker.project.copick.making import add_tomogram
 from copick_picker.project.copick.store import open_project
-from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
+from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 from projects import SHAPE_ZYX, add_segmented, noise, project_of, slabs_of
@@ -207,6 +207,43 @@ def test_probabilities_are_drawn_with_a_colour_bar(config, tmp_path):
     )  # fmt: skip
     assert wrong.exit_code == 1
     assert "hold ribosome; none of --objects apo-ferritin" in " ".join(wrong.output.split())
+
+
+def test_scores_are_drawn_where_no_probabilities_are_stored(config, tmp_path):
+    feature = FeatureKey("wbp", 10.0, "predict-picker-1-scores")
+    record = {"labels": {"ribosome": 2}, "scores": {"uri": str(feature)}}
+    store = open_project(config)
+    shares = shares_of(0.9)[1:]
+    store.write_feature(
+        "TS_1",
+        feature,
+        slabs_of(shares, 20),
+        shape_czyx=shares.shape,
+        provenance=record,
+        overwrite=False,
+    )
+    key = SegmentationKey("predict", "picker", "1", 10.0)
+    store.write_segmentation(
+        "TS_1",
+        key,
+        slabs_of(a_block(2), 4),
+        shape_zyx=SHAPE_ZYX,
+        provenance=record,
+        overwrite=False,
+    )
+    page = tmp_path / "a.html"
+    made(config, "-o", page, "--heat-map", "predict:picker/1")
+    pictures = [picture_of(address) for address in data_of(page)["views"][0]["heats"]]
+    drawn = np.argwhere(np.max([each[..., 3] for each in pictures], axis=0) > 0)
+    assert drawn.min(axis=0).tolist() == [6, 20]
+    assert drawn.max(axis=0).tolist() == [15, 33]
+
+
+def test_a_segmentation_without_probabilities_or_scores_is_said(config, tmp_path):
+    put_labels(config, a_block(2), 10.0)
+    result = view(config, "-o", str(tmp_path / "a.png"), "--heat-map", "predict:picker/1")
+    assert result.exit_code == 1
+    assert "neither probabilities nor scores are stored beside" in " ".join(result.output.split())
 
 
 def test_probabilities_of_another_spacing_are_sampled(config, tmp_path):

@@ -166,7 +166,7 @@ def _show(
         reporter.note(note)
     reporter.note(
         f"Chosen on these runs: the lowest threshold within {settings.margin:g} of the highest "
-        f"F{settings.beta:g}; on the same runs it flatters, so check it on others"
+        f"F{settings.beta:g}. It was chosen on these runs: check it on others"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.segment.engine import segment_slabs, sums_bytes
-from copick_picker.core.segment.plan import EngineOptions, check_mask
+from copick_picker.core.segment.plan import EngineOptions, Progress, check_mask
 from copick_picker.core.segment.results import (
     SegmentedVolume,
     Slab,
@@ -14,6 +14,7 @@ from copick_picker.core.segment.results import (
     WindowCounts,
     masked_volume,
     whole_volume,
+    with_scores,
 )
 from copick_picker.core.segment.volume import (
     PlaneReader,
@@ -22,6 +23,7 @@ from copick_picker.core.segment.volume import (
     as_reader,
 )
 from copick_picker.core.segment.wrapped import LabelRule, ScaledReader, scaled, segment_wrapped
+from copick_picker.jobs.reporter import Reporter
 from copick_picker.settings.memory import SUMS_BYTES
 from copick_picker.settings.model import ModelCard
 from copick_picker.workflows.models.load import LoadedModels, check_segments
@@ -70,8 +72,10 @@ def model_slabs(
     *,
     inverted: bool,
     probabilities: bool,
+    scores: bool = False,
     mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
+    progress: Progress | None = None,
 ) -> Stream[Slab]:
     """Return the result of :func:`run_models` a few planes at a time, as they are finished.
 
@@ -81,8 +85,12 @@ def model_slabs(
     ----------
     volume, models, inverted, probabilities, mask_zyx
         As for :func:`run_models`.
+    scores : bool
+        Whether to return the probability of each voxel's label.
     statistics : VolumeStatistics, optional
         Of the whole volume, if known.
+    progress : callable, optional
+        Called with (windows done, total windows).
 
     Raises
     ------
@@ -92,9 +100,12 @@ def model_slabs(
     reader = as_reader(volume)
     check_mask(mask_zyx, reader.shape)
     if models.wraps:
-        whole = _wrapped(reader, models, inverted=inverted, probabilities=probabilities)
+        kept = probabilities or scores
+        whole = _wrapped(reader, models, inverted=inverted, probabilities=kept, progress=progress)
         masked = whole if mask_zyx is None else masked_volume(whole, mask_zyx)
-        return Stream(WindowCounts(0, 0), iter([Slab(0, masked.labels, masked.probabilities)]))
+        slab = Slab(0, masked.labels, masked.probabilities)
+        slab = with_scores(slab, scores=scores, probabilities=probabilities)
+        return Stream(WindowCounts(0, 0), iter([slab]))
     options = replace(models.options, inverted=inverted)
     scaling = models.cards[0].scaling
     if scaling is not None:
@@ -106,9 +117,24 @@ def model_slabs(
         models.members,
         fitting_options(reader, models, options, mask_zyx),
         probabilities=probabilities,
+        scores=scores,
         mask_zyx=mask_zyx,
         statistics=statistics,
+        progress=progress,
     )
+
+
+def window_progress(reporter: Reporter, run_name: str) -> Progress:
+    """Return a function that tells a reporter how many windows of a run are done.
+
+    Parameters
+    ----------
+    reporter : Reporter
+        Is told.
+    run_name : str
+        The run.
+    """
+    return lambda done, total: reporter.progress(run_name, done=done, total=total, unit="windows")
 
 
 def fitting_options(
@@ -144,7 +170,12 @@ def label_rule(card: ModelCard) -> LabelRule:
 
 
 def _wrapped(
-    reader: PlaneReader, models: LoadedModels, *, inverted: bool, probabilities: bool
+    reader: PlaneReader,
+    models: LoadedModels,
+    *,
+    inverted: bool,
+    probabilities: bool,
+    progress: Progress | None,
 ) -> SegmentedVolume:
     """Return the result with CryoSiam's own windows."""
     card = models.cards[0]
@@ -156,6 +187,7 @@ def _wrapped(
         models.options,
         rule=label_rule(card),
         probabilities=probabilities,
+        progress=progress,
     )
     kept = result.probabilities
     return SegmentedVolume(result.labels, None if kept is None else kept.astype(np.float16))

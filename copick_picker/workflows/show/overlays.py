@@ -12,7 +12,7 @@ from copick_picker.errors import DataError, SettingsError
 from copick_picker.jobs.job import Job
 from copick_picker.project.store import LazyVolume
 from copick_picker.project.uris import feature_query
-from copick_picker.records.keys import SegmentationKey, TomogramKey
+from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
 from copick_picker.report.object_colours import object_colours
 from copick_picker.report.overlays import (
     MOST_REGIONS,
@@ -139,19 +139,12 @@ def _heat(
     Raises
     ------
     SettingsError
-        If no probabilities are stored beside the segmentation, or none of the objects wanted.
+        If neither probabilities nor scores are stored beside the segmentation, or none of the
+        objects wanted.
     """
-    store, (shown, shape_zyx) = job.store, tomogram
-    stated = (store.segmentation_provenance(run_name, key) or {}).get("probabilities")
-    features = feature_query(stated["uri"]).matching(store.features(run_name)) if stated else []
-    if stated is None or not features:
-        msg = (
-            f"run {run_name}: no probabilities are stored beside {key}; run segment or "
-            "detect with --probabilities"
-        )
-        raise SettingsError(msg)
-    feature = features[0]
-    shares = store.open_feature(run_name, feature)
+    shown, shape_zyx = tomogram
+    feature, stated = _stored_heat(job, run_name, key)
+    shares = job.store.open_feature(run_name, feature)
     channels = _channels(job, run_name, stated, shares)
 
     def read(z_start: int, z_stop: int) -> npt.NDArray[np.float32]:
@@ -166,12 +159,35 @@ def _heat(
     return sampled(grid, small)
 
 
+def _stored_heat(
+    job: Job[ViewSettings], run_name: str, key: SegmentationKey
+) -> tuple[FeatureKey, Mapping[str, Any]]:
+    """Return the probabilities beside a segmentation, else its scores, and what is said of them."""
+    record = job.store.segmentation_provenance(run_name, key) or {}
+    stored = job.store.features(run_name)
+    for name in ("probabilities", "scores"):
+        stated = record.get(name)
+        found = feature_query(stated["uri"]).matching(stored) if stated else []
+        if stated is not None and found:
+            return found[0], stated
+    msg = (
+        f"run {run_name}: neither probabilities nor scores are stored beside {key}; run segment or "
+        "detect with --probabilities"
+    )
+    raise SettingsError(msg)
+
+
 def _channels(
     job: Job[ViewSettings], run_name: str, stated: Mapping[str, Any], shares: LazyVolume
 ) -> list[int]:
-    """Return the channels of the objects that are shown; the first is background."""
+    """Return the channels of the objects that are shown; the first of several is background.
+
+    Scores are one volume for all objects.
+    """
     names = stated.get("channels")
     wanted = job.settings.objects
+    if shares.shape[0] == 1:
+        return [0]
     if not wanted or not isinstance(names, Sequence):
         return list(range(1, shares.shape[0]))
     found = [at for at, name in enumerate(names) if at and name in wanted]
