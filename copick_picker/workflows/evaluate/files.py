@@ -22,6 +22,7 @@ from copick_picker.records.scores import (
 )
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.link_tables import link_table, links_csv
+from copick_picker.report.object_colours import object_colours
 from copick_picker.report.score_csv import PickFacts, matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
 from copick_picker.report.score_tables import confusion_table, object_table, run_table
@@ -116,7 +117,9 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
     lines = scored.lines()
     footer, evaluation = "; ".join(lines[:3]), scored.evaluation
     title = f"{scored.settings.candidate} against {scored.settings.reference}"
-    figure = score_figure(evaluation, title=title, footer=footer)
+    names = [entry.name for entry in evaluation.objects]
+    colours = object_colours(store.objects(), names)
+    figure = score_figure(evaluation, colours=colours, title=title, footer=footer)
     files = {
         "scores.json": (json.dumps(scored.values(), indent=1) + "\n").encode(),
         "scores.csv": scores_csv(evaluation, lines).encode(),
@@ -224,6 +227,7 @@ def _slices(scored: Scored, store: ProjectStore, run_name: str) -> bytes:
         key.voxel_spacing,
         matches,
         radii,
+        colours=object_colours(store.objects(), radii),
         contrast=contrast_of(volume, stated=settings.contrast),
         title=f"{run_name} {key}: {_found_text(matches)}",
         footer="; ".join(lines[:3]),
