@@ -107,6 +107,13 @@ class ViewSettings(JobSettings):
     neuroglancer: Annotated[
         bool, Option("Start a local neuroglancer viewer instead (needs the extra 'neuroglancer').")
     ] = False
+    napari: Annotated[
+        bool,
+        Option(
+            "Open tomogram, segmentation and picks in napari instead; where it is not installed, "
+            "print the lines that do it."
+        ),
+    ] = False
     segmentation: Annotated[
         str | None,
         Option(

@@ -67,6 +67,10 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
         from copick_picker.workflows.show.neuroglancer import view_in_neuroglancer
 
         return view_in_neuroglancer(job)
+    if settings.napari:
+        from copick_picker.workflows.show.napari import view_in_napari
+
+        return view_in_napari(job)
     if len(job.run_names) > 1 and "{run}" not in settings.output:
         msg = (
             f"--output '{settings.output}' is one file for {len(job.run_names)} runs; "
