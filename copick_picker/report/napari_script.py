@@ -13,18 +13,27 @@ import numpy as np
 run = copick.from_file({config!r}).get_run({run!r})
 viewer = napari.Viewer(title={title!r})
 
+# picks are balls, which a slice cuts in circles; image and labels show one plane
+one_plane, as_balls = {{}}, {{"out_of_slice_display": True}}
+if tuple(map(int, napari.__version__.split(".")[:2])) >= (0, 9):
+    one_plane, as_balls = {{"projection_mode": "none"}}, {{"projection_mode": "rescale_spherical"}}
+
 # layers count Angstrom along z, y, x; voxel 0 lies at 0
 tomogram = run.get_voxel_spacing({spacing!r}).get_tomograms({kind!r})[0].numpy()
 limits = np.percentile(tomogram[len(tomogram) // 2], [{low:g}, {high:g}])
 viewer.add_image(
-    tomogram, name={tomogram!r}, scale=[{spacing!r}] * 3, contrast_limits=limits.tolist()
+    tomogram,
+    name={tomogram!r},
+    scale=[{spacing!r}] * 3,
+    contrast_limits=limits.tolist(),
+    **one_plane,
 )
 """
 _LABELS = """
 labels = run.get_segmentations(
     name={name!r}, user_id={user!r}, session_id={session!r}, voxel_size={spacing!r}
 )[0].numpy()
-viewer.add_labels(labels, name={title!r}, scale=[{spacing!r}] * 3, opacity=0.4)
+viewer.add_labels(labels, name={title!r}, scale=[{spacing!r}] * 3, opacity=0.4, **one_plane)
 """
 _PICKS = """
 picks = run.get_picks({name!r}, user_id={user!r}, session_id={session!r})[0]
@@ -36,10 +45,15 @@ if picks.points:
         size={size!r},
         face_color="transparent",
         border_color={colour!r},
-        border_width=0.06,
-        out_of_slice_display=True,
+        border_width={width!r},
         features={{"score": scores}},
+        **as_balls,
     )
+"""
+_TAIL = """
+if one_plane:
+    viewer.dims.margin_left = viewer.dims.margin_right = [{largest!r}] * 3
+napari.run()
 """
 
 
@@ -58,7 +72,9 @@ class NapariRun:
     segmentation : SegmentationKey or None
         A segmentation over it.
     picks : sequence of PicksKey
-        Pick sets.
+        Pick sets, in the colours of their objects.
+    references : sequence of PicksKey
+        Reference pick sets, in white.
     radii : mapping of str to float
         Object name -> radius in Angstrom.
     colours : mapping of str to str
@@ -72,6 +88,7 @@ class NapariRun:
     tomogram: TomogramKey
     segmentation: SegmentationKey | None
     picks: Sequence[PicksKey]
+    references: Sequence[PicksKey]
     radii: Mapping[str, float]
     colours: Mapping[str, str]
     percentiles: tuple[float, float]
@@ -116,8 +133,9 @@ def napari_script(shown: NapariRun) -> str:
             session=key.session_id,
             title=str(key),
             size=2.0 * shown.radii[key.object_name],
-            colour=shown.colours[key.object_name],
+            colour="white" if key in shown.references else shown.colours[key.object_name],
+            width=0.02 if key in shown.references else 0.04,
         )
-        for key in shown.picks
+        for key in (*shown.references, *shown.picks)
     ]
-    return "".join([*parts, "\nnapari.run()\n"])
+    return "".join([*parts, _TAIL.format(largest=max(shown.radii.values(), default=0.0))])

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from scipy.spatial.transform import Rotation
 
 from copick_picker.cli.main import console
-from copick_picker.project.copick.making import add_picks
+from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from projects import small_project, tree
@@ -29,10 +29,11 @@ def config(tmp_path):
     config = small_project(tmp_path / "p")
     turned = Rotation.from_euler("y", [[90], [0]], degrees=True).as_matrix()
     ribosomes = PickSet("ribosome", POINTS, np.ones(2), rotations=turned)
-    for name in ("TS_1", "TS_2"):
-        add_picks(config, name, PicksKey("ribosome", "me", "1"), ribosomes)
     plain = PickSet("apo-ferritin", POINTS[:1], np.ones(1))
-    add_picks(config, "TS_1", PicksKey("apo-ferritin", "me", "1"), plain)
+    store = open_project(config)
+    for name, picks in (("TS_1", ribosomes), ("TS_2", ribosomes), ("TS_1", plain)):
+        key = PicksKey(picks.object_name, "me", "1")
+        store.write_picks(name, key, picks, provenance={"command": "x"}, overwrite=False)
     return config
 
 

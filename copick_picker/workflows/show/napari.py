@@ -42,8 +42,8 @@ def view_in_napari(job: Job[ViewSettings]) -> Summary:
     def show(run_name: str) -> RunOutcome:
         shown = _shown(job, run_name)
         script = napari_script(shown)
-        layers = [str(shown.tomogram), *map(str, filter(None, [shown.segmentation, *shown.picks]))]
-        words = ", ".join(layers)
+        layers = [shown.tomogram, shown.segmentation, *shown.references, *shown.picks]
+        words = ", ".join(str(each) for each in layers if each is not None)
         if importlib.util.find_spec("napari") is None:
             job.reporter.note(
                 "napari is not installed here. Run these lines in an environment that has napari "
@@ -69,10 +69,12 @@ def _shown(job: Job[ViewSettings], run_name: str) -> NapariRun:
     segmentation = None
     if settings.segmentation is not None:
         segmentation = job.segmentations(settings.segmentation).key(run_name)
-    picks = _picks(job, run_name)
+    picks, references = (
+        _sets(job, run_name, uri) for uri in (settings.candidate, settings.reference)
+    )
     if not picks:
         job.reporter.note(f"run {run_name}: no picks '{settings.candidate}'")
-    names = [each.object_name for each in picks]
+    names = [each.object_name for each in (*picks, *references)]
     radii = {}
     for name in names:
         spec = job.specs.get(name)
@@ -85,16 +87,15 @@ def _shown(job: Job[ViewSettings], run_name: str) -> NapariRun:
         tomogram=key,
         segmentation=segmentation,
         picks=picks,
+        references=references,
         radii=radii,
         colours=object_colours(store.objects(), names),
         percentiles=LOW_HIGH_PERCENTILES,
     )
 
 
-def _picks(job: Job[ViewSettings], run_name: str) -> list[PicksKey]:
-    """Return the reference and the candidate sets of a run."""
-    found: list[PicksKey] = []
-    for uri in (job.settings.reference, job.settings.candidate):
-        if uri is not None:
-            found += sets_of_run(job.picks(uri), run_name, job.settings.objects).values()
-    return found
+def _sets(job: Job[ViewSettings], run_name: str, uri: str | None) -> list[PicksKey]:
+    """Return the pick sets of a run that a URI matches."""
+    if uri is None:
+        return []
+    return list(sets_of_run(job.picks(uri), run_name, job.settings.objects).values())
