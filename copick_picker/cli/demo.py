@@ -21,9 +21,9 @@ from copick_picker.cli.main import COMMANDS
 def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | None) -> None:
     """Segment, localize and evaluate a real and a simulated project, and draw the result.
 
-    The real part is a tomogram of HIV-1 virus-like particles with 11 reference picks; the simulated
-    part is three small tomograms whose truth is known. The models that ship with the package have
-    seen simulated tomograms only, and neither of these.
+    The real part is a tomogram of HIV-1 virus-like particles with 11 reference picks; the
+    simulated part is three small tomograms with known ground truth. The shipped models were
+    trained only on simulated tomograms, and on none of these.
 
     \b
     Examples:

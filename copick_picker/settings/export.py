@@ -35,7 +35,7 @@ def check_pattern(value: str) -> str:
 Pattern = Annotated[str, AfterValidator(check_pattern)]
 """Pattern of a name, with ``{run}`` where the run's name stands."""
 NamesTable = Annotated[
-    str | None, Option("Table with columns run_name, tomogram_name.", metavar="CSV")
+    str | None, Option("CSV table with columns run_name, tomogram_name.", metavar="CSV")
 ]
 
 
@@ -79,15 +79,14 @@ class ExportPicksSettings(LimitedSettings):
         Literal[
             "relion5", "relion4", "warp", "dynamo", "imod", "chimerax", "csv", "copick-csv", "byu"
         ],
-        Option("Format of the files.", after="input"),
+        Option("File format.", after="input"),
     ]
     output: Annotated[str, Option("Folder for the files.", "-o", metavar="FOLDER")]
-    per_run: Annotated[bool, Option("One file a run, not one for all runs.")] = False
+    per_run: Annotated[bool, Option("Write one file per run.")] = False
     tomogram: Annotated[
         str,
         Option(
-            "Tomogram whose size gives the centre, and whose voxels count. Default: the run's "
-            "only.",
+            "Tomogram that sets size and voxel spacing. Default: the run's only one.",
             uri="tomogram",
         ),
     ] = "*"
@@ -95,16 +94,19 @@ class ExportPicksSettings(LimitedSettings):
         float | None,
         Field(gt=0),
         Option(
-            "Unbinned pixel size of coordinates in pixels. Default: the tomogram's voxels.",
+            "Unbinned pixel size, for coordinates in pixels. Default: the tomogram's voxel "
+            "spacing.",
             metavar="A",
             after="tomogram",
         ),
     ] = None
-    binning: Annotated[float, Field(gt=0), Option("Coordinates count so many pixels as one.")] = 1.0
+    binning: Annotated[
+        float, Field(gt=0), Option("Binning of the coordinates, relative to --pixel-size.")
+    ] = 1.0
     tomograms: Annotated[
         str | None,
         Option(
-            "RELION's tomograms.star: exact centres and an optics table (--to relion5).",
+            "RELION's tomograms.star, for exact centres and an optics table (--to relion5).",
             metavar="STAR",
         ),
     ] = None
@@ -120,20 +122,19 @@ class ExportPicksSettings(LimitedSettings):
         Literal["auto", "on", "off"],
         Option(
             "Write tube numbers, track lengths, priors and halves by filament (relion5, relion4, "
-            "warp). Default: of objects that the project declares filaments, where picks bear the "
-            "number of theirs.",
+            "warp). auto: for objects declared as filaments whose picks have filament numbers.",
         ),
     ] = "auto"
     mrc: Annotated[
         Pattern | None,
         Option(
-            "MRC file of each tomogram, {run} for the run, that the script for ChimeraX opens.",
+            "MRC file that the ChimeraX script opens, with {run} for the run.",
             metavar="PATTERN",
         ),
     ] = None
-    random_subset: Annotated[
-        bool, Option("Add random halves, 1 and 2; of filaments, whole ones.")
-    ] = False
+    random_subset: Annotated[bool, Option("Add random halves, 1 and 2; filaments stay whole.")] = (
+        False
+    )
     seed: Annotated[int, Field(ge=0), Option("Seed of the halves.")] = 0
 
     @model_validator(mode="after")
@@ -216,5 +217,5 @@ class ExportSegmentationSettings(JobSettings):
     input: Annotated[
         str, Option("Segmentation URI, name:user/session@spacing.", "-i", uri="segmentation")
     ]
-    to: Annotated[Literal["mrc", "tiff"], Option("Format of the files.")] = "mrc"
-    output: Annotated[str, Option("Folder for the files, one a run.", "-o", metavar="FOLDER")]
+    to: Annotated[Literal["mrc", "tiff"], Option("File format.")] = "mrc"
+    output: Annotated[str, Option("Folder for the files, one per run.", "-o", metavar="FOLDER")]
