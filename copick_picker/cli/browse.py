@@ -37,7 +37,7 @@ def browse(ctx: click.Context, tui: bool, config: str | None, dataset: tuple[int
             return
         _hand_over(config, dataset)
     elif tui or config or dataset:
-        text = "--tui takes no command behind it: copick-picker browse --tui -c config.json"
+        text = "--tui takes no subcommand: copick-picker browse --tui -c config.json"
         raise click.UsageError(text)
 
 

@@ -59,7 +59,7 @@ def segment(flags: Flags) -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     run_cryosiam("segment", flags)
     if flags.pop("postprocess_only"):
-        text = "--postprocess-only belongs to --cryosiam-config"
+        text = "--postprocess-only needs --cryosiam-config"
         raise click.UsageError(text)
     if numeric(flags["output"]):
         text = f"-o is the output here (got {flags['output']}); use --overlap for octopi's -o"

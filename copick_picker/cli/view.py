@@ -33,5 +33,5 @@ def view(flags: Flags) -> None:
     """  # noqa: D301, E501 (click's mark for text that is not to be wrapped; whole commands)
     flags["run_names"] = (*flags.pop("run"), *flags["run_names"])
     if not flags["run_names"]:
-        text = "which run? copick-picker view TS_01 -c config.json"
+        text = "no run given; for example: copick-picker view TS_01 -c config.json"
         raise click.UsageError(text)

@@ -314,7 +314,7 @@ def cut(table: Table, total: int | None = None) -> Table:
     total = len(table.rows) if total is None else total
     if total <= MOST_ROWS:
         return table
-    note = f"{table.title.split(':')[0]}: {MOST_ROWS} of {total} shown; --csv and --json hold all"
+    note = f"{table.title.split(':')[0]}: {MOST_ROWS} of {total} shown; all are in --csv and --json"
     rows = table.rows[:MOST_ROWS]
     return Table(table.title, table.columns, rows, (*table.notes, note))
 
@@ -339,7 +339,7 @@ def object_troubles(objects: Sequence[ObjectSpec]) -> list[Trouble]:
         if names.get(plain) == spec.name:
             troubles.append(Trouble("name", f"two objects are named {spec.name}"))
         elif plain in names:
-            text = f"objects {names[plain]} and {spec.name} have nearly the same name"
+            text = f"objects {names[plain]} and {spec.name} have names that differ only in case"
             troubles.append(Trouble("name", text))
         names.setdefault(plain, spec.name)
     return troubles
@@ -349,7 +349,7 @@ def _own_troubles(spec: ObjectSpec) -> Iterator[Trouble]:
     """Yield what is wrong with the numbers of one object."""
     radius = spec.radius_angstrom
     if spec.is_particle and radius is None:
-        text = f"object {spec.name} has no radius: localize and evaluate ask for one"
+        text = f"object {spec.name} has no radius: localize and evaluate need one"
         yield Trouble("radius", text)
     elif radius is not None and not 0 < radius < math.inf:
         yield Trouble("radius", f"object {spec.name} has radius {radius:g}; expected more than 0")

@@ -130,7 +130,7 @@ class Suite(Settings):
             msg = f"{' and '.join(given)} given; expected one source of data"
             raise ValueError(msg)
         if self.dataset and not self.objects:
-            msg = "dataset given without objects: say which objects of the portal are looked for"
+            msg = "dataset given without objects: list the portal objects to look for"
             raise ValueError(msg)
         twice = sorted(set(self.models) & set(self.also))
         if twice:
@@ -193,7 +193,7 @@ class Suite(Settings):
             given = getattr(self, name)
             ours = sorted(_OURS & set(given))
             if ours:
-                msg = f"{name}.{ours[0]} is set by the benchmark; leave it out"
+                msg = f"{name}.{ours[0]} is set by the benchmark; omit it"
                 raise ValueError(msg)
             needed = {"config": "config.json"}
             if kind is EvaluateSettings:
@@ -364,14 +364,14 @@ def asked_suite(settings: RunSettings) -> Suite:
         raise SettingsError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
     if not asked.sources():
         msg = (
-            f"suite {settings.suite} names no data: give --manifest with the address or path of "
-            "its Croissant metadata.json"
+            f"suite {settings.suite} has no data: give --manifest with the address or path "
+            "of its Croissant metadata.json"
         )
         raise SettingsError(msg)
     if not asked.models and not asked.also:
         msg = (
-            f"suite {settings.suite} brings no model: name one with --model LABEL=MODEL, or picks "
-            "that are there already with --also LABEL=URI"
+            f"suite {settings.suite} has no model: give one with --model LABEL=MODEL, or "
+            "existing picks with --also LABEL=URI"
         )
         raise SettingsError(msg)
     return asked

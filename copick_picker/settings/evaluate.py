@@ -223,7 +223,7 @@ class EvaluateParameters(Parameters):
         if self.matcher == "byu" and (
             self.border_margin_xy_angstrom or self.border_margin_z_angstrom
         ):
-            msg = "matcher byu counts whole tomograms; it takes no border margin"
+            msg = "matcher byu counts whole tomograms and does not support border margins"
             raise ValueError(msg)
         return self
 
@@ -293,6 +293,6 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
     @model_validator(mode="after")
     def _links_are_of_one_set(self) -> Self:
         if self.links and self.merge_sets:
-            msg = "--links does not go with --merge-sets: instance ids of two sets are not the same"
+            msg = "--links cannot be combined with --merge-sets: instance ids differ between sets"
             raise ValueError(msg)
         return self

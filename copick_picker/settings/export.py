@@ -141,28 +141,31 @@ class ExportPicksSettings(LimitedSettings):
     def _options_fit_the_format(self) -> Self:
         if self.to == "relion4" and self.pixel_size is None:
             msg = (
-                "--to relion4 needs --pixel-size: RELION 4 counts in unbinned pixels of the tilt "
-                "series, which the project does not know"
+                "--to relion4 needs --pixel-size: RELION 4 uses unbinned tilt-series "
+                "pixels, whose size the project does not store"
             )
             raise ValueError(msg)
         if not self.counts_pixels and (self.pixel_size or self.binning != 1):
-            msg = f"--to {self.to} writes Angstrom; --pixel-size and --binning have no meaning"
+            msg = f"--to {self.to} writes Angstrom; --pixel-size and --binning do not apply"
             raise ValueError(msg)
         if self.to == "byu" and (self.per_run or self.random_subset):
             option = "--per-run" if self.per_run else "--random-subset"
-            msg = f"--to byu writes one table, a row for every tomogram; {option} has no meaning"
+            msg = f"--to byu writes one table with a row per tomogram; {option} does not apply"
             raise ValueError(msg)
         if self.to in ("imod", "chimerax") and self.random_subset:
-            msg = f"--to {self.to} writes points only; --random-subset has no meaning"
+            msg = f"--to {self.to} writes only points; --random-subset does not apply"
             raise ValueError(msg)
         if self.mrc is not None and self.to != "chimerax":
-            msg = f"--mrc is for --to chimerax only, not {self.to}"
+            msg = f"--mrc only works with --to chimerax, not {self.to}"
             raise ValueError(msg)
         if self.filaments == "on" and not self.knows_filaments:
-            msg = f"--to {self.to} knows no filaments; --filaments on is for relion5, relion4, warp"
+            msg = (
+                f"--to {self.to} does not support filaments; --filaments on works with relion5, "
+                "relion4, warp"
+            )
             raise ValueError(msg)
         if self.tomograms is not None and self.to != "relion5":
-            msg = f"--tomograms is read for --to relion5 only, not {self.to}"
+            msg = f"--tomograms only works with --to relion5, not {self.to}"
             raise ValueError(msg)
         return self
 

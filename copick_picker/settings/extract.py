@@ -86,6 +86,6 @@ class ExtractSettings(LimitedSettings):
     @model_validator(mode="after")
     def _boxes_are_even(self) -> Self:
         if self.size is not None and self.size % 2:
-            msg = f"--size {self.size}: expected an even number, as RELION takes no other"
+            msg = f"--size {self.size}: expected an even number, as RELION requires"
             raise ValueError(msg)
         return self

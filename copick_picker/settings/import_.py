@@ -129,7 +129,7 @@ class ImportByuSettings(JobSettings):
     @model_validator(mode="after")
     def _spacing_is_known(self) -> Self:
         if self.labels is None and self.spacing is None:
-            msg = "JPG files hold no voxel spacing: give --spacing A, or --labels CSV"
+            msg = "JPG files store no voxel spacing: use --spacing A or --labels CSV"
             raise ValueError(msg)
         return self
 

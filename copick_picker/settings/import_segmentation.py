@@ -82,7 +82,7 @@ class ImportSegmentationSettings(JobSettings):
             if value
         ]
         if len(given) > 1:
-            msg = f"{' and '.join(given)}: the values mean one thing; give one of them"
+            msg = f"{' and '.join(given)}: these options exclude each other; give one"
             raise ValueError(msg)
         wrong = [value for value in self.label if not value.isdigit() or int(value) == 0]
         if wrong:

@@ -90,7 +90,7 @@ def shard_in_range(value: str) -> str:
     """
     part, parts = (int(number) for number in value.split("/"))
     if part > parts:
-        msg = f"shard {value}: the part is from 1 to {parts}"
+        msg = f"shard {value}: the part must be 1 to {parts}"
         raise ValueError(msg)
     return value
 

@@ -40,7 +40,7 @@ class PicksMask(Settings):
     @model_validator(mode="after")
     def _margin_of_a_mask(self) -> Self:
         if self.mask is None and self.mask_margin:
-            msg = "mask_margin is given without a mask; use --mask too"
+            msg = "mask_margin needs a mask: add --mask"
             raise ValueError(msg)
         return self
 

@@ -383,7 +383,7 @@ def guide_values(
     idle: list[str] = []
     for section, keys in content.items():
         if not isinstance(keys, Mapping):
-            msg = f"{where}: '{section}' is no section; expected model, training or data"
+            msg = f"{where}: '{section}' is not a section; expected model, training or data"
             raise SettingsError(msg)
         for key, value in keys.items():
             name = f"{section}.{key}"

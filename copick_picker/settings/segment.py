@@ -238,8 +238,8 @@ class SegmentVolumeSettings(NetworkSettings, SegmentParameters):
         if asked or n_models > 1:
             what = f"no {choices_text(asked)}" if asked else "one model, no ensemble"
             msg = (
-                "--mode exact with a model of CryoSiam has its windows and takes "
-                f"{what}; use --mode balanced"
+                "--mode exact with a model of CryoSiam uses CryoSiam's windows and does not "
+                f"support {what}; use --mode balanced"
             )
             raise SettingsError(msg)
 
@@ -268,7 +268,9 @@ class WorkerSettings(SegmentVolumeSettings):
     @model_validator(mode="after")
     def _one_way_to_name_devices(self) -> Self:
         if self.devices and (self.workers is not None or self.device != "auto"):
-            msg = "devices is given with device or workers; it has a worker for each device"
+            msg = (
+                "devices cannot be combined with device or workers; it starts one worker per device"
+            )
             raise ValueError(msg)
         return self
 
@@ -361,7 +363,7 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
     @model_validator(mode="after")
     def _method_of_picks(self) -> Self:
         if self.picks is None and self.picks_method != "watershed":
-            msg = "picks_method is given without picks; use --picks too"
+            msg = "picks_method needs picks: add --picks"
             raise ValueError(msg)
         return self
 

@@ -92,7 +92,7 @@ class SimulateSettings(Settings):
     @model_validator(mode="after")
     def _one_scene(self) -> Self:
         if (self.scene is None) == (self.preset is None):
-            msg = "give a scene (a YAML file) or --preset NAME, and not both"
+            msg = "give either a scene (a YAML file) or --preset NAME"
             raise ValueError(msg)
         return self
 

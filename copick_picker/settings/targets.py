@@ -75,7 +75,7 @@ class AnnotationSettings(AnnotationParameters, JobSettings):
     @model_validator(mode="after")
     def _masks_where_they_are_painted(self) -> Self:
         if (self.target == "masks") != (self.masks is not None):
-            msg = "masks belongs to target: masks, and that needs it"
+            msg = "masks and target: masks need each other"
             raise ValueError(msg)
         return self
 

@@ -368,24 +368,24 @@ class TrainSettings(
             if getattr(self, name) not in (None, ())
         ]
         if len(given) > 1:
-            msg = f"{' and '.join(given)} are given; use one"
+            msg = f"{' and '.join(given)} cannot be combined; use one"
             raise ValueError(msg)
         in_file = self.folds_file is not None
         if self.fold is not None and not (in_file or 1 <= self.fold <= (self.folds or 0)):
             msg = f"fold is {self.fold}; expected 1 to the number of folds ({self.folds})"
             raise ValueError(msg)
         if self.validation_split is not None and self.split is None:
-            msg = "validation_split needs split: the split that is trained on"
+            msg = "validation_split needs split, the split to train on"
             raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if self.members is not None and (self.folds is not None or self.folds_file is not None):
-            msg = "members are trained on one split; give no folds"
+            msg = "members are trained on one split; do not use folds"
             raise ValueError(msg)
         if self.start_config is not None and self.start is None:
-            msg = "start_config is given without start"
+            msg = "start_config needs start"
             raise ValueError(msg)
         if self.particle_share + self.hard_negative_share > 1:
             msg = "particle_share and hard_negative_share together are more than 1"

@@ -297,7 +297,7 @@ def test_two_tomograms_where_one_is_meant_lists_both(config, model, crop):
     spacing = copick.from_file(str(config)).get_run("TS_1").get_voxel_spacing(10.0)
     spacing.new_tomogram("denoised").from_numpy(crop)
     output = run("segment", "-c", config, "-m", model, *FAST, code=1)
-    assert "means 2 things where one tomogram is meant: denoised@10.0, wbp@10.0" in output
+    assert "matches 2 items, but exactly one tomogram is needed: denoised@10.0, wbp@10.0" in output
     assert "2 done, 1 failed" in output
 
 
@@ -375,7 +375,7 @@ def test_nan_is_filled_on_demand_and_said(tmp_path, crop, model):
     summary = tmp_path / "summary.json"
     words = ("segment", "-c", config, "-m", model, *FAST, "--json", summary)
     output = run(*words, "--fill-nan")
-    assert "2 voxels that are NaN or infinite took the median" in output
+    assert "2 NaN or infinite voxels replaced with the median" in output
     (entry,) = json.loads(summary.read_text())["runs"]
     assert "2 voxels that are NaN" in entry["cleaning"][0]
     assert "2 voxels that are NaN or infinite" in run(*words, code=1)
@@ -403,11 +403,11 @@ def test_a_hot_voxel_changes_hardly_a_label(tmp_path, crop, model):
     assert "1 voxels lie more than 20 standard deviations out (gold, a detector fault): try" in text
     agree, text = shares("clipped:a/1", "-m", model, "--clip", "20")
     assert agree > 0.95
-    assert "1 voxels beyond 20 standard deviations were drawn in" in text
+    assert "1 voxels beyond 20 standard deviations clipped" in text
     names = "ribosome,apo-ferritin"
     agree, text = shares("own:a/1", "-m", "simulated-10a", "--objects", names)
     assert agree > 0.99
-    assert "run hot: 1 voxels beyond 20 standard deviations were drawn in" in text
+    assert "run hot: 1 voxels beyond 20 standard deviations clipped" in text
 
 
 def test_thresholds_that_are_not_applied_are_said(config, model, tmp_path):

@@ -95,7 +95,7 @@ def test_a_checkpoint_of_another_kind_is_refused_in_one_line(place, tmp_path):
         network["num_filters"] = [16, 32, 64, 128]
 
     for change, message in (
-        (drop_head, "is no fine-tuned model of CryoSiam"),
+        (drop_head, "is not a fine-tuned model of CryoSiam"),
         (widen, "encoder.conv1.weight"),
     ):
         result = started(place, changed(tmp_path, change), "none", "--dry-run")

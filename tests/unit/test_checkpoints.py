@@ -118,7 +118,7 @@ def test_changed_weights_fail_the_checksum(folder: Path) -> None:
     (folder / WEIGHTS_FILE).write_bytes(data)
     with pytest.raises(CheckpointError) as error:
         read_model_folder(folder)
-    assert "changed or cut short" in one_line(error)
+    assert "changed or truncated" in one_line(error)
 
 
 def test_truncated_safetensors_with_a_right_checksum_is_one_line(folder: Path) -> None:
@@ -129,7 +129,7 @@ def test_truncated_safetensors_with_a_right_checksum_is_one_line(folder: Path) -
     (folder / CARD_FILE).write_text(yaml.safe_dump(raw))
     with pytest.raises(CheckpointError) as error:
         read_model_folder(folder)
-    assert "not a whole safetensors file" in one_line(error)
+    assert "not a complete safetensors file" in one_line(error)
 
 
 def test_weights_outside_of_the_folder_are_not_read(folder: Path, tmp_path: Path) -> None:

@@ -332,7 +332,7 @@ def test_logits_that_do_not_fit_the_memory_are_said_in_one_line() -> None:
 def test_a_voxel_that_is_not_finite_stops_the_run(bad: float) -> None:
     volume = noise()
     volume[11, 3, 5] = bad
-    with pytest.raises(DataError, match="1 voxels in planes 0 to 18 are not finite"):
+    with pytest.raises(DataError, match="1 voxels in planes 0 to 18 are NaN or infinite"):
         segment_slabs(volume, [thin()], OPTIONS, probabilities=False)
     known = VolumeStatistics(3.0, 2.0)
     with pytest.raises(DataError, match="not finite"):

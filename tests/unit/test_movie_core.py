@@ -322,9 +322,9 @@ def test_analysis_counts_pieces_and_finds_words():
     found, known = (length_figures(lengths_of(each)) for each in (torn, truth))
     assert (found["short"], found["long"]) == (1.0, 0.0)
     assert "High fragmentation: 10.0 pieces" in verdict(found, known, 10.0, 0)
-    assert verdict(known, known, 1.0, 2).startswith("Tracks are whole: 1.00 pieces")
+    assert verdict(known, known, 1.0, 2).startswith("Tracks are complete: 1.00 pieces")
     assert "2 tracks join two puncta" in verdict(known, known, 1.0, 2)
-    assert verdict(length_figures(np.zeros(0)), known, None, 0).startswith("Nothing was tracked")
+    assert verdict(length_figures(np.zeros(0)), known, None, 0).startswith("No tracks")
 
 
 def test_the_learned_score_links_points_that_it_has_not_seen():

@@ -86,8 +86,8 @@ def test_oriented_points_keep_their_rotation():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "holds no point"),
-        (" \n\n", "holds no point"),
+        ("", "contains no point"),
+        (" \n\n", "contains no point"),
         ('{"location": {"x": 1, "y": 2}}', "line 1 is not a point"),
         ("[1, 2, 3]", "line 1 is not a point"),
         ('{"location": {"x": 1, "y": 2, "z": "a"}}', "line 1 is not a point"),

@@ -247,7 +247,7 @@ def _pair(
 ) -> tuple[TrackSet, TrackSet] | None:
     """Return both sets as tracks, and add notes; None if the reference has no instance ids."""
     if len(truth) and truth.instance_ids is None:
-        notes.append(f"{where}: the reference has no instance ids")
+        notes.append(f"{where}: the reference picks have no instance ids")
         return None
     if len(found) and found.instance_ids is None:
         notes.append(f"{where}: the candidates have no instance ids, so every link is missed")

@@ -69,7 +69,7 @@ def survey_movie(frames: Frames, *, name: str) -> Survey:
         msg = f"{name}: all pixels of the frames looked at have the value {sample.flat[0]:g}"
         raise DataError(msg)
     if (sample == sample[:1]).all():
-        msg = f"{name}: the {len(sample)} frames looked at are all equal; it is a still picture"
+        msg = f"{name}: the {len(sample)} frames looked at are all equal; it is a still image"
         raise DataError(msg)
     scales = [scale_of_movie(pair) for pair in pairs]
     scale = GreyScale(

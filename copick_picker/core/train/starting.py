@@ -90,7 +90,7 @@ def start_from(
     total = sum(tensor.numel() for tensor in own.values())
     taken = sum(own[name].numel() for name in matched)
     if taken < least_share * total:
-        msg = f"the weights are those of another architecture: {report.text()}"
+        msg = f"the weights belong to another architecture: {report.text()}"
         raise CheckpointError(msg)
     load_state(network, {**own, **{name: state_dict[name] for name in matched}})
     return report

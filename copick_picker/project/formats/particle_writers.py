@@ -132,7 +132,7 @@ def _unfit(to: str, name: str) -> str:
         return ""
     if any(ord(mark) < 32 or ord(mark) == 127 for mark in name):
         return "a tab, line end or other control character"
-    return "a blank at its beginning or end" if name != name.strip() else ""
+    return "a space at its start or end" if name != name.strip() else ""
 
 
 def file_names(path: Path, to: str) -> list[Path]:

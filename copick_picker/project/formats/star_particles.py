@@ -135,7 +135,7 @@ def _particles(path: Path, blocks: list[StarBlock]) -> StarBlock:
         return (named or with_places)[0]
     columns = [column for block in blocks for column in block.columns]
     known = f"{CENTRED[0]}, {PIXELS[0]} or {M_COORDINATES[0]} and so on"
-    what = f"it has: {several(columns)}" if columns else "it holds no particles"
+    what = f"it has: {several(columns)}" if columns else "it contains no particles"
     msg = f"{path} has no coordinates: expected {known}; {what}"
     raise DataError(msg)
 

@@ -147,5 +147,5 @@ def check_whole_tiff(path: Path, file: tifffile.TiffFile, series: Any) -> None: 
     there = len(file.pages) if series.dataoffset is None else math.prod(series.shape[:-2])
     if needed > size or (stated is not None and there < int(stated)):
         whole = f"{size:,} bytes of {needed:,}" if needed > size else f"{there} of {stated} images"
-        msg = f"{path} is cut: it holds {whole}"
+        msg = f"{path} is truncated: it holds {whole}"
         raise DataError(msg)

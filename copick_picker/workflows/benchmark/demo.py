@@ -155,7 +155,7 @@ def demo(
 
 def _make_folder(folder: Path, *, overwrite: bool) -> None:
     if os.path.lexists(folder) and not folder.is_dir():
-        msg = f"{folder} is no folder; choose another --output"
+        msg = f"{folder} is not a folder; choose another --output"
         raise ConflictError(msg)
     if foreign_files(folder, ()):
         is_own = (folder / MARK).is_file()

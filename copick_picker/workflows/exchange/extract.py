@@ -82,7 +82,7 @@ def extract(settings: ExtractSettings, *, reporter: Reporter) -> Summary:
     if settings.dry_run:
         return summary
     if summary.n_failed:
-        reporter.warn("the tables hold the runs that were done; run again for the others")
+        reporter.warn("the tables list the finished runs; repeat the command for the others")
     return replace(summary, figures={"files": work.write_tables()})
 
 
@@ -111,7 +111,7 @@ class _Extraction:
         }
         without = sorted(name for name in names if not self._radius(name))
         if without:
-            msg = f"the project states no radius of {', '.join(without)}: give --size VOXELS"
+            msg = f"the project has no radius for {', '.join(without)}: give --size VOXELS"
             raise SettingsError(msg)
 
     def _limited(self, run_name: str, sets: Mapping[str, PickSet]) -> tuple[TomogramBox, Limited]:
@@ -186,8 +186,8 @@ class _Extraction:
                 place = replace(place, overwrite=True)
             elif there is not None:
                 msg = (
-                    f"{cut.folder} was made otherwise ({difference}); use --overwrite or another "
-                    "--output"
+                    f"{cut.folder} was made with other settings ({difference}); use "
+                    "--overwrite or another --output"
                 )
                 raise DataError(msg)
         place.check()
@@ -204,7 +204,7 @@ class _Extraction:
             )
             for row, values in cut_boxes(volume, where, rules):
                 if not np.isfinite(values).all():
-                    msg = f"{key} is not finite in the box of pick {row + 1}"
+                    msg = f"{key} is NaN or infinite in the box of pick {row + 1}"
                     raise DataError(msg)
                 writer.write(row + 1, values)
             writer.close()

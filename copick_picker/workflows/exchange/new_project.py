@@ -31,7 +31,10 @@ def make_project(
         If no object is named, or the configuration would have another name.
     """
     if not radii:
-        msg = f"there is no {config}: name a project, or make one with --new-object NAME=RADIUS"
+        msg = (
+            f"there is no {config}: give an existing project, or make one with --new-object "
+            "NAME=RADIUS"
+        )
         raise SettingsError(msg)
     if config.name != CONFIG_FILE:
         msg = f"a new project's configuration is called {CONFIG_FILE}, not {config.name}"

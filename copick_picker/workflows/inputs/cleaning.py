@@ -61,14 +61,14 @@ def cleaned(
     filling = limits = None
     if settings.fill_nan and facts.n_not_finite and facts.spread > 0:
         filling = facts.middle
-        words.append(f"{facts.n_not_finite:,} voxels that are NaN or infinite took the median")
+        words.append(f"{facts.n_not_finite:,} NaN or infinite voxels replaced with the median")
     sd = clipping(settings, own_recipe=own_recipe)
     is_far = settings.clip is not None or facts.n_outliers > 0
     if sd is not None and facts.spread > 0 and is_far:
         limits = (facts.middle - sd * facts.spread, facts.middle + sd * facts.spread)
         if limits[0] > facts.minimum or limits[1] < facts.maximum:
             number = f"{facts.n_outliers:,} voxels" if sd == OUTLIER_SD else "voxels"
-            words.append(f"{number} beyond {sd:g} standard deviations were drawn in")
+            words.append(f"{number} beyond {sd:g} standard deviations clipped")
         else:
             limits = None
     if filling is None and limits is None:
@@ -91,13 +91,13 @@ def doubts_about(facts: VolumeFacts, settings: CleaningSettings, *, own_recipe: 
     """
     doubts = []
     if facts.n_not_finite and settings.fill_nan:
-        doubts.append(f"{facts.n_not_finite:,} voxels are NaN or infinite: filled")
+        doubts.append(f"{facts.n_not_finite:,} voxels are NaN or infinite: filled with the median")
     if facts.n_outliers:
         what = f"{facts.n_outliers:,} voxels lie more than {OUTLIER_SD:g} standard deviations out"
         limit = clipping(settings, own_recipe=own_recipe)
         drawn_in = limit is not None and limit <= OUTLIER_SD
         doubts.append(
-            f"{what} (gold, a detector fault): " + ("drawn in" if drawn_in else "try --clip 20")
+            f"{what} (gold, a detector fault): " + ("clipped" if drawn_in else "try --clip 20")
         )
     return doubts
 

@@ -126,7 +126,7 @@ def sets_of_run(
             continue
         if key.object_name in found:
             both = f"{found[key.object_name]} and {key}"
-            msg = f"run {run_name}: '{picks.query.uri}' means {both}; name one user and session"
+            msg = f"run {run_name}: '{picks.query.uri}' matches {both}; choose one user and session"
             raise SettingsError(msg)
         found[key.object_name] = key
     return found
@@ -186,7 +186,7 @@ def box_of_run(store: ProjectStore, run_name: str, uri: str) -> TomogramBox:
         raise UnknownNameError(msg)
     if len({(box.key.voxel_spacing, box.shape_zyx) for box in boxes}) > 1:
         choices = choices_text(box.key for box in boxes)
-        msg = f"run {run_name}: '{uri}' means tomograms of several sizes: {choices}; name one"
+        msg = f"run {run_name}: '{uri}' matches tomograms of several sizes: {choices}; choose one"
         raise SettingsError(msg)
     return boxes[0]
 
@@ -215,8 +215,8 @@ def voxels_suspected(store: ProjectStore, run_name: str, picks: PickSet) -> str:
     if (largest > (x, y, z)).any():
         return ""
     return (
-        f"no pick lies beyond {largest.max():.0f} A, and the tomogram {key} has {x} x {y} x {z} "
-        "voxels (x, y, z): positions that are in voxels must be given in Angstrom"
+        f"no pick lies beyond {largest.max():.0f} A, and the tomogram {key} has {x} x {y} x "
+        f"{z} voxels (x, y, z): if positions are in voxels, convert them to Angstrom"
     )
 
 
@@ -234,7 +234,7 @@ def check_limits(job: Job[LimitedSettings]) -> None:
         check_object_names(given, job.specs, "--" + field.replace("_", "-"))
     check_mask(job.settings.mask)
     if job.settings.quantile and job.settings.shard:
-        msg = "--quantile needs the scores of all runs; it does not go with --shard"
+        msg = "--quantile needs the scores of all runs and cannot be combined with --shard"
         raise SettingsError(msg)
 
 

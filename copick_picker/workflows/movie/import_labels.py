@@ -63,7 +63,7 @@ def import_labels(settings: MovieImportLabelsSettings, *, reporter: Reporter) ->
     labels = {movie.name: _labels_of(movie, settings.labels) for movie in movies}
     missing = sorted({movie.name for movie in movies} - set(tables))
     if missing:
-        msg = f"{settings.puncta} holds no puncta of {len(missing)} movies, such as {missing[0]}"
+        msg = f"{settings.puncta} contains no puncta of {len(missing)} movies, such as {missing[0]}"
         raise SettingsError(msg)
     names = settings.leave_out + (("waves",) if settings.ignore_waves else ())
     left_out = frozenset(KINDS[name] for name in names)
@@ -86,7 +86,7 @@ def import_labels(settings: MovieImportLabelsSettings, *, reporter: Reporter) ->
         )
         if not up:
             reporter.warn(
-                f"{labels[movie.name]}: calcium is never up at a punctum; look at --distance"
+                f"{labels[movie.name]}: calcium is never raised at a punctum; check --distance"
             )
         results.write(TRUTH_FILE, truth_csv(puncta))
         results.write(TRUE_TRACES_FILE, true_traces_csv(traces))
@@ -135,7 +135,7 @@ def _labels_of(movie: Named, labels: Path) -> Path:
         for suffix in (".csv", *_MASKS):
             if (labels / f"{stem}{suffix}").is_file():
                 return labels / f"{stem}{suffix}"
-    msg = f"{labels} holds no labels of {movie.path}: no {stems[0]}.csv and no {stems[0]}.tif"
+    msg = f"{labels} contains no labels of {movie.path}: no {stems[0]}.csv and no {stems[0]}.tif"
     raise SettingsError(msg)
 
 
@@ -152,6 +152,6 @@ def _paired(movie: Named, file: Path, puncta: Spots, rules: LabelRules) -> Paire
     mask = open_movie(file).frames
     if mask.shape != opened.frames.shape:
         shapes = [" x ".join(map(str, each)) for each in (mask.shape, opened.frames.shape)]
-        msg = f"{file} is {shapes[0]} (frames, y, x), but the movie {shapes[1]}; expected equals"
+        msg = f"{file} is {shapes[0]} (frames, y, x), but the movie {shapes[1]}; expected the same"
         raise DataError(msg)
     return states_of_mask(mask, puncta, rules, name=str(file))

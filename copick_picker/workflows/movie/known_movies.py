@@ -187,8 +187,8 @@ def _active(table: Path, truth: Spots) -> npt.NDArray[np.bool_] | None:
     if missing_keys:
         track, frame = missing_keys[0]
         msg = (
-            f"{table} says nothing of {len(missing_keys)} of {len(keys)} puncta, such as track "
-            f"{track} in frame {frame}"
+            f"{table} has no entry for {len(missing_keys)} of {len(keys)} puncta, such as "
+            f"track {track} in frame {frame}"
         )
         raise DataError(msg)
     return np.array([known[key] for key in keys], dtype=bool)

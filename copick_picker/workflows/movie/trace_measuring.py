@@ -71,7 +71,7 @@ def measured_channel(
         + ("all light at rest" if rules.f0 == "total" else "the spot over its surround")
     ]
     if found.faded > 0:
-        notes.append(f"bleaching takes {100 * found.faded:.0f} % of the light; taken out")
+        notes.append(f"bleaching by {100 * found.faded:.0f} % was corrected")
     facts = {"spot_sigma_px": width, "offset": level, "faded": found.faded}
     return found, facts, notes
 
@@ -124,12 +124,12 @@ def warn_of_traces(found: Measured, rules: MovieTraceRules, name: str, reporter:
     noises = [noise_of_trace(found.heights[rows]) for _, rows in found.rows_by_track()]
     if np.median(found.levels) < _LEAST_REST * float(np.median(noises)):
         reporter.warn(
-            f"{name}: F0 is hardly above the noise, so dF/F0 means little; give --baseline, or "
-            "another --f0"
+            f"{name}: F0 is hardly above the noise, so dF/F0 is unreliable; use --baseline "
+            "or another --f0"
         )
     saturated = int(found.signals.is_saturated.sum())
     if saturated:
         reporter.warn(
-            f"{name}: {saturated:,} of {len(found.heights):,} positions have saturated pixels; "
-            "their signal is too low"
+            f"{name}: {saturated:,} of {len(found.heights):,} positions have saturated "
+            "pixels; their signal is underestimated"
         )
