@@ -173,7 +173,7 @@ def _picks_table(runs: Sequence[RunInventory], *, details: bool) -> Table:
     columns = ["object", "user", "session", "runs", "size"]
     if details:
         columns[4:4] = ["picks", "scores"]
-    notes = () if details or not rows else ("Numbers of picks, and scores: --details",)
+    notes = () if details or not rows else ("For numbers of picks and scores, use --details",)
     return cut(Table("Picks", tuple(columns), rows, notes))
 
 
@@ -232,9 +232,9 @@ def _health_table(
             if run.run_name not in names:
                 names.append(run.run_name)
     rows = [(check, text, _names_text(names)) for (check, text), names in where.items()]
-    notes = () if rows else ("Health: nothing wrong found",)
+    notes = () if rows else ("Health: no problems found",)
     if not details:
-        notes = (*notes, "Health: large pick files and chunks were not looked at: --details")
+        notes = (*notes, "Health: large pick files and chunks not checked; use --details")
     return cut(Table("Health", ("check", "what", "runs"), rows, notes))
 
 

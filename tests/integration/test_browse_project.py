@@ -121,7 +121,7 @@ def test_without_details_no_large_pick_file_is_read(config):
 
     _, runs, output = listed(config)
     assert items(runs["TS_1"])[str(SCORED)]["trouble"] == ""
-    assert "Health: nothing wrong found" in output
+    assert "Health: no problems found" in output
 
     _, runs, output = listed(config, "--details")
     assert "not valid JSON" in items(runs["TS_1"])[str(SCORED)]["trouble"]
