@@ -70,7 +70,7 @@ def show(folder: str) -> None:
 @click.option(
     "--cryosiam-config",
     metavar="YAML",
-    help="CryoSiam's prediction file: scaling and threshold are taken from it.",
+    help="CryoSiam's prediction YAML file, for scaling and threshold.",
 )
 @click.option(
     "--voxel-spacing",
@@ -114,7 +114,7 @@ def convert(
 
         if checkpoint is not None:
             if model_config or model_weights:
-                _usage("--checkpoint stands alone, without --model-config and --model-weights")
+                _usage("--checkpoint cannot be combined with --model-config and --model-weights")
             convert_checkpoint(
                 checkpoint,
                 output,

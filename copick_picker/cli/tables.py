@@ -72,7 +72,7 @@ def table_text(
         lines.pop()
     if left_out:
         names = ", ".join(columns[number] for number in sorted(left_out))
-        told = f"Left out for want of width: {names} (--wide shows all)"
+        told = f"Columns hidden for lack of width: {names} (--wide shows all)"
         lines += textwrap.wrap(told, width or len(told), break_long_words=False)
     return "\n".join(lines) + "\n"
 

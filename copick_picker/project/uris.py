@@ -41,8 +41,10 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
 _FORMS = {
     "tomogram": "type@spacing",
     "segmentation": "name:user/session@spacing",
-    "picks": "object:user/session (on the portal also ground-truth, deposition:ID, annotation:ID, "
-    "author:NAME, or ?truth=true, ?deposition=ID and so on behind the URI)",
+    "picks": (
+        "object:user/session (on the portal also ground-truth, deposition:ID, annotation:ID, "
+        "author:NAME, or ?truth=true, ?deposition=ID and so on after the URI)"
+    ),
     "feature": "type@spacing:feature",
 }
 _NAME = re.compile(r"[A-Za-z0-9.\-]+")

@@ -181,7 +181,7 @@ def trajectories_picture(
             axes.set_axis_off()
         _add_legend(figure, fields, min_length)
         of = f"The first {len(shown)} of {len(fields)} movies. " if len(fields) > len(shown) else ""
-        words = f"{of}Lines: tracks, dots their ends. Immobile: best explained by rest (BIC)."
+        words = f"{of}Lines: tracks; dots: their ends. Immobile: best explained by rest (BIC)."
         return picture_files(figure, "trajectories", words, top=1.0 - 0.34 / figure.get_figheight())
 
 

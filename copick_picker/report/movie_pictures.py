@@ -182,7 +182,7 @@ def overlay_picture(
             axes.plot(*places[-1], "o", color=colour, markersize=2.5)
         axes.set_title(title, fontsize=11, loc="left")
         return _finished(
-            figure, f"Lines: tracks, dots their ends; behind them the mean. {per_pixel}"
+            figure, f"Lines: tracks; dots: their ends; background: the mean. {per_pixel}"
         )
 
 

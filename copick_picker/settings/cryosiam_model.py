@@ -67,7 +67,7 @@ def cryosiam_card(
         "augmentation_count": 1,
         "provenance": {
             "trained_with": "CryoSiam",
-            "contrast": "not recorded by CryoSiam; bright protein is taken",
+            "contrast": "not recorded by CryoSiam; assuming bright protein",
         },
     }
     return model_card(card, source)

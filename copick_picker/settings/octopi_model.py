@@ -64,7 +64,7 @@ def octopi_card(raw: Mapping[str, Any], *, name: str, source: str, weights_file:
         "weights_file": weights_file,
         "provenance": {
             "trained_with": "octopi",
-            "contrast": "not recorded by octopi; dark protein is taken",
+            "contrast": "not recorded by octopi; assuming dark protein",
             "optimizer": raw.get("optimizer"),
             "dataloader": raw.get("dataloader"),
         },

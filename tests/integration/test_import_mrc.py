@@ -224,10 +224,10 @@ def test_a_project_is_made_where_there_is_none(tmp_path, folder):
         (
             ["a.mrc"],
             ["--name-pattern", "TS_{run}"],
-            ["(does not fit --name-pattern 'TS_{run}'): a.mrc"],
+            ["(does not match --name-pattern 'TS_{run}'): a.mrc"],
         ),
         (["._a.mrc", "a.st"], [], ["(hidden): ._a.mrc", "(a raw stack, by its name; --pattern"]),
-        (["a.mrc"], ["--pattern", "b*"], ["does not fit --pattern 'b*'"]),
+        (["a.mrc"], ["--pattern", "b*"], ["does not match --pattern 'b*'"]),
         (["a.mrc"], ["--spacing", "-3"], ["--spacing: got '-3'"]),
         (["a.mrc"], ["--type", "a_b"], ["'a-b' can"]),
         (["a.mrc"], ["-r", "b"], ["no run 'b'"]),
@@ -275,7 +275,7 @@ def test_a_glob_chooses_files_whatever_their_names_say(config, folder):
     pattern = ("--name-pattern", "{run}_ali")
     output = run("import", "mrc", folder, "-c", config, "--pattern", "*_ali.mrc", *pattern)
     assert runs_of(config) == ["TS_1", "TS_2"]
-    assert "Left out (does not fit --pattern '*_ali.mrc'): TS_1_rec.mrc, TS_2.st" in output
+    assert "Left out (does not match --pattern '*_ali.mrc'): TS_1_rec.mrc, TS_2.st" in output
 
 
 def test_a_file_that_does_not_fit_the_pattern_is_left_out(config, folder):
@@ -283,7 +283,7 @@ def test_a_file_that_does_not_fit_the_pattern_is_left_out(config, folder):
         (folder / name).write_bytes(mrc_bytes(VOLUME))
     output = run("import", "mrc", folder, "-c", config, "--name-pattern", "rec_{run}")
     assert runs_of(config) == ["TS_1", "TS_2"]
-    assert "Left out (does not fit --name-pattern 'rec_{run}'): other.mrc" in output
+    assert "Left out (does not match --name-pattern 'rec_{run}'): other.mrc" in output
 
 
 def test_a_header_that_tells_of_tilts_or_of_one_image_is_left_out(config, folder):

@@ -279,7 +279,7 @@ def test_stacks_of_all_kinds_give_the_same_frames(kind):
     assert np.array_equal(movie.frames[:], frames)
     assert np.array_equal(movie.frames[3, 5:9, 2:4], frames[3, 5:9, 2:4])
     if kind == "zyx":
-        assert movie.notes == ("its axis Z of 12 is taken as time",)
+        assert movie.notes == ("its axis Z of 12 is used as time",)
     if kind == "ome":
         assert movie.pixel_size_nm == pytest.approx(100.0)
         assert movie.frame_time_ms == pytest.approx(20.0)

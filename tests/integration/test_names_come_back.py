@@ -210,8 +210,8 @@ def test_blank_names_are_one_line_with_the_rows(tmp_path, suffix):
     before = tree(config.parent)
     arguments = ("import", "picks", file, "-c", config, "-o", "ribosome:back/1")
     output = run(*arguments, code=2)
-    assert "2 of 3 rows cannot be used: row 1 names no tomogram" in output
-    assert "row 3 names no tomogram" in output
+    assert "2 of 3 rows cannot be used: row 1 has no tomogram" in output
+    assert "row 3 has no tomogram" in output
     assert tree(config.parent) == before
     output = run(*arguments, "--skip-bad-rows")
     assert "2 of 3 rows cannot be used and are skipped" in output

@@ -66,7 +66,7 @@ def test_config_segment_localize_evaluate_and_report(ours, portal, tmp_path):
     assert by_name["thyroglobulin"]["radius"] == 130.0
     assert "CZII" in by_name["thyroglobulin"]["metadata"]["radius_source"]
     assert by_name["membrane"]["radius"] is None
-    assert "says this already" in ours("config", "portal", "--dataset", DATASET).stdout
+    assert "already says this" in ours("config", "portal", "--dataset", DATASET).stdout
     assert (tmp_path / "config.json").read_bytes() == before
 
     portal.reset()
@@ -250,7 +250,7 @@ def test_a_radius_that_nobody_knows_is_asked_for(ours, portal, tmp_path, monkeyp
     }
     assert radii == {"cytosolic-ribosome": 140.0}
     said = ours("config", "portal", "--dataset", f"{DATASET}", code=2).stderr
-    assert "holds another configuration" in said
+    assert "contains another configuration" in said
     ours("config", "portal", "--dataset", DATASET, "--dataset", AWKWARD, "--overwrite")
     entries = json.loads((tmp_path / "config.json").read_text())["pickable_objects"]
     assert entries[0]["name"] == "cytosolic-ribosome"

@@ -372,7 +372,7 @@ def test_weights_of_another_model_are_taken_over_and_can_be_held_still(place):
         *("--steps", 2, "--batch-size", 2, "--validate-every", 2, "--hard-negatives", 5, *frozen),
     )
     assert result.exit_code == 0, result.output
-    assert "tensors taken over; 2 of another shape (head.weight" in result.output
+    assert "tensors loaded; 2 of another shape (head.weight" in result.output
     first = load_file(place / "first" / "weights.safetensors")
     second = load_file(place / "second" / "weights.safetensors")
     assert np.array_equal(first["stem.weight"], second["stem.weight"])
@@ -494,7 +494,7 @@ def test_nothing_is_written_on_a_dry_run(place):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-r", "TS_1"), "there is one run only (TS_1)"),
+        (("-r", "TS_1"), "there is only one run (TS_1)"),
         (("--validation-runs", "TS_9"), "no run 'TS_9'"),
         (("--folds", 9), "9 folds of 4 runs"),
         (("--folds", 2, "--fold", 3), "fold is 3; expected 1 to the number of folds (2)"),

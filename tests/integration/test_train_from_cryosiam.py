@@ -62,7 +62,7 @@ def test_the_backbone_is_taken_over_by_name_and_the_head_starts_anew(place):
     result = started(place, CHECKPOINT, "model", "--backbone-rate", 0)
     assert result.exit_code == 0, result.output
     assert "start from" in result.output
-    assert "tensors taken over; 2 of another shape (semantic_head.6.weight" in result.output
+    assert "tensors loaded; 2 of another shape (semantic_head.6.weight" in result.output
     theirs = torch.load(CHECKPOINT, weights_only=True)["state_dict"]
     ours = load_file(place / "model" / "weights.safetensors")
     for name in ("encoder.conv1.weight", "encoder.layer4.0.conv2.weight", "decoder.layer1.bias"):

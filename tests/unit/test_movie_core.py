@@ -194,7 +194,7 @@ def test_the_survey_measures_the_width_and_refuses_a_still_picture():
     survey = survey_movie(made.frames, name="movie.tif")
     assert survey.width == pytest.approx(200.0 / 130.0, rel=0.06)
     assert survey.brightness == pytest.approx(10.0 * 2000.0, rel=0.25)
-    with pytest.raises(DataError, match=r"movie\.tif: .* frames looked at are all equal"):
+    with pytest.raises(DataError, match=r"movie\.tif: .* frames checked are all equal"):
         survey_movie(np.repeat(made.frames[:1], 9, axis=0), name="movie.tif")
     with pytest.raises(DataError, match="have the value 7"):
         survey_movie(np.full((4, 20, 30), 7, np.uint16), name="movie.tif")

@@ -256,8 +256,8 @@ def _pair(
         far = far_apart(tracks)
         if far is not None:
             notes.append(
-                f"{where}: {side} filament {far[0]} has a step of {far[1]:.0f} usual ones: is it "
-                "one filament?"
+                f"{where}: {side} filament {far[0]} has a step {far[1]:.0f} times the usual "
+                "one: is it one filament?"
             )
     return pair
 

@@ -255,7 +255,7 @@ def _assign(
 def _check_two_runs(counts: Counts) -> None:
     if len(counts) < 2:
         msg = (
-            f"there is one run only ({choices_text(counts)}): a model is validated on runs "
+            f"there is only one run ({choices_text(counts)}): a model is validated on runs "
             "it was not trained on, so at least two are needed"
         )
         raise DataError(msg)

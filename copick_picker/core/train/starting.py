@@ -36,7 +36,7 @@ class StartReport:
     def text(self) -> str:
         """Return the report as one line."""
         total = len(self.matched) + len(self.mismatched) + len(self.missing)
-        parts = [f"{len(self.matched)} of {total} tensors taken over"]
+        parts = [f"{len(self.matched)} of {total} tensors loaded"]
         for kind, names in (
             ("of another shape", self.mismatched),
             ("not in the weights", self.missing),

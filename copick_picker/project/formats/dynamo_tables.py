@@ -148,7 +148,7 @@ def _sizes(cells: Cells, options: ReadOptions) -> tuple[FloatArray | None, str, 
     known = {number_of(cell) for cell in cells.columns[name]}
     if known <= set(_UNKNOWN_SIZES):
         shown = " and ".join(f"{size:g}" for size in sorted(known))
-        return None, "", (f"Column 36 (apix) says {shown}, so it does not state the voxels' size",)
+        return None, "", (f"Column 36 (apix) is {shown}, so it gives no voxel size",)
     counted = cells if options.pixel_size is None else replace(cells, problems={})
     return counted.lengths(name), "column 36 (apix)", ()
 

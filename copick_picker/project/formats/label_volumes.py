@@ -57,7 +57,7 @@ def label_files(place: Path, pattern: str) -> dict[str, Path]:
             raise SettingsError(msg)
         found[name] = path
     if not found:
-        fits = "" if pattern == "{run}" else f" whose name fits '{pattern}'"
+        fits = "" if pattern == "{run}" else f" whose name matches '{pattern}'"
         msg = f"{place} contains no volume of labels{fits} ({', '.join(SUFFIXES)})"
         raise SettingsError(msg)
     return found

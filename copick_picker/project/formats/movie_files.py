@@ -276,7 +276,7 @@ def _axes_of(path: Path, sizes: dict[str, int]) -> tuple[dict[str, str], list[st
     if times or not long:
         return {"t": times[0] if times else "T"}, []
     axis = next(iter(long))
-    return {"t": axis}, [f"its axis {axis} of {long[axis]} is taken as time"]
+    return {"t": axis}, [f"its axis {axis} of {long[axis]} is used as time"]
 
 
 def _channel_of(path: Path, number: int, channel: int) -> int:

@@ -112,7 +112,7 @@ def _problems(table: ParticleTable, options: ReadOptions) -> dict[int, str]:
     if options.needs_names:
         for row, name in enumerate(table.names):
             if not name.strip():
-                found.setdefault(row, f"names no tomogram: {table.name_from} is blank")
+                found.setdefault(row, f"has no tomogram: {table.name_from} is blank")
     return found
 
 

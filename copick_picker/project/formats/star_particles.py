@@ -321,8 +321,8 @@ def _optics_pixel_size(cells: Cells, optics: StarBlock | None) -> tuple[FloatArr
         return np.full(cells.n_rows, sizes[0]), where
     if "rlnOpticsGroup" not in cells or "rlnOpticsGroup" not in groups:
         msg = (
-            f"{cells.where}: the optics table has several pixel sizes and the particles name no "
-            "optics group"
+            f"{cells.where}: the optics table has several pixel sizes and the particles have "
+            "no optics group"
         )
         raise DataError(msg)
     by_group = dict(zip(groups.text("rlnOpticsGroup"), sizes, strict=True))

@@ -79,7 +79,7 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Result:
         if problem:
             lines.append(f"benchmark: {label}: {problem}")
     if lines:
-        return Result("\n".join([*lines, "benchmark: the same command goes on from there"]), 1)
+        return Result("\n".join([*lines, "benchmark: run the same command again to resume"]), 1)
     candidates = [*suite.models, *suite.also]
     code = max(job.score(label) for label in candidates)
     job.show(candidates)

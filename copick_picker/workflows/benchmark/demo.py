@@ -81,8 +81,10 @@ PARTS = (
     Part(
         name="real",
         run="hiv",
-        title="Real: a tomogram of immature HIV-1 virus-like particles (EMPIAR-10164), 11 "
-        "reference picks; the model has seen simulated tomograms only",
+        title=(
+            "Real: a tomogram of immature HIV-1 virus-like particles (EMPIAR-10164), 11 "
+            "reference picks; the model was trained only on simulated tomograms"
+        ),
         make=make_real_project,
         segment={"model": "hiv-vlp-40a", "input": "wbp@40.0", "contrast": "bright"},
         localize={},

@@ -73,14 +73,14 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Resu
     if is_changed:
         if before is not None and not settings.overwrite:
             msg = (
-                f"{settings.output} holds another configuration "
+                f"{settings.output} contains another configuration "
                 f"({difference(before, content)}); use --overwrite or choose another file"
             )
             raise ConflictError(msg)
         text = json.dumps(content, indent=2) + "\n"
         write_text(settings.output, text, permit=_place(settings).check)
     reporter.note(f'reference picks: --reference "{REFERENCE}" (marked as ground truth)')
-    done = "written" if is_changed else "says this already, nothing is changed"
+    done = "written" if is_changed else "already says this; nothing was changed"
     return Result(f"config portal: {settings.output} ({len(entries)} objects): {done}")
 
 

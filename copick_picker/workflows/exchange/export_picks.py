@@ -180,8 +180,9 @@ class _Export:
         far = far_apart(tracks)
         if far is not None:
             self.job.reporter.warn(
-                f"run {run_name}: filament {far[0]} of {picks.object_name} has a step of "
-                f"{far[1]:.0f} usual ones: do its picks belong to one filament, in order?"
+                f"run {run_name}: filament {far[0]} of {picks.object_name} has a step "
+                f"{far[1]:.0f} times the usual one: do its picks belong to one filament, in "
+                "order?"
             )
 
     def _is_polar(self, run: ExportedRun, picks: PickSet) -> npt.NDArray[np.bool_] | None:

@@ -331,7 +331,7 @@ class _Extraction:
         looks = contrast_of(volume.read(first, first + _LOOKED_AT), stated="auto")
         if settings.invert:
             looks = {"dark": "bright", "bright": "dark"}[looks]
-        advice = "; RELION wants it bright: --invert" if looks == "dark" else ""
+        advice = "; RELION expects bright particles: use --invert" if looks == "dark" else ""
         self.job.reporter.note(f"{name}: protein looks {looks} in the subvolumes{advice}")
 
 

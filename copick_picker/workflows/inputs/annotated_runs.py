@@ -254,7 +254,7 @@ def with_mask(job: AnnotationJob, run: AnnotatedRun, objects: Sequence[ObjectSpe
     if key.is_multilabel:
         unread = stored_unread(stored, known_values(recorded, job.specs))
         if unread:
-            text = unread_text(unread, "no object of the project: taken for background")
+            text = unread_text(unread, "no object of the project: treated as background")
             job.reporter.warn(f"run {run.name}: {key}: {text}")
     return replace(run, mask=key, labels=labels)
 
@@ -322,7 +322,7 @@ def _picks_keys(job: AnnotationJob, run_name: str) -> list[PicksKey]:
         specs = job.specs
         found = [key for key in found if key.object_name in specs]
         found = [key for key in found if specs[key.object_name].is_particle]
-    check_one_set_each(found, f"run {run_name}: '{settings.picks}' means", advice="name one")
+    check_one_set_each(found, f"run {run_name}: '{settings.picks}' matches", advice="name one")
     return found
 
 

@@ -86,7 +86,7 @@ def _filament_names(
     if source.what == "pick set":
         given = str(source.query.parts["object_name"])
         if output.object_name != "*" and given in job.specs and given != output.object_name:
-            msg = f"--output is of {output.object_name}, --input of {given}: name one object"
+            msg = f"--output is for {output.object_name}, --input for {given}: use the same object"
             raise SettingsError(msg)
     if not wanted and source.what == "pick set":
         keys = {key.object_name for run in job.run_names for key in source.keys(run)}

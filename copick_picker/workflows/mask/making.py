@@ -240,7 +240,7 @@ class _MaskMaking:
 
 def _check_not_empty(run_name: str, inside: BoolVolume) -> None:
     if not inside.any():
-        msg = f"run {run_name}: the mask would be empty; nothing is written"
+        msg = f"run {run_name}: the mask would be empty; nothing was written"
         raise DataError(msg)
 
 

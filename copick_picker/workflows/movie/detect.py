@@ -241,14 +241,15 @@ def _mismatches(prepared: Prepared, model: LoadedDetector | None) -> Iterator[st
         return
     survey, scene, camera = prepared.survey, model.card.scene, model.camera
     if survey.width is None:
-        yield "too few puncta stand out to compare the movie with the model's training"
+        yield "too few puncta stand out to compare the movie with the model's training data"
         return
     trained = model.psf_sigma
     ratio = survey.width / trained
     if not _WIDTH_RANGE[0] <= ratio <= _WIDTH_RANGE[1]:
         yield (
-            f"puncta are {survey.width:.2f} pixels wide, those of the training {trained:.2f}; "
-            "train with --psf-sigma-nm and --pixel-size-nm of your microscope, or use --method log"
+            f"puncta are {survey.width:.2f} pixels wide, those in training {trained:.2f}; "
+            "train with --psf-sigma-nm and --pixel-size-nm of your microscope, or use "
+            "--method log"
         )
     noise = camera.gain * np.sqrt(camera.excess * float(scene["background"]) + camera.read_noise**2)
     if survey.brightness is not None:

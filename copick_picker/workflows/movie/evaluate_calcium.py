@@ -88,7 +88,7 @@ def _of_movie(
     """Return truth and findings of a movie with numbers of tracks that no other movie has."""
     for name in (TRUE_EVENTS_FILE, TRUE_TRACES_FILE):
         if not truth_file.with_name(name).is_file():
-            msg = f"{truth_file} has no {name} beside it; events cannot be scored"
+            msg = f"{truth_file} has no {name} next to it; events cannot be scored"
             raise SettingsError(msg)
     puncta = read_spots(truth_file, pixel_size_nm=settings.pixel_size_nm)
     true_events = read_events(truth_file.with_name(TRUE_EVENTS_FILE))

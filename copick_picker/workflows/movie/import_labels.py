@@ -93,8 +93,9 @@ def import_labels(settings: MovieImportLabelsSettings, *, reporter: Reporter) ->
         counts = paired.counts
         rest = ", ".join(f"{n} {reason}" for reason, n in list(counts.items())[2:] if n)
         words = (
-            f"kept {counts['kept']} of {counts['labels']} labels ({rest or 'none left out'}); "
-            f"calcium up in {up:,} of {len(puncta):,} states, {results.path / TRUE_TRACES_FILE}"
+            f"kept {counts['kept']} of {counts['labels']} labels "
+            f"({rest or 'none left out'}); calcium raised in {up:,} of {len(puncta):,} "
+            f"states, {results.path / TRUE_TRACES_FILE}"
         )
         return words, {"counts": counts, "states": len(puncta), "active": up}
 

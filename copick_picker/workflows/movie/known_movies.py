@@ -172,7 +172,7 @@ def _active(table: Path, truth: Spots) -> npt.NDArray[np.bool_] | None:
         return None
     traces = read_traces(table)
     if traces.active is None or truth.tracks is None:
-        missing = "active" if traces.active is None else "track_id in the table beside it"
+        missing = "active" if traces.active is None else "track_id in the table next to it"
         msg = f"{table} has no column {missing}"
         raise DataError(msg)
     known = dict(

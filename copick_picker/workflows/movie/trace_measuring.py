@@ -61,9 +61,9 @@ def measured_channel(
     )
     signals = measured_signals(movie.frames, spots, width=width, white=_white_of(movie))
     found = measured(signals, level, own, n_frames=n_frames)
-    words = "" if rules.spot_sigma else ", as it stands out best"
+    words = "" if rules.spot_sigma else ", the one with the best contrast"
     if not stands_out:
-        words = ", as nothing stands out"
+        words = ", because nothing stands out"
     notes = [
         f"spots of {width:g} pixels (standard deviation{words}); grey value without light "
         f"{level:.0f} ({source}); baseline: percentile {rules.percentile:g} of "
@@ -84,11 +84,11 @@ def _offset_of(
     if movie.camera:
         return float(movie.camera["baseline"]), "metadata.json"
     if model is not None:
-        return model.camera.baseline, "the model; give --baseline where it is another"
+        return model.camera.baseline, "the model; set --baseline if it differs"
     darkest = float(np.quantile(np.asarray(movie.frames[0], dtype=np.float64), 0.001))
     if darkest >= _USUAL_OFFSET:
-        return _USUAL_OFFSET, "a guess: that of most cameras; give --baseline"
-    return max(darkest - 1.0, 0.0), "a guess: the darkest; give --baseline"
+        return _USUAL_OFFSET, "a guess typical of most cameras; set --baseline"
+    return max(darkest - 1.0, 0.0), "a guess from the darkest pixels; set --baseline"
 
 
 def _white_of(movie: Movie) -> float | None:

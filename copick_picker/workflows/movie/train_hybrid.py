@@ -257,8 +257,8 @@ def train_hybrid(settings: MovieTrainHybridSettings, *, reporter: Reporter) -> R
     reporter.note(_balance_words(balance))
     if balance["states"] and not balance["active"] and settings.tasks != "localization":
         msg = (
-            f"calcium is never up in the {balance['states']:,} states that were looked at; check "
-            "the labels, or train with --tasks localization"
+            f"calcium is never raised in the {balance['states']:,} states checked; check the "
+            "labels, or train with --tasks localization"
         )
         raise DataError(msg)
     return run_training(training, reporter=reporter)
@@ -384,7 +384,8 @@ def _balance_words(balance: Mapping[str, Any]) -> str:
         return "no movie has calcium labels"
     share = 100.0 * active / states
     return (
-        f"{states:,} states of puncta in {balance['of']}, calcium up in {active:,} ({share:.1f} %)"
+        f"{states:,} states of puncta in {balance['of']}, calcium raised in {active:,} "
+        f"({share:.1f} %)"
     )
 
 

@@ -171,8 +171,8 @@ def _stored_heat(
         if stated is not None and found:
             return found[0], stated
     msg = (
-        f"run {run_name}: neither probabilities nor scores are stored beside {key}; run segment or "
-        "detect with --probabilities"
+        f"run {run_name}: neither probabilities nor scores are stored with {key}; run "
+        "segment or detect with --probabilities"
     )
     raise SettingsError(msg)
 
