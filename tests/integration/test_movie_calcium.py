@@ -361,3 +361,35 @@ def test_calcium_that_is_never_up_is_refused_before_training(here):
 def test_shipped_files_are_those_of_the_repository():
     for path in (ROOT / "configs" / "movies").glob("*.yaml"):
         assert path.read_text() == (ROOT / "copick_picker/configs/movies" / path.name).read_text()
+
+
+@pytest.mark.usefixtures("here")
+def test_overwrite_replaces_no_truth_and_no_table_of_others():
+    sample = PAIR.parent
+    before = {path.name: path.read_bytes() for path in sample.iterdir()}
+    labels = ("import-labels", "events.csv", "--movie", PAIR, "--puncta", TRUTH)
+    Path("events.csv").write_text("track_id,onset_frame,end_frame\n1,2,4\n")
+    text = run(*labels, "-o", sample, "--overwrite", code=2)
+    assert "a table that no summary beside it records, which --overwrite never replaces" in text
+    assert {path.name: path.read_bytes() for path in sample.iterdir()} == before
+    run(*labels, "-o", "labels")
+    run(*labels, "-o", "labels", "--distance", 2, "--overwrite")
+    edited = Path("labels/ground_truth_traces.csv")
+    edited.write_text(edited.read_text().replace(",0\n", ",1\n"))
+    text = run(*labels, "-o", "labels", "--overwrite", code=2)
+    assert "labels/ground_truth_traces.csv exists and was not made by this tool" in text
+    Path("others").mkdir()
+    shutil.copy(TRUTH, "others/detections.csv")
+    text = run("detect", PAIR, "--method", "log", "-o", "others", "--overwrite", code=2)
+    assert "a table that no summary beside it records" in text
+    text = run("convert", TRUTH, "--to", "csv", "-o", TRUTH, "--overwrite", code=2)
+    assert "which --overwrite never replaces" in text
+    shutil.copytree(sample, "real/sample_000")
+    Path("real/sample_000/metadata.json").unlink()
+    words = ("--preset", "hybrid-test", *SMALL)
+    text = run("simulate", *words, "--movies", 1, "-o", "real", "--overwrite", code=2)
+    assert "which --overwrite never replaces" in text
+    assert Path("real/sample_000/movie.tif").is_file()
+    text = run("train", "linker", "--data", "pairs", "-o", "hybrid", "--overwrite", code=2)
+    assert "which --overwrite never replaces" in text
+    assert Path("hybrid/weights.safetensors").is_file()
