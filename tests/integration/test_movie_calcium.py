@@ -393,3 +393,43 @@ def test_overwrite_replaces_no_truth_and_no_table_of_others():
     text = run("train", "linker", "--data", "pairs", "-o", "hybrid", "--overwrite", code=2)
     assert "which --overwrite never replaces" in text
     assert Path("hybrid/weights.safetensors").is_file()
+
+
+def event_scores(*words, out):
+    run("evaluate", *words, "--truth", TRUTH, "-o", out)
+    return json.loads(Path(out, "evaluation_summary.json").read_text())["calcium"]
+
+
+@pytest.mark.usefixtures("here")
+def test_events_are_scored_at_their_places_and_not_by_their_numbers():
+    words = ("--events", "pairs/sample_000/ground_truth_events.csv")
+    assert event_scores(*words, out="itself")["event_recall"] == 1.0
+    table = rows(TRUTH)
+    numbers = sorted({int(row["track_id"]) for row in table})
+    other = dict(zip(map(str, numbers), numbers[1:] + numbers[:1], strict=True))
+    lines = [f"{row['frame']},{row['x']},{row['y']},{other[row['track_id']]}" for row in table]
+    Path("tracks.csv").write_text("\n".join(["frame,x,y,track_id", *lines]) + "\n")
+    run("traces", PAIR, "--tracks", "tracks.csv", "--channel", 1, "--min-trace", 2, "-o", "out")
+    words = ("--events", "out/events.csv")
+    known = event_scores(*words, "--tracks", "tracks.csv", out="with")
+    assert known["event_hits"] > 0
+    assert known["correlation"] > 0.8
+    found = event_scores(*words, out="without")
+    assert found == known | {"completeness": None}
+    Path("out/trace_details.csv").unlink()
+    alone = event_scores(*words, out="places")
+    assert alone["event_f1"] == known["event_f1"]
+    assert alone["correlation"] is None
+    Path("out/event_details.csv").unlink()
+    text = run("evaluate", *words, "--truth", TRUTH, "-o", "no", code=2)
+    assert "does not say where its events are" in text
+    assert "give --tracks" in text
+    Path("late.csv").write_text("onset_frame,end_frame,x,y\n3,4,10,10\n11,12,10,10\n")
+    text = run("evaluate", "--events", "late.csv", "--truth", TRUTH, "-o", "no", code=2)
+    assert "such as one in frame 12; pairs/sample_000/movie.tif has 12 frames, 0 to 11" in text
+    Path("late.csv").write_text("frame,x,y,track_id\n3,4,4,1\n12,4,4,1\n")
+    for option in ("--tracks", "--detections"):
+        text = run("evaluate", option, "late.csv", "--truth", TRUTH, "-o", "no", code=2)
+        assert "1 of 2" in text
+        assert "lie beyond the movie" in text
+    assert not Path("no").exists()
