@@ -136,7 +136,8 @@ class _Import:
                     replaces=same_job_as(record),
                 )
             except DataError as error:
-                msg = f"{path}: {error}"
+                said = str(error)
+                msg = said if str(path) in said else f"{path}: {said}"
                 raise DataError(msg) from error
         if not is_new:
             return RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}")
