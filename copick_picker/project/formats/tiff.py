@@ -206,12 +206,22 @@ def check_tiff(path: Path, file: tifffile.TiffFile, series: Any) -> None:  # noq
             if page is not None and len(page.dataoffsets):
                 ends = zip(page.dataoffsets, page.databytecounts, strict=True)
                 needed = max(needed, *(start + length for start, length in ends))
-    stated = (file.imagej_metadata or {}).get("images")
+    stated = _stated_images(file)
     there = len(file.pages) if series.dataoffset is None else math.prod(series.shape[:-2])
-    if needed > size or (stated is not None and there < int(stated)):
+    if needed > size or (stated is not None and there < stated):
         whole = f"{size:,} bytes of {needed:,}" if needed > size else f"{there} of {stated} images"
         msg = f"{path} is cut: it holds {whole}"
         raise DataError(msg)
+
+
+def _stated_images(file: tifffile.TiffFile) -> int | None:
+    """Return how many images a file should hold, by ImageJ's or tifffile's own description."""
+    if file.imagej_metadata:
+        stated = file.imagej_metadata.get("images")
+        return None if stated is None else int(stated)
+    known: Any = file.shaped_metadata
+    shape = known[0].get("shape", ()) if known else ()
+    return math.prod(shape[:-2]) if len(shape) == 3 else None
 
 
 def _check_compression(path: Path, page: Any) -> None:  # noqa: ANN401
