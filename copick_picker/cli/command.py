@@ -5,6 +5,7 @@ they become settings; most have none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 import click
@@ -33,6 +34,8 @@ CONSOLE_OPTIONS = ("settings_file", "log", "verbose", "wide")
 Extra = Mapping[str, Sequence[click.Parameter]]
 OVER_A_PROJECT: Extra = {"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE, WIDE]}
 """Options that are not settings: field of :class:`JobSettings` -> options that follow it."""
+_ALIKE = 0.75
+"""Likeness of an option's name from which on it is suggested."""
 WITHOUT_A_PROJECT: Extra = {"json_file": [SETTINGS_FILE, LOG, VERBOSE, WIDE]}
 """The same for commands without a project."""
 
@@ -66,6 +69,18 @@ class SettingsCommand(click.Command):
         self.settings, self.workflow = settings, workflow
         self.extra, self.without = extra, without
         self._made: list[click.Parameter] = []
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; an option that does not exist suggests those very like it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            near = [
+                each
+                for each in error.possibilities or ()
+                if SequenceMatcher(None, error.option_name, each).ratio() >= _ALIKE
+            ]
+            raise click.NoSuchOption(error.option_name, possibilities=near, ctx=ctx) from error
 
     @property
     def params(self) -> list[click.Parameter]:

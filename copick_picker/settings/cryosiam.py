@@ -11,6 +11,7 @@ from copick_picker.records.semantic import LamellaRules, SemanticRules
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.job import NameByName, Names
 from copick_picker.settings.model import Scaling
+from copick_picker.settings.wrong_values import expected_words
 
 DEFAULT_MIN_VOXELS = 100
 """CryoSiam's own: an eroded component must have more voxels than this."""
@@ -265,8 +266,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "missing":
         return f"'{where}' is missing"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"'{where}' is {fault['input']!r}: {message}"
+    return f"'{where}' is {fault['input']!r}: {expected_words(fault)}"
 
 
 def _unknown(raw: Mapping[str, Any], kind: type[BaseModel], above: str = "") -> list[str]:

@@ -29,6 +29,7 @@ from copick_picker.project.standing import Output, own_folder
 from copick_picker.records.plain_text import load_yaml
 from copick_picker.settings.movie_hybrid import hybrid_values
 from copick_picker.settings.movie_models import MovieTraining, guide_values
+from copick_picker.settings.wrong_values import expected_words
 
 Trained = TypeVar("Trained", bound=MovieTraining)
 
@@ -177,7 +178,7 @@ def given_by_guide(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        msg = f"{path}: {where}: {first['msg']}"
+        msg = f"{path}: {where}: got {first['input']!r}; {expected_words(dict(first))}"
         raise SettingsError(msg) from error
 
 
