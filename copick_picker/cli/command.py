@@ -5,7 +5,6 @@ they become settings; most have none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import SequenceMatcher
 from typing import Any
 
 import click
@@ -75,6 +74,8 @@ class SettingsCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            from difflib import SequenceMatcher
+
             near = [
                 each
                 for each in error.possibilities or ()

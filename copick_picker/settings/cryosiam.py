@@ -93,6 +93,16 @@ class ParametersBlock(_Block):
     data: DataBlock = DataBlock()
     network: NetworkBlock
 
+    def gpu_names(self) -> list[str]:
+        """Return the GPUs that ``gpu_devices`` means: a number of them, or a list of indices."""
+        wanted = self.gpu_devices
+        if isinstance(wanted, str):
+            digits = [part.strip() for part in wanted.strip("[] ").split(",")]
+            wanted = [int(each) for each in digits if each.isdigit()]
+        if isinstance(wanted, int):
+            wanted = list(range(wanted))
+        return [f"cuda:{number}" for number in wanted or () if number >= 0]
+
 
 class HyperBlock(_Block):
     """``hyper_parameters``."""
@@ -110,7 +120,7 @@ class CryosiamConfig(_Block):
     mask_folder : pathlib.Path or None
         Folder of ``{stem}_preds.h5`` with the masks.
     log_dir : pathlib.Path or None
-        Not used: our log file stands elsewhere.
+        Folder of our log file, where the command line names none.
     prediction_folder : pathlib.Path
         Where ``{stem}_preds.h5`` go, and the picks.
     trained_model : pathlib.Path or None
@@ -280,3 +290,20 @@ def _unknown(raw: Mapping[str, Any], kind: type[BaseModel], above: str = "") -> 
         if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, Mapping):
             found += _unknown(value, inner, f"{above}{key}.")
     return found
+
+
+def cryosiam_log(path: Path, name: str) -> Path | None:
+    """Return the log file in the ``log_dir`` of CryoSiam's YAML file; None where there is none.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The YAML file; what is wrong with it is told elsewhere.
+    name : str
+        Name of the log file.
+    """
+    try:
+        folder = read_cryosiam_config(path)[0].log_dir
+    except SettingsError:
+        return None
+    return None if folder is None else folder / name

@@ -152,7 +152,7 @@ def test_again_skips_and_other_settings_are_refused(config, tmp_path):
 def test_bad_input_is_one_line_and_writes_nothing(config, tmp_path):
     out = tmp_path / "out"
     assert "expected an even number" in run(*words(config, out, "--size", 7), code=2)
-    assert "wbp@10.0" in run(*words(config, out)[:4], "-t", "wbp@5.0", "-o", out, code=1)
+    assert "wbp@10.0" in run(*words(config, out)[:4], "-t", "wbp@5.0", "-o", out, code=2)
     text = run(*words(config, out, "--dry-run", "--size", 8))
     assert "2 subvolumes of 8 voxels' edge" in text
     assert not out.exists()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from copick_picker.core.masks.grids import mask_on_grid
 from copick_picker.core.segment.cleaning import without_small_components
-from copick_picker.core.segment.device import resolve_device, use_threads
+from copick_picker.core.segment.device import cuda_devices, resolve_device, use_threads
 from copick_picker.core.segment.semantic import SemanticPrediction, predict_semantic
 from copick_picker.core.segment.wrapped import plain_options
 from copick_picker.errors import ConflictError, SettingsError, choices_text
@@ -31,6 +31,11 @@ from copick_picker.settings.cryosiam import (
     CryosiamConfig,
     CryosiamJob,
     read_cryosiam_config,
+)
+from copick_picker.workflows.cryosiam.hand_over import (
+    note_of_mask,
+    share_words,
+    tell_prediction,
 )
 from copick_picker.workflows.cryosiam.project import (
     CryosiamProject,
@@ -67,6 +72,8 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     stems = select_runs(list(files), settings.run_names, shard=settings.shard)
     model, names = None, {}
     if not settings.postprocess_only:
+        settings = settings.model_copy(update={"device": _device(settings, config, reporter)})
+        note_of_mask(config, reporter)
         use_threads(settings.threads)
         model = _model(settings, config, reporter)
         names = dict(model.card.channel_names)
@@ -78,7 +85,9 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     )
     job = _Prediction(settings, config, folders, files, project, reporter)
     work = job.clean if model is None else partial(job.predict, model)
-    return process_runs("segment", stems, InTurn(work), reporter=reporter)
+    summary = process_runs("segment", stems, InTurn(work), reporter=reporter)
+    tell_prediction(settings, config, summary, reporter)
+    return summary
 
 
 def read_and_warn(
@@ -149,9 +158,9 @@ class _Prediction:
             place.write(labels, probabilities)
         found = np.bincount(labels.ravel(), minlength=1) / labels.size
         shares = {str(label): float(share) for label, share in enumerate(found) if label}
-        text = ", ".join(f"label {label} {share:.2%}" for label, share in shares.items())
+        text = share_words(self.config, shares)
         details = {"input": str(source), "output": outputs, "volume_share": shares}
-        return RunOutcome(stem, "done", f"{outputs}: {text or 'all background'}", details)
+        return RunOutcome(stem, "done", f"{outputs}: {text}", details)
 
     def clean(self, stem: str) -> RunOutcome:
         """Remove the small components of one prediction (``semantic_postprocessing``)."""
@@ -266,6 +275,29 @@ class _Prediction:
             logger.info(
                 "%s: %d slices without the lamella are background", stem, made.planes_without
             )
+
+
+def _device(settings: CryosiamJob, config: CryosiamConfig, reporter: Reporter) -> str:
+    """Return the device: the command line's, else that of ``gpu_devices`` if it is here."""
+    wanted = config.parameters.gpu_devices
+    if settings.device != "auto" or wanted is None:
+        return settings.device
+    names, there = config.parameters.gpu_names(), set(cuda_devices())
+    if not names:
+        return settings.device
+    if not set(names) <= there:
+        have = choices_text(sorted(there)) if there else "no CUDA GPU"
+        reporter.note(
+            f"gpu_devices is {wanted!r}, but this machine has {have}: computes on "
+            f"{resolve_device('auto')}"
+        )
+        return settings.device
+    if len(names) > 1:
+        reporter.note(
+            f"gpu_devices: computes on {names[0]} alone; for several start one command each, with "
+            f"--device {names[1]} and --shard 2/{len(names)}"
+        )
+    return names[0]
 
 
 def _model(settings: CryosiamJob, config: CryosiamConfig, reporter: Reporter) -> LoadedModel:
