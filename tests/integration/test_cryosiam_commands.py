@@ -186,6 +186,7 @@ def test_whatever_stands_where_cryosiams_files_go_stays(predicted, name, kind):
     folder, thing = predicted / "predictions" / "lamella_raw", FILES[kind]
     settings = predicted / "lamella_raw.yaml"
     settings.write_text(settings.read_text() + "save_original_file_extension: true\n")
+    edit(settings, ("log_dir: logs", "log_dir: ../logs"))
     segments = name != "labels_1.csv"
     if segments:
         (folder / f"{TWO}_preds.h5").unlink()
@@ -495,7 +496,7 @@ def test_a_run_hands_over_to_the_next_command(predicted):
     output = " ".join(command("segment", *words, "-r", ONE, "--overwrite").split())
     assert "mask_folder is null: the whole tomogram is searched" in output
     if not cuda_devices():
-        assert "gpu_devices is 1, but this machine has no CUDA GPU: computes on" in output
+        assert "gpu_devices is 1, but this machine has no CUDA GPU: uses cpu" in output
     assert "predictions/multiclass: 1 predictions" in output
     assert "next: copick-picker localize --cryosiam-config multiclass.yaml" in output
     (log,) = (predicted / "logs").glob("segment-*.log")

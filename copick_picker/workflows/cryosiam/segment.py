@@ -72,11 +72,14 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     stems = select_runs(list(files), settings.run_names, shard=settings.shard)
     model, names = None, {}
     if not settings.postprocess_only:
-        settings = settings.model_copy(update={"device": _device(settings, config, reporter)})
-        note_of_mask(config, reporter)
+        device, doubt = _device(settings, config)
+        settings = settings.model_copy(update={"device": device})
         use_threads(settings.threads)
         model = _model(settings, config, reporter)
         names = dict(model.card.channel_names)
+        if doubt:
+            reporter.note(doubt)
+        note_of_mask(config, reporter)
     elif config.parameters.network.postprocessing_sizes is None:
         msg = f"{settings.cryosiam_config} has no parameters.network.postprocessing_sizes"
         raise SettingsError(msg)
@@ -277,27 +280,21 @@ class _Prediction:
             )
 
 
-def _device(settings: CryosiamJob, config: CryosiamConfig, reporter: Reporter) -> str:
-    """Return the device: the command line's, else that of ``gpu_devices`` if it is here."""
-    wanted = config.parameters.gpu_devices
-    if settings.device != "auto" or wanted is None:
-        return settings.device
-    names, there = config.parameters.gpu_names(), set(cuda_devices())
-    if not names:
-        return settings.device
-    if not set(names) <= there:
-        have = choices_text(sorted(there)) if there else "no CUDA GPU"
-        reporter.note(
-            f"gpu_devices is {wanted!r}, but this machine has {have}: computes on "
-            f"{resolve_device('auto')}"
-        )
-        return settings.device
-    if len(names) > 1:
-        reporter.note(
-            f"gpu_devices: computes on {names[0]} alone; for several start one command each, with "
-            f"--device {names[1]} and --shard 2/{len(names)}"
-        )
-    return names[0]
+def _device(settings: CryosiamJob, config: CryosiamConfig) -> tuple[str, str]:
+    """Return the device, the command line's or that of ``gpu_devices``, and what to say of it."""
+    wanted, names = config.parameters.gpu_devices, config.parameters.gpu_names()
+    if settings.device != "auto" or not names:
+        return settings.device, ""
+    there = cuda_devices()
+    if not set(names) <= set(there):
+        have = choices_text(there) if there else "no CUDA GPU"
+        device = resolve_device("auto")
+        return "auto", f"gpu_devices is {wanted!r}, but this machine has {have}: uses {device}"
+    more = (
+        f"gpu_devices: uses {names[0]} alone; for all start one command each, such as with "
+        f"--device {names[-1]} --shard {len(names)}/{len(names)}"
+    )
+    return names[0], more if len(names) > 1 else ""
 
 
 def _model(settings: CryosiamJob, config: CryosiamConfig, reporter: Reporter) -> LoadedModel:
