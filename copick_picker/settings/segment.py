@@ -188,7 +188,7 @@ class NetworkSettings(Settings):
         Option(
             "Windows computed at once.",
             shown="CPU 1, else 4",
-            aliases="--sliding-window-batch-size -swbs --tomo-batch-size",
+            aliases="--sliding-window-batch-size -swbs",
             after="blending",
         ),
     ] = None

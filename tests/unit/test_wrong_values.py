@@ -57,3 +57,12 @@ def test_tomograms_are_suggested_with_their_spacing():
     assert nearest_uri("wbp@20", ["denoised@10.0", "wbp@10.0"]) == "wbp@10.0"
     assert nearest_uri("denosied@10", ["denoised@10.0", "wbp@10.0"]) == "denoised@10.0"
     assert nearest_uri("ctf@10", ["denoised@10.0", "wbp@10.0"]) == ""
+
+
+def test_options_of_octopi_that_mean_something_else_say_so():
+    for line, said in (
+        ("segment --tomo-batch-size 2 -m simulated-10a", "counts windows here (--window-batch)"),
+        ("localize --filter-size 10", "--filter-size has no effect here: markers follow"),
+    ):
+        result = CliRunner().invoke(console, [*line.split(), "-c", "none.json"])
+        assert said in result.output
