@@ -23,6 +23,7 @@ from copick_picker.project.inventory.store import StoreInventory
 from copick_picker.project.provenance import ATTRIBUTE, UNFINISHED
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey
 from copick_picker.records.points import PickSet
+from patience import HANG_SECONDS
 from projects import SHAPE_ZYX, run_folder, slabs_of, small_project
 
 LABELS = SegmentationKey("predict", "picker", "1", 10.0)
@@ -285,13 +286,13 @@ def test_the_tui_is_copicks_own_browser(config):
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
     ) as process:
         os.close(theirs)
-        shown, limit = b"", time.monotonic() + 60
+        shown, limit = b"", time.monotonic() + HANG_SECONDS
         while b"Copick Project" not in shown and time.monotonic() < limit:
             if select.select([ours], [], [], 1)[0]:
                 shown += os.read(ours, 65536)
         os.write(ours, b"\x11")  # control-q, copick's way out
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=HANG_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
         os.close(ours)

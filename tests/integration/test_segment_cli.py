@@ -18,6 +18,7 @@ from benchmarks import memory
 from copick_picker.cli.main import console
 from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import ObjectSpec
+from patience import HANG_SECONDS
 from projects import project_of, run_folder, temporaries, tree
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "octopi"
@@ -308,7 +309,7 @@ def test_an_interrupt_leaves_whole_results_and_the_rest_is_done_later(config, mo
     while "TS_1" not in (line := process.stdout.readline()) or "done" not in line:
         assert process.poll() is None, process.stderr.read()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "run the same command again" in errors

@@ -21,6 +21,7 @@ from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
+from patience import HANG_SECONDS
 from projects import OBJECTS, SHAPE_ZYX, TOMOGRAM, noise, project_of, slabs_of
 
 REFERENCE = PicksKey("ribosome", "curator", "1")
@@ -293,6 +294,6 @@ def test_neuroglancer_serves_tomogram_segmentation_and_picks(config):
         text = "".join(said)
         assert "1 references found, 2 references missed, 1 hits, 2 false candidates" in text
         (address,) = re.findall(r"http://127\.0\.0\.1:\d+/v/\w+/", text)
-        assert "neuroglancer" in requests.get(address, timeout=60).text
+        assert "neuroglancer" in requests.get(address, timeout=HANG_SECONDS).text
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=HANG_SECONDS) == 0
