@@ -1,7 +1,8 @@
 """Find particles in cryo-electron tomograms of a copick project.
 
-``copick_picker.segment``, ``localize`` and ``evaluate`` do the three steps on arrays. They, and the
-records that they take and return, are imported when they are first used, so that importing the
+``copick_picker.segment``, ``localize`` and ``evaluate`` do the three steps on arrays;
+``segment_project``, ``localize_project`` and ``evaluate_project`` on projects of copick. They, and
+the records that they take and return, are imported when they are first used, so that importing the
 package costs nothing.
 """
 
@@ -12,8 +13,15 @@ from copick_picker._version import __version__
 
 if TYPE_CHECKING:
     from copick_picker._api import evaluate, localize, segment
+    from copick_picker._projects import (
+        evaluate_project,
+        localize_project,
+        read_picks,
+        segment_project,
+    )
     from copick_picker.core.segment.results import SegmentedVolume
-    from copick_picker.errors import CopickPickerError
+    from copick_picker.errors import CopickPickerError, RunsFailedError
+    from copick_picker.jobs.summary import Summary
     from copick_picker.records.points import Localized, LocalizeTarget, PickSet
     from copick_picker.records.runs import ObjectSpec
     from copick_picker.records.scores import Evaluation
@@ -25,17 +33,29 @@ __all__ = [
     "Localized",
     "ObjectSpec",
     "PickSet",
+    "RunsFailedError",
     "SegmentedVolume",
+    "Summary",
     "__version__",
     "evaluate",
+    "evaluate_project",
     "localize",
+    "localize_project",
+    "read_picks",
     "segment",
+    "segment_project",
 ]
 
 _PLACES = {
     "segment": "_api",
     "localize": "_api",
     "evaluate": "_api",
+    "segment_project": "_projects",
+    "localize_project": "_projects",
+    "evaluate_project": "_projects",
+    "read_picks": "_projects",
+    "Summary": "jobs.summary",
+    "RunsFailedError": "errors",
     "SegmentedVolume": "core.segment.results",
     "CopickPickerError": "errors",
     "Localized": "records.points",

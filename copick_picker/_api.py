@@ -5,6 +5,7 @@ the command.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from copick_picker.core.localize import localize as localize_volume
 from copick_picker.core.masks.grids import inside_of
 from copick_picker.core.segment.device import use_threads
 from copick_picker.core.segment.results import SegmentedVolume
+from copick_picker.errors import SettingsError
+from copick_picker.jobs.selection import check_object_names
 from copick_picker.records.points import Localized, LocalizeTarget, PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.records.scores import Evaluation
@@ -45,6 +48,7 @@ def segment(
     *,
     mask: Volume | None = None,
     probabilities: bool = False,
+    scores: bool = True,
     mode: Mode | None = None,
     tta: int | None = None,
     tta_set: AugmentationSet | None = None,
@@ -58,7 +62,7 @@ def segment(
     model_weights: Paths = (),
     trust_checkpoint: bool = False,
 ) -> SegmentedVolume:
-    """Return the labels, and where asked for the class probabilities, of a tomogram.
+    """Return the labels of a tomogram, their scores, and where asked for all probabilities.
 
     Parameters
     ----------
@@ -71,6 +75,8 @@ def segment(
         computed. Floats are inside from 0.5 on.
     probabilities : bool
         Whether the class probabilities are returned too.
+    scores : bool
+        Whether the probability of each voxel's label is returned, which gives picks their scores.
     mode : str, optional
         ``exact``: float32, and the windows and arithmetic of the model's home package;
         ``balanced`` (the default): every augmentation on windows that fit the tomogram; ``fast``:
@@ -102,8 +108,9 @@ def segment(
     Returns
     -------
     SegmentedVolume
-        ``labels`` (z, y, x) uint8: the model's channels, 0 is background; ``probabilities``
-        (c, z, y, x) float16 or None.
+        ``labels`` (z, y, x) uint8: the model's channels, 0 is background; ``scores`` (z, y, x) and
+        ``probabilities`` (c, z, y, x), float16 or None; ``targets``, the model's objects, and
+        ``names``, label -> object.
 
     Raises
     ------
@@ -130,7 +137,7 @@ def segment(
         "threads": threads,
         "trust_checkpoint": trust_checkpoint,
     }
-    settings = join_settings(SegmentVolumeSettings, flags=given)
+    settings = join_settings(SegmentVolumeSettings, flags=given, as_options=False)
     use_threads(settings.threads)
     models = load_models(settings)
     return run_models(
@@ -138,16 +145,20 @@ def segment(
         models,
         inverted=settings.contrast not in ("auto", models.contrast),
         probabilities=probabilities,
+        scores=scores,
         mask_zyx=None if mask is None else inside_of(mask),
     )
 
 
 def localize(
-    labels: Volume,
-    targets: Sequence[LocalizeTarget],
+    labels: Volume | SegmentedVolume,
+    targets: Sequence[LocalizeTarget] | None = None,
     *,
     voxel_spacing: float,
     probabilities: Volume | None = None,
+    scores: Volume | None = None,
+    radius: Mapping[str, float] | None = None,
+    threshold: Mapping[str, float] | None = None,
     method: Method | None = None,
     radius_min_scale: float | None = None,
     radius_max_scale: float | None = None,
@@ -165,15 +176,22 @@ def localize(
 
     Parameters
     ----------
-    labels : numpy.ndarray, shape (z, y, x), integer
-        Segmentation.
-    targets : sequence of LocalizeTarget
+    labels : SegmentedVolume, or numpy.ndarray, shape (z, y, x), integer
+        What :func:`segment` returned, or any segmentation.
+    targets : sequence of LocalizeTarget, optional
         What to look for: name, label, radius in Angstrom, and where known the channel of the
-        probabilities, the target fraction and a score threshold.
+        probabilities, the target fraction and a score threshold. Default: the objects of the model
+        that made a SegmentedVolume.
     voxel_spacing : float
         Edge of a voxel in Angstrom.
     probabilities : numpy.ndarray, shape (c, z, y, x), optional
         Class probabilities; with them a score is the mean probability over the pick's region.
+        Default: those of a SegmentedVolume.
+    scores : numpy.ndarray, shape (z, y, x), optional
+        Probability of each voxel's label, which gives the same scores. Default: those of a
+        SegmentedVolume.
+    radius, threshold : mapping of str to float, optional
+        Object name -> radius in Angstrom, and least score, over those of the targets.
     method : str, optional
         ``watershed`` (the default) separates touching particles, ``peaks`` takes maxima of the
         probabilities, ``components`` takes centres of mass.
@@ -224,8 +242,45 @@ def localize(
         "peak_floor": peak_floor,
         "peak_smoothing_radii": peak_smoothing_radii,
     }
-    rules = join_settings(LocalizeParameters, flags=given).rules()
-    return localize_volume(labels, probabilities, targets, voxel_spacing=voxel_spacing, rules=rules)
+    rules = join_settings(LocalizeParameters, flags=given, as_options=False).rules()
+    made = labels if isinstance(labels, SegmentedVolume) else SegmentedVolume(labels, None)
+    given_targets = made.targets if targets is None else targets
+    return localize_volume(
+        made.labels,
+        made.probabilities if probabilities is None else probabilities,
+        _with_choices(given_targets, radius or {}, threshold or {}),
+        voxel_spacing=voxel_spacing,
+        rules=rules,
+        scores=made.scores if scores is None else scores,
+    )
+
+
+def _with_choices(
+    targets: Sequence[LocalizeTarget], radius: Mapping[str, float], threshold: Mapping[str, float]
+) -> list[LocalizeTarget]:
+    """Return the targets with the radii and thresholds that were given by name."""
+    _check_kind(targets, LocalizeTarget, "targets", "LocalizeTarget(name, label, radius_angstrom)")
+    if not targets:
+        msg = "targets: none given; for an array give LocalizeTarget(name, label, radius)"
+        raise SettingsError(msg)
+    specs = {target.object_name: ObjectSpec(target.object_name, 1, None) for target in targets}
+    check_object_names(radius, specs, "radius")
+    check_object_names(threshold, specs, "threshold")
+    return [
+        replace(
+            target,
+            radius_angstrom=radius.get(target.object_name, target.radius_angstrom),
+            score_threshold=threshold.get(target.object_name, target.score_threshold),
+        )
+        for target in targets
+    ]
+
+
+def _check_kind(given: Sequence[object], kind: type, what: str, expected: str) -> None:
+    for each in given:
+        if not isinstance(each, kind):
+            msg = f"{what}: got {each!r}; expected {expected}"
+            raise SettingsError(msg)
 
 
 def evaluate(
@@ -302,7 +357,8 @@ def evaluate(
         "bootstrap": bootstrap,
         "seed": seed,
     }
-    settings = join_settings(EvaluateParameters, flags=given)
+    settings = join_settings(EvaluateParameters, flags=given, as_options=False)
+    _check_kind(objects, ObjectSpec, "objects", "ObjectSpec(name, label, radius_angstrom)")
     specs = {spec.name: spec for spec in objects}
     scored, _ = scored_objects(settings, specs, reference)
     return evaluate_picks(

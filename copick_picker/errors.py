@@ -41,6 +41,22 @@ class DataError(CopickPickerError, ValueError):
     """An array, a tomogram or a pick set holds values that cannot be used."""
 
 
+class RunsFailedError(CopickPickerError, RuntimeError):
+    """Some runs of a project failed; the others were worked on to the end.
+
+    Attributes
+    ----------
+    failed : dict of str to str
+        Run name -> what went wrong.
+    """
+
+    def __init__(self, command: str, failed: "dict[str, str]", n_runs: int) -> None:
+        self.failed = failed
+        first = "; ".join(f"{name}: {why}" for name, why in list(failed.items())[:3])
+        more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
+        super().__init__(f"{command}: {len(failed)} of {n_runs} runs failed: {first}{more}")
+
+
 class DeviceMemoryError(CopickPickerError, MemoryError):
     """The device has too little memory even for a single window."""
 

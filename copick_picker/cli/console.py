@@ -6,14 +6,17 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from copick_picker.cli.durations import duration
+
 if TYPE_CHECKING:
+    from copick_picker.cli.progress import RunProgress
     from copick_picker.records.runs import RunOutcome
 
 PACKAGE = "copick_picker"
@@ -42,38 +45,58 @@ class Console:
 
     def __init__(self, *, wide: bool = False) -> None:
         self._began, self._wide = time.perf_counter(), wide
+        self._progress: RunProgress | None = None
 
     def note(self, text: str) -> None:
         """Show one line."""
-        click.echo(text)
+        self._echo(text)
 
     def warn(self, text: str) -> None:
         """Show one line as a warning, on standard error."""
-        click.secho(f"Warning: {text}", fg="yellow", err=True)
+        self._echo(click.style(f"Warning: {text}", fg="yellow"), err=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Show a table, as wide as the terminal; elsewhere as wide as its content."""
         from copick_picker.cli.tables import line_width, table_text
 
-        click.echo(table_text(title, columns, rows, width=None if self._wide else line_width()))
+        self._echo(table_text(title, columns, rows, width=None if self._wide else line_width()))
 
     def begin(self, total: int) -> None:
         """Start the clock of the estimate."""
         self._began = time.perf_counter()
         if total == 0:
-            click.echo("No runs to work on.")
+            self._echo("No runs to work on.")
+
+    def progress(self, run_name: str, *, done: int, total: int, unit: str) -> None:
+        """Show how far a run is: a bar on a terminal, elsewhere a line a minute."""
+        if self._progress is None:
+            from copick_picker.cli.progress import RunProgress
+
+            self._progress = RunProgress(lambda text: click.echo(text, err=True))
+        self._progress.update(run_name, done=done, total=total, unit=unit)
 
     def outcome(self, outcome: "RunOutcome", *, done: int, total: int, seconds: float) -> None:
         """Show the outcome of a run and the estimated time for the rest."""
         left = (time.perf_counter() - self._began) / done * (total - done)
-        eta = f", about {_duration(left)} left" if done < total else ""
+        eta = f", about {duration(left)} left" if done < total else ""
         status = click.style(outcome.status, fg=_STYLES.get(outcome.status))
         text = f": {outcome.message}" if outcome.message else ""
         text += "".join(f"; warning: {each}" for each in outcome.warnings)
-        click.echo(
-            f"[{done}/{total}] {outcome.run_name} {status}{text} ({_duration(seconds)}{eta})",
+        if self._progress is not None:
+            self._progress.end(outcome.run_name)
+        self._echo(
+            f"[{done}/{total}] {outcome.run_name} {status}{text} ({duration(seconds)}{eta})",
             err=outcome.status == "failed",
         )
+
+    def stop(self) -> None:
+        """Remove the bars of runs that were interrupted."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _echo(self, text: str, *, err: bool = False) -> None:
+        with nullcontext() if self._progress is None else self._progress.hidden():
+            click.echo(text, err=err)
 
 
 def execute(
@@ -99,6 +122,7 @@ def execute(
     wait_without_spinning()
     log_file = start_log(command, job["log"], job["verbose"] or 0)
     logger = logging.getLogger(PACKAGE)
+    console = Console(wide=bool(job["wide"]))
     try:
         with one_line_errors():
             path = Path(job["settings_file"]) if job["settings_file"] else None
@@ -108,7 +132,7 @@ def execute(
             if json_file is not None:
                 result_json(json_file).check()
             check_early(checked)
-            summary = resolve_name(workflow)(checked, reporter=Console(wide=bool(job["wide"])))
+            summary = resolve_name(workflow)(checked, reporter=console)
     except KeyboardInterrupt as interrupt:
         logger.info("interrupted")
         click.echo(
@@ -116,6 +140,8 @@ def execute(
             err=True,
         )
         raise SystemExit(130) from interrupt
+    finally:
+        console.stop()
     click.echo(summary.text())
     if summary.exit_code == 1 and log_file is not None:
         click.echo(f"Tracebacks are in {log_file}", err=True)
@@ -201,13 +227,3 @@ def _is_log(path: Path) -> bool:
     except OSError:  # opening it for writing reports the error
         return True
     return not first or _LOG_LINE.match(first) is not None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

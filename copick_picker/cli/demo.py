@@ -34,6 +34,10 @@ def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | Non
 
     wait_without_spinning()
     start_log("demo", None, 0)
+    click.echo(
+        f"The main job on example data: segment, localize and evaluate, in the folder {output}. "
+        "It takes about half a minute on two cores."
+    )
     with one_line_errors():
         from copick_picker.workflows.benchmark.demo import demo as workflow
 

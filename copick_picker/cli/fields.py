@@ -56,7 +56,7 @@ def _parameters(kind: type[BaseModel], name: str, option: Option) -> list[click.
     if option.argument:
         required = None if field.is_required() else False
         return [click.Argument([name], nargs=-1 if many else 1, metavar=metavar, required=required)]
-    names = [long_name(kind, name), *option.names.split()]
+    names = [_spelling(kind, name, field), *option.names.split()]
     typed = _type(annotation, option)
     parameter = click.Option(
         [*sorted(names, key=lambda spelling: spelling.startswith("--")), name],
@@ -72,6 +72,12 @@ def _parameters(kind: type[BaseModel], name: str, option: Option) -> list[click.
         return [parameter]
     other = Alias([*option.aliases.split(), f"{name}_alias"], field=name, **typed)
     return [parameter, other]
+
+
+def _spelling(kind: type[BaseModel], name: str, field: FieldInfo) -> str:
+    """Return the long name of an option; what is on by default can be turned off."""
+    long = long_name(kind, name)
+    return f"{long}/--no-{long[2:]}" if field.default is True else long
 
 
 def plain_type(annotation: Any) -> Any:  # noqa: ANN401 (any annotation)

@@ -15,13 +15,15 @@ def view(flags: Flags) -> None:
 
     A .png shows one slice along each axis, a .html page scrolls through all of them and needs
     nothing but a browser. With --reference, found and missed references, hits and false candidates
-    have marks of different shape and colour.
+    have marks of different shape; colours are those of the project's objects. --segmentation and
+    --heat-map draw labels and probabilities over the slices.
 
     \b
     Examples:
       copick-picker view TS_01 -c config.json -o TS_01.png
       copick-picker view TS_01 -c config.json --reference "*:curator/1" --candidate "*:picker/1" -o TS_01.html
       copick-picker view "TS_*" -c config.json -o "pictures/{run}.png"
+      copick-picker view TS_01 -c config.json --segmentation predict:picker/1 -o TS_01.html
       copick-picker view TS_01 -c config.json --neuroglancer --segmentation predict:picker/1
 
     \b

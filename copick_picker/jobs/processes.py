@@ -27,6 +27,8 @@ from copick_picker.jobs.reporter import Reporter
 from copick_picker.records.runs import RunOutcome
 
 PACKAGE = "copick_picker"
+TELL_SECONDS = 0.2
+"""How long a worker waits before it tells again how far it is."""
 LEAVE_SECONDS = 10.0
 """How long a worker may take to exit after an interrupt."""
 
@@ -113,6 +115,9 @@ class _Pool:
             worker.is_ready = True
         elif kind == "log":
             logging.getLogger(content.name).handle(content)
+        elif kind == "progress":
+            run_name, done, total, unit = content
+            self.reporter.progress(run_name, done=done, total=total, unit=unit)
         elif kind == "outcome" and worker.attempt is not None:
             outcome, lacked_memory = content
             attempt, worker.attempt = worker.attempt, None
@@ -193,6 +198,7 @@ class _WorkerReporter:
 
     def __init__(self, link: _Link) -> None:
         self._link = link
+        self._told = 0.0
 
     def note(self, text: str) -> None:
         """Show one line."""
@@ -207,6 +213,13 @@ class _WorkerReporter:
 
     def begin(self, total: int) -> None:
         """Do nothing; the parent does it."""
+
+    def progress(self, run_name: str, *, done: int, total: int, unit: str) -> None:
+        """Tell the parent how far a run is, not too often."""
+        now = time.monotonic()
+        if done >= total or now - self._told >= TELL_SECONDS:
+            self._told = now
+            self._link.send("progress", (run_name, done, total, unit))
 
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
         """Do nothing; the parent does it."""

@@ -50,6 +50,10 @@ class Remembering:
         """Pass on the start of the work."""
         self._inner.begin(total)
 
+    def progress(self, run_name: str, *, done: int, total: int, unit: str) -> None:
+        """Pass on how far a run is."""
+        self._inner.progress(run_name, done=done, total=total, unit=unit)
+
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
         """Keep what a run's outcome warns of and pass the outcome on."""
         for text in outcome.warnings:

@@ -28,6 +28,8 @@ class ObjectSpec:
         Whether the project declares it a filament (``metadata.copick.filament``).
     has_polarity : bool or None
         Whether a filament's two directions differ; None if the project does not say.
+    colour : tuple of int or None
+        Red, green and blue from 0 to 255; None if the project states none of its own.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ObjectSpec:
     is_particle: bool = True
     is_filament: bool = False
     has_polarity: bool | None = None
+    colour: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -116,9 +116,15 @@ class ScoreCurve:
     average_precision: float
 
 
+THRESHOLD_MARGIN = 0.001
+"""F-beta that a lower threshold may cost: less than counting one pick otherwise among hundreds."""
+FEWEST_REFERENCES = 10
+"""Fewest reference picks of an object, in all runs together, for a threshold."""
+
+
 @dataclass(frozen=True)
 class SuggestedThreshold:
-    """The score threshold with the highest F-beta, and its rates."""
+    """The score threshold that ``calibrate`` would choose, and its rates."""
 
     threshold: float
     precision: float
@@ -208,7 +214,7 @@ class ObjectScore:
     curve : ScoreCurve or None
         None if the scores do not distinguish candidates; ``curve_note`` says why.
     suggested : SuggestedThreshold or None
-        From the curve.
+        From the curve; if None, ``suggested_note`` says why.
     presence_auc : float or None
         With ``byu``: how well the best score of a run tells runs with the object from those
         without; None if there are no runs of one kind, and with other matchers.
@@ -228,6 +234,7 @@ class ObjectScore:
     curve: ScoreCurve | None
     curve_note: str
     suggested: SuggestedThreshold | None
+    suggested_note: str = ""
     presence_auc: float | None = None
 
 

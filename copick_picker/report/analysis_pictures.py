@@ -20,6 +20,7 @@ from copick_picker.report.figures import (
     add_footer,
     png_bytes,
     svg_bytes,
+    tick_whole_numbers,
 )
 
 FloatArray = npt.NDArray[np.float64]
@@ -42,6 +43,8 @@ _MANY = 400
 _BAR_SHARE = 0.25
 """Longest scale bar, as a share of the field's width."""
 _BEFORE_TEXT = 3
+_LEAST_REACH_PIXELS, _LEAST_SAID = 0.05, 0.02
+"""Least end of an axis of errors, far below what is measured, and smallest median as its share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +242,7 @@ def correlation_map_picture(
         reach = float(np.ceil(10 * np.abs(correlations).max() + 0.5) / 10)
         second.set(xlim=(-min(reach, 1.0), min(reach, 1.0)), ylabel="tracks")
         second.set_ylim(0, 1.2 * second.get_ylim()[1])
-        second.yaxis.set_major_locator(MaxNLocator(integer=True))
+        tick_whole_numbers(second.yaxis)
         second.xaxis.set_major_locator(MaxNLocator(6))
         second.set_xlabel("correlation of a track's photons with its dF/F0")
         second.set_title(f"Tracks: median {np.median(correlations):.2f}")
@@ -321,7 +324,7 @@ def precision_picture(
         for axes, (title, what, values) in zip(
             figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True
         ):
-            _errors_chart(axes, values, unit)
+            _errors_chart(axes, values, unit, least_reach=_LEAST_REACH_PIXELS * scale)
             axes.set(title=title, ylabel=what, xlabel=f"error along an axis ({unit})")
         return picture_files(
             figure,
@@ -331,13 +334,16 @@ def precision_picture(
         )
 
 
-def _errors_chart(axes: Axes, groups: Mapping[str, FloatArray], unit: str) -> None:
+def _errors_chart(
+    axes: Axes, groups: Mapping[str, FloatArray], unit: str, *, least_reach: float
+) -> None:
+    """Draw histograms of errors from 0 to the largest, at least to ``least_reach``."""
     together = np.concatenate(list(groups.values()))
     if not len(together):
         say_why_empty(axes, "No track is long enough.")
         return
     share = 0.995 if len(together) > _MANY else 1.0
-    reach = 1.05 * float(np.quantile(together, share)) or 1.0
+    reach = max(1.05 * float(np.quantile(together, share)), least_reach)
     bins = min(40, max(8, len(together) // 4))
     edges = np.linspace(0.0, reach, bins + 1)
     for (name, values), colour in zip(groups.items(), (_BLUE, _RED), strict=True):
@@ -345,10 +351,13 @@ def _errors_chart(axes: Axes, groups: Mapping[str, FloatArray], unit: str) -> No
             continue
         counts, _ = np.histogram(values, edges)
         axes.stairs(counts, edges, fill=True, alpha=0.3, color=colour)
-        words = f"{name}: {len(values):,}, median {np.median(values):.3g} {unit}"
+        middle = float(np.median(values))
+        least = _LEAST_SAID * least_reach
+        size = f"under {least:.1g}" if middle < least else f"{middle:.3g}"
+        words = f"{name}: {len(values):,}, median {size} {unit}"
         axes.stairs(counts, edges, color=colour, linewidth=1.6, label=words)
-        axes.vlines(float(np.median(values)), 0, counts.max(), colour, "dashed", linewidth=1.0)
+        axes.vlines(middle, 0, counts.max(), colour, "dashed", linewidth=1.0)
     axes.set_xlim(0, reach)
     axes.set_ylim(0, 1.28 * axes.get_ylim()[1])
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    tick_whole_numbers(axes.yaxis)
     axes.legend(frameon=False, fontsize=8, loc="upper right")

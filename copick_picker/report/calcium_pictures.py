@@ -9,7 +9,13 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from copick_picker._version import __version__
-from copick_picker.report.figures import CHART_STYLE, PALETTE, add_footer, png_bytes
+from copick_picker.report.figures import (
+    CHART_STYLE,
+    PALETTE,
+    add_footer,
+    png_bytes,
+    tick_whole_numbers,
+)
 
 _BLUE, _RED = PALETTE[:2]
 _ABOUT = {"Software": f"copick-picker {__version__}"}
@@ -67,6 +73,8 @@ def traces_picture(panels: Sequence[Panel], *, frame_time_ms: float | None) -> b
             axes.set_ylabel(panel.title, rotation=0, ha="right", va="center", fontsize=8)
             axes.tick_params(labelsize=7)
         rows[-1].set_xlabel(unit)
+        if frame_time_ms is None:
+            tick_whole_numbers(rows[-1].xaxis)
         rows[0].set_title("dF/F0 along tracks", fontsize=11, loc="left")
         figure.tight_layout(rect=(0.01, 0.04, 1.0, 1.0))
         is_fitted = any(np.isfinite(panel.fitted).any() for panel in panels)

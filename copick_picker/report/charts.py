@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from copick_picker.report.figures import INK, PALETTE, PAPER, add_hover_text, line_look
+from copick_picker.report.figures import INK, PAPER, add_hover_text, line_look
 
 Values = Mapping[str, Any]
 _N_TICKS, _STEPS = 5, (1, 2, 5, 10)
 _MOST_LETTERS = 48
-_BAR_FILLS = (0.85, 0.35)
+_BAR_FILLS = (0.85, 0.25)
 
 
 def chart_text(name: str, most: int = _MOST_LETTERS) -> str:
@@ -38,7 +38,9 @@ def chart_text(name: str, most: int = _MOST_LETTERS) -> str:
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
-def draw_precision_recall(axes: Axes, objects: Sequence[Values]) -> None:
+def draw_precision_recall(
+    axes: Axes, objects: Sequence[Values], colours: Mapping[str, str]
+) -> None:
     """Draw precision against recall, with an open mark at the suggested threshold.
 
     Parameters
@@ -47,12 +49,14 @@ def draw_precision_recall(axes: Axes, objects: Sequence[Values]) -> None:
         Where, changed in place.
     objects : sequence of mapping
         Objects of ``scores.json``; those without a curve are left out.
+    colours : mapping of str to str
+        Object -> colour of its line.
     """
     for index, entry in enumerate(objects):
         curve, suggested = entry.get("curve"), entry.get("suggested_threshold")
         if curve is None:
             continue
-        look = line_look(index)
+        look = line_look(index, colours[entry["object"]])
         axes.plot(
             [0.0, *curve["recall"]],
             [curve["precision"][0], *curve["precision"]],
@@ -72,7 +76,7 @@ def draw_precision_recall(axes: Axes, objects: Sequence[Values]) -> None:
     _finish_rates(axes, "recall", "precision")
 
 
-def draw_recall(axes: Axes, objects: Sequence[Values]) -> None:
+def draw_recall(axes: Axes, objects: Sequence[Values], colours: Mapping[str, str]) -> None:
     """Draw recall against the distance that counts as a hit.
 
     Parameters
@@ -81,6 +85,8 @@ def draw_recall(axes: Axes, objects: Sequence[Values]) -> None:
         Where, changed in place.
     objects : sequence of mapping
         Objects of ``scores.json``.
+    colours : mapping of str to str
+        Object -> colour of its line.
     """
     for index, entry in enumerate(objects):
         points = entry["recall_at_distance"]
@@ -90,7 +96,7 @@ def draw_recall(axes: Axes, objects: Sequence[Values]) -> None:
                 [np.nan if at["recall"] is None else at["recall"] for at in points],
                 label=chart_text(entry["object"]),
                 clip_on=False,
-                **line_look(index),
+                **line_look(index, colours[entry["object"]]),
             )
     without = any(entry["radius_angstrom"] is None for entry in objects)
     axes.set_xlim(left=0.0)
@@ -103,6 +109,7 @@ def draw_histogram(
     edges: npt.NDArray[np.float64],
     *,
     x_label: str,
+    colour: str,
     threshold: float | None = None,
 ) -> None:
     """Draw stacked bars; the pointer on one shows its range and number.
@@ -117,13 +124,16 @@ def draw_histogram(
         Edges of the bins.
     x_label : str
         What is along the horizontal axis.
+    colour : str
+        Colour of the lowest kind; another is grey.
     threshold : float, optional
         Where to draw a dashed upright line.
     """
     lows, highs = edges[:-1], edges[1:]
     below = np.zeros(len(lows))
-    for (kind, counts), colour, fill in zip(kinds.items(), PALETTE, _BAR_FILLS, strict=False):
-        look: dict[str, Any] = {"facecolor": (colour, fill), "edgecolor": colour, "linewidth": 1.4}
+    looks = zip((colour, INK), _BAR_FILLS, strict=True)
+    for (kind, counts), (shade, fill) in zip(kinds.items(), looks, strict=False):
+        look: dict[str, Any] = {"facecolor": (shade, fill), "edgecolor": shade, "linewidth": 1.4}
         axes.fill_between(
             [], [], label=kind, **look
         )  # for the legend, also where every bin is empty
@@ -142,7 +152,9 @@ def draw_histogram(
     axes.yaxis.set_major_locator(MaxNLocator(_N_TICKS, steps=_STEPS, integer=True))
 
 
-def draw_intervals(axes: Axes, objects: Sequence[Values], rate: str, *, x_label: str) -> None:
+def draw_intervals(
+    axes: Axes, objects: Sequence[Values], rate: str, *, x_label: str, colours: Mapping[str, str]
+) -> None:
     """Draw a rate of each object as a dot with its interval; ``n/a`` where there is none.
 
     Parameters
@@ -155,16 +167,18 @@ def draw_intervals(axes: Axes, objects: Sequence[Values], rate: str, *, x_label:
         Name of the rate.
     x_label : str
         What it is called.
+    colours : mapping of str to str
+        Object -> colour of its dot.
     """
     for row, entry in enumerate(objects):
-        value = entry[rate]
+        value, colour = entry[rate], colours[entry["object"]]
         if value is None:
             axes.text(0.01, row, "n/a", va="center")
             continue
         interval = (entry.get("intervals") or {}).get(rate)
         if interval is not None:
-            axes.plot(interval, [row, row], color=PALETTE[0])
-        axes.plot(value, row, marker="o", color=PALETTE[0], clip_on=False)  # whole at 0 and 1
+            axes.plot(interval, [row, row], color=colour)
+        axes.plot(value, row, marker="o", color=colour, clip_on=False)  # whole at 0 and 1
     axes.set_yticks(range(len(objects)), [chart_text(entry["object"], 20) for entry in objects])
     axes.set_ylim(len(objects) - 0.5, -0.5)
     axes.set_xlim(0.0, 1.0)

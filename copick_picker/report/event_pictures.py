@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from copick_picker.report.analysis_pictures import (
     ANALYSIS_STYLE,
@@ -17,7 +16,7 @@ from copick_picker.report.analysis_pictures import (
     picture_files,
     say_why_empty,
 )
-from copick_picker.report.figures import PALETTE
+from copick_picker.report.figures import PALETTE, tick_whole_numbers
 
 _BLUE, _RED, _GREEN, *_, _BLACK = PALETTE
 _MOST_ROWS = 12
@@ -74,7 +73,8 @@ def _control_chart(
     room = max(0.5, 0.04 * (high - low))
     axes.set(ylabel="shuffles", xlim=(max(edges[0] - room, -0.75), edges[-1] + room))
     axes.set_ylim(0, 1.32 * counts.max())
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    tick_whole_numbers(axes.xaxis)
+    tick_whole_numbers(axes.yaxis)
     axes.legend(frameon=False, loc="upper left")
 
 
@@ -146,7 +146,7 @@ def event_statistics_picture(
 
 def _leave_room(axes: Axes) -> None:
     axes.set_ylim(0, 1.22 * axes.get_ylim()[1])
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    tick_whole_numbers(axes.yaxis)
     axes.legend(frameon=False, fontsize=8, loc="upper right", handlelength=1.2)
 
 

@@ -9,7 +9,9 @@ from xml.etree import ElementTree as ET
 
 from matplotlib import rc_context
 from matplotlib.artist import Artist
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 PALETTE = (
     "#0072b2",
@@ -51,25 +53,39 @@ _PAGE_COLOURS = {colour: f"var(--c{number})" for number, colour in enumerate(PAL
     RULE: "var(--rule)",
     PAPER: "var(--page)",
 }
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
 _HOVER = "hover:"
 _DIGITS = re.compile(r"(?:(\.[1-9])|\.0)\d*")
 _SPACE = re.compile(r"\s*([A-Za-z,()])\s*")
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
-def line_look(index: int) -> dict[str, Any]:
+def line_look(index: int, colour: str | None = None) -> dict[str, Any]:
     """Return colour, line style and marker of the index-th line, as ``Axes.plot`` takes them.
 
     Parameters
     ----------
     index : int
         Number of the line, from 0; looks repeat only after 28 lines.
+    colour : str, optional
+        A colour of its own.
     """
     return {
-        "color": PALETTE[index % len(PALETTE)],
-        "linestyle": LINE_STYLES[index // len(PALETTE) % len(LINE_STYLES)],
+        "color": colour or PALETTE[index % len(PALETTE)],
+        "linestyle": LINE_STYLES[index % len(LINE_STYLES)],
         "marker": MARKERS[index % len(MARKERS)],
     }
+
+
+def tick_whole_numbers(axis: Axis) -> None:
+    """Let an axis of counts have ticks at whole numbers alone.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        The axis, changed in place.
+    """
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def add_footer(figure: Figure, text: str) -> None:
@@ -134,8 +150,9 @@ def svg_bytes(figure: Figure, name: str, creator: str) -> bytes:
 def inline_svg(figure: Figure, name: str, alt: str) -> str:
     """Return a figure as an SVG element of a page, the same bytes each time.
 
-    Text stays text in the page's font, and the colours of ``PALETTE`` become the variables of the
-    page's style sheet, so that a chart follows light and dark.
+    Text stays text in the page's font. The colours of ``PALETTE`` become the variables of the
+    page's style sheet, others those of :func:`page_variable` if the page has them, so that a chart
+    follows light and dark.
 
     Parameters
     ----------
@@ -185,6 +202,24 @@ def _slim(element: ET.Element) -> None:
     element.attrib = known | _look(element.tag, known.pop("style", ""))
 
 
+def page_variable(colour: str) -> str:
+    """Return the variable of a page's style sheet that stands for a colour of its own.
+
+    Parameters
+    ----------
+    colour : str
+        As ``#rrggbb``.
+    """
+    return f"--own-{colour.removeprefix('#')}"
+
+
+def _page_colour(value: str) -> str:
+    """Return a colour as a page takes it: a variable, for those that follow light and dark."""
+    if value in _PAGE_COLOURS or not _COLOUR.fullmatch(value):
+        return _PAGE_COLOURS.get(value, value)
+    return f"var({page_variable(value)},{value})"
+
+
 def _is_bare(element: ET.Element) -> bool:
     return element.tag == "g" and not element.attrib and element.find("title") is None
 
@@ -198,7 +233,7 @@ def _look(tag: str, style: str) -> dict[str, str]:
         return {"text-anchor": wanted["text-anchor"]}
     for name in ("stroke-dashoffset", "stroke-linecap", "stroke-linejoin"):
         wanted.pop(name, None)
-    words = ";".join(f"{name}:{_PAGE_COLOURS.get(is_, is_)}" for name, is_ in wanted.items())
+    words = ";".join(f"{name}:{_page_colour(is_)}" for name, is_ in wanted.items())
     return {"style": words} if words else {}
 
 

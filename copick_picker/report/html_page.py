@@ -1,11 +1,13 @@
 """The report: one HTML file that needs nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from copick_picker.records.scores import PickTable
+from copick_picker.report.figures import page_variable
 from copick_picker.report.html_gallery import HALF_WIDTH_RADII, Picture
+from copick_picker.report.object_colours import DARK_PAGE, legible, object_colours, rim_of
 from copick_picker.report.page_charts import curve_charts, error_charts, rate_chart, score_charts
 from copick_picker.report.pages import render
 from copick_picker.report.score_values import COUNTS
@@ -33,6 +35,8 @@ class ReportContent:
         Rows of the table of times; the first is its head.
     remarks : sequence of str
         What could not be shown, and why.
+    colours : mapping of str to str
+        Object -> colour as ``#rrggbb``; it is the palette's of objects that are not in it.
     """
 
     title: str
@@ -43,6 +47,7 @@ class ReportContent:
     making: Sequence[tuple[str, str]] = ()
     times: Sequence[Sequence[str]] = ()
     remarks: Sequence[str] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)
 
 
 def report_page(content: ReportContent) -> str:
@@ -54,22 +59,30 @@ def report_page(content: ReportContent) -> str:
         What to show.
     """
     values, picks = content.values, content.picks
+    names = [entry["object"] for entry in values["objects"]]
+    colours = object_colours((), names) | dict(content.colours)
     return render(
         "report.html",
         title=content.title,
         values=values,
         compared=content.compared,
-        rate_chart=rate_chart(values),
-        curve_charts=curve_charts(values),
+        rate_chart=rate_chart(values, colours),
+        curve_charts=curve_charts(values, colours),
         run_totals=_run_totals(values),
-        error_charts=error_charts(values, picks),
-        score_charts=score_charts(values, picks),
+        error_charts=error_charts(values, picks, colours),
+        score_charts=score_charts(values, picks, colours),
         confusion=_confusion(values),
         pictures=content.pictures,
         half_width_radii=HALF_WIDTH_RADII,
         making=content.making,
         times=content.times,
         remarks=content.remarks,
+        colours=colours,
+        rims={name: rim_of(colour) for name, colour in colours.items()},
+        own_colours={
+            page_variable(colour): (legible(colour), legible(colour, DARK_PAGE))
+            for colour in colours.values()
+        },
     )
 
 

@@ -10,7 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from copick_picker._version import __version__
-from copick_picker.report.figures import CHART_STYLE, PALETTE, add_footer, png_bytes
+from copick_picker.report.figures import (
+    CHART_STYLE,
+    PALETTE,
+    add_footer,
+    png_bytes,
+    tick_whole_numbers,
+)
 
 FloatArray = npt.NDArray[np.float64]
 _BLUE, _RED, _GREEN, _PINK, _ORANGE, _SKY, _BLACK = PALETTE
@@ -42,6 +48,7 @@ def _lengths_chart(axes: Axes, groups: Mapping[str, FloatArray]) -> None:
     ticks = [tick for tick in (1, 3, 10, 30, 100, 300, 1000, 3000) if tick <= longest * 1.3]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
+    tick_whole_numbers(axes.yaxis)
     axes.set_xlabel("detections of a track")
     axes.set_ylabel("tracks")
     axes.legend(frameon=False, fontsize=8, loc="upper left")
@@ -111,6 +118,7 @@ def performance_picture(
                     label=f"{name}: root mean square {spread:.3g} {unit}",
                 )
             third.set_ylim(0, 1.25 * third.get_ylim()[1])
+            tick_whole_numbers(third.yaxis)
             third.legend(frameon=False, fontsize=8, loc="upper left")
         third.set(xlabel=f"error of hits ({unit})", ylabel="hits")
         third.set_title("Errors", fontsize=11, loc="left")
@@ -201,10 +209,13 @@ def statistics_picture(
         first.set_title("Lengths", fontsize=11, loc="left")
         if len(steps):
             second.hist(steps, bins=min(30, max(5, len(steps) // 2)), color=_GREEN, alpha=0.7)
+        tick_whole_numbers(second.yaxis)
         second.set(xlabel=f"root mean square step ({unit} a frame)", ylabel="tracks")
         second.set_title("Steps", fontsize=11, loc="left")
         third.plot(np.arange(len(per_frame)), per_frame, color=_BLUE, linewidth=1.2)
         third.set(xlabel="frame", ylabel="detections in tracks", ylim=(0, None))
+        tick_whole_numbers(third.xaxis)
+        tick_whole_numbers(third.yaxis)
         third.set_title("Detections", fontsize=11, loc="left")
         return _finished(figure, "Positions filled in gaps are not counted.")
 
@@ -262,8 +273,8 @@ def diagnostic_picture(
         most = int(fragments.max(initial=1))
         edges = np.arange(-0.5, most + 1.5).tolist()
         first.hist(fragments, bins=edges, color=_BLUE, alpha=0.8, rwidth=0.85)
-        if most <= 10:
-            first.set_xticks(range(most + 1))
+        for axis in (first.xaxis, first.yaxis, second.yaxis):
+            tick_whole_numbers(axis)
         told = "" if mean is None else f" (mean of those found {mean:.2f})"
         first.set(xlabel=f"found tracks for each true one{told}", ylabel="true tracks")
         first.set_title("Fragments", fontsize=11, loc="left")

@@ -1,6 +1,6 @@
 """The charts of the report's page: inline SVG with captions and descriptions in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,13 +47,15 @@ class Chart:
     caption: str
 
 
-def rate_chart(values: Values) -> Chart | None:
+def rate_chart(values: Values, colours: Mapping[str, str]) -> Chart | None:
     """Return the F-beta of each object with its interval; None without objects.
 
     Parameters
     ----------
     values : mapping
         Content of ``scores.json``.
+    colours : mapping of str to str
+        Object -> colour as ``#rrggbb``.
     """
     objects, f_name = values["objects"], f"F{values['beta']:g}"
     if not objects:
@@ -61,7 +63,7 @@ def rate_chart(values: Values) -> Chart | None:
     said = ", ".join(f"{entry['object']} {number_text(entry['f_beta'])}" for entry in objects)
     return _chart(
         "rates",
-        partial(draw_intervals, objects=objects, rate="f_beta", x_label=f_name),
+        partial(draw_intervals, objects=objects, rate="f_beta", x_label=f_name, colours=colours),
         caption=f"{f_name} of each object, with its 95 % interval over runs if given.",
         alt=f"{f_name} of each object: {said}",
         left=_NAMES_LEFT,
@@ -69,13 +71,15 @@ def rate_chart(values: Values) -> Chart | None:
     )
 
 
-def curve_charts(values: Values) -> list[Chart]:
+def curve_charts(values: Values, colours: Mapping[str, str]) -> list[Chart]:
     """Return precision-recall curves and recall against tolerance, where there are any.
 
     Parameters
     ----------
     values : mapping
         Content of ``scores.json``.
+    colours : mapping of str to str
+        Object -> colour as ``#rrggbb``.
     """
     objects = values["objects"]
     charts = []
@@ -88,7 +92,7 @@ def curve_charts(values: Values) -> list[Chart]:
         charts.append(
             _chart(
                 "precision-recall",
-                partial(draw_precision_recall, objects=objects),
+                partial(draw_precision_recall, objects=objects, colours=colours),
                 caption="Precision against recall as the score threshold falls; open marks: the "
                 "suggested thresholds.",
                 alt=f"Precision against recall: {said}",
@@ -105,7 +109,7 @@ def curve_charts(values: Values) -> list[Chart]:
         charts.append(
             _chart(
                 "recall-distance",
-                partial(draw_recall, objects=objects),
+                partial(draw_recall, objects=objects, colours=colours),
                 caption="Recall against the distance that counts as a hit.",
                 alt=f"Recall against tolerance; at {top:g}: {said}",
             )
@@ -113,7 +117,7 @@ def curve_charts(values: Values) -> list[Chart]:
     return charts
 
 
-def error_charts(values: Values, picks: PickTable) -> list[Chart]:
+def error_charts(values: Values, picks: PickTable, colours: Mapping[str, str]) -> list[Chart]:
     """Return how far matched candidates are from their reference picks, a chart an object.
 
     Parameters
@@ -122,6 +126,8 @@ def error_charts(values: Values, picks: PickTable) -> list[Chart]:
         Content of ``scores.json``.
     picks : PickTable
         All picks.
+    colours : mapping of str to str
+        Object -> colour as ``#rrggbb``.
     """
     charts = []
     for number, entry in enumerate(values["objects"]):
@@ -141,13 +147,14 @@ def error_charts(values: Values, picks: PickTable) -> list[Chart]:
             kinds={"pairs": counts},
             edges=edges,
             x_label="distance of the pair (Å)",
+            colour=colours[name],
         )
         caption, alt = f"{words}.{_offset(error)}", f"Histogram of distances. {words}"
         charts.append(_chart(f"error-{number}", draw, caption=caption, alt=alt))
     return charts
 
 
-def score_charts(values: Values, picks: PickTable) -> list[Chart]:
+def score_charts(values: Values, picks: PickTable, colours: Mapping[str, str]) -> list[Chart]:
     """Return the scores of matched and of false candidates, with thresholds, a chart an object.
 
     Parameters
@@ -156,6 +163,8 @@ def score_charts(values: Values, picks: PickTable) -> list[Chart]:
         Content of ``scores.json``.
     picks : PickTable
         All picks.
+    colours : mapping of str to str
+        Object -> colour as ``#rrggbb``.
     """
     charts = []
     for number, entry in enumerate(values["objects"]):
@@ -181,6 +190,7 @@ def score_charts(values: Values, picks: PickTable) -> list[Chart]:
             kinds={kind: np.histogram(found, edges)[0] for kind, found in kinds.items()},
             edges=edges,
             x_label="score",
+            colour=colours[name],
             threshold=threshold,
         )
         alt = f"Histogram of scores. {words}"

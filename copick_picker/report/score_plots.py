@@ -1,6 +1,6 @@
 """The figure of an evaluation: precision-recall curves, or bars, and recall against tolerance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import rc_context
@@ -10,18 +10,23 @@ from matplotlib.figure import Figure
 from copick_picker.records.scores import Evaluation
 from copick_picker.report.charts import Values, chart_text, draw_precision_recall, draw_recall
 from copick_picker.report.figures import CHART_STYLE, PALETTE, add_footer
+from copick_picker.report.object_colours import legible
 from copick_picker.report.score_values import evaluation_values
 
 _ISO_LEVELS = (0.2, 0.4, 0.6, 0.8, 0.9)
 
 
-def score_figure(evaluation: Evaluation, *, title: str, footer: str) -> Figure:
+def score_figure(
+    evaluation: Evaluation, *, colours: Mapping[str, str], title: str, footer: str
+) -> Figure:
     """Return precision-recall curves (bars where no scores tell candidates apart) and recall.
 
     Parameters
     ----------
     evaluation : Evaluation
         What to draw.
+    colours : mapping of str to str
+        Object -> colour as ``#rrggbb``.
     title : str
         Headline.
     footer : str
@@ -33,15 +38,16 @@ def score_figure(evaluation: Evaluation, *, title: str, footer: str) -> Figure:
         Two panels.
     """
     objects, beta = evaluation_values(evaluation)["objects"], evaluation.beta
+    shown = {name: legible(colour) for name, colour in colours.items()}
     with rc_context(CHART_STYLE):
         figure = Figure(figsize=(11.0, 5.2))
         figure.suptitle(title, fontsize=11)
         left, right = figure.subplots(1, 2)
         if any(entry["curve"] for entry in objects):
-            _draw_curves(left, objects, beta)
+            _draw_curves(left, objects, shown, beta)
         else:
             _draw_bars(left, objects, beta)
-        draw_recall(right, objects)
+        draw_recall(right, objects, shown)
         right.set_title("Recall against the distance that counts as a hit", fontsize=9)
         for axes, place in ((left, "lower left"), (right, "lower right")):
             if axes.get_legend_handles_labels()[0]:
@@ -51,10 +57,12 @@ def score_figure(evaluation: Evaluation, *, title: str, footer: str) -> Figure:
     return figure
 
 
-def _draw_curves(axes: Axes, objects: Sequence[Values], beta: float) -> None:
+def _draw_curves(
+    axes: Axes, objects: Sequence[Values], colours: Mapping[str, str], beta: float
+) -> None:
     _draw_iso_lines(axes, beta)
-    draw_precision_recall(axes, objects)
-    axes.set_title(f"Precision and recall; open marks: highest F{beta:g}", fontsize=9)
+    draw_precision_recall(axes, objects, colours)
+    axes.set_title("Precision and recall; open marks: suggested thresholds", fontsize=9)
     without = [chart_text(entry["object"]) for entry in objects if entry["curve"] is None]
     if without:
         axes.plot([], [], " ", label=f"no curve: {', '.join(without)}")

@@ -42,7 +42,8 @@ def object_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[st
     if evaluation.macro_present.object_names != evaluation.macro.object_names:
         present = values["totals"]["macro_of_objects_with_reference"]
         totals.append(("those with reference (macro)", present))
-    return columns, rows + [_row(label, total) for label, total in totals]
+    rows += [_row(label, total) for label, total in totals]
+    return without_twice(columns, rows)
 
 
 def run_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -60,7 +61,31 @@ def run_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, 
         (entry["run"], entry["object"], *_counts(entry), *_rates(entry))
         for entry in evaluation_values(evaluation)["runs"]
     ]
-    return columns, rows
+    return without_twice(columns, rows)
+
+
+def without_twice(
+    columns: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return a table without columns whose name stands before: with beta 1, F-beta is F1.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Names of the columns.
+    rows : list of tuple of str
+        The rows.
+
+    Examples
+    --------
+    >>> without_twice(("R", "F1", "F1"), [("0.5", "0.6", "0.6")])
+    (('R', 'F1'), [('0.5', '0.6')])
+    """
+    kept = [place for place, name in enumerate(columns) if name not in columns[:place]]
+    return (
+        tuple(columns[place] for place in kept),
+        [tuple(row[place] for place in kept) for row in rows],
+    )
 
 
 def _row(label: str, entry: Mapping[str, Any]) -> tuple[str, ...]:

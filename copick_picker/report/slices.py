@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from copick_picker.records.scores import FALSE, RunObjectMatch
 from copick_picker.report.figures import FILE_STYLE, add_footer
-from copick_picker.report.slice_panels import ANGSTROM_PER_NM, OUTLINE, draw_legend, draw_panel
-from copick_picker.report.view_marks import Marks, best_centre
+from copick_picker.report.picture_legends import draw_legends, legends_height
+from copick_picker.report.slice_panels import PanelLook, draw_panel
+from copick_picker.report.view_marks import Marks, best_centre, object_looks
 from copick_picker.report.view_volume import Slice, SmallVolume, grey_limits
 
 _STATUSES = (
@@ -31,8 +32,8 @@ _UNCOUNTED = frozenset({"border", "uncounted"})
 _LOW_HIGH_PERCENTILES = (1.0, 99.0)
 _SLAB_ANGSTROM = 60.0
 _SLAB_LEAST_PLANES = 3
-_BAR_LENGTHS_NM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
-_MARGINS_INCHES = {"left": 0.75, "right": 0.2, "top": 0.6, "gap": 0.55, "bottom": 1.15}
+_MARGINS_INCHES = {"left": 0.75, "right": 0.2, "top": 0.6, "gap": 0.55, "bottom": 0.8}
+_FOOTER_INCHES = 0.36
 _PANEL_WIDTH_INCHES = 6.6
 _MOST_PANEL_HEIGHT_INCHES = 11.0
 
@@ -43,6 +44,7 @@ def slice_figure(
     matches: Sequence[RunObjectMatch],
     radii_angstrom: Mapping[str, float],
     *,
+    colours: Mapping[str, str],
     contrast: str,
     title: str,
     footer: str,
@@ -63,6 +65,8 @@ def slice_figure(
         Matched picks of this run, one entry an object.
     radii_angstrom : mapping of str to float
         Object name -> radius in Angstrom.
+    colours : mapping of str to str
+        Object name -> colour as ``#rrggbb``.
     contrast : str
         ``dark`` or ``bright``: how protein looks in the volume.
     title : str
@@ -81,18 +85,21 @@ def slice_figure(
     ]
     n_planes = 2 * (max(_SLAB_LEAST_PLANES, round(_SLAB_ANGSTROM / voxel_spacing)) // 2) + 1
     n_z, n_y, n_x = volume_zyx.shape
+    objects = object_looks(marks, colours)
     with rc_context(FILE_STYLE):
-        figure, panels = _empty_panels(n_y / n_x, n_z / n_x)
+        legends = legends_height(
+            marks, PanelLook((0.0, 1.0), contrast, objects), width=_PANEL_WIDTH_INCHES
+        )
+        figure, panels = _empty_panels(n_y / n_x, n_z / n_x, legends)
         for axis, axes in enumerate(panels):
             planes = np.arange(volume_zyx.shape[axis], dtype=np.float64) * voxel_spacing
             shown = small.slice_at(axis, best_centre(marks, axis, planes), n_planes)
             limits = grey_limits([_layer(shown, marks, voxel_spacing)], _LOW_HIGH_PERCENTILES)
-            draw_panel(axes, small, shown, marks, limits=limits, contrast=contrast, letters={})
-        _draw_scale_bar(panels[0], n_x * voxel_spacing / ANGSTROM_PER_NM)
+            look = PanelLook(limits, contrast, objects)
+            draw_panel(axes, small, shown, marks, look=look, has_scale_bar=axis == 0)
         height = figure.get_figheight()
         figure.suptitle(title, fontsize=11, y=1 - 0.1 / height, va="top")
-        anchor = (0.5, 0.3 / height)
-        draw_legend(figure, marks, loc="lower center", bbox_to_anchor=anchor, ncols=3)
+        draw_legends(figure, marks, look, left=_MARGINS_INCHES["left"], low=_FOOTER_INCHES)
         add_footer(figure, footer)
     return figure
 
@@ -112,9 +119,11 @@ def _marks(match: RunObjectMatch, radius_angstrom: float) -> list[Marks]:
     return marks
 
 
-def _empty_panels(ratio_xy: float, ratio_xz: float) -> tuple[Figure, tuple[Axes, Axes]]:
+def _empty_panels(
+    ratio_xy: float, ratio_xz: float, legends: float
+) -> tuple[Figure, tuple[Axes, Axes]]:
     """Return a figure with two panels of the given height / width, without wasted space."""
-    margins = _MARGINS_INCHES
+    margins = _MARGINS_INCHES | {"bottom": _MARGINS_INCHES["bottom"] + legends}
     width = min(_PANEL_WIDTH_INCHES, _MOST_PANEL_HEIGHT_INCHES / (ratio_xy + ratio_xz))
     upper, lower = width * ratio_xy, width * ratio_xz
     total_width = margins["left"] + width + margins["right"]
@@ -142,28 +151,3 @@ def _layer(shown: Slice, marks: Sequence[Marks], voxel_spacing: float) -> Slice:
     first = int(np.clip(np.floor(heights.min()), 0, last_row))
     last = int(np.clip(np.ceil(heights.max()), first, last_row))
     return replace(shown, picture=shown.picture[first : last + 1])
-
-
-def _draw_scale_bar(axes: Axes, width_nm: float) -> None:
-    """Draw a bar of about a fifth of the width, with its length in nm."""
-    length = max([bar for bar in _BAR_LENGTHS_NM if bar <= 0.25 * width_nm], default=1)
-    low, high = axes.get_ylim()
-    x, y = 0.03 * width_nm, low + 0.035 * (high - low)
-    axes.plot(
-        [x, x + length],
-        [y, y],
-        color="white",
-        linewidth=4,
-        path_effects=OUTLINE,
-        solid_capstyle="butt",
-    )
-    axes.text(
-        x + length / 2,
-        y + 0.015 * (high - low),
-        f"{length} nm",
-        color="white",
-        fontsize=9,
-        ha="center",
-        va="bottom",
-        path_effects=OUTLINE,
-    )

@@ -2,17 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from copick_picker.records.scores import ObjectScore, ScoreCurve
-from copick_picker.report.figures import CHART_STYLE, PALETTE, add_footer
+from copick_picker.report.charts import chart_text
+from copick_picker.report.figures import CHART_STYLE, add_footer
+from copick_picker.report.object_colours import legible
 
 _COLUMNS = 3
 _PANEL_INCHES = (3.6, 2.7)
+_F_BETA: dict[str, Any] = {"linewidth": 4.0, "alpha": 0.7, "solid_capstyle": "butt"}
+_PRECISION: dict[str, Any] = {"color": "0.35", "linewidth": 1.3, "linestyle": (0, (5, 2))}
+_RECALL: dict[str, Any] = {"color": "black", "linewidth": 1.3, "linestyle": (0, (1, 1.5))}
+_CHOSEN: dict[str, Any] = {"color": "black", "linewidth": 1.0}
+_PRESENT: dict[str, Any] = {"color": "0.5", "linewidth": 1.0, "linestyle": (0, (6, 2, 1, 2))}
 
 
 @dataclass(frozen=True)
@@ -23,10 +32,19 @@ class ThresholdMarks:
     present: float | None
 
 
+@dataclass(frozen=True)
+class _Look:
+    """Colour of a panel's object, and the name of F-beta."""
+
+    colour: str
+    name: str
+
+
 def threshold_figure(
     objects: Sequence[ObjectScore],
     marks: Mapping[str, ThresholdMarks],
     *,
+    colours: Mapping[str, str],
     beta: float,
     footer: str,
 ) -> Figure:
@@ -38,6 +56,8 @@ def threshold_figure(
         Objects with a curve.
     marks : mapping of str to ThresholdMarks
         Object name -> thresholds to mark.
+    colours : mapping of str to str
+        Object name -> colour as ``#rrggbb``.
     beta : float
         Weight of recall in F-beta, for the names.
     footer : str
@@ -56,50 +76,65 @@ def threshold_figure(
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, entry in zip(panels, objects, strict=False):
             if entry.curve is not None:
-                _draw(axes, entry, entry.curve, marks[entry.name], beta)
+                look = _Look(legible(colours[entry.name]), f"F{beta:g}")
+                _draw(axes, entry, entry.curve, marks[entry.name], look)
         for axes in panels[len(objects) :]:
             axes.set_axis_off()
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper center", ncols=5, fontsize=7, frameon=False)
+        has_present = any(each.present is not None for each in marks.values())
+        _legend(figure, f"F{beta:g}", has_present=has_present)
         figure.subplots_adjust(
             left=0.55 / width,
             right=1 - 0.15 / width,
             top=1 - 0.55 / height,
             bottom=0.65 / height,
             wspace=0.25,
-            hspace=0.55,
+            hspace=0.45,
         )
         add_footer(figure, footer)
     return figure
 
 
 def _draw(
-    axes: Axes, entry: ObjectScore, curve: ScoreCurve, marks: ThresholdMarks, beta: float
+    axes: Axes, entry: ObjectScore, curve: ScoreCurve, marks: ThresholdMarks, look: _Look
 ) -> None:
-    rates = (
-        (f"F{beta:g}", curve.f_beta, PALETTE[0], 1.8),
-        ("precision", curve.precision, PALETTE[1], 0.9),
-        ("recall", curve.recall, PALETTE[2], 0.9),
-    )
-    for label, values, colour, width in rates:
-        axes.plot(
-            curve.thresholds,
-            values,
-            color=colour,
-            linewidth=width,
-            drawstyle="steps-post",
-            label=label,
-        )
+    """Draw the rates; F-beta lies broad below recall, which it often equals."""
+    marked = [marks.chosen] if marks.present is None else [marks.chosen, marks.present]
+    for values, style in (
+        (curve.f_beta, {"color": look.colour, **_F_BETA}),
+        (curve.precision, _PRECISION),
+        (curve.recall, _RECALL),
+    ):
+        low = min(*marked, float(curve.thresholds[-1]))  # below the lowest score nothing changes
+        axes.plot([*curve.thresholds, low], [*values, values[-1]], drawstyle="steps-post", **style)
     best = float(curve.f_beta[np.searchsorted(-curve.thresholds, -marks.chosen, "right") - 1])
-    axes.axvline(marks.chosen, color=PALETTE[6], linewidth=1.0, label="chosen")
+    axes.axvline(marks.chosen, **_CHOSEN)
     if marks.present is not None:
-        axes.axvline(marks.present, color="0.5", linewidth=1.0, linestyle="--", label="so far")
-    else:
-        axes.plot([], [], color="0.5", linestyle="--", label="so far")
+        axes.axvline(marks.present, **_PRESENT)
     axes.set_title(
-        f"{entry.name}: {marks.chosen:.3g} (F{beta:g} {best:.3f}, {entry.counts.n_reference} ref.)",
+        f"{chart_text(entry.name, 28)}: {marks.chosen:.3g} "
+        f"({look.name} {best:.3f}, {entry.counts.n_reference} ref.)",
         fontsize=8,
     )
     axes.set_xlabel("score threshold", fontsize=7)
     axes.tick_params(labelsize=7)
     axes.set_ylim(0.0, 1.03)
+
+
+def _legend(figure: Figure, beta_name: str, *, has_present: bool) -> None:
+    lines = {
+        f"{beta_name}, in the object's colour": {"color": "0.6", **_F_BETA},
+        "precision": _PRECISION,
+        "recall": _RECALL,
+        "chosen": _CHOSEN,
+    }
+    if has_present:
+        lines["in use so far"] = _PRESENT
+    figure.legend(
+        [Line2D([], [], **style) for style in lines.values()],
+        list(lines),
+        loc="upper center",
+        ncols=5,
+        fontsize=7,
+        frameon=False,
+        handlelength=3.0,
+    )

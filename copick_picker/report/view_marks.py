@@ -20,9 +20,10 @@ class Look:
     ----------
     shape : str
         ``circle``, ``dashed circle`` and ``square`` have the radius of the object; ``dot``,
-        ``cross``, ``diamond`` and ``triangle`` are small.
+        ``cross`` and ``triangle`` are small; ``ringed diamond`` is both, small in a circle.
     colour : str
-        Told apart from the others with any form of colour blindness (Okabe and Ito, 2008).
+        Colour where all picks of a status share one, told apart from the others with any form of
+        colour blindness (Okabe and Ito, 2008). On slices picks have the colour of their object.
     words : str
         What it means, of one pick.
     many : str
@@ -41,7 +42,7 @@ LOOKS: Mapping[str, Look] = {
     "reference": Look("circle", "#56B4E9", "reference pick", "references"),
     "hit": Look("dot", "#56B4E9", "candidate, a hit", "hits"),
     "false": Look("cross", "#FF5A1F", "candidate, false", "false candidates"),
-    "candidate": Look("diamond", "#E69F00", "candidate pick", "candidates"),
+    "candidate": Look("ringed diamond", "#E69F00", "candidate pick", "candidates"),
     "linked": Look("dot", "#FFFFFF", "candidate, on a filament", "picks on filaments"),
     "reference at border": Look(
         "dashed circle", "#FFFFFF", "reference at the border, not counted", "references at borders"
@@ -51,6 +52,22 @@ LOOKS: Mapping[str, Look] = {
     ),
 }
 """Status -> look. Shapes differ too: no reader depends on colour alone."""
+
+
+@dataclass(frozen=True)
+class ObjectLook:
+    """How an object is told apart from the others.
+
+    Attributes
+    ----------
+    colour : str
+        Colour of its picks as ``#rrggbb``.
+    letter : str
+        What precedes its scores; empty where there is only one object, or no score.
+    """
+
+    colour: str
+    letter: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +100,24 @@ class Marks:
     def __len__(self) -> int:
         """Return the number of picks."""
         return len(self.points_xyz)
+
+
+def object_looks(marks: Sequence[Marks], colours: Mapping[str, str]) -> dict[str, ObjectLook]:
+    """Return the look of each object that has picks, in the order of the marks.
+
+    Parameters
+    ----------
+    marks : sequence of Marks
+        What is drawn.
+    colours : mapping of str to str
+        Object -> colour as ``#rrggbb``.
+    """
+    names = list(dict.fromkeys(entry.object_name for entry in marks))
+    has_letters = len(names) > 1 and any(entry.scores is not None for entry in marks)
+    letters = [chr(ord("a") + at % 26) if has_letters else "" for at in range(len(names))]
+    return {
+        name: ObjectLook(colours[name], letter) for name, letter in zip(names, letters, strict=True)
+    }
 
 
 def counts_by_status(marks: Sequence[Marks]) -> dict[str, int]:

@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from copick_picker.report.object_colours import rim_of
+from copick_picker.report.overlays import heat_address, heat_gradient, regions_address
 from copick_picker.report.pages import render
+from copick_picker.report.slice_panels import PanelLook
 from copick_picker.report.view_lines import Line
 from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
 from copick_picker.report.view_volume import (
     VIEWS,
     Slice,
     SmallVolume,
+    grey_bytes,
     jpeg_address,
-    slice_bytes,
 )
 
 _IN_PLANE = {"xy": (0, 1, 2), "xz": (0, 2, 1), "yz": (1, 2, 0)}
@@ -36,10 +39,10 @@ class ViewContent:
         Picks.
     spot_xyz : tuple of float
         Point (x, y, z) in Angstrom that the slices go through at first.
-    limits : tuple of float
-        Values that are drawn black and white.
-    contrast : str
-        ``dark`` or ``bright``: how protein looks in the volume.
+    look : PanelLook
+        Grey values, and what the regions over the slices mean.
+    colours : mapping of str to str
+        Object -> colour as ``#rrggbb``.
     lines : sequence of Line
         Filaments.
     """
@@ -51,8 +54,8 @@ class ViewContent:
     slices: Mapping[str, Sequence[Slice]]
     marks: Sequence[Marks]
     spot_xyz: tuple[float, float, float]
-    limits: tuple[float, float]
-    contrast: str
+    look: PanelLook
+    colours: Mapping[str, str]
     lines: Sequence[Line] = ()
 
 
@@ -70,6 +73,7 @@ def view_page(content: ViewContent) -> str:
     objects = {line.object_name: _short(line.radius_angstrom) for line in content.lines}
     objects |= {entry.object_name: _short(entry.radius_angstrom) for entry in content.marks}
     picks = _picks(content.marks, list(objects))
+    has_heat = content.small.heat is not None
     counts = counts_by_status(content.marks)
     looks = {status: asdict(LOOKS[status]) for status in counts}
     return render(
@@ -79,7 +83,10 @@ def view_page(content: ViewContent) -> str:
         footer=content.footer,
         counts=counts,
         looks=looks,
-        objects=list(objects),
+        objects={name: content.colours[name] for name in objects},
+        regions=content.look.regions,
+        has_labels=content.small.labels is not None,
+        heat_gradient=heat_gradient() if has_heat else "",
         n_lines=len(content.lines),
         picks=picks,
         listed=_by_score(picks)[:_MOST_ROWS],
@@ -87,7 +94,15 @@ def view_page(content: ViewContent) -> str:
             "low": _short(content.small.low_angstrom),
             "spot": [_short(value) for value in content.spot_xyz],
             "looks": looks,
-            "objects": [{"name": name, "radius": radius} for name, radius in objects.items()],
+            "objects": [
+                {
+                    "name": name,
+                    "radius": radius,
+                    "colour": content.colours[name],
+                    "rim": rim_of(content.colours[name]),
+                }
+                for name, radius in objects.items()
+            ],
             "views": [_view(content, name) for _, name in VIEWS],
             "picks": picks,
             "lines": _lines(content.lines, list(objects)),
@@ -147,8 +162,16 @@ def _view(content: ViewContent, name: str) -> dict[str, Any]:
         "thick": [_short(entry.thickness_angstrom) for entry in slices],
         "centres": [_short(entry.centre_angstrom) for entry in slices],
         "images": [
-            jpeg_address(slice_bytes(entry, content.limits, contrast=content.contrast))
+            jpeg_address(
+                grey_bytes(entry.picture, content.look.limits, contrast=content.look.contrast)
+            )
             for entry in slices
+        ],
+        "heats": [heat_address(entry.heat) for entry in slices if entry.heat is not None],
+        "labels": [
+            regions_address(entry.labels, content.look.regions)
+            for entry in slices
+            if entry.labels is not None
         ],
     }
 

@@ -16,8 +16,6 @@ PlaneReader = Callable[[int, int], npt.NDArray[Any]]
 
 _BLOCK_VOXELS = 16_000_000
 _JPEG_QUALITY = 80
-_TINT, _TINT_SHARE = (255.0, 110.0, 0.0), 0.65
-"""Colour of a height of 1, and how much of it is mixed in."""
 VIEWS = ((0, "xy"), (1, "xz"), (2, "yz"))
 """Axis (z, y, x) that a view looks along, and its name: horizontal, then vertical axis."""
 
@@ -77,12 +75,15 @@ class SmallVolume:
         Position of the first binned voxel's centre along every axis.
     heat : numpy.ndarray, shape (z, y, x), float32, or None
         Heights in [0, 1] to draw over the volume, binned alike.
+    labels : numpy.ndarray, shape (z, y, x), uint8, or None
+        Numbers of regions to draw over the volume, 0 for none.
     """
 
     values: npt.NDArray[np.float32]
     voxel_spacing: float
     first_angstrom: float
     heat: npt.NDArray[np.float32] | None = None
+    labels: npt.NDArray[np.uint8] | None = None
 
     @property
     def low_angstrom(self) -> float:
@@ -140,7 +141,10 @@ class SmallVolume:
         centre = self.first_angstrom + 0.5 * (start + stop - 1) * self.voxel_spacing
         thickness = (stop - start) * self.voxel_spacing
         picture = slab.mean(axis=axis_zyx, dtype=np.float64)
-        return Slice(axis_zyx, centre, thickness, picture, heat)
+        labels = None
+        if self.labels is not None:
+            labels = np.take(self.labels, (start + stop - 1) // 2, axis=axis_zyx)
+        return Slice(axis_zyx, centre, thickness, picture, heat, labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +163,8 @@ class Slice:
         Rows along the vertical axis of the view, columns along the horizontal one.
     heat : numpy.ndarray, shape (rows, columns), float32, or None
         Highest of the heights in the slice.
+    labels : numpy.ndarray, shape (rows, columns), uint8, or None
+        Numbers of the regions in the plane in its middle.
     """
 
     axis_zyx: int
@@ -166,6 +172,7 @@ class Slice:
     thickness_angstrom: float
     picture: FloatArray
     heat: npt.NDArray[np.float32] | None = None
+    labels: npt.NDArray[np.uint8] | None = None
 
 
 def slab_planes(
@@ -231,41 +238,13 @@ def grey_bytes(
     return np.round(255 * grey).astype(np.uint8)
 
 
-def slice_bytes(
-    entry: Slice, limits: tuple[float, float], *, contrast: str
-) -> npt.NDArray[np.uint8]:
-    """Return a slice as grey values, tinted where heights are drawn over it.
-
-    Parameters
-    ----------
-    entry : Slice
-        The slice.
-    limits : tuple of float
-        Values that become black and white.
-    contrast : str
-        ``dark`` or ``bright``: how protein looks in the volume.
-
-    Returns
-    -------
-    numpy.ndarray, uint8
-        Shape (rows, columns), or (rows, columns, 3) with heights.
-    """
-    grey = grey_bytes(entry.picture, limits, contrast=contrast)
-    if entry.heat is None:
-        return grey
-    share = _TINT_SHARE * np.clip(np.nan_to_num(entry.heat), 0.0, 1.0)[..., None]
-    mixed = (1.0 - share) * grey[..., None] + share * np.array(_TINT)
-    result: npt.NDArray[np.uint8] = np.round(mixed).astype(np.uint8)
-    return result
-
-
 def jpeg_address(picture: npt.NDArray[np.uint8]) -> str:
     """Return a picture as a ``data:`` address, its first row at the bottom.
 
     Parameters
     ----------
-    picture : numpy.ndarray, shape (rows, columns) or (rows, columns, 3), uint8
-        Grey values, or red, green and blue.
+    picture : numpy.ndarray, shape (rows, columns), uint8
+        Grey values.
     """
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture[::-1])).save(

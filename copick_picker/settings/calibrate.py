@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from copick_picker.records.keys import DEFAULT_ORIGIN
+from copick_picker.records.scores import FEWEST_REFERENCES, THRESHOLD_MARGIN
 from copick_picker.settings.evaluate import (
     MERGE_SETS,
     Beta,
@@ -15,11 +16,6 @@ from copick_picker.settings.evaluate import (
 )
 from copick_picker.settings.job import Count, JobSettings
 from copick_picker.settings.options import Option
-
-THRESHOLD_MARGIN = 0.001
-"""F-beta that a lower threshold may cost: less than counting one pick otherwise among hundreds."""
-FEWEST_REFERENCES = 10
-"""Fewest reference picks of an object, in all runs together, for a threshold."""
 
 
 class CalibrateSettings(JobSettings):

@@ -67,6 +67,8 @@ class ExportPicksSettings(LimitedSettings):
     filaments : str
         Whether picks are written as points along filaments; ``auto``: those of objects that the
         project declares filaments, if they have instance ids.
+    mrc : str or None
+        MRC file of a run's tomogram with ``{run}`` in it, which the script for ChimeraX opens.
     random_subset : bool
         Add random halves, 1 and 2. Filaments always have halves, and stay whole.
     seed : int
@@ -74,7 +76,9 @@ class ExportPicksSettings(LimitedSettings):
     """
 
     to: Annotated[
-        Literal["relion5", "relion4", "warp", "dynamo", "imod", "csv", "copick-csv", "byu"],
+        Literal[
+            "relion5", "relion4", "warp", "dynamo", "imod", "chimerax", "csv", "copick-csv", "byu"
+        ],
         Option("Format of the files.", after="input"),
     ]
     output: Annotated[str, Option("Folder for the files.", "-o", metavar="FOLDER")]
@@ -120,6 +124,13 @@ class ExportPicksSettings(LimitedSettings):
             "number of theirs.",
         ),
     ] = "auto"
+    mrc: Annotated[
+        Pattern | None,
+        Option(
+            "MRC file of each tomogram, {run} for the run, that the script for ChimeraX opens.",
+            metavar="PATTERN",
+        ),
+    ] = None
     random_subset: Annotated[
         bool, Option("Add random halves, 1 and 2; of filaments, whole ones.")
     ] = False
@@ -140,8 +151,11 @@ class ExportPicksSettings(LimitedSettings):
             option = "--per-run" if self.per_run else "--random-subset"
             msg = f"--to byu writes one table, a row for every tomogram; {option} has no meaning"
             raise ValueError(msg)
-        if self.to == "imod" and self.random_subset:
-            msg = "--to imod writes points only; --random-subset has no meaning"
+        if self.to in ("imod", "chimerax") and self.random_subset:
+            msg = f"--to {self.to} writes points only; --random-subset has no meaning"
+            raise ValueError(msg)
+        if self.mrc is not None and self.to != "chimerax":
+            msg = f"--mrc is for --to chimerax only, not {self.to}"
             raise ValueError(msg)
         if self.filaments == "on" and not self.knows_filaments:
             msg = f"--to {self.to} knows no filaments; --filaments on is for relion5, relion4, warp"
@@ -159,7 +173,7 @@ class ExportPicksSettings(LimitedSettings):
     @property
     def writes_file_a_run(self) -> bool:
         """Whether every run has a file, whatever the user says."""
-        return self.to == "imod"
+        return self.to in ("imod", "chimerax")
 
     @property
     def knows_filaments(self) -> bool:

@@ -1,7 +1,8 @@
 """Settings from a YAML file and from flags, joined and checked."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
-from copick_picker.settings.options import in_help_order, long_name
+from copick_picker.settings.options import in_help_order, long_name, option_of
 from copick_picker.settings.wrong_values import expected_words
 from copick_picker.settings.yaml_text import load_yaml
 
@@ -55,7 +56,11 @@ def read_yaml(path: Path, kind: type[BaseModel] | None = None) -> dict[str, Any]
 
 
 def join_settings(
-    kind: type[Settings], *, flags: Mapping[str, Any], path: Path | None = None
+    kind: type[Settings],
+    *,
+    flags: Mapping[str, Any],
+    path: Path | None = None,
+    as_options: bool = True,
 ) -> Settings:
     """Return checked settings: defaults, overruled by the file, overruled by the flags.
 
@@ -67,6 +72,8 @@ def join_settings(
         Values given on the command line; None means not given.
     path : pathlib.Path, optional
         YAML file with any of the settings.
+    as_options : bool
+        Whether errors name options of the command line, or arguments of Python.
 
     Raises
     ------
@@ -86,16 +93,20 @@ def join_settings(
     try:
         return kind.model_validate({**from_file, **given})
     except ValidationError as error:
-        raise SettingsError(_one_line(error, kind, given, path)) from error
+        names = partial(long_name, kind) if as_options else str
+        raise SettingsError(_one_line(error, names, given, path)) from error
 
 
 def _one_line(
-    error: ValidationError, kind: type[BaseModel], flags: Mapping[str, Any], path: Path | None
+    error: ValidationError,
+    names: Callable[[str], str],
+    flags: Mapping[str, Any],
+    path: Path | None,
 ) -> str:
     problems: dict[str, list[str]] = {}
     for problem in error.errors():
         first = str(problem["loc"][0]) if problem["loc"] else ""
-        option = long_name(kind, first)
+        option = names(first)
         source = f"{path}: " if path is not None and first not in flags else ""
         if problem["type"] == "missing" and len(problem["loc"]) == 1:
             problems.setdefault(f"{source}'{option}' is missing", [])
@@ -144,6 +155,18 @@ def command_line(command: str, settings: BaseModel) -> str:
         if name not in settings.model_fields_set or value == kind.model_fields[name].default:
             continue
         option = long_name(kind, name)
-        for one in value if isinstance(value, tuple) else (value,):
-            words += [option] if one is True else [option, str(one)]
+        known = option_of(kind, name)
+        given = value if isinstance(value, tuple) else (value,)
+        if known is not None and known.argument:
+            words[2:2] = [str(one) for one in given]
+            continue
+        for one in given:
+            words += _option_words(option, one)
     return shlex.join(words)
+
+
+def _option_words(option: str, value: object) -> list[str]:
+    """Return an option and its value; what is on by default can only be turned off."""
+    if value is False:
+        return [f"--no-{option[2:]}"]
+    return [option] if value is True else [option, str(value)]

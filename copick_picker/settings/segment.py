@@ -281,6 +281,9 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
     picks_method : str
         ``watershed``: from the stored segmentations, when all are made. ``peaks``: maxima of the
         probabilities, found while each tomogram is segmented.
+    scores : bool
+        Whether the probability of each voxel's label is stored (float16), which gives picks the
+        scores that all class probabilities would give them. Not stored beside those.
     mask : str or None
         Segmentation URI or file: what lies outside of the mask is background, and windows wholly
         outside are not computed.
@@ -307,12 +310,19 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
             aliases="--seg-uri -suri",
         ),
     ] = f"predict:{DEFAULT_ORIGIN}"
+    scores: Annotated[
+        bool,
+        Option(
+            "Store the probability of each voxel's label, which localize makes scores of.",
+            after="probabilities",
+        ),
+    ] = True
     picks: Annotated[
         str | None,
         Option(
             "Also localize, with its default settings: picks URI, object:user/session.",
             makes="picks",
-            after="probabilities",
+            after="scores",
         ),
     ] = None
     picks_method: Annotated[
@@ -346,6 +356,11 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
             msg = "picks_method is given without picks; use --picks too"
             raise ValueError(msg)
         return self
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether a score volume is stored: not where all class probabilities are."""
+        return self.scores and not self.probabilities
 
     def options_of_windows(self) -> list[str]:
         """Return the options given that choose windows and passes."""

@@ -38,10 +38,10 @@ class ViewSettings(JobSettings):
     candidate : str
         Picks URI to show.
     segmentation : str or None
-        Segmentation URI, for the neuroglancer viewer.
+        URI of a segmentation that is drawn over the slices, or shown in neuroglancer.
     heat_map : str or None
-        URI of a segmentation beside which class probabilities are stored: the highest of the
-        objects' is drawn over the slices.
+        URI of a segmentation beside which class probabilities or scores are stored: the highest of
+        the objects' is drawn over the slices.
     matcher : str
         ``one-to-one``, ``czii``, ``octopi`` or ``byu``.
     tolerance : str
@@ -107,14 +107,24 @@ class ViewSettings(JobSettings):
     neuroglancer: Annotated[
         bool, Option("Start a local neuroglancer viewer instead (needs the extra 'neuroglancer').")
     ] = False
+    napari: Annotated[
+        bool,
+        Option(
+            "Open tomogram, segmentation and picks in napari instead; where it is not installed, "
+            "print the lines that do it."
+        ),
+    ] = False
     segmentation: Annotated[
-        str | None, Option("Segmentation to show in neuroglancer.", uri="segmentation")
+        str | None,
+        Option(
+            "Segmentation to draw over the slices, or to show in neuroglancer.", uri="segmentation"
+        ),
     ] = None
     heat_map: Annotated[
         str | None,
         Option(
-            "Segmentation whose stored probabilities, or heat maps of detect --probabilities, are "
-            "drawn over the slices.",
+            "Segmentation whose stored probabilities or scores, or heat maps of detect "
+            "--probabilities, are drawn over the slices.",
             uri="segmentation",
             after="contrast",
         ),

@@ -168,7 +168,7 @@ def test_totals_objects_and_runs_stand_in_scores_csv(config):
     }
     ribosome = rows[(rows.level == "object") & (rows.object == "ribosome")].iloc[0]
     assert ribosome.recall == 0.75
-    assert ribosome.suggested_threshold == 0.6
+    assert np.isnan(ribosome.suggested_threshold)  # fewer reference picks than calibrate needs
 
 
 def test_the_same_input_gives_the_same_bytes(config):

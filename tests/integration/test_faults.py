@@ -162,7 +162,8 @@ def test_a_full_disk_fails_the_runs_and_leaves_nothing(tmp_path: Path) -> None:
     assert full.exit_code == 1, full.output
     for run_name in RUNS:
         (line,) = [text for text in full.stderr.splitlines() if f"{run_name} failed" in text]
-        assert "cannot write predict:picker/1@10.0" in line
+        assert "cannot write" in line
+        assert "predict" in line
         assert os.strerror(27) in line
     assert job.outputs() == before
     assert temporaries(job.config_path.parent) == []

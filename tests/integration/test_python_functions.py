@@ -9,7 +9,7 @@ import pytest
 
 import copick_picker
 from copick_picker.core.labels import paint_spheres
-from copick_picker.errors import CheckpointError, DataError, SettingsError
+from copick_picker.errors import CheckpointError, DataError, SettingsError, UnknownNameError
 from copick_picker.records.points import LocalizeTarget, PickSet
 from copick_picker.records.runs import ObjectSpec
 from copick_picker.settings.evaluate import EvaluateParameters
@@ -60,7 +60,7 @@ def test_wrong_settings_and_models_are_named(shells):
     volume, _ = shells
     with pytest.raises(TypeError, match="overlp"):
         copick_picker.segment(volume, "hiv-vlp-40a", overlp=0.5)
-    with pytest.raises(SettingsError, match="--overlap: got 2"):
+    with pytest.raises(SettingsError, match="^overlap: got 2"):
         copick_picker.segment(volume, "hiv-vlp-40a", overlap=2)
     with pytest.raises(CheckpointError, match="hiv-vlp-40a"):
         copick_picker.segment(volume, "no-such-model")
@@ -72,10 +72,13 @@ def test_wrong_settings_and_models_are_named(shells):
 
 WHERE = {
     "segment": {
-        *("volume", "model", "mask", "window_batch", "device", "threads"),
+        *("volume", "model", "mask", "scores", "window_batch", "device", "threads"),
         *("model_config_file", "model_weights", "trust_checkpoint"),
     },
-    "localize": {"labels", "targets", "voxel_spacing", "probabilities"},
+    "localize": {
+        *("labels", "targets", "voxel_spacing", "probabilities", "scores"),
+        *("radius", "threshold"),
+    },
     "evaluate": {"reference", "candidate", "objects", "boxes_xyz"},
 }
 """Arguments that are no scientific parameters: the arrays, and where they are computed."""
@@ -129,3 +132,34 @@ def test_the_example_of_the_docs_prints_what_it_says(capsys):
     (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     exec(compile(code, PAGE, "exec"), {})  # noqa: S102 (the page's own example)
     assert capsys.readouterr().out.strip() == code.rsplit("# ", 1)[-1].strip()
+
+
+def test_a_segmented_volume_names_its_objects_and_is_localized_as_it_is(shells):
+    volume, centre = shells
+    segmented = copick_picker.segment(volume, "hiv-vlp-40a", tta=1)
+    assert segmented.names == {1: "virus-like-particle"}
+    found = copick_picker.localize(
+        segmented, voxel_spacing=40.0, radius={"virus-like-particle": 560.0}
+    )["virus-like-particle"]
+    assert found.score_kind == "probability"
+    assert np.linalg.norm(found.picks.points_xyz[0] - centre[::-1] * 40.0) < 80.0
+    none = copick_picker.localize(
+        segmented, voxel_spacing=40.0, threshold={"virus-like-particle": 1.0}
+    )["virus-like-particle"]
+    assert len(none.picks) == 0
+    whole = copick_picker.segment(volume, "hiv-vlp-40a", tta=1, probabilities=True, scores=False)
+    same = copick_picker.localize(whole, voxel_spacing=40.0)["virus-like-particle"]
+    np.testing.assert_array_equal(same.picks.scores, found.picks.scores)
+
+
+def test_names_in_place_of_records_are_told():
+    labels = np.zeros((8, 9, 10), int)
+    with pytest.raises(SettingsError, match=r"targets: got 'ribosome'; expected LocalizeTarget\("):
+        copick_picker.localize(labels, ["ribosome"], voxel_spacing=10.0)
+    with pytest.raises(SettingsError, match="targets: none given"):
+        copick_picker.localize(labels, voxel_spacing=10.0)
+    with pytest.raises(SettingsError, match=r"objects: got 'ribosome'; expected ObjectSpec\("):
+        copick_picker.evaluate({}, {}, ["ribosome"])
+    target = LocalizeTarget("ball", 1, 100.0)
+    with pytest.raises(UnknownNameError, match="radius: no object 'bal'; did you mean 'ball'"):
+        copick_picker.localize(labels, [target], voxel_spacing=10.0, radius={"bal": 3.0})

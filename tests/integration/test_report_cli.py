@@ -1,6 +1,7 @@
 """``report`` on real projects through the real command line, its page in a real browser."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
 from projects import copied_project, noise, project_of, run_folder, small_project, temporaries
 
-OBJECTS = (ObjectSpec("ribosome", 1, 60.0, score_weight=2.0), ObjectSpec("apo-ferritin", 2, 30.0))
+OBJECTS = (
+    ObjectSpec("ribosome", 1, 60.0, score_weight=2.0, colour=(250, 240, 20)),
+    ObjectSpec("apo-ferritin", 2, 30.0, colour=(10, 20, 60)),
+)
 SHAPE_ZYX = (24, 40, 52)
 TRUTH = {
     "ribosome": np.array([[100.0, 100, 60], [300, 200, 120], [420, 330, 200], [60, 350, 40]]),
@@ -106,6 +110,46 @@ def test_tables_sort_by_numbers_and_names(browser, place):
     assert column(browser, "objects", 0) == ["apo-ferritin", "ribosome"]
     browser.click("#run-totals thead th:nth-child(1) button")
     assert column(browser, "run-totals", 0) == [f"TS_{n}" for n in range(1, 6)]
+
+
+def test_names_and_numbers_sort_also_where_some_are_missing(browser, place):
+    browser.show(place / "report.html")
+    head = "#confusion thead th:nth-child({}) button"
+    browser.click(head.format(4))  # missed: one object of each run, and two; of none: empty
+    first = column(browser, "confusion", 0)
+    assert first == ["ribosome", "apo-ferritin", "no reference"]
+    browser.click(head.format(4))
+    again = browser.run(
+        "[...document.querySelectorAll('#confusion tbody tr')].map(r => r.cells[3].textContent)"
+    )
+    assert again == [*sorted(again[:-1], key=int), ""]
+
+
+@pytest.mark.parametrize("width", [1280, 1100])
+def test_tables_of_objects_fit_a_window(browser, place, width):
+    browser.show(place / "report.html", width=width)
+    boxes = browser.run(
+        "[...document.querySelectorAll('.scroll')].map(b => [b.scrollWidth, b.clientWidth])"
+    )
+    assert len(boxes) > 5
+    assert all(inner <= outer for inner, outer in boxes)
+
+
+def test_objects_have_the_projects_colours_legible_on_either_page(browser, place):
+    text = (place / "report.html").read_text()
+    assert "--mark:#faf014;--rim:#000000" in text
+    assert "--mark:#0a143c;--rim:#ffffff" in text
+    stroke = "getComputedStyle(document.querySelector(\"svg.chart path[style*='{}']\")).stroke"
+    found = {}
+    for dark in (False, True):
+        browser.show(place / "report.html", dark=dark)
+        found[dark] = [
+            sum(map(int, re.findall(r"\d+", browser.run(stroke.format(name)))))
+            for name in ("own-faf014", "own-0a143c")
+        ]
+    (yellow, blue), (yellow_at_night, blue_at_night) = found[False], found[True]
+    assert yellow < yellow_at_night == 250 + 240 + 20
+    assert blue_at_night > blue == 10 + 20 + 60
 
 
 def test_the_page_shows_the_scores_of_the_json(browser, place):

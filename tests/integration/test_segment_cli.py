@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from benchmarks import memory
 from copick_picker.cli.main import console
+from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import ObjectSpec
 from patience import HANG_SECONDS
@@ -426,7 +427,7 @@ def test_a_hot_voxel_changes_hardly_a_label(tmp_path, crop, model):
 
 
 def test_thresholds_that_are_not_applied_are_said(config, model, tmp_path):
-    """Without stored probabilities scores are fills, of which a model's thresholds say nothing."""
+    """Without stored scores they are fills, of which a model's thresholds say nothing."""
     card = tmp_path / "learned"
     shutil.copytree(model, card)
     text = (card / "model.yaml").read_text()
@@ -434,7 +435,8 @@ def test_thresholds_that_are_not_applied_are_said(config, model, tmp_path):
     for entry in content["objects"]:
         entry["score_threshold"] = 0.625
     (card / "model.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    for name, words, is_said in (("plain", (), True), ("shares", ("--probabilities",), False)):
+    ways = (("none", ("--no-scores",), True), ("shares", ("--probabilities",), False))
+    for name, words, is_said in (*ways, ("plain", (), False)):
         labels = f"{name}:me/1"
         run("segment", "-c", config, "-m", card, *FAST, "-r", "TS_1", "-o", labels, *words)
         summary = tmp_path / f"{name}.json"
@@ -446,3 +448,37 @@ def test_thresholds_that_are_not_applied_are_said(config, model, tmp_path):
         assert kind in output
         sidecar = run_folder(config, "TS_1") / "Picks" / f"{name}_1_ribosome.provenance.yaml"
         assert bool(yaml.safe_load(sidecar.read_text()).get("remarks")) == is_said
+
+
+@pytest.mark.parametrize("words", [(), ("--rescale",), ("--mask", "cut:me/1")])
+def test_picks_have_the_scores_of_all_class_probabilities(config, model, words):
+    """The score volume of every segmentation gives the picks of --probabilities, bit for bit."""
+    if "--mask" in words:
+        run(
+            "mask", "exclude-edges", "-c", config, "-r", "TS_1", "-o", "cut:me/1", "--margin-xy", 60
+        )
+    lines = []
+    for name, more in (("shares", ("--probabilities",)), ("plain", ()), ("once", ("--picks",))):
+        labels, picks = f"{name}:me/1", f"*:{name}/1"
+        more = (*more, picks) if more == ("--picks",) else more
+        run("segment", "-c", config, "-m", model, *FAST, "-r", "TS_1", "-o", labels, *words, *more)
+        if name != "once":
+            run("localize", "-c", config, "-i", labels, "-r", "TS_1", "-o", picks)
+        store = open_project(config)
+        found = [
+            store.read_picks("TS_1", key) for key in store.picks("TS_1") if key.user_id == name
+        ]
+        lines.append([(each.points_xyz.tobytes(), each.scores.tobytes()) for each in found])
+    assert lines[0] == lines[1] == lines[2]
+    features = {key.feature_type for key in open_project(config).features("TS_1")}
+    assert {"plain-me-1-scores", "shares-me-1-probabilities", "once-me-1-scores"} == features
+
+
+def test_a_lost_score_volume_fails_the_run(config, model):
+    line = ("-c", config, "-r", "TS_1")
+    run("segment", *line, "-m", model, *FAST)
+    shutil.rmtree(next(run_folder(config, "TS_1").rglob("*scores_features.zarr")))
+    output = run("localize", *line, "-i", "predict", "-o", "*:picker/1", code=1)
+    assert "missing or unfinished; run segment with --overwrite" in output
+    assert "1 done" in run("segment", *line, "-m", model, *FAST)
+    assert "1 done" in run("localize", *line, "-i", "predict", "-o", "*:picker/1")

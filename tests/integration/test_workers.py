@@ -37,6 +37,10 @@ class Heard:
         assert total > 0
         assert self.ended == []
 
+    def progress(self, run_name: str, *, done: int, total: int, unit: str) -> None:
+        assert 0 < done <= total, run_name
+        assert unit == "windows"
+
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
         assert seconds >= 0
         self.ended.append((outcome.run_name, done, total))

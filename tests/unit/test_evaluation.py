@@ -11,6 +11,7 @@ from copick_picker.core.evaluate import (
     find_pairs,
     match_picks,
 )
+from copick_picker.core.evaluate.calibration import CalibrationRule, calibrated_thresholds
 from copick_picker.core.evaluate.run_match import near_border
 from copick_picker.errors import DataError, UnknownNameError
 from copick_picker.records.points import PickSet
@@ -189,13 +190,35 @@ def test_recall_fractions_of_the_tolerance_where_there_is_no_radius() -> None:
 def test_curve_and_suggested_threshold() -> None:
     stray = np.array([[10.0, 10, 10], [20.0, 500, 10]])
     found = PickSet("big", np.concatenate([SPOTS, stray]), np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]))
-    result = scored({"a": sets(big=SPOTS)}, {"a": {"big": found}})
+    runs = ("a", "b", "c")
+    result = scored(dict.fromkeys(runs, sets(big=SPOTS)), {key: {"big": found} for key in runs})
     entry = object_score(result, "big")
     assert entry.curve is not None
     assert entry.curve.average_precision == pytest.approx(1.0)
     assert entry.suggested is not None
-    assert entry.suggested.threshold == 0.6
+    assert entry.suggested.threshold == pytest.approx(0.55)
+    assert (entry.suggested.precision, entry.suggested.recall) == (1.0, 1.0)
     assert result.macro.average_precision == pytest.approx(1.0)
+    rule = CalibrationRule(0.001, 10)
+    chosen = calibrated_thresholds(result, rule=rule, present={}, sought_from={})
+    assert chosen.thresholds == {"big": entry.suggested.threshold}
+
+
+@pytest.mark.parametrize(
+    ("scores", "at", "runs", "why"),
+    [
+        ([0.9, 0.8, 0.7, 0.6], SPOTS, 3, "even the lowest score (0.600) is worth keeping"),
+        ([0.9, 0.8, 0.7, 0.6], SPOTS, 1, "4 reference picks; a threshold needs 10"),
+        ([0.9, 0.8, 0.7, 0.6], SPOTS + 500.0, 3, "none of the 12 candidates hits a reference pick"),
+    ],
+)
+def test_no_threshold_is_suggested_where_calibrate_would_not_choose_it(scores, at, runs, why):
+    found = PickSet("big", at, np.array(scores))
+    names = ("a", "b", "c")[:runs]
+    result = scored(dict.fromkeys(names, sets(big=SPOTS)), {key: {"big": found} for key in names})
+    entry = object_score(result, "big")
+    assert entry.suggested is None
+    assert entry.suggested_note == why
 
 
 def test_equal_scores_give_no_curve_and_a_reason() -> None:

@@ -28,6 +28,7 @@ from copick_picker.report.pages import render
 from copick_picker.report.score_values import evaluation_values
 
 SPACING = 10.0
+BLUE = "#0072b2"
 
 
 def a_pick(x, y, z, kind="best", radius=40.0):
@@ -138,7 +139,14 @@ def test_every_picture_of_the_gallery_has_words_and_a_mark_of_its_own_shape():
         picture_of(a_pick(90.0, 90.0, 90.0, kind), volume, 0, SPACING, contrast="dark")
         for kind in ("missed", "false", "best")
     ]
-    page = render("gallery.html", pictures=pictures, half_width_radii=2.0)
+    page = render(
+        "gallery.html",
+        pictures=pictures,
+        half_width_radii=2.0,
+        colours={"ribosome": "#0ac81e"},
+        rims={"ribosome": "#000000"},
+    )
+    assert page.count("--mark:#0ac81e;--rim:#000000") == 3
     alts = re.findall(r'<img alt="([^"]+)"', page)
     assert len(alts) == 9
     assert alts[0] == "xy slice through a missed pick of ribosome in TS_1"
@@ -166,7 +174,7 @@ def drawn(draw, *arguments, **options):
 )
 def test_ticks_are_round_numbers(low, high, expected):
     edges = np.array([low, high])
-    axes, _ = drawn(draw_histogram, {"pairs": np.array([3])}, edges, x_label="score")
+    axes, _ = drawn(draw_histogram, {"pairs": np.array([3])}, edges, x_label="score", colour=BLUE)
     assert axes.get_xticks() == pytest.approx(expected)
     assert axes.get_yticks() == pytest.approx([0, 1, 2, 3])
 
@@ -177,7 +185,7 @@ def recall_of(name, recall):
 
 
 def test_a_line_with_gaps_is_drawn_in_pieces():
-    axes, chart = drawn(draw_recall, [recall_of("a", [0.0, 1.0, None, 1.0, 0.0])])
+    axes, chart = drawn(draw_recall, [recall_of("a", [0.0, 1.0, None, 1.0, 0.0])], {"a": BLUE})
     (line,) = axes.lines
     assert np.isnan(line.get_ydata()).tolist() == [False, False, True, False, False]
     (path,) = re.findall(r'<path d="([^"]+)"[^>]* style="[^"]*var\(--c0\);stroke-width:2', chart)
@@ -187,7 +195,12 @@ def test_a_line_with_gaps_is_drawn_in_pieces():
     assert "<title>what it says</title>" in chart
 
 
-def test_lines_differ_by_dash_after_all_colours_are_used():
+def test_a_page_follows_light_and_dark_with_colours_of_its_own():
+    _, chart = drawn(draw_recall, [recall_of("a", [0.0, 1.0])], {"a": "#fa0a14"})
+    assert "var(--own-fa0a14,#fa0a14)" in chart
+
+
+def test_lines_differ_by_dash_and_by_mark():
     looks = [line_look(number) for number in range(28)]
     assert len({(look["color"], look["linestyle"]) for look in looks}) == 28
     assert len({(look["color"], look["marker"]) for look in looks}) == 28
@@ -199,6 +212,7 @@ def test_bars_are_stacked_to_the_highest():
         {"matched": np.array([2, 0]), "false": np.array([2, 1])},
         np.array([0.0, 0.5, 1.0]),
         x_label="score",
+        colour=BLUE,
         threshold=0.5,
     )
     bars = [(bar.get_x(), bar.get_y(), bar.get_height()) for bar in axes.patches]
@@ -213,7 +227,9 @@ def test_a_value_that_is_not_there_is_said():
         {"object": "a", "f1": None},
         {"object": "b", "f1": 0.5, "intervals": {"f1": (0.4, 0.6)}},
     ]
-    axes, chart = drawn(draw_intervals, objects, "f1", x_label="F1")
+    axes, chart = drawn(
+        draw_intervals, objects, "f1", x_label="F1", colours={"a": BLUE, "b": "#fa0a14"}
+    )
     assert "n/a" in chart
     assert [list(line.get_xdata()) for line in axes.lines] == [[0.4, 0.6], [0.5]]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]

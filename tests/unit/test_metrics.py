@@ -9,10 +9,9 @@ from copick_picker.core.evaluate.metrics import (
     rates,
     score_curve,
     score_of,
-    suggest_threshold,
     weighted_mean,
 )
-from copick_picker.records.scores import LocalizationError, MatchCounts, Score, ScoreCurve
+from copick_picker.records.scores import LocalizationError, MatchCounts, Score
 
 
 def same(scores: list[float]) -> HitScores:
@@ -62,19 +61,6 @@ def test_curve_pools_runs_and_treats_equal_scores_together() -> None:
 def test_no_curve_where_scores_tell_nothing(scores: list[float], n_reference: int) -> None:
     values = np.array(scores, dtype=np.float64)
     assert score_curve([same([])], [values], n_reference=n_reference, beta=1.0) is None
-
-
-def test_suggested_threshold_is_the_highest_of_the_best() -> None:
-    curve = ScoreCurve(
-        np.array([0.9, 0.7, 0.4]),
-        np.array([1.0, 0.9, 0.8]),
-        np.array([0.5, 0.8, 0.9]),
-        np.array([0.6, 0.85, 0.85]),
-        0.8,
-    )
-    chosen = suggest_threshold(curve, beta=2.0, n_runs=1)
-    assert (chosen.threshold, chosen.precision, chosen.recall) == (0.7, 0.9, 0.8)
-    assert "F2 among 3 thresholds on the pooled curve of 1 run;" in chosen.how
 
 
 def test_localization_error_in_angstrom() -> None:

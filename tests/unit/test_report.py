@@ -12,15 +12,18 @@ from copick_picker.core.evaluate import ScoredObject, ScoringRules, evaluate_pic
 from copick_picker.records.points import PickSet
 from copick_picker.records.scores import Evaluation
 from copick_picker.report.figures import png_bytes
+from copick_picker.report.object_colours import legible
 from copick_picker.report.score_csv import matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
 from copick_picker.report.score_tables import object_table, run_table
 from copick_picker.report.score_values import evaluation_values
 from copick_picker.report.slices import slice_figure
+from copick_picker.report.threshold_plot import ThresholdMarks, threshold_figure
 
 SPACING = 10.0
 SHAPE_ZYX = (30, 50, 80)  # 300 x 500 x 800 A
 RADIUS = 60.0
+COLOUR = "#009e73"
 REFERENCE = np.array([[200.0, 150, 100], [600, 350, 110], [400, 250, 280]])
 CANDIDATE = np.array([[210.0, 150, 100], [100, 450, 105], [5, 250, 100]])
 
@@ -49,12 +52,17 @@ def volume() -> np.ndarray[Any, Any]:
     return values
 
 
+def scores_of(scored: Any, title: str = "", footer: str = "") -> Any:
+    return score_figure(scored, colours={"ribosome": COLOUR}, title=title, footer=footer)
+
+
 def slices(values: np.ndarray[Any, Any], contrast: str = "dark") -> Any:
     return slice_figure(
         values,
         SPACING,
         evaluation().matches,
         {"ribosome": RADIUS},
+        colours={"ribosome": COLOUR},
         contrast=contrast,
         title="TS_1",
         footer="made by a test",
@@ -114,6 +122,7 @@ def test_slices_of_a_run_without_picks_and_of_a_constant_volume() -> None:
         SPACING,
         empty.matches,
         {"ribosome": RADIUS},
+        colours={"ribosome": COLOUR},
         contrast="dark",
         title="empty",
         footer="",
@@ -121,9 +130,29 @@ def test_slices_of_a_run_without_picks_and_of_a_constant_volume() -> None:
     assert len(png_bytes(figure, {})) > 1000
 
 
+def test_all_rates_of_a_threshold_plot_can_be_told_apart() -> None:
+    objects = evaluation().objects
+    figure = threshold_figure(
+        objects,
+        {"ribosome": ThresholdMarks(0.2, 0.95)},
+        colours={"ribosome": "#f0e442"},
+        beta=4.0,
+        footer="",
+    )
+    rates = figure.axes[0].lines[:3]
+    assert len({(line.get_color(), line.get_linewidth()) for line in rates}) == 3
+    assert len({str(line.get_linestyle()) for line in rates}) > 1
+    f_beta, _, recall = rates
+    assert f_beta.get_color() == legible("#f0e442")
+    assert f_beta.get_linewidth() > 2 * recall.get_linewidth()  # seen below it
+    assert {float(np.min(line.get_xdata())) for line in rates} == {0.2}  # down to the mark
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words == ["F4, in the object's colour", "precision", "recall", "chosen", "in use so far"]
+
+
 def test_figures_become_png_files_with_text_and_the_same_bytes() -> None:
     made = [
-        png_bytes(score_figure(evaluation(), title="a", footer="b"), {"Description": "czii 0.5r"})
+        png_bytes(scores_of(evaluation(), title="a", footer="b"), {"Description": "czii 0.5r"})
         for _ in range(2)
     ]
     assert made[0] == made[1]
@@ -135,10 +164,10 @@ def test_figures_become_png_files_with_text_and_the_same_bytes() -> None:
 
 
 def test_the_left_panel_shows_curves_or_bars() -> None:
-    with_curves = score_figure(evaluation(), title="", footer="").axes[0]
+    with_curves = scores_of(evaluation()).axes[0]
     labels = [text.get_text() for text in with_curves.get_legend().get_texts()]
     assert labels == [f"ribosome, AP {1 / 3:.3f}"]
-    bars = score_figure(evaluation((1, 1, 1)), title="", footer="").axes[0]
+    bars = scores_of(evaluation((1, 1, 1))).axes[0]
     assert [bar.get_height() for bar in bars.patches] == pytest.approx([0.5, 1 / 3, 17 / 50])
 
 

@@ -30,6 +30,9 @@ class Silent:
     def begin(self, total):
         self.total = total
 
+    def progress(self, run_name, *, done, total, unit):
+        pass
+
     def outcome(self, outcome, *, done, total, seconds):
         assert seconds >= 0
         self.outcomes.append((outcome.run_name, done, total))

@@ -11,7 +11,15 @@ from matplotlib.patches import Circle, Rectangle
 from PIL import Image
 
 from copick_picker.report.figures import png_bytes
-from copick_picker.report.view_marks import LOOKS, Marks, best_centre, counts_by_status, cut
+from copick_picker.report.slice_panels import PanelLook
+from copick_picker.report.view_marks import (
+    LOOKS,
+    Marks,
+    best_centre,
+    counts_by_status,
+    cut,
+    object_looks,
+)
 from copick_picker.report.view_page import ViewContent, view_page
 from copick_picker.report.view_picture import view_figure
 from copick_picker.report.view_volume import (
@@ -26,6 +34,7 @@ from copick_picker.report.view_volume import (
 
 SHAPE_ZYX = (7, 12, 21)
 SPACING = 8.0
+COLOURS = {"ribosome": "#0072b2", "apo</script>": "#f0e442"}
 
 
 def ramp():
@@ -162,7 +171,8 @@ def content(marks):
     slices = {name: small.slices(axis, 3) for axis, name in VIEWS}
     limits = grey_limits(slices["xy"], (1.0, 99.0))
     spot = (80.0, 40.0, 24.0)
-    return ViewContent("TS_1 <b>", "lead", "foot", small, slices, marks, spot, limits, "dark")
+    look = PanelLook(limits, "dark", object_looks(marks, COLOURS))
+    return ViewContent("TS_1 <b>", "lead", "foot", small, slices, marks, spot, look, COLOURS)
 
 
 MARKS = [
@@ -180,8 +190,7 @@ def test_the_picture_shows_the_three_views_to_one_scale():
         shown.small,
         slices,
         MARKS,
-        limits=shown.limits,
-        contrast="dark",
+        look=shown.look,
         title="TS_1",
         footer="foot",
     )
@@ -196,7 +205,7 @@ def test_the_picture_shows_the_three_views_to_one_scale():
     assert [circle.center for circle in circles] == [(8.0, 4.0)]
     assert squares[0].get_xy() == pytest.approx((1.0, 1.0))
     texts = [text.get_text() for text in xy.texts]
-    assert texts == ["a 0.88", "b 0.25"]
+    assert texts == ["2 nm", "a 0.88", "b 0.25"]
     width = [axes.get_position().width * figure.get_figwidth() for axes in figure.axes]
     assert width[0] / 16.8 == pytest.approx(width[2] / 9.6)
     assert png_bytes(figure, {}).startswith(b"\x89PNG")
@@ -225,7 +234,6 @@ def test_a_page_and_a_picture_without_picks_are_drawn():
     shown = content([])
     assert "No picks." in view_page(shown)
     slices = [shown.small.slice_at(axis, 0.0, 3) for axis, _ in VIEWS]
-    figure = view_figure(
-        shown.small, slices, [], limits=(0.0, 1.0), contrast="bright", title="", footer=""
-    )
+    look = PanelLook((0.0, 1.0), "bright", {})
+    figure = view_figure(shown.small, slices, [], look=look, title="", footer="")
     assert png_bytes(figure, {}).startswith(b"\x89PNG")

@@ -7,11 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.records.scores import (
+    FEWEST_REFERENCES,
+    THRESHOLD_MARGIN,
     Calibrated,
     Calibration,
     Evaluation,
     ObjectScore,
     ScoreCurve,
+    SuggestedThreshold,
 )
 
 
@@ -34,6 +37,10 @@ class CalibrationRule:
     margin: float
     fewest_references: int
     by_expectation: frozenset[str] = frozenset()
+
+
+EVALUATION_RULE = CalibrationRule(THRESHOLD_MARGIN, FEWEST_REFERENCES)
+"""The rule of ``calibrate`` as it is without options, which ``evaluate`` follows."""
 
 
 def calibrated_thresholds(
@@ -95,7 +102,7 @@ def calibrated_thresholds(
     for entry in evaluation.objects:
         reason = _why_not(entry, rule)
         if reason or entry.curve is None:
-            refused[entry.name] = reason or entry.curve_note
+            refused[entry.name] = reason
             continue
         if entry.name in rule.by_expectation:
             expected = expected_f_beta(
@@ -106,12 +113,50 @@ def calibrated_thresholds(
             )
             index = int(expected.argmax())
         else:
-            highest = float(entry.curve.f_beta.max())
-            good = np.flatnonzero(entry.curve.f_beta >= highest - rule.margin)
-            index = int(good[-1])  # thresholds fall: the last is the lowest
+            index = _lowest_good(entry.curve, rule)
         found = _chosen(entry, entry.curve, index, present.get(entry.name))
         chosen.append(_with_room(found, entry.curve, sought_from.get(entry.name)))
     return Calibration(tuple(chosen), refused)
+
+
+def with_suggestion(
+    entry: ObjectScore, *, beta: float, rule: CalibrationRule = EVALUATION_RULE
+) -> ObjectScore:
+    """Return an object's score with the threshold that :func:`calibrated_thresholds` chooses.
+
+    None is suggested, and ``suggested_note`` says why, where that function refuses to choose, or
+    where even the lowest score is worth keeping: then lower ones have to be sought first.
+
+    Parameters
+    ----------
+    entry : ObjectScore
+        Score of one object, with its curve.
+    beta : float
+        Weight of recall in F-beta, for the description.
+    rule : CalibrationRule
+        Which of several good thresholds, and how many reference picks are enough.
+    """
+    curve, reason = entry.curve, _why_not(entry, rule)
+    if curve is None or reason:
+        return replace(entry, suggested_note=reason)
+    found = _chosen(entry, curve, _lowest_good(curve, rule), None)
+    if found.is_lowest_score:
+        note = f"even the lowest score ({found.threshold:.3f}) is worth keeping"
+        return replace(entry, suggested_note=note)
+    suggested = SuggestedThreshold(
+        threshold=_with_room(found, curve, None).threshold,
+        precision=found.precision,
+        recall=found.recall,
+        f_beta=found.f_beta,
+        how=f"lowest threshold within {rule.margin:g} of the highest F{beta:g}, as calibrate does",
+    )
+    return replace(entry, suggested=suggested)
+
+
+def _lowest_good(curve: ScoreCurve, rule: CalibrationRule) -> int:
+    """Return the place of the lowest threshold that is as good as the best one, by the rule."""
+    good = np.flatnonzero(curve.f_beta >= float(curve.f_beta.max()) - rule.margin)
+    return int(good[-1])  # thresholds fall: the last is the lowest
 
 
 def expected_f_beta(
@@ -185,7 +230,7 @@ def _why_not(entry: ObjectScore, rule: CalibrationRule) -> str:
         return f"{n_reference} reference picks; a threshold needs {rule.fewest_references}"
     if entry.curve is not None and float(entry.curve.f_beta.max()) == 0.0:
         return f"none of the {entry.counts.n_candidate} candidates hits a reference pick"
-    return ""
+    return "" if entry.curve is not None else entry.curve_note
 
 
 def _chosen(entry: ObjectScore, curve: ScoreCurve, index: int, present: float | None) -> Calibrated:

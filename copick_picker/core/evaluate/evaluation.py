@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from copick_picker.core.evaluate.by_tomogram import UNCOUNTED, auc_of_runs
+from copick_picker.core.evaluate.calibration import with_suggestion
 from copick_picker.core.evaluate.confusion import confusion_counts
 from copick_picker.core.evaluate.matching import ScoredMatch
 from copick_picker.core.evaluate.metrics import (
@@ -16,7 +17,6 @@ from copick_picker.core.evaluate.metrics import (
     score_curve,
     score_from_rates,
     score_of,
-    suggest_threshold,
     weighted_mean,
 )
 from copick_picker.core.evaluate.pairs import FloatArray
@@ -152,7 +152,7 @@ def _score_object(
         beta=rules.beta,
     )
     weights = _bootstrap_weights(len(runs), rules, rng)
-    return ObjectScore(
+    found = ObjectScore(
         name=entry.name,
         tolerance_angstrom=entry.tolerance_angstrom,
         radius_angstrom=entry.radius_angstrom,
@@ -166,11 +166,12 @@ def _score_object(
         recall_at=_recall_at(entry, matched, rules),
         curve=curve,
         curve_note="" if curve else _why_no_curve(matched, counts),
-        suggested=(suggest_threshold(curve, beta=rules.beta, n_runs=len(runs)) if curve else None),
+        suggested=None,
         presence_auc=(
             auc_of_runs([item.match for item in matched]) if rules.matcher == "byu" else None
         ),
     )
+    return with_suggestion(found, beta=rules.beta)
 
 
 def _why_no_curve(matched: Sequence[ScoredMatch], counts: MatchCounts) -> str:

@@ -13,7 +13,6 @@ from copick_picker.records.scores import (
     MatchCounts,
     Score,
     ScoreCurve,
-    SuggestedThreshold,
 )
 
 RATE_NAMES = ("precision", "recall", "f1", "f_beta", "jaccard")
@@ -194,40 +193,6 @@ def score_curve(
 def _count_at_least(scores: FloatArray, thresholds: FloatArray) -> FloatArray:
     ordered = np.sort(scores)
     return (len(ordered) - np.searchsorted(ordered, thresholds, side="left")).astype(np.float64)
-
-
-def suggest_threshold(curve: ScoreCurve, *, beta: float, n_runs: int) -> SuggestedThreshold:
-    """Return the threshold with the highest F-beta; the highest one where several are equal.
-
-    Parameters
-    ----------
-    curve : ScoreCurve
-        Pooled curve.
-    beta : float
-        Weight of recall in F-beta, for the description.
-    n_runs : int
-        Runs that the curve is from, for the description.
-
-    Examples
-    --------
-    >>> ones = np.ones(2)
-    >>> curve = ScoreCurve(np.array([0.8, 0.3]), ones, np.array([0.5, 0.9]), np.array([0.6, 0.9]),
-    ...                    0.9)
-    >>> suggest_threshold(curve, beta=1.0, n_runs=3).threshold
-    0.3
-    """
-    best = int(np.argmax(curve.f_beta))
-    runs = "1 run" if n_runs == 1 else f"{n_runs} runs"
-    return SuggestedThreshold(
-        threshold=float(curve.thresholds[best]),
-        precision=float(curve.precision[best]),
-        recall=float(curve.recall[best]),
-        f_beta=float(curve.f_beta[best]),
-        how=(
-            f"highest F{beta:g} among {len(curve.thresholds)} thresholds on the pooled curve of "
-            f"{runs}; on the same runs it flatters, so check it on others"
-        ),
-    )
 
 
 def bootstrap_weights(n_runs: int, *, n_replicates: int, rng: np.random.Generator) -> FloatArray:

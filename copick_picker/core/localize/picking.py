@@ -42,12 +42,15 @@ class LabelledSlab(NamedTuple):
     maps : numpy.ndarray, shape (m, k, y, x), floating, or None
         Maps of a head that finds points; its planes may be blocks of the volume's, and
         ``z_start`` then counts those.
+    scores : numpy.ndarray, shape (k, y, x), floating, or None
+        Probability of each voxel's label, in place of all class probabilities.
     """
 
     z_start: int
     labels: IntVolume | None
     probabilities: FloatVolume | None
     maps: FloatVolume | None = None
+    scores: FloatVolume | None = None
 
 
 METHODS: Mapping[str, str] = {
@@ -64,6 +67,7 @@ def localize(
     *,
     voxel_spacing: float,
     rules: LocalizeRules,
+    scores: FloatVolume | None = None,
 ) -> dict[str, Localized]:
     """Return the picks of every target, each with a score.
 
@@ -84,6 +88,8 @@ def localize(
         Edge of a voxel in Angstrom.
     rules : LocalizeRules
         Method and limits.
+    scores : numpy.ndarray, shape (z, y, x), floating, optional
+        Probability of each voxel's label, which scores regions as all probabilities would.
 
     Returns
     -------
@@ -128,9 +134,11 @@ def localize(
         Search(target, rules, length_to_voxels(target.radius_angstrom or 0.0, voxel_spacing))
         for target in targets
     ]
-    found = _regions(labels, probabilities, searches)
+    if scores is not None:
+        _check_scores(scores, shape)
+    found = _regions(labels, probabilities, searches, scores)
     margin = length_to_voxels(rules.border_margin_angstrom, voxel_spacing)
-    kind = "fill" if probabilities is None else "probability"
+    kind = "fill" if probabilities is None and scores is None else "probability"
     return {
         search.target.object_name: _localized(
             candidates, search, voxel_spacing, shape, margin, kind
@@ -153,7 +161,7 @@ def picks_of_slabs(
     For a head that finds points, its points are used whatever the method, subject to the same
     limits of score, distance and border. Points and ``peaks`` keep a few planes at a time; the
     other methods
-    keep the labels, and the probabilities if slabs have them, until the last slab.
+    keep the labels, and the probabilities or scores if slabs have them, until the last slab.
 
     Parameters
     ----------
@@ -206,8 +214,10 @@ def picks_of_slabs(
             voxel_spacing=voxel_spacing,
             rules=rules,
         )
-    labels, probabilities = _gathered(slabs, shape_zyx)
-    return localize(labels, probabilities, targets, voxel_spacing=voxel_spacing, rules=rules)
+    labels, probabilities, scores = _gathered(slabs, shape_zyx)
+    return localize(
+        labels, probabilities, targets, voxel_spacing=voxel_spacing, rules=rules, scores=scores
+    )
 
 
 def _present(probabilities: FloatVolume | None) -> FloatVolume:
@@ -235,23 +245,34 @@ def _localized(
 
 def _gathered(
     slabs: Iterable[LabelledSlab], shape_zyx: tuple[int, int, int]
-) -> tuple[IntVolume | None, FloatVolume | None]:
-    """Return whole labels and probabilities; a single slab is passed on unchanged."""
+) -> tuple[IntVolume | None, FloatVolume | None, FloatVolume | None]:
+    """Return whole labels, probabilities and scores; a single slab is passed on unchanged."""
     labels: IntVolume | None = None
     probabilities: FloatVolume | None = None
+    scores: FloatVolume | None = None
     depth = shape_zyx[0]
-    for z_start, part, shares, _ in slabs:
+    for z_start, part, shares, _, own in slabs:
         planes = slice(z_start, z_start + len(part if part is not None else _present(shares)[0]))
         if (planes.start, planes.stop) == (0, depth):
-            return part, shares
+            return part, shares, own
         if part is not None:
             labels = np.empty(shape_zyx, part.dtype) if labels is None else labels
             labels[planes] = part
+        if own is not None:
+            scores = np.empty(shape_zyx, own.dtype) if scores is None else scores
+            scores[planes] = own
         if shares is not None:
             if probabilities is None:
                 probabilities = np.empty((len(shares), *shape_zyx), shares.dtype)
             probabilities[:, planes] = shares
-    return labels, probabilities
+    return labels, probabilities, scores
+
+
+def _check_scores(scores: FloatVolume, shape_zyx: tuple[int, int, int]) -> None:
+    if scores.shape != shape_zyx:
+        msg = f"segmentation has shape {shape_zyx} but scores {scores.shape}; expected the same"
+        raise DataError(msg)
+    check_values(scores, "the labels")
 
 
 def _checked_shape(
@@ -288,7 +309,10 @@ def _checked_shape(
 
 
 def _regions(
-    labels: IntVolume | None, probabilities: FloatVolume | None, searches: Sequence[Search]
+    labels: IntVolume | None,
+    probabilities: FloatVolume | None,
+    searches: Sequence[Search],
+    scores: FloatVolume | None,
 ) -> list[Candidates]:
     """Return the candidates of the methods that start from connected components."""
     if labels is None and probabilities is not None:
@@ -303,7 +327,7 @@ def _regions(
     )
     found = []
     for search in searches:
-        channel = None if probabilities is None else probabilities[search.target.channel]
+        channel = scores if probabilities is None else probabilities[search.target.channel]
         if search.rules.method == "components":
             found.append(component_candidates(components, search, channel))
         else:

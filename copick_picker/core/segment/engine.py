@@ -30,6 +30,7 @@ from copick_picker.core.segment.plan import (
     Kind,
     Mask,
     Member,
+    Progress,
     coarse_mask,
     coarse_shape,
     held_planes,
@@ -56,7 +57,6 @@ from copick_picker.errors import DataError, DeviceMemoryError
 
 logger = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]
 """Called with (windows done, total windows) after each batch."""
 
 
@@ -138,6 +138,7 @@ def segment_slabs(
     options: EngineOptions,
     *,
     probabilities: bool,
+    scores: bool = False,
     mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
     progress: Progress | None = None,
@@ -158,6 +159,8 @@ def segment_slabs(
         How to run them.
     probabilities : bool
         Whether the slabs carry probabilities.
+    scores : bool
+        Whether the slabs carry the probability of each voxel's label.
     mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
         Voxels outside are background with probability 1, and windows entirely outside are not
         computed. Voxels inside are as without a mask.
@@ -188,10 +191,17 @@ def segment_slabs(
     readout = members[0].readout
 
     def decode(averages: torch.Tensor) -> Results:
-        return readout.decode(averages, probabilities=probabilities)
+        labels, finite, *rest = readout.decode(averages, probabilities=probabilities or scores)
+        if not scores:
+            return labels, finite, *rest
+        own = rest[0].gather(0, labels[None].long())[0] * (labels > 0)
+        return labels, finite, *(rest if probabilities else rest[1:]), own
 
     pieces = engine.run(decode)
-    slabs = (_slab(z_start, results, probabilities=probabilities) for z_start, results in pieces)
+    slabs = (
+        _slab(z_start, results, probabilities=probabilities, scores=scores)
+        for z_start, results in pieces
+    )
     if mask_zyx is None:
         return Stream(engine.windows, slabs)
     stride = members[0].stride
@@ -425,7 +435,7 @@ class _Batches:
         return None
 
 
-def _slab(z_start: int, results: Results, *, probabilities: bool) -> Slab:
+def _slab(z_start: int, results: Results, *, probabilities: bool, scores: bool) -> Slab:
     labels, finite, *rest = (result.cpu() for result in results)
     if not bool(finite.all()):
         msg = (
@@ -434,7 +444,8 @@ def _slab(z_start: int, results: Results, *, probabilities: bool) -> Slab:
         )
         raise DataError(msg)
     shares = rest.pop(0).numpy() if probabilities else None
-    return Slab(z_start, labels.numpy(), shares, rest[0].numpy() if rest else None)
+    own = rest.pop().numpy() if scores else None
+    return Slab(z_start, labels.numpy(), shares, rest[0].numpy() if rest else None, own)
 
 
 def _prepare(member: Member, device: torch.device) -> None:

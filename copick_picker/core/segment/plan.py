@@ -1,6 +1,6 @@
 """The engine's input: members, options, and the windows in the order in which they run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,6 +21,8 @@ from copick_picker.core.segment.tilings import (
 from copick_picker.errors import DataError, SettingsError, choices_text
 
 Mask = npt.NDArray[np.bool_]
+Progress = Callable[[int, int], None]
+"""Called with (windows done, total windows)."""
 Kind = tuple[int, Shape]
 """Number of a member and the shape (z, y, x) of the windows that it sees."""
 PADDINGS = ("zero", "reflect")

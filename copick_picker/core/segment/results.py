@@ -1,13 +1,14 @@
 """Labels and class probabilities, as slabs of finished planes and as whole volumes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.segment.plan import Mask
+from copick_picker.records.points import LocalizeTarget
 
 Item = TypeVar("Item", covariant=True)
 
@@ -26,12 +27,15 @@ class Slab:
         Probability of each channel, if requested.
     maps : numpy.ndarray, shape (m, k, y, x), float16, or None
         Maps of a head that finds points.
+    scores : numpy.ndarray, shape (k, y, x), float16, or None
+        Probability of each voxel's label, 0 in the background, if requested.
     """
 
     z_start: int
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float16] | None
     maps: npt.NDArray[np.float16] | None = None
+    scores: npt.NDArray[np.float16] | None = None
 
 
 @dataclass
@@ -85,10 +89,21 @@ class SegmentedVolume:
         Channel of the highest probability, the first if tied; 0 is background.
     probabilities : numpy.ndarray, shape (c, z, y, x), float16, or None
         Probability of each channel, if requested.
+    scores : numpy.ndarray, shape (z, y, x), float16, or None
+        Probability of each voxel's label, 0 in the background, if requested.
+    targets : tuple of LocalizeTarget
+        The objects of the model: name, label, channel, and what its card states.
     """
 
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float16] | None
+    scores: npt.NDArray[np.float16] | None = None
+    targets: tuple[LocalizeTarget, ...] = ()
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Label (and channel) -> name of the object."""
+        return {target.label: target.object_name for target in self.targets}
 
 
 def whole_volume(slabs: Iterable[Slab]) -> SegmentedVolume:
@@ -107,9 +122,11 @@ def whole_volume(slabs: Iterable[Slab]) -> SegmentedVolume:
     """
     parts = list(slabs)
     kept = [slab.probabilities for slab in parts if slab.probabilities is not None]
+    scores = [slab.scores for slab in parts if slab.scores is not None]
     return SegmentedVolume(
         np.concatenate([slab.labels for slab in parts]),
         np.concatenate(kept, axis=1) if kept else None,
+        np.concatenate(scores) if scores else None,
     )
 
 
@@ -151,4 +168,42 @@ def masked_slab(slab: Slab, mask_zyx: Mask) -> Slab:
     planes = mask_zyx[slab.z_start : slab.z_start + len(slab.labels)]
     masked = masked_volume(SegmentedVolume(slab.labels, slab.probabilities), planes)
     maps = None if slab.maps is None else np.where(planes, slab.maps, np.float16(0))
-    return Slab(slab.z_start, masked.labels, masked.probabilities, maps)
+    scores = None if slab.scores is None else np.where(planes, slab.scores, np.float16(0))
+    return Slab(slab.z_start, masked.labels, masked.probabilities, maps, scores)
+
+
+def label_scores(
+    labels: npt.NDArray[np.uint8], probabilities: npt.NDArray[np.floating[Any]]
+) -> npt.NDArray[np.float16]:
+    """Return the probability of each voxel's label (z, y, x), 0 in the background.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (z, y, x), uint8
+        Channel of each voxel; 0 is background.
+    probabilities : numpy.ndarray, shape (c, z, y, x), floating
+        Probability of each channel.
+
+    Examples
+    --------
+    >>> shares = np.array([0.25, 0.75, 0.5, 0.5], np.float16).reshape(2, 1, 1, 2, order="F")
+    >>> label_scores(np.array([[[1, 0]]], np.uint8), shares)
+    array([[[0.75, 0.  ]]], dtype=float16)
+    """
+    chosen = np.take_along_axis(probabilities, labels[None].astype(np.intp), axis=0)[0]
+    return np.where(labels > 0, chosen, 0).astype(np.float16)
+
+
+def with_scores(slab: Slab, *, scores: bool, probabilities: bool) -> Slab:
+    """Return a slab that has the scores of its labels, and probabilities, where asked for.
+
+    Parameters
+    ----------
+    slab : Slab
+        Planes with probabilities.
+    scores, probabilities : bool
+        What is asked for.
+    """
+    shares = slab.probabilities
+    own = label_scores(slab.labels, shares) if scores and shares is not None else None
+    return replace(slab, scores=own, probabilities=shares if probabilities else None)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.segment.cleaning import lamella, without_small_components
-from copick_picker.core.segment.plan import EngineOptions, Mask, Member
+from copick_picker.core.segment.plan import EngineOptions, Mask, Member, Progress
 from copick_picker.core.segment.wrapped import LabelRule, scaled, segment_wrapped
 from copick_picker.records.semantic import SemanticRules
 
@@ -48,6 +48,7 @@ def predict_semantic(
     is_sigmoid: bool,
     inside: Callable[[], Mask | None],
     probabilities: bool,
+    progress: Progress | None = None,
 ) -> SemanticPrediction:
     """Return CryoSiam's prediction of a tomogram.
 
@@ -68,6 +69,8 @@ def predict_semantic(
         network has run.
     probabilities : bool
         Whether to return the probabilities.
+    progress : callable, optional
+        Called with (windows done, total windows).
 
     Raises
     ------
@@ -82,6 +85,7 @@ def predict_semantic(
         options,
         rule=LabelRule(rules.threshold, is_sigmoid),
         probabilities=probabilities or rules.lamella is not None,
+        progress=progress,
     )
     labels, shares, inside_zyx = result.labels, result.probabilities, inside()
     shares = shares[1:] if shares is not None and is_sigmoid else shares

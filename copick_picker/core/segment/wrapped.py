@@ -6,7 +6,7 @@ the middle half counts, but at the faces of the volume, where the outer quarter 
 voxel comes from one window, and labels can be written as windows are done.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -18,13 +18,12 @@ import torch
 from copick_picker.core.augmentations import augmentation_set
 from copick_picker.core.segment.device import resolve_device
 from copick_picker.core.segment.forward import forward, memory_guard, release_memory
-from copick_picker.core.segment.plan import EngineOptions, Member
+from copick_picker.core.segment.plan import EngineOptions, Member, Progress
 from copick_picker.core.segment.volume import PlaneReader
 from copick_picker.errors import DataError, DeviceMemoryError, SettingsError
 from copick_picker.records.runs import InputScaling
 
 Box = tuple[slice, slice, slice]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

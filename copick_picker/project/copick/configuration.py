@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from copick_picker.project.guards import guarded, reason, root_logging_kept
 from copick_picker.project.local_places import local_path, with_whole_roots
 from copick_picker.records.plain_text import load_json
 from copick_picker.records.runs import ObjectSpec
+
+_COLOUR_OF_NONE = (100, 100, 100, 255)
+"""What copick gives an object whose colour the configuration does not state."""
 
 
 def open_root(path: Path) -> CopickRoot:
@@ -138,7 +141,16 @@ def object_spec(item: CopickObject, location: str) -> ObjectSpec:
         is_particle=bool(item.is_particle),
         is_filament=bool(item.is_filament),
         has_polarity=None if item.filament is None else item.filament.polar,
+        colour=_colour(item.color),
     )
+
+
+def _colour(stated: Sequence[int] | None) -> tuple[int, int, int] | None:
+    """Return red, green and blue; None where nobody chose a colour."""
+    if stated is None or tuple(stated) == _COLOUR_OF_NONE:
+        return None
+    red, green, blue = (int(value) for value in stated[:3])
+    return red, green, blue
 
 
 def _number(value: object, where: str, *, least: float = -math.inf) -> float:

@@ -240,7 +240,7 @@ def _object_entry(spec: ObjectSpec, position: int, details: Mapping[str, Any]) -
         "name": spec.name,
         "is_particle": spec.is_particle,
         "label": spec.label,
-        "color": COLOURS[position % len(COLOURS)],
+        "color": (*spec.colour, 255) if spec.colour else COLOURS[position % len(COLOURS)],
         "radius": spec.radius_angstrom,
         **details,
         "metadata": metadata,

@@ -200,7 +200,11 @@ def foreign_of_project(place: Path, labels: Sequence[str]) -> list[str]:
 def _names_made(labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return command -> names of its outputs in the project of a benchmark."""
     stems = [f"_{USER}_{label}_{SEGMENTATION}-multilabel.zarr" for label in labels]
-    features = [f"_{SEGMENTATION}-{USER}-{label}-probabilities_features.zarr" for label in labels]
+    features = [
+        f"_{SEGMENTATION}-{USER}-{label}-{kind}_features.zarr"
+        for label in labels
+        for kind in ("probabilities", "scores")
+    ]
     return {
         MADE_BY: ("wbp.zarr", f"{REFERENCE_USER}_{REFERENCE_SESSION}_*"),
         "segment": tuple(f"*{ending}" for ending in (*stems, *features)),

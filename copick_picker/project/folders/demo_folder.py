@@ -13,6 +13,7 @@ from copick_picker.project.folders.project_folder import (
     foreign_results,
 )
 from copick_picker.project.folders.score_folder import SCORES_FILE, read_json
+from copick_picker.project.own_files import is_own_page
 
 MARK = ".copick-picker-demo"
 """File that marks a folder as made by the demo, which may then replace it."""
@@ -23,11 +24,14 @@ RUNS_MADE = ("hiv", "SIM_*")
 """Patterns of the names of the projects' runs."""
 PARTS = ("real", "simulated")
 """Folders of the two projects."""
-_OF_PART = (CONFIG_FILE, "project/", "scores/")
+PAGE = "report.html"
+"""The page of a project's scores."""
+_OF_PART = (CONFIG_FILE, "project/", "scores/", PAGE)
 _MADE = {
     MADE_BY: ("wbp.zarr", f"{REFERENCE_USER}_{REFERENCE_SESSION}_*"),
     "segment": (
         "*_picker_1_predict-multilabel.zarr",
+        "wbp_predict-picker-1-scores_features.zarr",
         "wbp_predict-picker-1-probabilities_features.zarr",
     ),
     "localize": ("picker_1_*",),
@@ -56,6 +60,9 @@ def foreign_of_demo(folder: Path) -> list[str]:
         config = part / CONFIG_FILE
         if os.path.lexists(config) and not is_config(config, made.get(name)):
             inside.append(CONFIG_FILE)
+        page = part / PAGE
+        if os.path.lexists(page) and not (page.is_file() and is_own_page(page)):
+            inside.append(PAGE)
         inside += [f"project/{each}" for each in foreign_in_project(part / "project", _is_own)]
         inside += [f"scores/{each}" for each in foreign_results(part / "scores", SCORES_FILE)]
         found += [f"{name}/{each}" for each in inside]

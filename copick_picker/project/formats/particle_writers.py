@@ -6,7 +6,7 @@ every name comes back as it was, or is refused.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 
 from copick_picker.errors import SettingsError, UnknownNameError, choices_text
 from copick_picker.project.formats.byu_tables import submission_csv
+from copick_picker.project.formats.chimerax import bild_text
 from copick_picker.project.formats.copick_formats import (
     build_relion_star_tables,
     copick_to_dynamo_transform,
@@ -37,6 +38,7 @@ SUFFIXES = {
     "warp": ".star",
     "dynamo": ".tbl",
     "imod": ".mod",
+    "chimerax": ".bild",
     "csv": ".csv",
     "copick-csv": ".csv",
     "byu": ".csv",
@@ -56,11 +58,14 @@ class WriteOptions:
         Seed of random halves; None leaves them out.
     tomograms : mapping
         Entries of RELION's ``tomograms.star`` by name.
+    looks : mapping
+        Object name -> radius in Angstrom, and red, green and blue from 0 to 255; for ChimeraX.
     """
 
     is_binned: bool = False
     subset_seed: int | None = None
     tomograms: Mapping[str, Any] | None = None
+    looks: Mapping[str, tuple[float, tuple[int, int, int]]] = field(default_factory=dict)
 
 
 def particle_files(
@@ -119,8 +124,10 @@ def _unfit(to: str, name: str) -> str:
         return "bytes that are not UTF-8"
     except ValueError as error:
         return str(error)
-    if to == "imod" and "/" in name:
+    if to in ("imod", "chimerax") and "/" in name:
         return "a slash"
+    if to == "chimerax" and '"' in name:
+        return "a quotation mark"
     if to != "dynamo":
         return ""
     if any(ord(mark) < 32 or ord(mark) == 127 for mark in name):
@@ -269,6 +276,13 @@ def _imod(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes
     return {".mod": imod_bytes(run.picks.object_name, pixels, size, shape)}
 
 
+def _chimerax(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
+    """Return one run's picks as spheres and arrows."""
+    (run,) = runs
+    radius, colour = options.looks[run.picks.object_name]
+    return {".bild": bild_text(run.picks, radius, colour).encode("utf-8")}
+
+
 def _csv(runs: Sequence[ExportedRun], options: WriteOptions) -> dict[str, bytes]:
     """Return Angstrom and scores, with RELION's angles where the picks have orientations."""
     relion, _ = build_relion_star_tables(
@@ -339,6 +353,7 @@ _WRITERS: dict[str, Callable[[Sequence[ExportedRun], WriteOptions], dict[str, by
     "warp": _warp,
     "dynamo": _dynamo,
     "imod": _imod,
+    "chimerax": _chimerax,
     "csv": _csv,
     "copick-csv": _copick_csv,
     "byu": _byu,
@@ -415,6 +430,10 @@ def _about_pixels(to: str, binning: float, runs: Sequence[ExportedRun]) -> list[
     if to == "byu":
         n_found = sum(len(run.picks) > 0 for run in runs)
         return [f"{n_found} of {len(runs)} rows place a motor, the others are -1"]
+    if to == "chimerax":
+        arrows = any(run.picks.rotations is not None for run in runs)
+        what = "spheres, and arrows along each particle's z axis" if arrows else "spheres"
+        return [f"The picks are {what}: open a .cxc script in ChimeraX"]
     if to == "imod" and any(run.picks.rotations is not None for run in runs):
         lost = "scores and orientations, which a model does not hold, are left out"
         return [f"Coordinates count pixels of {shown} A; {lost}"]

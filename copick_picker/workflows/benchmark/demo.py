@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 from copick_picker.core.segment.device import use_threads
 from copick_picker.errors import ConflictError, UnknownNameError, choices_text
 from copick_picker.jobs.reporter import Reporter
-from copick_picker.project.copick.making import config_hash
+from copick_picker.project.copick.making import CONFIG_FILE, config_hash
 from copick_picker.project.files import write_text
-from copick_picker.project.folders.demo_folder import MARK, foreign_of_demo
+from copick_picker.project.folders.demo_folder import MARK, PAGE, foreign_of_demo
 from copick_picker.project.folders.package_data import annotated_error
 from copick_picker.project.folders.project_folder import (
     begin_anew,
     end_anew,
     foreign_files,
 )
-from copick_picker.project.folders.score_folder import read_json
+from copick_picker.project.folders.score_folder import SCORES_FILE, read_json
 from copick_picker.settings.evaluate import EvaluateSettings
 from copick_picker.settings.files import command_line
 from copick_picker.settings.localize import LocalizeSettings
+from copick_picker.settings.report import ReportSettings
 from copick_picker.settings.segment import SegmentSettings
 from copick_picker.workflows.benchmark.demo_projects import (
     make_real_project,
@@ -32,11 +33,20 @@ from copick_picker.workflows.benchmark.demo_projects import (
 from copick_picker.workflows.evaluate.evaluate import evaluate
 from copick_picker.workflows.localize.localize import localize
 from copick_picker.workflows.segment.segment import segment
+from copick_picker.workflows.show.report import report
 
 if TYPE_CHECKING:
     from copick_picker.jobs.summary import Summary
 
 
+_NEXT = """
+What to type next:
+  copick-picker browse project -c {config}
+  copick-picker view {run} -c {config} --reference "*:curator/1" -o {run}.html
+  copick-picker model list
+  copick-picker import mrc --help
+They list what the project holds, draw picks on slices, list the models that ship with the package,
+and say how a folder of your own MRC files becomes a project."""
 Workflow = Callable[..., "Summary"]
 
 
@@ -50,6 +60,8 @@ class Part:
         Name of the part and of its folder.
     title : str
         Title of the part.
+    run : str
+        Its first run.
     make : callable
         Folder -> configuration of the project.
     segment, localize, evaluate : dict
@@ -58,6 +70,7 @@ class Part:
 
     name: str
     title: str
+    run: str
     make: Callable[[Path], Path]
     segment: dict[str, Any]
     localize: dict[str, Any]
@@ -67,6 +80,7 @@ class Part:
 PARTS = (
     Part(
         name="real",
+        run="hiv",
         title="Real: a tomogram of immature HIV-1 virus-like particles (EMPIAR-10164), 11 "
         "reference picks; the model has seen simulated tomograms only",
         make=make_real_project,
@@ -81,6 +95,7 @@ PARTS = (
     ),
     Part(
         name="simulated",
+        run="SIM_1",
         title="Simulated: three tomograms of five objects, from seeds that no training used",
         make=make_simulated_project,
         segment={"model": "simulated-10a", "input": "wbp@10.0"},
@@ -127,10 +142,12 @@ def demo(
     folder = Path(output)
     _make_folder(folder, overwrite=overwrite)
     use_threads(threads)
-    code = 0
+    code, done = 0, []
     for part in PARTS:
         if not parts or part.name in parts:
             code = max(code, _run(part, folder / part.name, reporter))
+            done.append(part)
+    _show_end(done, folder, reporter)
     if code == 0 and (kept := end_anew(folder, foreign_of_demo)):
         reporter.warn(kept)
     return code
@@ -170,7 +187,7 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
         (
             "segment",
             segment,
-            SegmentSettings(config=config, probabilities=True, **part.segment),
+            SegmentSettings(config=config, **part.segment),
         ),
         ("localize", localize, LocalizeSettings(config=config, **part.localize)),
         (
@@ -189,8 +206,34 @@ def _run(part: Part, folder: Path, reporter: Reporter) -> int:
         code = max(code, summary.exit_code)
     if part.name == "real":
         reporter.note(annotated_error(folder / "scores" / "matches.csv"))
-    pictures = sorted(str(path) for path in (folder / "scores").glob("slices_*.png"))
-    reporter.note(
-        f"pictures: {choices_text(pictures)} ({time.perf_counter() - began:.0f} s in all)"
+    given = ReportSettings(
+        scores=(scores,),
+        output=str(folder / PAGE),
+        title=part.title.split(";", 1)[0],
+        contrast=part.evaluate["contrast"],
     )
-    return code
+    reporter.note("\n$ " + command_line("report", given))
+    made = report(given, reporter=reporter)
+    reporter.note(f"{made.text()} ({time.perf_counter() - began:.0f} s in all)")
+    return max(code, made.exit_code)
+
+
+def _show_end(parts: Sequence[Part], folder: Path, reporter: Reporter) -> None:
+    """Sum up the scores of the demo, and say where they are and what to type next."""
+    rows = []
+    for part in parts:
+        scores = folder / part.name / "scores"
+        if not (scores / SCORES_FILE).is_file():
+            continue
+        micro = read_json(scores / SCORES_FILE)["totals"]["micro"]
+        kinds = ("true_positives", "false_positives", "false_negatives")
+        counts = [str(micro["counts"][kind]) for kind in kinds]
+        figures = [f"{micro[kind]:.3f}" for kind in ("precision", "recall", "f1")]
+        rows.append((part.name, *counts, *figures, str(folder / part.name / PAGE)))
+    columns = ("project", "TP", "FP", "FN", "P", "R", "F1", "page (open in a browser)")
+    reporter.note("")
+    reporter.table("Demo", columns, rows)
+    first = folder / parts[0].name
+    pictures = sorted(str(path) for path in first.glob("scores/slices_*.png"))
+    reporter.note(f"pictures: {choices_text(pictures)}")
+    reporter.note(_NEXT.format(config=first / CONFIG_FILE, run=parts[0].run))

@@ -49,6 +49,10 @@ class TimedReporter:
         """Announce the start of work on ``total`` runs."""
         self._inner.begin(total)
 
+    def progress(self, run_name: str, *, done: int, total: int, unit: str) -> None:
+        """Tell how far a run is."""
+        self._inner.progress(run_name, done=done, total=total, unit=unit)
+
     def outcome(self, outcome: RunOutcome, *, done: int, total: int, seconds: float) -> None:
         """Report the outcome of a run; store its time on disk if it was done now."""
         self._inner.outcome(outcome, done=done, total=total, seconds=seconds)

@@ -44,6 +44,7 @@ from copick_picker.workflows.cryosiam.project import (
     open_cryosiam_project,
 )
 from copick_picker.workflows.models.load import LoadedModel, load_cryosiam_checkpoint, load_folder
+from copick_picker.workflows.models.run import window_progress
 
 logger = logging.getLogger(__name__)
 
@@ -243,6 +244,7 @@ class _Prediction:
             is_sigmoid=model.card.parameters["out_channels"] == 1,
             inside=lambda: self._mask(stem, volume.shape),
             probabilities=config.save_internal_files,
+            progress=window_progress(self.reporter, stem),
         )
         self._warn(stem, made)
         kept = made.probabilities if config.save_internal_files else None

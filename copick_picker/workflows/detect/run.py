@@ -35,7 +35,7 @@ from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.inputs.volumes import layered, seen_spacing, volume_at
 from copick_picker.workflows.models.load import LoadedModels
-from copick_picker.workflows.models.run import model_slabs
+from copick_picker.workflows.models.run import model_slabs, window_progress
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Detection:
             if seen != own:
                 z, y, x = volume.shape
                 inside = covering(inside, factor=seen / own, shape_zyx=(z, y, x))
-        slabs = self._slabs(volume, inside, facts.statistics)
+        slabs = self._slabs(run_name, volume, inside, facts.statistics)
         writers = None
         if self._maps(key).labels in missing or self._maps(key).shares in missing:
             writers = self._map_writers(run_name, key, stored.shape, seen / own)
@@ -160,6 +160,7 @@ class Detection:
 
     def _slabs(
         self,
+        run_name: str,
         volume: PlaneReader,
         inside: BoolVolume | None,
         statistics: VolumeStatistics | None,
@@ -173,6 +174,7 @@ class Detection:
             probabilities=self.models.point_reader is None or self.job.settings.probabilities,
             mask_zyx=inside,
             statistics=statistics,
+            progress=window_progress(self.job.reporter, run_name),
         )
 
     def _found(

@@ -21,6 +21,7 @@ from copick_picker.project.store import ProjectStore
 from copick_picker.project.uris import picks_query
 from copick_picker.records.scores import Calibrated, Calibration, Evaluation
 from copick_picker.report.figures import png_bytes
+from copick_picker.report.object_colours import object_colours
 from copick_picker.report.threshold_plot import ThresholdMarks, threshold_figure
 from copick_picker.report.threshold_table import threshold_table
 from copick_picker.settings.calibrate import CalibrateSettings
@@ -71,7 +72,7 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
         _show(settings, scored.evaluation, found, reporter)
         _check_found(settings, found)
         if summary.exit_code == 0:
-            _store(settings, scored.evaluation, found, reporter)
+            _store(settings, store, scored.evaluation, found, reporter)
         else:
             reporter.warn("nothing is stored, because a run failed")
         summary = replace(summary, figures=_figures(settings, found))
@@ -165,12 +166,16 @@ def _show(
         reporter.note(note)
     reporter.note(
         f"Chosen on these runs: the lowest threshold within {settings.margin:g} of the highest "
-        f"F{settings.beta:g}; on the same runs it flatters, so check it on others"
+        f"F{settings.beta:g}. It was chosen on these runs: check it on others"
     )
 
 
 def _store(
-    settings: CalibrateSettings, evaluation: Evaluation, found: Calibration, reporter: Reporter
+    settings: CalibrateSettings,
+    store: ProjectStore,
+    evaluation: Evaluation,
+    found: Calibration,
+    reporter: Reporter,
 ) -> None:
     if settings.model is not None:
         _store_in_model(settings, found, reporter)
@@ -179,7 +184,7 @@ def _store(
         reporter.note(f"{settings.config}: score_threshold of {len(found.chosen)} objects stored")
     if settings.plot is not None:
         place = _plot_place(settings.plot, settings)
-        write_bytes(settings.plot, _picture(settings, evaluation, found), permit=place.check)
+        write_bytes(settings.plot, _picture(settings, store, evaluation, found), permit=place.check)
         reporter.note(f"F{settings.beta:g} against threshold is in {settings.plot}")
 
 
@@ -229,7 +234,9 @@ def _record(
     }
 
 
-def _picture(settings: CalibrateSettings, evaluation: Evaluation, found: Calibration) -> bytes:
+def _picture(
+    settings: CalibrateSettings, store: ProjectStore, evaluation: Evaluation, found: Calibration
+) -> bytes:
     footer = (
         f"copick-picker {__version__} calibrate; one to one, tolerance {settings.tolerance}; "
         f"reference: {settings.reference}; candidate: {settings.candidate}; "
@@ -237,7 +244,8 @@ def _picture(settings: CalibrateSettings, evaluation: Evaluation, found: Calibra
     )
     marks = {e.object_name: ThresholdMarks(e.threshold, e.present) for e in found.chosen}
     shown = [entry for entry in evaluation.objects if entry.name in marks]
-    figure = threshold_figure(shown, marks, beta=settings.beta, footer=footer)
+    colours = object_colours(store.objects(), marks)
+    figure = threshold_figure(shown, marks, colours=colours, beta=settings.beta, footer=footer)
     return png_bytes(figure, {"Software": f"copick-picker {__version__}", "Description": footer})
 
 

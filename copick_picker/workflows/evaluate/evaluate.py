@@ -56,17 +56,36 @@ def evaluate(settings: EvaluateSettings, *, reporter: Reporter) -> Summary:
         If the project or a setting is wrong, or there is nothing to score.
     """
     job = Job.open("evaluate", settings, reporter=reporter)
+    summary, scored = written_scores(job)
+    if scored is None:
+        return summary
+    show_scores(scored, reporter)
+    return _with_figures(summary, scored)
+
+
+def written_scores(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:
+    """Score a project and write the folder of scores; return as :func:`score_project` does.
+
+    Parameters
+    ----------
+    job : Job
+        The job.
+
+    Raises
+    ------
+    CopickPickerError
+        As :func:`evaluate`.
+    """
+    settings = job.settings
     output = Path(settings.output)
     permit = partial(check_free_folder, output, SCORES_FILE, overwrite=settings.overwrite)
     if not settings.dry_run:
         permit()
     summary, scored = score_project(job)
-    if scored is None:
-        return summary
-    files = signed(score_files(scored, job.store, reporter=reporter), SCORES_FILE)
-    write_folder(output, files, permit=permit)
-    show_scores(scored, reporter)
-    return _with_figures(summary, scored)
+    if scored is not None:
+        files = signed(score_files(scored, job.store, reporter=job.reporter), SCORES_FILE)
+        write_folder(output, files, permit=permit)
+    return summary, scored
 
 
 def score_project(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:

@@ -1,7 +1,7 @@
 """The files of an evaluation, and the tables on screen."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -13,9 +13,16 @@ from copick_picker.errors import CopickPickerError
 from copick_picker.jobs.provenance import new_record
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.store import ProjectStore
-from copick_picker.records.scores import Evaluation, MatchCounts, ObjectScore, RunObjectMatch
+from copick_picker.records.scores import (
+    THRESHOLD_MARGIN,
+    Evaluation,
+    MatchCounts,
+    ObjectScore,
+    RunObjectMatch,
+)
 from copick_picker.report.figures import png_bytes
 from copick_picker.report.link_tables import link_table, links_csv
+from copick_picker.report.object_colours import object_colours
 from copick_picker.report.score_csv import PickFacts, matches_csv, scores_csv
 from copick_picker.report.score_plots import score_figure
 from copick_picker.report.score_tables import confusion_table, object_table, run_table
@@ -110,7 +117,9 @@ def score_files(scored: Scored, store: ProjectStore, *, reporter: Reporter) -> d
     lines = scored.lines()
     footer, evaluation = "; ".join(lines[:3]), scored.evaluation
     title = f"{scored.settings.candidate} against {scored.settings.reference}"
-    figure = score_figure(evaluation, title=title, footer=footer)
+    names = [entry.name for entry in evaluation.objects]
+    colours = object_colours(store.objects(), names)
+    figure = score_figure(evaluation, colours=colours, title=title, footer=footer)
     files = {
         "scores.json": (json.dumps(scored.values(), indent=1) + "\n").encode(),
         "scores.csv": scores_csv(evaluation, lines).encode(),
@@ -151,17 +160,32 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
     for entry in evaluation.objects:
         if entry.curve is None:
             reporter.note(f"{entry.name}: no curve: {entry.curve_note}")
-        if entry.suggested is not None:
-            found = entry.suggested
-            reporter.note(
-                f"{entry.name}: suggested threshold {found.threshold:.3f} "
-                f"(P {found.precision:.3f}, R {found.recall:.3f}): {found.how}"
-            )
         if settings.matcher == "byu":
             reporter.note(f"{entry.name}: {_presence_text(entry)}")
+    for line in _suggestions(evaluation):
+        reporter.note(line)
     for note in evaluation.notes:
         reporter.note(note)
     reporter.note(f"Scores are in {settings.output}")
+
+
+def _suggestions(evaluation: Evaluation) -> Iterator[str]:
+    """Yield the lines about the thresholds of objects that have a curve."""
+    entries = [entry for entry in evaluation.objects if entry.curve is not None]
+    for entry in entries:
+        found = entry.suggested
+        if found is not None:
+            rates = f"P {found.precision:.3f}, R {found.recall:.3f}"
+            yield f"{entry.name}: suggested threshold {found.threshold:.3f} ({rates})"
+    if any(entry.suggested is not None for entry in entries):
+        yield (
+            f"Each is the lowest threshold within {THRESHOLD_MARGIN:g} of the highest "
+            f"F{evaluation.beta:g}, the rule of calibrate. It was chosen on these runs: check it "
+            "on others"
+        )
+    for entry in entries:
+        if entry.suggested_note:
+            yield f"{entry.name}: no threshold suggested: {entry.suggested_note}"
 
 
 def _show_links(scored: Scored, reporter: Reporter) -> None:
@@ -203,6 +227,7 @@ def _slices(scored: Scored, store: ProjectStore, run_name: str) -> bytes:
         key.voxel_spacing,
         matches,
         radii,
+        colours=object_colours(store.objects(), radii),
         contrast=contrast_of(volume, stated=settings.contrast),
         title=f"{run_name} {key}: {_found_text(matches)}",
         footer="; ".join(lines[:3]),

@@ -18,6 +18,7 @@ from copick_picker.jobs.provenance import new_record
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.files import write_bytes
+from copick_picker.project.formats.chimerax import SCRIPT_SUFFIX, script_text
 from copick_picker.project.formats.particle_writers import (
     SUFFIXES,
     WriteOptions,
@@ -32,6 +33,7 @@ from copick_picker.project.standing import Output, own_file
 from copick_picker.records.keys import FilamentsKey, PicksKey
 from copick_picker.records.points import ExportedRun, PickSet
 from copick_picker.records.runs import RunOutcome
+from copick_picker.report.object_colours import object_colours
 from copick_picker.settings.export import PLAIN_NAMES, ExportPicksSettings
 from copick_picker.workflows.inputs.pick_sets import (
     TomogramBox,
@@ -237,7 +239,8 @@ def _write(export: _Export) -> dict[str, Any]:
         msg = f"no picks are left to export from '{settings.input}'"
         raise DataError(msg)
     files = export.files()
-    places = {path: _places(path, settings) for path in files}
+    scripts = _scripts(settings, files)
+    places = {path: _places(path, settings) for path in [*files, *scripts]}
     for output in (each for outputs in places.values() for each in outputs.values()):
         output.may_be_same()
     star = settings.tomograms
@@ -245,6 +248,7 @@ def _write(export: _Export) -> dict[str, Any]:
         is_binned=settings.binning != 1,
         subset_seed=settings.seed if settings.random_subset else None,
         tomograms=None if star is None else read_tomograms_star(Path(star)),
+        looks=_looks(export) if settings.to == "chimerax" else {},
     )
     counts = {str(path): sum(len(run.picks) for run in runs) for path, runs in files.items()}
     made = {
@@ -254,6 +258,8 @@ def _write(export: _Export) -> dict[str, Any]:
         }
         for path, runs in files.items()
     }
+    for path, (text, runs) in scripts.items():
+        made[path] = {_record_path(path): _record(settings, runs).encode(), path: text.encode()}
     todo = [
         (places[path][place], data)
         for path, contents in made.items()
@@ -266,11 +272,47 @@ def _write(export: _Export) -> dict[str, Any]:
         for output, data in todo:
             write_bytes(output.path, data, permit=output.check)
     rows = [(name, str(count)) for name, count in counts.items()]
+    rows += [
+        (str(path), str(sum(len(run.picks) for run in runs))) for path, (_, runs) in scripts.items()
+    ]
     reporter.table("Would write" if settings.dry_run else "Files", ("file", "picks"), rows)
     runs = [run for each in files.values() for run in each]
     for line in advice(settings.to, settings.binning, runs):
         reporter.note(line)
     return {"files": counts}
+
+
+def _looks(export: _Export) -> dict[str, tuple[float, tuple[int, int, int]]]:
+    """Return object name -> radius and colour, for ChimeraX."""
+    looks = {}
+    colours = object_colours(export.job.store.objects(), export.read)
+    for name in export.read:
+        radius = export.job.specs[name].radius_angstrom if name in export.job.specs else None
+        if radius is None:
+            msg = f"object '{name}' has no radius in the project, and --to chimerax draws spheres"
+            raise SettingsError(msg)
+        red, green, blue = bytes.fromhex(colours[name][1:])
+        looks[name] = (radius, (red, green, blue))
+    return looks
+
+
+def _scripts(
+    settings: ExportPicksSettings, files: Mapping[Path, list[ExportedRun]]
+) -> dict[Path, tuple[str, list[ExportedRun]]]:
+    """Return script -> its text and what it opens: for ChimeraX, one a run."""
+    if settings.to != "chimerax":
+        return {}
+    folder, of_run = Path(settings.output), dict[str, list[Path]]()
+    for path, (run,) in files.items():
+        of_run.setdefault(run.tomogram_name, []).append(path)
+    scripts = {}
+    for name, paths in of_run.items():
+        runs = [run for path in paths for run in files[path]]
+        mrc = None if settings.mrc is None else settings.mrc.replace("{run}", runs[0].run_name)
+        opened = [path.relative_to(folder).as_posix() for path in paths]
+        text = script_text(name, opened, None if mrc is None else str(Path(mrc).absolute()))
+        scripts[folder / f"{name}{SCRIPT_SUFFIX}"] = (text, runs)
+    return scripts
 
 
 def _places(path: Path, settings: ExportPicksSettings) -> dict[Path, Output]:

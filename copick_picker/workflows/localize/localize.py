@@ -100,7 +100,7 @@ class _Localization:
 
     def _thresholds_left(self, source: PicksSource) -> tuple[str, ...]:
         """Return what to say of the model's thresholds that mean nothing for fills of regions."""
-        if source.probabilities is not None or source.record is None:
+        if source.probabilities is not None or source.scores is not None or source.record is None:
             return ()
         known = source.record.get("objects", {})
         left = [
@@ -112,9 +112,9 @@ class _Localization:
         if not left:
             return ()
         return (
-            f"{source.key} has no class probabilities: scores are the fill of each region, and the "
-            f"model's thresholds ({', '.join(left)}) are not applied; segment with --probabilities "
-            "or --picks for those",
+            f"{source.key} was segmented with --no-scores: scores are the fill of each region, and "
+            f"the model's thresholds ({', '.join(left)}) are not applied; segment without "
+            "--no-scores for those",
         )
 
     def _source(self, key: SegmentationKey, run_name: str) -> PicksSource:
@@ -128,37 +128,43 @@ class _Localization:
         labels = object_labels(
             recorded, self.job.specs, object_map=settings.object_map, objects=settings.objects
         )
-        probabilities = self._probabilities(run_name, key, record)
+        probabilities = self._feature(run_name, key, record, "probabilities")
+        scores = None
+        if probabilities is None and settings.method == "peaks":
+            msg = (
+                f"run {run_name}: --method peaks needs class probabilities, and {key} has none;"
+                " run segment with --probabilities"
+            )
+            raise SettingsError(msg)
+        if probabilities is None:
+            scores = self._feature(run_name, key, record, "scores")
         known = {} if record is None else dict(record.get("objects", {}))
-        targets = self.picks.targets(labels, known, has_probabilities=probabilities is not None)
+        is_scored = probabilities is not None or scores is not None
+        targets = self.picks.targets(labels, known, is_scored=is_scored)
+        values: frozenset[int] | None = known_values(recorded, self.job.specs)
         if settings.label is not None:
-            return PicksSource(key, record, targets, probabilities)
-        if is_one_object(key, recorded):
+            values = None
+        elif is_one_object(key, recorded):
             targets = tuple(replace(target, any_value=True) for target in targets)
-            return PicksSource(key, record, targets, probabilities, frozenset())
-        values = known_values(recorded, self.job.specs)
-        return PicksSource(key, record, targets, probabilities, values)
+            values = frozenset()
+        return PicksSource(key, record, targets, probabilities, scores, values)
 
-    def _probabilities(
-        self, run_name: str, key: SegmentationKey, record: Provenance | None
+    def _feature(
+        self, run_name: str, key: SegmentationKey, record: Provenance | None, kind: str
     ) -> FeatureKey | None:
-        """Return the key of the class probabilities if they are stored completely."""
+        """Return the key of the stored probabilities or scores of a segmentation, if any."""
         store = self.job.store
-        stated = None if record is None else record.get("probabilities")
+        stated = None if record is None else record.get(kind)
         if not stated:
-            if self.job.settings.method == "peaks":
-                msg = (
-                    f"run {run_name}: --method peaks needs class probabilities, and {key} has none;"
-                    " run segment with --probabilities"
-                )
-                raise SettingsError(msg)
             return None
         keys = feature_query(stated["uri"]).matching(store.features(run_name))
         if keys and store.feature_provenance(run_name, keys[0]) is not None:
             return keys[0]
+        option = " --probabilities" if kind == "probabilities" else ""
+        what = "class probabilities" if kind == "probabilities" else "score volume"
         msg = (
-            f"run {run_name}: the class probabilities {stated['uri']} of {key} are missing or "
-            "unfinished; run segment with --probabilities --overwrite"
+            f"run {run_name}: the {what} {stated['uri']} of {key}: missing or unfinished; run "
+            f"segment with{option} --overwrite"
         )
         raise UnknownNameError(msg)
 
@@ -206,12 +212,15 @@ def _stored_slabs(
     whole: bool,
 ) -> Iterator[LabelledSlab]:
     """Yield both in one piece, or only the probabilities in blocks of whole chunks."""
-    feature = source.probabilities
-    stored = None if feature is None else store.open_feature(run_name, feature)
+    stored, scores = (
+        None if each is None else store.open_feature(run_name, each)
+        for each in (source.probabilities, source.scores)
+    )
     if whole or stored is None:
         labels = read_labels(store, run_name, source.key)
         unread |= unread_of(labels, source)
-        yield LabelledSlab(0, labels, None if stored is None else stored.read())
+        shares = None if stored is None else stored.read()
+        yield LabelledSlab(0, labels, shares, scores=None if scores is None else scores.read()[0])
         return
     depth = FEATURE_CHUNK_CZYX[1]
     for z_start in range(0, stored.shape[1], depth):
@@ -237,13 +246,13 @@ def unread_of(labels: IntVolume, source: PicksSource) -> dict[int, int]:
 
 
 def _frame(store: ProjectStore, run_name: str, source: PicksSource) -> tuple[int, int, int]:
-    """Return the shape (z, y, x) of a run's labels, and of its class probabilities."""
+    """Return the shape (z, y, x) of a run's labels, and of what its scores are read from."""
     z, y, x = store.open_segmentation(run_name, source.key).shape
-    if source.probabilities is not None:
-        shape = store.open_feature(run_name, source.probabilities).shape
+    for feature in filter(None, (source.probabilities, source.scores)):
+        shape = store.open_feature(run_name, feature).shape
         if shape[1:] != (z, y, x):
             msg = (
-                f"segmentation has shape {(z, y, x)} but probabilities {shape}; "
+                f"segmentation has shape {(z, y, x)} but {feature} {shape}; "
                 "expected the same (z, y, x)"
             )
             raise DataError(msg)

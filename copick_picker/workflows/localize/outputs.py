@@ -35,6 +35,8 @@ class PicksSource:
         What to look for.
     probabilities : FeatureKey or None
         Class probabilities, if they are stored.
+    scores : FeatureKey or None
+        The probability of each voxel's label, where that alone is stored.
     known : frozenset of int or None
         Values of the segmentation that stand for something; None where the user chose the value.
     """
@@ -43,6 +45,7 @@ class PicksSource:
     record: Provenance | None
     targets: tuple[LocalizeTarget, ...]
     probabilities: FeatureKey | None
+    scores: FeatureKey | None = None
     known: frozenset[int] | None = None
 
     @property
@@ -114,7 +117,7 @@ class PickSets:
         labels: Mapping[str, int],
         known: Mapping[str, Mapping[str, Any]],
         *,
-        has_probabilities: bool,
+        is_scored: bool,
     ) -> tuple[LocalizeTarget, ...]:
         """Return the objects to look for.
 
@@ -124,8 +127,8 @@ class PickSets:
             Object name -> value in the segmentation.
         known : mapping
             Object name -> its entry in the segmentation's record.
-        has_probabilities : bool
-            Whether there are class probabilities.
+        is_scored : bool
+            Whether scores will be probabilities.
 
         Raises
         ------
@@ -136,7 +139,7 @@ class PickSets:
         for name, label in labels.items():
             spec, recorded = self.job.specs[name], known.get(name, {})
             threshold = for_object(settings.threshold, name, spec.score_threshold)
-            if threshold is None and has_probabilities:
+            if threshold is None and is_scored:
                 threshold = recorded.get("score_threshold")
             radius = settings.radius.get(name, spec.radius_angstrom)
             if radius is None:
@@ -149,7 +152,7 @@ class PickSets:
                 radius,
                 score_threshold=threshold,
                 target_fraction=recorded.get("target_fraction"),
-                channel=recorded.get("channel") if has_probabilities else None,
+                channel=recorded.get("channel") if is_scored else None,
             )
             targets.append(target)
         return tuple(targets)
@@ -221,11 +224,11 @@ class PickSets:
     def _record(self, run_name: str, source: PicksSource, target: LocalizeTarget) -> dict[str, Any]:
         """Return the record of one object's picks; it does not depend on other objects."""
         settings = self.job.settings
-        feature = source.probabilities
+        features = {"probabilities": source.probabilities, "scores": source.scores}
         made_from: dict[str, Any] = {
             "segmentation": str(source.key),
             "segmentation_record": digest(source.record),
-            "probabilities": None if feature is None else str(feature),
+            **{kind: None if each is None else str(each) for kind, each in features.items()},
         }
         if settings.mask is not None:
             spacing = source.key.voxel_spacing

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from copick_picker.core.segment.engine import segment_slabs, sums_bytes
-from copick_picker.core.segment.plan import EngineOptions, check_mask
+from copick_picker.core.segment.plan import EngineOptions, Progress, check_mask
 from copick_picker.core.segment.results import (
     SegmentedVolume,
     Slab,
@@ -14,6 +14,7 @@ from copick_picker.core.segment.results import (
     WindowCounts,
     masked_volume,
     whole_volume,
+    with_scores,
 )
 from copick_picker.core.segment.volume import (
     PlaneReader,
@@ -22,6 +23,8 @@ from copick_picker.core.segment.volume import (
     as_reader,
 )
 from copick_picker.core.segment.wrapped import LabelRule, ScaledReader, scaled, segment_wrapped
+from copick_picker.jobs.reporter import Reporter
+from copick_picker.records.points import LocalizeTarget
 from copick_picker.settings.memory import SUMS_BYTES
 from copick_picker.settings.model import ModelCard
 from copick_picker.workflows.models.load import LoadedModels, check_segments
@@ -35,6 +38,7 @@ def run_models(
     *,
     inverted: bool,
     probabilities: bool,
+    scores: bool = False,
     mask_zyx: Mask | None = None,
 ) -> SegmentedVolume:
     """Return labels and optionally probabilities of a tomogram.
@@ -49,6 +53,8 @@ def run_models(
         Whether to invert the contrast.
     probabilities : bool
         Whether to return the probabilities.
+    scores : bool
+        Whether to return the probability of each voxel's label.
     mask_zyx : numpy.ndarray, shape (z, y, x), bool, optional
         Outside is background; the engine skips windows that lie entirely outside.
 
@@ -59,9 +65,25 @@ def run_models(
     """
     check_segments(models)
     slabs = model_slabs(
-        volume, models, inverted=inverted, probabilities=probabilities, mask_zyx=mask_zyx
+        volume,
+        models,
+        inverted=inverted,
+        probabilities=probabilities,
+        scores=scores,
+        mask_zyx=mask_zyx,
     )
-    return whole_volume(slabs)
+    targets = tuple(
+        LocalizeTarget(
+            entry.name,
+            entry.channel,
+            entry.radius_angstrom,
+            score_threshold=entry.score_threshold,
+            target_fraction=entry.target_fraction,
+            channel=entry.channel,
+        )
+        for entry in models.cards[0].objects
+    )
+    return replace(whole_volume(slabs), targets=targets)
 
 
 def model_slabs(
@@ -70,8 +92,10 @@ def model_slabs(
     *,
     inverted: bool,
     probabilities: bool,
+    scores: bool = False,
     mask_zyx: Mask | None = None,
     statistics: VolumeStatistics | None = None,
+    progress: Progress | None = None,
 ) -> Stream[Slab]:
     """Return the result of :func:`run_models` a few planes at a time, as they are finished.
 
@@ -81,8 +105,12 @@ def model_slabs(
     ----------
     volume, models, inverted, probabilities, mask_zyx
         As for :func:`run_models`.
+    scores : bool
+        Whether to return the probability of each voxel's label.
     statistics : VolumeStatistics, optional
         Of the whole volume, if known.
+    progress : callable, optional
+        Called with (windows done, total windows).
 
     Raises
     ------
@@ -92,9 +120,12 @@ def model_slabs(
     reader = as_reader(volume)
     check_mask(mask_zyx, reader.shape)
     if models.wraps:
-        whole = _wrapped(reader, models, inverted=inverted, probabilities=probabilities)
+        kept = probabilities or scores
+        whole = _wrapped(reader, models, inverted=inverted, probabilities=kept, progress=progress)
         masked = whole if mask_zyx is None else masked_volume(whole, mask_zyx)
-        return Stream(WindowCounts(0, 0), iter([Slab(0, masked.labels, masked.probabilities)]))
+        slab = Slab(0, masked.labels, masked.probabilities)
+        slab = with_scores(slab, scores=scores, probabilities=probabilities)
+        return Stream(WindowCounts(0, 0), iter([slab]))
     options = replace(models.options, inverted=inverted)
     scaling = models.cards[0].scaling
     if scaling is not None:
@@ -106,9 +137,24 @@ def model_slabs(
         models.members,
         fitting_options(reader, models, options, mask_zyx),
         probabilities=probabilities,
+        scores=scores,
         mask_zyx=mask_zyx,
         statistics=statistics,
+        progress=progress,
     )
+
+
+def window_progress(reporter: Reporter, run_name: str) -> Progress:
+    """Return a function that tells a reporter how many windows of a run are done.
+
+    Parameters
+    ----------
+    reporter : Reporter
+        Is told.
+    run_name : str
+        The run.
+    """
+    return lambda done, total: reporter.progress(run_name, done=done, total=total, unit="windows")
 
 
 def fitting_options(
@@ -144,7 +190,12 @@ def label_rule(card: ModelCard) -> LabelRule:
 
 
 def _wrapped(
-    reader: PlaneReader, models: LoadedModels, *, inverted: bool, probabilities: bool
+    reader: PlaneReader,
+    models: LoadedModels,
+    *,
+    inverted: bool,
+    probabilities: bool,
+    progress: Progress | None,
 ) -> SegmentedVolume:
     """Return the result with CryoSiam's own windows."""
     card = models.cards[0]
@@ -156,6 +207,7 @@ def _wrapped(
         models.options,
         rule=label_rule(card),
         probabilities=probabilities,
+        progress=progress,
     )
     kept = result.probabilities
     return SegmentedVolume(result.labels, None if kept is None else kept.astype(np.float16))

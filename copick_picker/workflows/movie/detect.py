@@ -305,9 +305,10 @@ def detections_of(
                 "--psf-sigma in pixels"
             )
             raise DataError(msg)
-        found = all_spots(list(log_spots(frames, prepared.camera, width, threshold)))
+        batches = log_spots(frames, prepared.camera, width, threshold)
     else:
-        found = all_spots(list(network_spots(model.detector, prepared, threshold, settings.batch)))
+        batches = network_spots(model.detector, prepared, threshold, settings.batch)
+    found = all_spots(list(_told(batches, prepared, reporter)))
     facts = {
         "movie": str(prepared.movie.path),
         "frames": len(frames),
@@ -320,6 +321,17 @@ def detections_of(
         "repeated_frames": repeated,
     }
     return found, facts
+
+
+def _told(batches: Iterator[Spots], prepared: Prepared, reporter: Reporter) -> Iterator[Spots]:
+    """Yield the puncta of a movie; a reporter is told how many frames are done."""
+    name, total = prepared.movie.path.name, len(prepared.movie.frames)
+    for some in batches:
+        if len(some):
+            done = int(some.frames.max()) + 1
+            reporter.progress(name, done=done, total=total, unit="frames")
+        yield some
+    reporter.progress(name, done=total, total=total, unit="frames")
 
 
 def _threshold_of(model: LoadedDetector, camera: Camera) -> float:

@@ -1,7 +1,7 @@
 """One run of ``segment``: its input, and its results while they are written."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,8 @@ class RunInput:
 
     ``is_kept`` says that its segmentation exists already, ``is_stored`` that its picks are made
     from what is stored, so that nothing is computed; ``picks`` are its pick sets and those of them
-    that are missing; ``cleaning`` says what was done to its voxels.
+    that are missing; ``cleaning`` says what was done to its voxels. ``feature`` is the key of its
+    class probabilities and ``scores`` that of its score volume, where these are stored.
     """
 
     run_name: str
@@ -35,6 +36,7 @@ class RunInput:
     volume: PlaneReader
     key: SegmentationKey
     feature: FeatureKey | None
+    scores: FeatureKey | None
     record: dict[str, Any]
     is_kept: bool
     picks: tuple[Plan[PicksSource], set[OutputKey]] | None
@@ -46,10 +48,11 @@ class RunInput:
 
 @dataclass(frozen=True, eq=False)
 class Writers:
-    """Writes labels and probabilities and makes picks from them, each if requested."""
+    """Writes labels, probabilities and scores and makes picks from them, each if requested."""
 
     labels: SlabWriter | None = None
     shares: SlabWriter | None = None
+    scores: SlabWriter | None = None
     picks: PicksSink | None = None
 
     def put(self, labels: npt.NDArray[Any], slab: Slab) -> None:
@@ -58,8 +61,11 @@ class Writers:
             self.labels.put(slab.z_start, labels)
         if self.shares is not None and slab.probabilities is not None:
             self.shares.put(slab.z_start, slab.probabilities)
+        scores = None if slab.scores is None else slab.scores * (labels > 0)
+        if self.scores is not None and scores is not None:
+            self.scores.put(slab.z_start, scores[None])
         if self.picks is not None:
-            self.picks.put(labels, slab)
+            self.picks.put(labels, replace(slab, scores=scores))
 
     def finish(self) -> tuple[dict[str, Localized], bool]:
         """Wait until all is written, the segmentation last: its record marks the run as complete.
@@ -72,8 +78,8 @@ class Writers:
             False if another process has finished all of it in the meantime.
         """
         try:
-            volumes = [each for each in (self.shares, self.labels) if each is not None]
-            is_new = [each.finish() for each in volumes]
+            volumes = [self.shares, self.scores, self.labels]
+            is_new = [each.finish() for each in volumes if each is not None]
             found = {} if self.picks is None else self.picks.result()
         except BaseException:
             self.stop()
@@ -82,7 +88,7 @@ class Writers:
 
     def stop(self) -> None:
         """Remove whatever was not finished."""
-        for each in (self.labels, self.shares, self.picks):
+        for each in (self.labels, self.shares, self.scores, self.picks):
             if each is not None:
                 each.stop()
 

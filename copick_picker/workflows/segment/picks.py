@@ -61,6 +61,7 @@ class SegmentPicks:
         key: SegmentationKey,
         record: Mapping[str, Any],
         feature: FeatureKey | None,
+        scores: FeatureKey | None,
     ) -> Plan[PicksSource]:
         """Return the pick sets to make for a run.
 
@@ -74,12 +75,13 @@ class SegmentPicks:
             The record that the segmentation has, or will have.
         feature : FeatureKey or None
             Where its probabilities are stored, if they are.
+        scores : FeatureKey or None
+            Where its score volume is stored, if it is.
         """
-        has_probabilities = not self.takes_labels or feature is not None
-        targets = self.sets.targets(
-            self.labels, record["objects"], has_probabilities=has_probabilities
-        )
-        return self.sets.plan(run_name, PicksSource(key, record, targets, feature))
+        is_scored = not self.takes_labels or feature is not None or scores is not None
+        targets = self.sets.targets(self.labels, record["objects"], is_scored=is_scored)
+        used = scores if self.takes_labels else None
+        return self.sets.plan(run_name, PicksSource(key, record, targets, feature, used))
 
 
 def segment_picks(job: Job[SegmentSettings], labels: Mapping[str, int]) -> SegmentPicks | None:
@@ -114,7 +116,7 @@ def segment_picks(job: Job[SegmentSettings], labels: Mapping[str, int]) -> Segme
     localization = Job("localize", chosen, job.reporter, job.store, job.run_names)
     sets = PickSets(localization, picks_output(settings.picks), RADIUS_ADVICE)
     sought = object_labels(labels, job.specs, object_map={}, objects=settings.objects)
-    for target in sets.targets(sought, {}, has_probabilities=False):
+    for target in sets.targets(sought, {}, is_scored=False):
         sets.output.key(target.object_name)
     return SegmentPicks(sets, sought)
 
@@ -123,7 +125,7 @@ class PicksSink:
     """Makes picks from the slabs of a run, in a thread of its own.
 
     At most one slab waits. ``peaks`` keeps the planes that a peak still needs; the other methods
-    keep the labels of the run, and its probabilities if these are stored too.
+    keep the labels of the run, and its scores or probabilities if these are stored too.
 
     Parameters
     ----------
@@ -148,6 +150,7 @@ class PicksSink:
         self._found: dict[str, Localized] = {}
         self._takes_labels = picks.takes_labels
         self._takes_shares = not picks.takes_labels or source.probabilities is not None
+        self._takes_scores = source.scores is not None
         self._waiting: dict[int, LabelledSlab] = {}
 
         def find(slabs: Slabs) -> None:
@@ -173,7 +176,8 @@ class PicksSink:
         """
         shares = slab.probabilities if self._takes_shares else None
         kept = labels if self._takes_labels else None
-        self._waiting[slab.z_start] = LabelledSlab(slab.z_start, kept, shares)
+        scores = slab.scores if self._takes_scores else None
+        self._waiting[slab.z_start] = LabelledSlab(slab.z_start, kept, shares, scores=scores)
         self._thread.put(slab.z_start, labels)
 
     def result(self) -> dict[str, Localized]:

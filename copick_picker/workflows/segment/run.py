@@ -9,8 +9,15 @@ import numpy as np
 
 from copick_picker.core.masks.grids import BoolVolume, covering
 from copick_picker.core.segment.inspection import check_voxels, inspect_volume
+from copick_picker.core.segment.plan import Progress
 from copick_picker.core.segment.resampling import resample, resampled_result
-from copick_picker.core.segment.results import Slab, Stream, masked_volume, whole_volume
+from copick_picker.core.segment.results import (
+    Slab,
+    Stream,
+    masked_volume,
+    whole_volume,
+    with_scores,
+)
 from copick_picker.jobs.job import Job, Plan
 from copick_picker.jobs.outputs import MEANWHILE
 from copick_picker.jobs.provenance import new_record
@@ -26,7 +33,7 @@ from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.localize.localize import picks_of_stored
 from copick_picker.workflows.localize.outputs import Finding, PicksSource
 from copick_picker.workflows.models.load import LoadedModels
-from copick_picker.workflows.models.run import model_slabs
+from copick_picker.workflows.models.run import model_slabs, window_progress
 from copick_picker.workflows.segment.output import RunInput, RunOutput, Table, Writers
 from copick_picker.workflows.segment.picks import PicksSink, SegmentPicks
 
@@ -79,11 +86,12 @@ class Segmentation:
         if check.failure or tomogram is None:
             return RunOutcome(run_name, "failed", check.failure)
         key = self.output.key(run_name, tomogram.voxel_spacing)
-        feature = self._feature_key(tomogram) if settings.probabilities else None
-        record = self._record(run_name, tomogram, feature)
-        outputs: tuple[OutputKey, ...] = (key,) if feature is None else (key, feature)
+        feature = self._feature_key(tomogram, "probabilities") if settings.probabilities else None
+        scores = self._feature_key(tomogram, "scores") if settings.has_scores else None
+        record = self._record(run_name, tomogram, feature, scores)
+        outputs: tuple[OutputKey, ...] = tuple(filter(None, (key, feature, scores)))
         is_kept = len(self.job.standing(run_name, dict.fromkeys(outputs, record))) == len(outputs)
-        picks = self._picks(run_name, key, feature, record, is_kept=is_kept)
+        picks = self._picks(run_name, key, (feature, scores), record, is_kept=is_kept)
         if is_kept and not (picks and picks[1]):
             return _complete(run_name, key, picks)
         if settings.dry_run:
@@ -91,7 +99,7 @@ class Segmentation:
         volume = in_layers(store.open_tomogram(run_name, tomogram))
         is_stored = is_kept and self.picks is not None and self.picks.can_read(feature)
         given = RunInput(
-            run_name, tomogram, volume, key, feature, record, is_kept, picks, is_stored
+            run_name, tomogram, volume, key, feature, scores, record, is_kept, picks, is_stored
         )
         if given.is_stored:
             return given
@@ -180,7 +188,7 @@ class Segmentation:
         self,
         run_name: str,
         key: SegmentationKey,
-        feature: FeatureKey | None,
+        features: tuple[FeatureKey | None, FeatureKey | None],
         record: Provenance,
         *,
         is_kept: bool,
@@ -189,17 +197,21 @@ class Segmentation:
         if self.picks is None:
             return None
         stored = self.job.store.segmentation_provenance(run_name, key) if is_kept else None
-        plan = self.picks.plan(run_name, key, stored or record, feature)
+        plan = self.picks.plan(run_name, key, stored or record, *features)
         standing = self.picks.sets.job.standing(run_name, plan.records)
         return plan, plan.records.keys() - standing
 
-    def _feature_key(self, tomogram: TomogramKey) -> FeatureKey:
+    def _feature_key(self, tomogram: TomogramKey, kind: str) -> FeatureKey:
         out = self.output
-        kind = f"{out.name}-{out.user_id}-{out.session_id}-probabilities"
-        return FeatureKey(tomogram.tomogram_type, tomogram.voxel_spacing, kind)
+        name = f"{out.name}-{out.user_id}-{out.session_id}-{kind}"
+        return FeatureKey(tomogram.tomogram_type, tomogram.voxel_spacing, name)
 
     def _record(
-        self, run_name: str, tomogram: TomogramKey, feature: FeatureKey | None
+        self,
+        run_name: str,
+        tomogram: TomogramKey,
+        feature: FeatureKey | None,
+        scores: FeatureKey | None,
     ) -> dict[str, Any]:
         settings, models = self.job.settings, self.models
         probabilities = None
@@ -218,6 +230,7 @@ class Segmentation:
             objects=self._objects(),
             flipped=self._flip(),
             probabilities=probabilities,
+            scores=None if scores is None else {"uri": str(scores)},
             remarks=list(self.checks[run_name].remarks),
         )
 
@@ -261,9 +274,14 @@ class Segmentation:
             self.models,
             inverted=self._flip(),
             probabilities=self._has_probabilities(),
+            scores=self.job.settings.has_scores,
             mask_zyx=given.mask,
             statistics=given.statistics,
+            progress=self._progress(given.run_name),
         )
+
+    def _progress(self, run_name: str) -> Progress:
+        return window_progress(self.job.reporter, run_name)
 
     def _rescaled(self, given: RunInput, factor: float) -> Stream[Slab]:
         """Return the result at the models' spacing, resampled to the tomogram's, in one piece."""
@@ -272,14 +290,23 @@ class Segmentation:
         if given.mask is not None:
             inner = covering(given.mask, factor=factor, shape_zyx=volume.shape)
         slabs = model_slabs(
-            volume, self.models, inverted=self._flip(), probabilities=True, mask_zyx=inner
+            volume,
+            self.models,
+            inverted=self._flip(),
+            probabilities=True,
+            mask_zyx=inner,
+            progress=self._progress(given.run_name),
         )
         z, y, x = given.volume.shape
         result = resampled_result(whole_volume(slabs), factor=1 / factor, shape_zyx=(z, y, x))
         if given.mask is not None:
             result = masked_volume(result, given.mask)
-        kept = result.probabilities if self._has_probabilities() else None
-        return Stream(slabs.windows, iter([Slab(0, result.labels, kept)]))
+        slab = with_scores(
+            Slab(0, result.labels, result.probabilities),
+            scores=self.job.settings.has_scores,
+            probabilities=self._has_probabilities(),
+        )
+        return Stream(slabs.windows, iter([slab]))
 
     def _mask(
         self, run_name: str, tomogram: TomogramKey, shape_zyx: tuple[int, ...]
@@ -324,16 +351,27 @@ class Segmentation:
                 job.write_segmentation, run_name, given.key, shape_zyx=(z, y, x), record=record
             )
             made = replace(made, labels=SlabWriter(write, job=self.writers))
-            if given.feature is not None:
-                shape = (self.models.n_channels, z, y, x)
-                write = partial(
-                    job.write_feature, run_name, given.feature, shape_czyx=shape, record=record
-                )
-                made = replace(made, shares=SlabWriter(write, job=self.writers))
+            features = (given.feature, self.models.n_channels), (given.scores, 1)
+            shares, scores = (
+                None if feature is None else self._feature_writer(given, feature, n_channels)
+                for feature, n_channels in features
+            )
+            made = replace(made, shares=shares, scores=scores)
         except BaseException:
             made.stop()
             raise
         return made
+
+    def _feature_writer(self, given: RunInput, feature: FeatureKey, n_channels: int) -> SlabWriter:
+        z, y, x = given.volume.shape
+        write = partial(
+            self.job.write_feature,
+            given.run_name,
+            feature,
+            shape_czyx=(n_channels, z, y, x),
+            record=given.record,
+        )
+        return SlabWriter(write, job=self.writers)
 
 
 def _complete(

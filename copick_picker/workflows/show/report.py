@@ -37,6 +37,7 @@ from copick_picker.report.html_gallery import (
 )
 from copick_picker.report.html_page import ReportContent, report_page
 from copick_picker.report.making import making_of_scores, time_rows
+from copick_picker.report.object_colours import object_colours
 from copick_picker.settings.report import ReportSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
@@ -85,6 +86,7 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Result:
         gallery = drawing.all(folder, reporter)
     remarks += drawing.remarks if times else [*drawing.remarks, _NO_TIMES]
     given = folder.values["input"]
+    names = [entry["object"] for entry in folder.values["objects"]]
     page = report_page(
         ReportContent(
             title=settings.title or f"{given['candidate']} against {given['reference']}",
@@ -95,6 +97,7 @@ def report(settings: ReportSettings, *, reporter: Reporter) -> Result:
             making=making,
             times=times,
             remarks=remarks,
+            colours={} if store is None else object_colours(store.objects(), names),
         )
     )
     data = signed_page(page)

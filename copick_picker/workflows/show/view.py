@@ -1,12 +1,9 @@
 """Show a run: slices of its tomogram with reference and candidate picks on them."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from copick_picker._version import __version__
 from copick_picker.errors import SettingsError
@@ -17,13 +14,14 @@ from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.files import write_bytes
 from copick_picker.project.own_files import is_own_page, is_own_picture, signed_page
 from copick_picker.project.standing import Output, own_file
-from copick_picker.project.uris import feature_query
 from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.report.figures import png_bytes
+from copick_picker.report.object_colours import object_colours
+from copick_picker.report.slice_panels import PanelLook
 from copick_picker.report.view_framing import limits_at_picks, spot_of_slices
 from copick_picker.report.view_lines import Line
-from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status
+from copick_picker.report.view_marks import LOOKS, Marks, counts_by_status, object_looks
 from copick_picker.report.view_page import ViewContent, view_page
 from copick_picker.report.view_picture import view_figure
 from copick_picker.report.view_volume import (
@@ -32,10 +30,10 @@ from copick_picker.report.view_volume import (
     slab_planes,
     small_volume,
 )
-from copick_picker.settings.segment import SPACING_SILENT
 from copick_picker.settings.view import LOW_HIGH_PERCENTILES, SLAB_LEAST_PLANES, ViewSettings
 from copick_picker.workflows.inputs.contrast import contrast_of
 from copick_picker.workflows.inputs.shown_tomogram import tomogram_of_picks
+from copick_picker.workflows.show.overlays import with_overlays
 from copick_picker.workflows.show.picks import lines_of_run, marks_of_run
 
 
@@ -59,8 +57,9 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
     job.check_objects("objects", "radius", "min_score")
     job.warn_of_radii(settings.radius)
     job.tomograms(settings.tomogram)
-    if settings.heat_map is not None:
-        job.segmentations(settings.heat_map)
+    for uri in (settings.heat_map, settings.segmentation):
+        if uri is not None:
+            job.segmentations(uri)
     for uri in (settings.reference, settings.candidate):
         if uri is not None:
             job.picks(uri)
@@ -68,6 +67,10 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
         from copick_picker.workflows.show.neuroglancer import view_in_neuroglancer
 
         return view_in_neuroglancer(job)
+    if settings.napari:
+        from copick_picker.workflows.show.napari import view_in_napari
+
+        return view_in_napari(job)
     if len(job.run_names) > 1 and "{run}" not in settings.output:
         msg = (
             f"--output '{settings.output}' is one file for {len(job.run_names)} runs; "
@@ -123,15 +126,15 @@ class _Viewing:
         settings, (marks, lines) = self.job.settings, drawn
         volume = self.job.store.open_tomogram(run_name, key)
         small = small_volume(volume.read, volume.shape, key.voxel_spacing, settings.pixels)
-        if settings.heat_map is not None:
-            heat = self._heat(run_name, key.voxel_spacing, volume.shape)
-            binned = small_volume(heat, volume.shape, key.voxel_spacing, settings.pixels)
-            small = replace(small, heat=binned.values)
+        small, regions = with_overlays(self.job, run_name, key, volume.shape, small)
         contrast = contrast_of(small.values, stated=settings.contrast)
         limits = limits_at_picks(
             small, marks, planes=_planes(small, 0, settings), percentiles=LOW_HIGH_PERCENTILES
         )
         spot = spot_of_slices(small, marks, settings.at)
+        names = [entry.object_name for entry in marks] + [line.object_name for line in lines]
+        colours = object_colours(self.job.store.objects(), names)
+        look = PanelLook(limits, contrast, object_looks(marks, colours), regions)
         title = f"{run_name} {key}"
         size = " x ".join(str(length) for length in volume.shape)
         lead = f"{size} voxels (z, y, x) of {key.voxel_spacing:g} Å, protein {contrast}"
@@ -145,8 +148,7 @@ class _Viewing:
                     for axis, _ in VIEWS
                 ],
                 marks,
-                limits=limits,
-                contrast=contrast,
+                look=look,
                 title=f"{title}: {words or 'no picks'}",
                 footer=footer,
                 lines=lines,
@@ -154,44 +156,8 @@ class _Viewing:
             about = {"Software": f"copick-picker {__version__}", "Description": footer}
             return png_bytes(figure, about)
         slices = {name: small.slices(axis, _planes(small, axis, settings)) for axis, name in VIEWS}
-        page = ViewContent(title, lead, footer, small, slices, marks, spot, limits, contrast, lines)
+        page = ViewContent(title, lead, footer, small, slices, marks, spot, look, colours, lines)
         return signed_page(view_page(page))
-
-    def _heat(
-        self, run_name: str, spacing: float, shape_zyx: tuple[int, ...]
-    ) -> Callable[[int, int], npt.NDArray[np.float32]]:
-        """Return a reader of planes (z, y, x): the highest probability of any object.
-
-        Raises
-        ------
-        SettingsError
-            If no probabilities are stored beside the segmentation, or on another grid.
-        """
-        store, uri = self.job.store, str(self.job.settings.heat_map)
-        keys = store.segmentations(run_name)
-        near = [key for key in keys if abs(key.voxel_spacing - spacing) <= SPACING_SILENT * spacing]
-        found = self.job.segmentations(uri).query.match_one(near or keys, run_name=run_name)
-        stated = (store.segmentation_provenance(run_name, found) or {}).get("probabilities")
-        features = feature_query(stated["uri"]).matching(store.features(run_name)) if stated else []
-        if not features:
-            msg = (
-                f"run {run_name}: no probabilities are stored beside {found}; run segment or "
-                "detect with --probabilities"
-            )
-            raise SettingsError(msg)
-        shares = store.open_feature(run_name, features[0])
-        if shares.shape[1:] != shape_zyx:
-            msg = (
-                f"run {run_name}: the probabilities {features[0]} have shape {shares.shape[1:]}, "
-                f"the tomogram {shape_zyx}"
-            )
-            raise SettingsError(msg)
-
-        def read(z_start: int, z_stop: int) -> npt.NDArray[np.float32]:
-            highest = shares.read(z_start, z_stop)[1:].max(axis=0)
-            return np.asarray(highest, dtype=np.float32)
-
-        return read
 
     def _footer(self, key: TomogramKey) -> str:
         settings = self.job.settings
@@ -201,11 +167,17 @@ class _Viewing:
                 f" against reference {settings.reference}, matcher {settings.matcher}, "
                 f"tolerance {settings.tolerance}"
             )
-        chosen = f", least scores {json.dumps(settings.min_score)}" if settings.min_score else ""
-        return (
-            f"copick-picker {__version__}: {key}, picks {settings.candidate}{against}{chosen}; "
-            f"project {Path(settings.config).name}"
+        over = "".join(
+            f", {what} {uri}"
+            for what, uri in (
+                ("segmentation", settings.segmentation),
+                ("probabilities of", settings.heat_map),
+            )
+            if uri is not None
         )
+        chosen = f", least scores {json.dumps(settings.min_score)}" if settings.min_score else ""
+        shown = f"{key}, picks {settings.candidate}{against}{chosen}{over}"
+        return f"copick-picker {__version__}: {shown}; project {Path(settings.config).name}"
 
 
 def _planes(small: SmallVolume, axis: int, settings: ViewSettings) -> int:

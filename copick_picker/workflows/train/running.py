@@ -21,7 +21,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.data import DataLoader, Dataset
 
 from copick_picker.core.segment.device import cuda_devices, fast_precision, resolve_device
-from copick_picker.core.train.module import BatchOrder, LearningPlan, PickerModule, TensorBatch
+from copick_picker.core.train.module import (
+    BatchOrder,
+    LearningPlan,
+    PickerModule,
+    TensorBatch,
+    training_progress,
+)
 from copick_picker.errors import CopickPickerError, SettingsError
 from copick_picker.jobs.machine import usable_cores
 from copick_picker.jobs.reporter import Reporter
@@ -221,10 +227,13 @@ class CurveCallback(Callback, ABC):
 
 
 class ProgressBar(Callback):
-    """A progress bar on standard error, if that is a terminal."""
+    """A progress bar on standard error, if that is a terminal.
 
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
+    It fills with the steps, or with the time where that runs out first.
+    """
+
+    def __init__(self, plan: LearningPlan) -> None:
+        self.plan = plan
         self._bar: Progress | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
@@ -232,14 +241,14 @@ class ProgressBar(Callback):
         if not (sys.stderr.isatty() and trainer.is_global_zero):
             return
         self._bar = Progress(
-            TextColumn("step {task.completed} of {task.total}"),
+            TextColumn("step {task.fields[step]} of {task.fields[steps]}"),
             BarColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
             console=Console(stderr=True),
             transient=True,
         )
-        self._bar.add_task("", total=self.steps, completed=trainer.global_step)
+        self._bar.add_task("", total=1.0, step=trainer.global_step, steps=self._steps_text())
         self._bar.start()
 
     def on_train_batch_end(
@@ -252,8 +261,13 @@ class ProgressBar(Callback):
     ) -> None:
         """Advance the bar."""
         if self._bar is not None:
-            text = f"loss {ours(pl_module).last_loss:.3f}"
-            self._bar.update(self._bar.task_ids[0], completed=trainer.global_step, description=text)
+            module, step = ours(pl_module), trainer.global_step
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=training_progress(step, module.seconds, self.plan),
+                step=step,
+                description=f"loss {module.last_loss:.3f}",
+            )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Remove the bar."""
@@ -267,6 +281,11 @@ class ProgressBar(Callback):
     ) -> None:
         """Remove the bar."""
         self._stop()
+
+    def _steps_text(self) -> str:
+        seconds = self.plan.seconds
+        limit = "" if seconds is None else f" or {seconds / 60:g} minutes"
+        return f"{self.plan.steps}{limit}"
 
     def _stop(self) -> None:
         if self._bar is not None:
@@ -393,7 +412,7 @@ def run_trainer(
             gradient_clip_val=settings.gradient_norm,
             callbacks=[
                 callback,
-                ProgressBar(plan.steps),
+                ProgressBar(plan),
             ],
             logger=_logger(folder),
             log_every_n_steps=1,
