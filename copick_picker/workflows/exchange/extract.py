@@ -75,7 +75,6 @@ def extract(settings: ExtractSettings, *, reporter: Reporter) -> Summary:
     picks = job.picks(settings.input)
     check_limits(job)
     picks.check_any(job.run_names)
-    job.tomograms(settings.tomogram).check_any(job.run_names)
     work = _Extraction(job, picks)
     work = replace(work, thresholds=thresholds_of_runs(job, work.sets_of))
     work.check_sizes()
