@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from copick_picker.records.plain_text import load_json
@@ -122,8 +123,9 @@ def is_recorded_table(path: Path) -> bool:
     """
     known: set[str] = set()
     for beside in path.parent.glob("*.json"):
-        if is_own_json(beside):
-            known.update(load_json(beside.read_bytes()).get(TABLES, {}).get(path.name, []))
+        with suppress(OSError, ValueError):  # one that cannot be read says nothing
+            if is_own_json(beside):
+                known.update(load_json(beside.read_bytes()).get(TABLES, {}).get(path.name, []))
     return file_hash(path.read_bytes()) in known
 
 

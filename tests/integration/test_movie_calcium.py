@@ -169,6 +169,9 @@ def test_events_of_another_programs_traces():
     true[120:180] = 1.5 * np.exp(-np.arange(60) / 15.0)
     assert np.abs(fitted - true).max() < 0.15
     assert np.abs(fitted[:118]).max() == 0.0
+    assert not rows("out/event_details.csv")[0]["x"]
+    text = run("evaluate", "--events", "out", "--truth", TRUTH, "-o", "no", code=2)
+    assert "give --tracks" in text or "beyond the movie" in text
     Path("traces.csv").write_text("\n".join(lines[:50] + lines[60:]) + "\n")
     text = run("traces", "traces.csv", "-o", "gap", code=2)
     assert "track 3 goes from frame 48 to 59; expected every frame once" in text

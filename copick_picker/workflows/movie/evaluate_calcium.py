@@ -140,6 +140,13 @@ def _owned(settings: MovieEvaluateSettings, files: _Files, puncta: Spots, events
     DataError
         If an event is of an unknown track.
     """
+    if files.tracks is None and len(events) and events.positions is None:
+        msg = (
+            f"{files.events} does not say where its events are: no x and y, and no "
+            f"{EVENT_DETAILS_FILE} with them beside it; give --tracks, the table of tracks in "
+            "which they were found"
+        )
+        raise SettingsError(msg)
     table = files.tracks or files.beside_events(TRACE_DETAILS_FILE)
     if table is not None:
         tracks = read_spots(table, pixel_size_nm=settings.pixel_size_nm)
@@ -148,13 +155,6 @@ def _owned(settings: MovieEvaluateSettings, files: _Files, puncta: Spots, events
         numbers = [owners.get(int(track), NO_TRACK) for track in events.tracks]
         known = None if files.tracks is None else complete
         return _Owned(np.array(numbers, dtype=np.int64), owners, known)
-    if len(events) and events.positions is None:
-        msg = (
-            f"{files.events} does not say where its events are: no x and y, and no "
-            f"{EVENT_DETAILS_FILE} or {TRACE_DETAILS_FILE} beside it; give --tracks, the table of "
-            "tracks in which they were found"
-        )
-        raise SettingsError(msg)
     at = tracks_at(
         puncta, events, tolerance=settings.tolerance, onset_tolerance=settings.onset_tolerance
     )
