@@ -143,8 +143,8 @@ class _Import:
                 raise DataError(msg) from error
         if not is_new:
             return RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}")
-        size = " x ".join(str(length) for length in reversed(volume.shape_zyx))
-        text = f"{path.name} ({size}) -> {key}"
+        size = " x ".join(str(length) for length in volume.shape_zyx)
+        text = f"{path.name} -> {key}, {size} voxels (z, y, x)"
         return RunOutcome(run_name, "done", text, {"file": path.name, "tomogram": str(key)})
 
     def _spacing(self, path: Path, volume: VolumeFile) -> float:
