@@ -174,7 +174,9 @@ def test_no_failing_chunk_reads_as_zeros(ours, portal, tmp_path):
     assert found[run_of("instances")]["status"] == "done"
     assert found[run_of("sparse_store")]["status"] == "done"
     assert "1 of 4 chunks are not stored and read as zeros" in result.stdout + result.stderr
-    written = sorted(path.parts[-3] for path in tmp_path.glob("overlay/ExperimentRuns/*/*/*.zarr"))
+    written = sorted(
+        path.parts[-3] for path in tmp_path.glob("overlay/ExperimentRuns/*/Segmentations/*.zarr")
+    )
     assert written == sorted([run_of("instances"), run_of("sparse_store")])
 
 
