@@ -73,14 +73,14 @@ def head(figures: Figures) -> str:
         else "No seed is complete yet."
     )
     about = filled(
-        "How well a model of the default recipe of `train` finds particles, beside octopi's recipe "
-        "and beside template matching with the true structures. **All of it is measured on "
-        "simulated tomograms**, but for the last table, and says nothing of how well any of the "
-        "three does on a real specimen. One command measures everything and goes on where it was "
-        "interrupted:"
+        "How well a model trained with the default recipe finds particles, compared with octopi's "
+        "recipe and with template matching using the true structures. **Everything except the "
+        "last table is measured on simulated tomograms**, and does not predict how any of the "
+        "three performs on a real specimen. One command measures everything and resumes after an "
+        "interruption:"
     )
     facts = filled(
-        f"The same figures, and those of every run, stand in `accuracy.json`. {where} Machine: "
+        f"`accuracy.json` holds the same figures, and those of every run. {where} Machine: "
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, no GPU used. "
         f"copick-picker {machine['copick_picker']}, octopi {machine['octopi']}, torch "
         f"{machine['torch']}, MONAI {machine['monai']}, copick {machine['copick']}, Python "
@@ -94,7 +94,7 @@ def head(figures: Figures) -> str:
 
 {facts}
 
-The sizes of these figures:
+These figures come from:
 
     {command_of(figures["sizes"])}"""
 
@@ -130,12 +130,12 @@ def macro(figures: Figures) -> str:
         for peer in ("octopi", "matching"):
             found = seed["compared"][peer]
             cells = [interval_text(found[rate]) for rate in ("f1", "f4", "recall")]
-            differences.append([number, f"copick-picker less {METHODS[peer]}", *cells])
+            differences.append([number, f"copick-picker minus {METHODS[peer]}", *cells])
     note = filled(
-        "Means over all objects, on test tomograms that no method saw; a hit is one to one, within "
-        "half of the object's radius. The error is that of the hits, over the objects of which "
-        "there are any. Below, differences paired by test run, with the interval that holds 95 % "
-        "of 10,000 bootstrap replicates over runs."
+        "Means over all objects, on test tomograms unseen by all methods. Hits are one-to-one "
+        "within half the object's radius. The error is that of hits, over objects that have any. "
+        "The second table gives differences paired by test run, with 95 % intervals from 10,000 "
+        "bootstrap replicates over runs."
     )
     return f"""## The macro average
 
@@ -200,8 +200,7 @@ def targets(figures: Figures) -> str:
 
 {table(["target", "reached in seeds", ""], rows)}
 
-Objects under 1 MDa of which copick-picker or template matching finds any, copick-picker less
-template matching:
+copick-picker minus template matching, for objects under 1 MDa that either method finds:
 
 {table(["seed", "objects", "F1", "F4"], small)}"""
 
@@ -259,16 +258,15 @@ def curves(figures: Figures) -> str:
                 peer_rows.append([number, *cells, text_of(found[epoch])])
     first = next(iter(figures["seeds"].values()))["octopi"]["train"]
     about = filled(
-        f"Both trainings had {figures['sizes']['minutes']:g} minutes of wall time, at the same "
-        f"time on one machine, one thread each. {shared(figures)} **octopi is under-trained**: its "
-        f"recipe is made for a GPU and 1,000 epochs; here it came to {first['epochs']} "
-        f"({first['steps']} steps of {first['batch_size']} patches of "
+        f"Both trainings had {figures['sizes']['minutes']:g} minutes of wall time, "
+        f"simultaneously on one machine, with one thread each. {shared(figures)} **octopi is "
+        "under-trained**: its recipe is made for a GPU and 1,000 epochs, and here it completed "
+        f"{first['epochs']} ({first['steps']} steps of {first['batch_size']} patches of "
         f"{figures['sizes']['peer_window']}^3 voxels{fewer(first['batch_size'])}). "
-        f"{warming(first['epochs'])} Its epochs are whole: they took {times(figures)} minutes, "
-        "validations included. Nothing is said here of what "
-        " it reaches with a GPU and its full length. Ours is judged by F1 of picks on "
-        "the validation tomograms, at the best threshold of each object; octopi by F1 of voxels, "
-        "its own measure. The two columns cannot be compared with each other."
+        f"{warming(first['epochs'])} Only complete epochs count: they took {times(figures)} "
+        "minutes, including validation. These figures do not show what octopi reaches with a GPU "
+        "and its full schedule. Ours is validated by F1 of picks at each object's best "
+        "threshold; octopi by its own measure, F1 of voxels. The two columns are not comparable."
     )
     return f"""## Learning curves
 
@@ -278,7 +276,7 @@ copick-picker:
 
 {table(["seed", "minutes", "steps", "loss", "F1 of picks"], rows)}
 
-octopi (minutes without its validations):
+octopi (minutes without validation):
 
 {table(["seed", "minutes", "steps", "loss", "F1 of voxels"], peer_rows)}"""
 
@@ -297,8 +295,8 @@ def shared(figures: Figures) -> str:
     if min(shares.values()) > 0.9:
         return ""
     return (
-        "The machine was shared with other work: of a core they had "
-        f"{shares['ours']:.0%} (copick-picker) and {shares['octopi']:.0%} (octopi)."
+        f"The machine was shared with other work: copick-picker had {shares['ours']:.0%} of a "
+        f"core, octopi {shares['octopi']:.0%}."
     )
 
 
@@ -319,7 +317,7 @@ def fewer(batch_size: int) -> str:
     """Return why octopi's steps are smaller than its own default."""
     if batch_size >= PEER_BATCH:
         return ""
-    return f"; {PEER_BATCH} patches a step, its default, would leave it fewer steps"
+    return f"; its default of {PEER_BATCH} patches would give it fewer steps"
 
 
 def methods(figures: Figures) -> str:
@@ -354,37 +352,34 @@ def methods(figures: Figures) -> str:
     chosen = f"they compete in {competing} of {len(sessions)} seeds"
     volume = (
         f"The preset `{sizes['preset']}` at {z} x {y} x {x} voxels of {VOXEL_ANGSTROM:g} A: "
-        f"{training} training, {validation} validation and {test} test tomograms a seed. Training "
-        "and test project have seeds of their own, and every tomogram draws its own ice, defocus, "
-        "dose and noise."
+        f"{training} training, {validation} validation and {test} test tomograms per seed. "
+        "Training and test projects have different seeds, and ice, defocus, dose and noise are "
+        "drawn for every tomogram."
     )
     ours = (
-        "`train` with its default settings, `segment` (mode `balanced`), `localize` with the "
-        "thresholds in the model, chosen on the validation tomograms."
+        "`train` with default settings, `segment` (mode `balanced`), `localize` with the model's "
+        "thresholds, chosen on the validation tomograms."
     )
     if "remark" in figures:  # written by hand into the figures: what changed since
         ours += f" {figures['remark']}"
     octopi = (
         "its own targets (0.7 radii), `train`, `segment` with four augmentations and `localize`, "
-        "with the defaults of its command line but for what is said above. Its check for a GPU is "
-        "answered from outside, its "
-        "number of epochs is fitted to the time by a few steps that are timed first and not "
-        "counted, and it validates oftener than every 10 epochs where it comes to fewer than 40. "
-        "It gives no scores, so there is no threshold to choose. Its picks are scored by our "
-        "`evaluate`."
+        "with the defaults of its command line except as stated above. Its check for a GPU is "
+        "bypassed. The number of epochs is fitted to the time with a few steps that are timed "
+        "first and not counted. With fewer than 40 epochs, it validates more often than every 10. "
+        "It gives no scores, so there is no threshold to choose. Our `evaluate` scores its picks."
     )
     matched = (
-        "the structures that the tomograms were simulated from, times the mean contrast transfer "
-        "and radiation damage of the scene and the missing wedge; local normalised "
-        "cross-correlation in a sphere, tomograms and templates whitened. Orientations whose "
-        "template resembles one that is kept are left out, which leaves the numbers below; every "
-        "orientation resembles one of those at least as stated. Peaks are at least a radius "
-        "apart. Score thresholds are those with the highest F1 on the validation tomograms, and "
-        "so is the choice whether picks of different objects compete for a place (by z-score): "
-        f"{chosen}. Where the resemblance is low, there are fewer templates than the object's "
-        "size asks for, and more of them might find more."
+        "the true structures, with the scene's mean contrast transfer, radiation damage and "
+        "missing wedge; local normalised cross-correlation in a sphere, with whitened tomograms "
+        "and templates. Orientations whose template resembles one already kept are left out, "
+        "which gives the numbers below; every orientation resembles a kept one at least as "
+        "stated. Peaks are at least one radius apart. The validation tomograms set the score "
+        "thresholds, by the highest F1, and whether picks of different objects compete for a "
+        f"position (by z-score): {chosen}. If the resemblance is low, there are fewer templates "
+        "than the object's size requires, and more might find more particles."
     )
-    return f"""## How it was done
+    return f"""## Methods
 
 {filled(volume)}
 
@@ -396,7 +391,7 @@ def methods(figures: Figures) -> str:
 
 {table(["object", "voxels", "step of all orientations", "templates", "resemblance"], rows)}
 
-CPU-minutes, the whole process:
+CPU-minutes of the whole process:
 
 {table(CPU_HEADS, cpu)}"""
 
@@ -407,7 +402,7 @@ CPU_HEADS = [
     "octopi's training",
     "our picks",
     "octopi's picks",
-    "matching, validation too",
+    "matching, with validation",
 ]
 
 
@@ -435,16 +430,16 @@ def real(figures: Figures) -> str:
                 ]
             )
     text = filled(
-        "The shipped model `hiv-vlp-40a` was trained on simulated virus-like particles alone. Here "
-        "it looks for the particles of a real tomogram of immature HIV-1 (EMPIAR-10164, 40 A "
-        "voxels) that it never saw, as it is and after `train --start hiv-vlp-40a` on one half of "
-        f"that tomogram for {found['settings']['minutes']:g} minutes; only the other half is "
-        "scored. The halves meet at x = 2700 A and hold 8 and 3 particles, so that one particle "
-        "more or less is no difference to speak of. A hit is within 540 A; candidates within 540 A "
-        "of an x or y face are listed and not counted; the error is over the annotated centres "
-        "that were found (in brackets), of nine in all. Of the half that is trained on, a part "
-        "along y judges. All use the threshold of the shipped model. The fine-tuned models are "
-        f"not shipped. Measured at commit {found['commit']} at a load of {low:.1f} to {high:.1f}."
+        "The shipped model `hiv-vlp-40a` was trained only on simulated virus-like particles. Here "
+        "it searches a real tomogram of immature HIV-1 (EMPIAR-10164, 40 A voxels), unseen in "
+        "training: first unchanged, then after `train --start hiv-vlp-40a` on one half of the "
+        f"tomogram for {found['settings']['minutes']:g} minutes. Only the other half is scored. "
+        "The halves meet at x = 2700 A and hold 8 and 3 particles, so a difference of one particle "
+        "means nothing. Hits are within 540 A; candidates within 540 A of an x or y face are "
+        "listed but not counted. The error is over the annotated centres found (in brackets), of "
+        "nine in all. Part of the training half, along y, serves as validation. All use the "
+        "shipped model's threshold. The fine-tuned models are not shipped. Measured at commit "
+        f"{found['commit']} at a load of {low:.1f} to {high:.1f}."
     )
     heads = ["half", "model", "found", "false", "near a face", "error (A)"]
     return f"""## From simulated to real
@@ -457,10 +452,10 @@ def real(figures: Figures) -> str:
 def limits(figures: Figures) -> str:
     done = ", ".join(figures["seeds"]) or "none"
     text = filled(
-        "Simulated tomograms are easier than real ones: their noise, contrast transfer and "
-        "neighbours are those of a model, and training and test come from the same one. Small "
-        "tomograms and short trainings were taken so that the whole runs on two cores in a night; "
-        f"`--minutes`, `--shape`, `--runs` and `--seeds` change that. Seeds complete: {done}."
+        "Simulated tomograms are easier than real ones: a model generates their noise, contrast "
+        "transfer and neighbours, and it is the same for training and test. Tomograms are small "
+        "and trainings short, so that everything runs on two cores overnight; use `--minutes`, "
+        f"`--shape`, `--runs` and `--seeds` to change that. Seeds complete: {done}."
     )
     return f"""## Limits
 

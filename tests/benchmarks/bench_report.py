@@ -5,7 +5,7 @@ from typing import Any
 
 Figures = Mapping[str, Any]
 MODES = ("exact", "balanced", "fast")
-TRANSFORMS = {"exact": "4", "balanced": "4", "fast": "2 (mean and least)"}
+TRANSFORMS = {"exact": "4", "balanced": "4", "fast": "2 (mean and minimum)"}
 
 
 def page(figures: Figures) -> str:
@@ -47,8 +47,8 @@ def head(figures: Figures) -> str:
     loads = [entry["load"] for entry in figures.values() if "load" in entry]
     paces = [pace for entry in figures.values() for pace in entry.get("pace", ())]
     quiet = (
-        f"A matrix product ran at {min(paces):.0f} to {max(paces):.0f} GFLOP a CPU-second before"
-        " and after the\nmeasures; a busy neighbour lowers that, and every figure with it. "
+        f"A matrix product ran at {min(paces):.0f} to {max(paces):.0f} GFLOP per CPU-second before"
+        " and after the\nmeasurements; a busy neighbour lowers that, and every other figure. "
         if paces
         else ""
     )
@@ -56,24 +56,24 @@ def head(figures: Figures) -> str:
     gpu = (
         f"It has the GPU {machine['gpu']}, which this page does not use."
         if machine["gpu"]
-        else "It has no GPU: there is no page of GPU figures, and nothing is claimed about one."
+        else "It has no GPU, so this page makes no claims about GPUs."
     )
     return f"""# Performance
 
-Every figure of this page is measured by one command, which makes the environment of the peers where
-it is missing and goes on where it was interrupted:
+One command measures every figure on this page. It sets up the other programs' environment if
+necessary, and resumes after an interruption:
 
     make bench
 
-The same figures stand in `performance.json`. Machine: {machine["processor"]}, {machine["cores"]}
+`performance.json` holds the same figures. Machine: {machine["processor"]}, {machine["cores"]}
 cores, {machine["capability"]}, {machine["system"]}. {gpu} Versions: copick-picker
 {machine["copick_picker"]} at commit {", ".join(commits)}, octopi {figures["octopi"]["version"]},
 torch {machine["torch"]}, MONAI {machine["monai"]}, copick {machine["copick"]}, Python
-{machine["python"]}. Everything but F1 is measured on noise with balls and on networks that were
-never trained (seed {machine["seed"]}); F1 is measured on simulated tomograms.
+{machine["python"]}. F1 is measured on simulated tomograms, everything else on noise with spheres
+and with untrained networks (seed {machine["seed"]}).
 
-Both sides compute on {machine["threads"]} thread, as waiting threads burn CPU-seconds on a shared
-machine (its load before the measures: {min(loads):g} to {max(loads):g}). Figures are
+Both sides use {machine["threads"]} thread, because waiting threads burn CPU-seconds on a shared
+machine (load before the measurements: {min(loads):g} to {max(loads):g}). Figures are
 CPU-seconds of the whole process. {quiet}The tomogram has {z} x {y} x {x} voxels; the
 network is octopi's Unet with channels 48, 64, 80, 80, strides 2, 2, 1, windows of
 {machine["window"]} voxels and five classes."""
@@ -117,25 +117,25 @@ def modes(figures: Figures) -> str:
                 f"{found['macro_f1']:.4f}" if mode == "exact" else change,
             ]
         )
-    heads = ["", "a tomogram", "times faster", "one alone, all-in", "times faster", "peak memory"]
-    heads += ["transforms a voxel", "labels as exact", "macro F1, or its change"]
+    heads = ["", "per tomogram", "speed-up", "single tomogram, total", "speed-up", "peak memory"]
+    heads += ["augmentations per voxel", "labels equal to exact", "macro F1, or its change"]
     one = figures["f1"]
     equal = figures["agreement"]["octopi exact"]
     return f"""## The three modes
 
 {table(heads, rows)}
 
-*A tomogram* is one more tomogram of a project (steady state): the command over two tomograms less
-the command over one; `exact` and octopi ran over one, less their start. Our start is
-{start(figures):.1f} CPU-seconds. Nothing is compiled, so there is no compile time.
+*Per tomogram* is the cost of each further tomogram (steady state): two tomograms minus one. `exact`
+and octopi processed one, minus their startup. Our startup takes {start(figures):.1f} CPU-seconds.
+Nothing is compiled, so there is no compile time.
 
-`exact` gives octopi's label in {equal:.4%} of the voxels of this tomogram; with fixed networks of
-four architectures it differs at near ties alone (`tests/regression/test_octopi_models.py`).
+`exact` gives octopi's label in {equal:.4%} of the voxels of this tomogram. With fixed networks of
+four architectures, they differ only at near ties (`tests/regression/test_octopi_models.py`).
 
 Labels and F1 are those of the shipped model `simulated-10a` on {one["tomograms"]} simulated
-tomograms with {one["particles"]} particles that it never saw: one to one within half a radius,
-macro average over five objects; the change to `exact` with its 95 % interval, paired over tomograms
-(`tests/benchmarks/modes_f1.py`)."""
+tomograms with {one["particles"]} particles, unseen in training. F1 is one-to-one within half a
+radius, macro-averaged over five objects; its change relative to `exact` has a 95 % interval, paired
+over tomograms (`tests/benchmarks/modes_f1.py`)."""
 
 
 def verdict(value: float, target: float) -> str:
@@ -153,7 +153,7 @@ def targets(figures: Figures) -> str:
         rows.append([f"`{mode}`", f"{least:g} x", f"{ratio:.1f} x", verdict(ratio, least)])
         if alone is not None:
             ratio = their_all / figures[mode]["single"]["cpu_seconds"]
-            line = [f"`{mode}`, one alone", f"{alone:g} x", f"{ratio:.1f} x"]
+            line = [f"`{mode}`, single tomogram", f"{alone:g} x", f"{ratio:.1f} x"]
             rows.append([*line, verdict(ratio, alone)])
     for mode in MODES[1:]:
         low, high = figures["f1"]["modes"][mode]["interval"]
@@ -168,19 +168,19 @@ def targets(figures: Figures) -> str:
 
 {table(["", "target", "measured", ""], rows)}
 
-Every figure has the commit and the load it was measured at in `performance.json`; octopi's run is
-made once and kept.
+`performance.json` gives the commit and load of every measurement. octopi is measured once and the
+result kept.
 
-Why the rest cannot be had on this machine: with direct convolutions a forward pass over one window
-takes at least {floor:.2f} CPU-seconds here, at the full speed of matrix products (below). A
-tomogram is {windows:.1f} windows by volume. Two transforms at every voxel are then
+The remaining target is out of reach on this machine. With direct convolutions, a forward pass over
+one window takes at least {floor:.2f} CPU-seconds here, at the full speed of matrix products
+(below). A tomogram is {windows:.1f} windows by volume. Two augmentations per voxel are then
 {2 * windows:.0f} passes, {2 * windows * floor:.0f} CPU-seconds, and four are
-{4 * windows:.0f} passes,
-{4 * windows * floor:.0f} CPU-seconds: {theirs / (2 * windows * floor):.0f} and
-{theirs / (4 * windows * floor):.0f} times octopi's pace if nothing else took any time. `fast` with
-four transforms a voxel would cost what `balanced` costs. The targets were set on a machine with
-matrix units for bfloat16, where half precision alone gives a factor of four; this processor has
-none, and computes bfloat16 slower than float32."""
+{4 * windows:.0f} passes, {4 * windows * floor:.0f} CPU-seconds:
+{theirs / (2 * windows * floor):.0f} and {theirs / (4 * windows * floor):.0f} times octopi's speed
+if nothing else took any time. `fast` with four augmentations per voxel would cost as much as
+`balanced`. The targets were set on a machine with matrix units for bfloat16, where half precision
+alone gives a factor of four; this processor has none, and is slower in bfloat16 than in
+float32."""
 
 
 def roofline(figures: Figures) -> str:
@@ -199,31 +199,31 @@ def roofline(figures: Figures) -> str:
             f"{work / seconds[key]:.1f}",
             f"{shares[key]:.0%}",
         ]
-        for name, key in (("torch as it is", "torch"), ("as `segment` runs it", "prepared"))
+        for name, key in (("plain torch", "torch"), ("in `segment`", "prepared"))
     ]
     half = seconds["torch_bfloat16"]
     if half is not None:
         rows.append(["forward pass, bfloat16", f"{half:.3f} s", f"{work / half:.1f}", ""])
-    heads = ["one window", "CPU-seconds", "GFLOP a CPU-second", "of the float32 peak"]
+    heads = ["one window", "CPU-seconds", "GFLOP per CPU-second", "of the float32 peak"]
     return f"""## Roofline
 
 {table(heads, rows)}
 
-A forward pass over one window is {work:.1f} GFLOP of direct convolutions. What `segment` does to a
-network before it runs it (`core/segment/prepared.py`) changes logits by
-{found["largest_difference_of_logits"]:.0e} at most:
+A forward pass over one window is {work:.1f} GFLOP of direct convolutions. `segment` optimises the
+network before running it (`core/segment/prepared.py`), which changes logits by at most
+{found["largest_difference_of_logits"]:.0e}:
 
-* convolutions of 3 x 3 x 3 with 24 channels or more take an eighth of the multiplications
-  (Winograd), and reach beyond the share that direct ones could;
-* channels lie innermost, instance norm and PReLU are two steps without copies;
-* transposed convolutions of stride 1 become plain ones, batch norms go into the weights;
-* all convolutions go to oneDNN: torch sends small ones to a path three times slower;
-* freed memory is kept by the process: mapping it anew was a tenth of the time;
-* windows go through one by one: a batch of four costs cache on a CPU.
+* 3 x 3 x 3 convolutions with 24 channels or more need an eighth of the multiplications (Winograd),
+  which takes them beyond the limit of direct ones;
+* channels are innermost; instance norm and PReLU are two steps without copies;
+* transposed convolutions of stride 1 become plain ones; batch norms are folded into the weights;
+* all convolutions use oneDNN, because torch sends small ones to a path three times slower;
+* the process keeps freed memory, because mapping it again took a tenth of the time;
+* windows are processed one by one, because a batch of four overflows the cache of a CPU.
 
-Tried without gain here: compiling the whole network (23 s of start for less than these steps
-give), batches of windows, bfloat16, torch's own group norm with channels innermost (fast, but its
-sums lose digits that labels show), merging two convolutions of one input."""
+These brought no gain here: compiling the whole network (23 s of startup, for less than the steps
+above), batches of windows, bfloat16, torch's own group norm with channels innermost (fast, but its
+sums lose enough precision to change labels), merging two convolutions of one input."""
 
 
 def monai(figures: Figures) -> str:
@@ -236,8 +236,8 @@ def monai(figures: Figures) -> str:
     ]
     return f"""## MONAI's sliding windows
 
-The same network, windows and overlap of one half, one transform, on {shape} voxels in memory;
-labels are equal in {found["labels_equal"]:.4%} of the voxels.
+The same network, windows and overlap (one half), without augmentation, on {shape} voxels in memory.
+Labels agree in {found["labels_equal"]:.4%} of the voxels.
 
 {table(["", "CPU-seconds", ""], rows)}"""
 
@@ -268,7 +268,7 @@ def localize(figures: Figures) -> str:
         for row in found["growth"]
     ]
     shape = " x ".join(str(side) for side in found["shape_zyx"])
-    heads = ["", "a further run", "one run, all-in", "memory of the processes", "F1"]
+    heads = ["", "each further run", "single run, total", "memory of the processes", "F1"]
     return f"""## localize
 
 `watershed` on {found["particles"]} particles of four objects in {shape} voxels
@@ -277,7 +277,7 @@ def localize(figures: Figures) -> str:
 {table(heads, rows)}
 
 {many["picks"]} particles in one volume of {many["voxels"] / 1e6:.0f} million voxels:
-{many["cpu_seconds"]:.1f} CPU-seconds. Against the voxels, at equal density:
+{many["cpu_seconds"]:.1f} CPU-seconds. By number of voxels, at equal density:
 
 {table(["voxels", "picks", "CPU-seconds"], grown)}"""
 
@@ -291,12 +291,12 @@ def rest(figures: Figures) -> str:
     ]
     return f"""## evaluate
 
-100,000 reference with 100,000 candidate picks, arrays in memory
+100,000 reference picks and 100,000 candidate picks, with arrays in memory
 (`tests/benchmarks/test_matching_speed.py`), wall time:
 
-{table(["test", "least"], matching)}
+{table(["test", "minimum"], matching)}
 
-## Start-up
+## Startup
 
 Median wall time of fresh interpreters:
 
@@ -317,9 +317,10 @@ def growth(figures: Figures) -> str:
     ]
     return f"""## Growth
 
-The whole command `segment` with a thin network (`tests/benchmarks/memory.py`), one transform; wall
-time and peak memory against depth and classes. Time against runs is the steady figure above.
-Tomograms of up to 256 MiB stay in memory between the two readings, so the peak grows by that much.
-For larger ones it is to stay within 10 % when the depth doubles: compare the two deepest.
+Wall time and peak memory of the whole `segment` command by depth and classes, with a thin network
+(`tests/benchmarks/memory.py`) and no augmentation. The time for further runs is the steady-state
+figure above. Tomograms of up to 256 MiB stay in memory between the two readings, so the peak grows
+by that much. For larger ones, the target is at most 10 % more when the depth doubles: compare the
+two deepest.
 
-{table(["against", "voxels", "classes", "wall time", "peak memory"], rows)}"""
+{table(["by", "voxels", "classes", "wall time", "peak memory"], rows)}"""

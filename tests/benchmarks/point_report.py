@@ -39,14 +39,14 @@ def head(figures: Figures) -> str:
     commits = ", ".join(sorted({step["commit"] for step in steps})) or "none"
     loads = [value for step in steps for value in step["load"]] or [0.0]
     about = filled(
-        "How well the heads that find points do it: [centres](points.md#centres) beside `softmax` "
+        "How well the point heads perform: [centres](points.md#centres) compared with `softmax` "
         "with the same network, tomograms and time, and [heatmap](points.md#heatmap) on flagellar "
-        "motors. **Everything is measured on simulated tomograms** and says nothing of how well "
-        "any of it does on a real specimen. One command measures it and goes on where it was "
-        "interrupted:"
+        "motors. **Everything is measured on simulated tomograms**, and does not predict the "
+        "performance on a real specimen. One command measures everything and resumes after an "
+        "interruption:"
     )
     facts = filled(
-        f"All figures stand in `point-accuracy.json`. Measured at commit {commits} at a load of "
+        f"`point-accuracy.json` holds all figures. Measured at commit {commits} at a load of "
         f"{min(loads):.1f} to {max(loads):.1f}. Machine: {each_of(machines, 'processor')}, "
         f"{each_of(machines, 'cores')} cores, {each_of(machines, 'system')}, no GPU used. "
         f"copick-picker {each_of(machines, 'copick_picker')}, torch {each_of(machines, 'torch')}, "
@@ -146,7 +146,7 @@ def targets(figures: Figures) -> str:
         lambda seed: seed["centres"]["probability"]["calibration_error"] <= CALIBRATION_TARGET,
     )
     add(
-        "expected number of particles of a run within 5 % of the truth, mean over runs",
+        "expected number of particles per run within 5 % of the truth, mean over runs",
         "where",
         lambda seed: seed["centres"]["probability"]["mean_difference_of_runs"] <= NUMBER_TARGET,
     )
@@ -187,19 +187,19 @@ def where(seeds: Figures) -> str:
             row = [number, name, str(steps), f"{f1_of(scores):.3f}", text_of(recall)]
             rows.append([*row, f"{error_of(scores):.1f}", f"{voxels(scores):.2f}"])
         difference = seed["compared"]["tuned"]
-        row = [number, "centres less softmax"]
+        row = [number, "centres minus softmax"]
         row += [interval(difference["f1"]), interval(difference["recall"])]
         compared.append([*row, in_angstrom(seed["compared"]["error"])])
     about = filled(
-        "Means over the objects, on test tomograms that no training saw; a hit is one to one, "
-        "within half of the radius, and the error is that of hits. `softmax` is `segment` with "
-        "`localize`. Thresholds are those that `train --beta 1` chooses on the three validation "
-        "runs. Below, differences paired by run with the interval that holds 95 % of 10,000 "
-        "bootstrap replicates over runs."
+        "Means over the objects, on test tomograms unseen in training. Hits are one-to-one within "
+        "half the radius, and the error is that of hits. `softmax` is `segment` with `localize`. "
+        "Thresholds are those chosen by `train --beta 1` on the three validation runs. The second "
+        "table gives differences paired by run, with 95 % intervals from 10,000 bootstrap "
+        "replicates over runs."
     )
     columns = ["seed", "", "steps", "F1", "recall", "error (A)", "error (voxels)"]
     return (
-        f"## Where\n\n{about}\n\n{table(columns, rows)}\n\n"
+        f"## Positions\n\n{about}\n\n{table(columns, rows)}\n\n"
         f"{table(['seed', '', 'F1', 'recall', 'error of the same hits (A)'], compared)}"
     )
 
@@ -220,15 +220,15 @@ def sureness(seeds: Figures) -> str:
             ]
         )
     about = filled(
-        "Calibration is learned from the validation runs and tried on the test runs. z-scores are "
-        "errors of hits over their stated standard deviations: their own standard deviation, and "
-        "in brackets their mean. The expected calibration error is the mean difference of score "
-        "and share of hits in ten bins (Guo et al. 2017), over all candidates; the expected number "
-        "of particles is the sum of all scores."
+        "The model is calibrated on the validation runs and evaluated on the test runs. z-scores "
+        "are errors of hits divided by their predicted standard deviations; the table gives their "
+        "standard deviation, with their mean in brackets. The expected calibration error is the "
+        "mean difference between score and fraction of hits in ten bins (Guo et al. 2017), over "
+        "all candidates. The expected number of particles is the sum of all scores."
     )
-    columns = ["seed", "candidates", "calibration error", "expected number", "off, mean of runs"]
+    columns = ["seed", "candidates", "calibration error", "expected number", "error, mean of runs"]
     return (
-        f"## How sure\n\n{about}\n\n{table(['seed', 'hits', 'x', 'y', 'z'], spread)}\n\n"
+        f"## Probabilities\n\n{about}\n\n{table(['seed', 'hits', 'x', 'y', 'z'], spread)}\n\n"
         f"{table(columns, chance)}"
     )
 
@@ -249,8 +249,8 @@ def cost(seeds: Figures) -> str:
             each = taken["cpu_seconds"] / taken["tomograms"]
             rows.append([number, name, f"{each:.1f}", f"{taken['peak_mib']:.0f} MiB"])
     about = filled(
-        "CPU-seconds a tomogram, whole commands with four augmentations and one thread, start-up "
-        "included, and peak memory. The network is the same, and works at an output stride of 2."
+        "CPU-seconds per tomogram for whole commands with four augmentations and one thread, "
+        "including startup, and peak memory. All use the same network, at an output stride of 2."
     )
     columns = ["seed", "", "CPU-seconds", "peak memory"]
     return f"## Cost\n\n{about}\n\n{table(columns, rows)}"
@@ -294,12 +294,12 @@ def pairs(seeds: Figures) -> str:
         for number, seed in seeds.items()
     ]
     about = filled(
-        "Two proteins so crowded that many touch (`tests/benchmarks/pairs.yaml`), their stated "
-        "radius about their diameter; trained for a third of the time. Recall of the particles "
-        "that have a neighbour of their own kind 0.9 to 1.2 radii away, within half a radius, at "
-        "the model's thresholds."
+        "Two proteins, so crowded that many touch (`tests/benchmarks/pairs.yaml`), with a stated "
+        "radius of about their diameter, trained for a third of the time. Recall is that of "
+        "particles with a neighbour of the same kind 0.9 to 1.2 radii away, within half a radius, "
+        "at the model's thresholds."
     )
-    columns = ["seed", "such particles", "recall", "F1 of all", "error (voxels)"]
+    columns = ["seed", "particles", "recall", "F1 of all", "error (voxels)"]
     return f"## Particles that touch\n\n{about}\n\n{table(columns, rows)}"
 
 
@@ -314,12 +314,12 @@ def members(seeds: Figures) -> str:
         rows.append([*row, "", ""])
     minutes = next(iter(seeds.values()))["train"][0]["wall_seconds"] / 60
     about = filled(
-        f"Five members as `train --members` makes them, each trained for {minutes:.0f} minutes, "
-        "start-up included, two at a time; each alone and all together. The last columns are "
-        "together less this member, paired by run, the error over particles that both find, with "
-        "the interval that holds 95 % of 10,000 bootstrap replicates."
+        f"Five members made by `train --members`, each trained for {minutes:.0f} minutes, "
+        "including startup, two at a time; each alone and all together. The last columns give the "
+        "ensemble minus this member, paired by run, with the error over particles that both find, "
+        "and 95 % intervals from 10,000 bootstrap replicates."
     )
-    columns = ["seed", "", "steps", "F1", "error (voxels)", "F1, together less it", "error (A)"]
+    columns = ["seed", "", "steps", "F1", "error (voxels)", "F1, difference", "error (A)"]
     return f"## Ensembles\n\n{about}\n\n{table(columns, rows)}"
 
 
@@ -342,14 +342,14 @@ def variants(seeds: Figures) -> str:
             for name, each in seed["variants"].items()
         ]
     about = filled(
-        "One thing changed in the first member of the ensemble, the same time given: the loss "
-        "weights learned after Kendall; `FeaturePyramid` or `ResNet` (18 layers) at an output "
-        "stride of 4 instead of `ResidualUNet` at 2; patches of specimens simulated on the fly "
-        "(`tests/benchmarks/on_the_fly.yaml`), by a reader process on the other core, instead of "
-        "those of ten fixed tomograms. The last columns are the variant less member 1."
+        "Each row changes one thing in the first member of the ensemble, with the same training "
+        "time: loss weights learned after Kendall; `FeaturePyramid` or `ResNet` (18 layers) at an "
+        "output stride of 4 instead of `ResidualUNet` at 2; patches of specimens simulated on the "
+        "fly (`tests/benchmarks/on_the_fly.yaml`), by a reader process on the other core, instead "
+        "of patches from ten fixed tomograms. The last columns give the variant minus member 1."
     )
-    columns = ["seed", "", "steps", "F1", "error (voxels)", "F1, less member 1", "error (A)"]
-    return f"## One thing changed\n\n{about}\n\n{table(columns, rows)}"
+    columns = ["seed", "", "steps", "F1", "error (voxels)", "F1, minus member 1", "error (A)"]
+    return f"## Variants\n\n{about}\n\n{table(columns, rows)}"
 
 
 def motors(seeds: Figures) -> str:
@@ -371,20 +371,19 @@ def motors(seeds: Figures) -> str:
             ]
         )
     about = filled(
-        "[Flagellar motors](motors.md), from slices to a score by the rule of the challenge: 120 "
-        "tomograms for training and validation, 60 for the test, half of them without a motor, "
-        "with things of a motor's size beside it. Precision, recall and F2 at the model's own "
-        "threshold, with the interval of a bootstrap over tomograms; the AUC of presence over the "
-        "best candidate of every tomogram; the error of hits in Angstrom."
+        "[Flagellar motors](motors.md), from slices to a score by the challenge's rule: 120 "
+        "tomograms for training and validation and 60 for testing, half of them without a motor, "
+        "all with other objects of a motor's size. Precision, recall and F2 are at the model's "
+        "own threshold, with an interval from a bootstrap over tomograms. The AUC of presence is "
+        "over the best candidate in every tomogram; the error is that of hits, in Angstrom."
     )
     columns = ["seed", "CPU-minutes", "steps", "precision", "recall", "F2", "AUC", "error (A)"]
     return f"## Motors\n\n{about}\n\n{table(columns, rows)}"
 
 
-LIMITS = """## What this does not say
+LIMITS = """## Limits
 
-- Simulated tomograms flatter: their particles are what the training saw, and their picks are exact.
-- Times and steps depend on the machine; CPU-minutes include the making of patches and validations.
-  On a machine that does other work a training makes fewer steps in its time: look at the steps
-  before comparing two rows.
-- The tolerance of the motors' rule, 1000 A, is wide where voxels are small."""
+- Scores on simulated tomograms are optimistic: training used the same particles, with exact picks.
+- Times and steps depend on the machine; CPU-minutes include making patches and validation. On a
+  busy machine a training makes fewer steps in the same time: check the steps before comparing rows.
+- The tolerance of the motors' rule, 1000 A, is wide for small voxels."""

@@ -317,7 +317,7 @@ def test_the_page_says_what_is_met_and_with_how_many_seeds():
     assert f"| {target} | 1, 2, 3 of 1, 2, 3 | met |" in whole
     assert "under-trained" in whole
     assert "simulated" in whole
-    assert "of a core they had 67% (copick-picker)" in whole.replace("\n", " ")
+    assert "copick-picker had 67% of a core" in whole.replace("\n", " ")
     one = accuracy_report.page(figures_of([2]))
     assert "| 2 of 2 | met in the seeds there are, of three |" in one
     none = accuracy_report.page(figures_of([]) | {"real": None})
