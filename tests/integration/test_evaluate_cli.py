@@ -508,7 +508,7 @@ def test_the_python_function_gives_the_scores_of_the_command(config):
     ribosome = scores()["objects"][0]
     assert result.objects[0].score.recall == ribosome["recall"] == 0.5
     assert result.objects[0].tolerance_angstrom == ribosome["tolerance_angstrom"]
-    with pytest.raises(SettingsError, match="--tolerance: got '60'"):
+    with pytest.raises(SettingsError, match="tolerance: got '60'"):
         copick_picker.evaluate(truth, found, OBJECTS, tolerance="60")
 
 
