@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from patience import HANG_SECONDS
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WHY_SKIPPED = (
     "no Chromium on the path: install Debian's package chromium (.ci/run does so where it may), "
@@ -35,7 +37,6 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--remote-debugging-pipe",
 )
-_PATIENCE_SECONDS = 60.0
 # The browser reads commands from descriptor 3 and writes answers to descriptor 4.
 _LAUNCHER = """
 import fcntl, os, sys
@@ -83,7 +84,7 @@ def started(profile: Path) -> Iterator["Browser"]:
     finally:
         os.close(ours_out)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=HANG_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -194,7 +195,7 @@ class Browser:
         if session and self._session:
             message["sessionId"] = self._session
         os.write(self.writing, json.dumps(message).encode() + b"\0")
-        limit = time.monotonic() + _PATIENCE_SECONDS
+        limit = time.monotonic() + HANG_SECONDS
         while time.monotonic() < limit:
             answer = self._next()
             if answer.get("id") != self._number:
@@ -208,7 +209,7 @@ class Browser:
         raise BrowserError(msg)
 
     def _wait_for(self, event: str) -> None:
-        limit = time.monotonic() + _PATIENCE_SECONDS
+        limit = time.monotonic() + HANG_SECONDS
         while event not in self._events:
             if time.monotonic() > limit:
                 msg = f"waited in vain for {event}"
@@ -217,7 +218,7 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            ready, _, _ = select.select([self.reading], [], [], _PATIENCE_SECONDS)
+            ready, _, _ = select.select([self.reading], [], [], HANG_SECONDS)
             data = os.read(self.reading, 1 << 20) if ready else b""
             if not data:
                 msg = "the browser says no more; its log lies beside its profile"

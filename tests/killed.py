@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from copick_picker.cli.main import COMMANDS, module_of
+from patience import HANG_SECONDS
 
 WORKFLOWS = (
     *("benchmark.benchmark", "evaluate.calibrate", "exchange.export_picks"),
@@ -135,7 +136,7 @@ def struck(
 ) -> bool:
     """Send a process a signal so many seconds after something is ready; return whether it ran then.
 
-    Waits for its end; what does not end within a minute is killed, and an error.
+    Waits for its end; what hangs is killed, and an error.
     """
     while process.is_alive() and not ready():
         time.sleep(0.002)
@@ -143,16 +144,16 @@ def struck(
     still_ran = process.is_alive()
     if still_ran and process.pid is not None:
         os.kill(process.pid, blow)
-        process.join(60)
+        process.join(HANG_SECONDS)
     if process.is_alive():
         process.kill()
         process.join()
-        msg = f"the command did not end within a minute of {blow.name}"
+        msg = f"the command hangs after {blow.name}"
         raise AssertionError(msg)
     return still_ran
 
 
-def wait_for_children(output: Path, *, seconds: float = 60.0) -> None:
+def wait_for_children(output: Path, *, seconds: float = HANG_SECONDS) -> None:
     """Wait until no process of a command runs any more that prints to a file, its workers too."""
     if not output.exists():
         return

@@ -34,6 +34,8 @@ CONSOLE_OPTIONS = ("settings_file", "log", "verbose", "wide")
 Extra = Mapping[str, Sequence[click.Parameter]]
 OVER_A_PROJECT: Extra = {"timeout_seconds": [SETTINGS_FILE], "json_file": [LOG, VERBOSE, WIDE]}
 """Options that are not settings: field of :class:`JobSettings` -> options that follow it."""
+_ALIKE = 0.75
+"""Likeness of an option's name from which on it is suggested."""
 WITHOUT_A_PROJECT: Extra = {"json_file": [SETTINGS_FILE, LOG, VERBOSE, WIDE]}
 """The same for commands without a project."""
 
@@ -70,6 +72,20 @@ class SettingsCommand(click.Command):
         self.settings, self.workflow = settings, workflow
         self.extra, self.without, self.groups = extra, without, groups
         self._made: list[click.Parameter] = []
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; an option that does not exist suggests those very like it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from difflib import SequenceMatcher
+
+            near = [
+                each
+                for each in error.possibilities or ()
+                if SequenceMatcher(None, error.option_name, each).ratio() >= _ALIKE
+            ]
+            raise click.NoSuchOption(error.option_name, possibilities=near, ctx=ctx) from error
 
     @property
     def params(self) -> list[click.Parameter]:

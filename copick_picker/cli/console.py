@@ -144,7 +144,7 @@ def execute(
         console.stop()
     click.echo(summary.text())
     if summary.exit_code == 1 and log_file is not None:
-        click.echo(f"Tracebacks are in {log_file}", err=True)
+        click.echo(f"Details are in {log_file}", err=True)
     raise SystemExit(summary.exit_code)
 
 

@@ -1,5 +1,8 @@
 """``--cryosiam-config`` of segment and localize: CryoSiam's YAML files as they are."""
 
+import time
+from pathlib import Path
+
 import click
 from click.core import ParameterSource
 
@@ -51,10 +54,22 @@ def run_cryosiam(name: str, flags: Flags) -> None:
             raise click.UsageError(text)
     # a project of the environment is not meant: the YAML file says where results go
     unasked = set[str]() if "config" in given else {"config"}
+    job = {option: context.params[option] for option in CONSOLE_OPTIONS}
+    if job["log"] is None:
+        job["log"] = _log_of(name, flags)
     execute(
         name,
         workflow=f"copick_picker.workflows.cryosiam.{name}:cryosiam_{name}",
         settings="copick_picker.settings.cryosiam:CryosiamJob",
         flags={field: value for field, value in flags.items() if field in known - unasked},
-        job={option: context.params[option] for option in CONSOLE_OPTIONS},
+        job=job,
     )
+
+
+def _log_of(name: str, flags: Flags) -> str | None:
+    """Return the log file in the ``log_dir`` of the YAML file, if it names one."""
+    from copick_picker.settings.cryosiam import cryosiam_log
+
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    file = cryosiam_log(Path(flags["cryosiam_config"]), f"{name}-{stamp}.log")
+    return None if file is None else str(file)

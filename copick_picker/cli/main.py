@@ -47,6 +47,13 @@ COMMANDS = {
 """Command -> short help. The command is its module's attribute of that name, with an underscore
 behind it where Python keeps the name for itself."""
 
+_OF_CRYOSIAM = {
+    "semantic_predict": "segment --cryosiam-config FILE",
+    "semantic_to_centers": "localize --cryosiam-config FILE",
+    "semantic_postprocessing": "segment --cryosiam-config FILE --postprocess-only",
+}
+"""Commands of CryoSiam -> ours for the same YAML file."""
+
 
 def module_of(command: str) -> str:
     """Return the module of a command.
@@ -81,6 +88,8 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from copick_picker.errors import nearest_name
 
+            if args[0] in _OF_CRYOSIAM:
+                ctx.fail(f"'{args[0]}' is CryoSiam's: use copick-picker {_OF_CRYOSIAM[args[0]]}")
             near = nearest_name(args[0], COMMANDS)
             ctx.fail(f"no command '{args[0]}'{near}; commands: {', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)

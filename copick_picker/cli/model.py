@@ -40,19 +40,21 @@ def list_() -> None:
 
 @model.command(short_help="Show the card of a model.", context_settings=CONTEXT)
 @click.argument("folder")
-def show(folder: str) -> None:
+@click.option("--all", "whole", is_flag=True, help="Also show all settings of its training.")
+def show(folder: str, *, whole: bool) -> None:
     """Show what a model finds, how it is run and where it comes from.
 
     \b
     Examples:
-      copick-picker model show model_dir
+      copick-picker model show simulated-10a
+      copick-picker model show model_dir --all
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     from copick_picker.cli.console import Console, one_line_errors
 
     with one_line_errors():
         from copick_picker.workflows.models.folder import show_model
 
-        show_model(folder, reporter=Console())
+        show_model(folder, whole=whole, reporter=Console())
 
 
 @model.command(

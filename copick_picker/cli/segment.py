@@ -25,6 +25,7 @@ _OCTOPI = [
     hidden("--tomo-alg", "-alg", "tomo_alg"),
     hidden("--voxel-size", "-vs", "voxel_size", type=float),
     hidden("--seg-info", "-seginfo", "seg_info"),
+    hidden("--tomo-batch-size", "tomo_batch", type=click.IntRange(min=1)),
 ]
 
 
@@ -64,7 +65,11 @@ def segment(flags: Flags) -> None:
     if numeric(flags["output"]):
         text = f"-o is the output here (got {flags['output']}); use --overlap for octopi's -o"
         raise click.UsageError(text)
-    given = pop_all(flags, "tomo_alg", "voxel_size", "seg_info")
+    given = pop_all(flags, "tomo_alg", "voxel_size", "seg_info", "tomo_batch")
+    take_alias(flags, "window_batch", given["tomo_batch"], "--tomo-batch-size")
+    if given["tomo_batch"] is not None:
+        text = "--tomo-batch-size counts windows here (--window-batch): tomograms go one by one"
+        click.secho(f"Warning: {text}", fg="yellow", err=True)
     if given["tomo_alg"] or given["voxel_size"]:
         spacing = "" if given["voxel_size"] is None else f"@{given['voxel_size']:g}"
         take_alias(flags, "input", (given["tomo_alg"] or "*") + spacing, "--tomo-alg, --voxel-size")

@@ -14,8 +14,12 @@ _BETWEEN = 3
 """Characters between two columns, of rich's box."""
 _LEAST = 40
 _NOTHING = ("-", "n/a", "none")
-SECONDARY = ("tp", "fp", "fn", "interval", "ap", "error a", "runs", "type", "seconds")
-"""Ends of the names of columns that follow from others, or are looked up elsewhere."""
+SECONDARY = (
+    *("dup", "interval", "runs", "ap", "suggested", "cand", "type", "seconds", "error a"),
+    *("fn", "fp", "tp"),
+)
+"""Ends of the names of columns that follow from others, or are looked up elsewhere; the first are
+missed least."""
 
 
 def table_text(
@@ -28,8 +32,8 @@ def table_text(
     """Return a table as text.
 
     Where it is too wide, text wraps between words; where that is not enough, columns are left out
-    and named below: counts and intervals first, then the last ones of numbers. What is left is
-    wider than the line rather than split.
+    and named below: those of :data:`SECONDARY` first, then the last ones of numbers. What is left
+    is wider than the line rather than split.
 
     Parameters
     ----------
@@ -72,7 +76,7 @@ def table_text(
         lines.pop()
     if left_out:
         names = ", ".join(columns[number] for number in sorted(left_out))
-        told = f"Columns hidden for lack of width: {names} (--wide shows all)"
+        told = f"Hidden at this width: {names} (--wide shows all)"
         lines += textwrap.wrap(told, width or len(told), break_long_words=False)
     return "\n".join(lines) + "\n"
 
@@ -88,9 +92,12 @@ def _first_to_go(
     columns: Sequence[str], cells: Sequence[Sequence[str]], shown: Sequence[int]
 ) -> int | None:
     """Return the column that is missed least; None where only names and words are left."""
-    secondary = [k for k in shown if columns[k].lower().endswith(SECONDARY)]
+    for ending in SECONDARY:
+        for k in shown:
+            if columns[k].lower().split(" ", 1)[-1] == ending or columns[k].lower() == ending:
+                return k
     numbers = [k for k in shown if _is_numbers(cells[k])]
-    return next(iter((secondary or numbers)[-1:]), None)
+    return next(iter(numbers[-1:]), None)
 
 
 def _longest(cells: Sequence[str]) -> int:

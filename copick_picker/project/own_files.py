@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from copick_picker.records.plain_text import load_json
@@ -12,6 +13,8 @@ GENERATOR = f'<meta name="generator" content="{MARK}">'
 """Mark of an HTML page, in its head; ``signed_page`` adds a hash of the page."""
 RESULT_OF = "result_of"
 """Key of the mark in a JSON file that ``--json`` writes, at its top."""
+TABLES = "tables"
+"""Key in such a file: the SHA-256 of every table that was written with it, by name."""
 _SIGNED = re.compile(rb'<meta name="generator" content="' + MARK.encode() + rb' [0-9a-f]{64}">')
 _HEAD_BYTES = 4096
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -95,6 +98,35 @@ def has_columns(path: Path, columns: Sequence[str]) -> bool:
     """
     with path.open(encoding="utf-8") as file:
         return file.readline().rstrip("\r\n") == ",".join(columns)
+
+
+def file_hash(data: bytes) -> str:
+    """Return the SHA-256 by which a table is known.
+
+    Parameters
+    ----------
+    data : bytes
+        Its content.
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_recorded_table(path: Path) -> bool:
+    """Return whether a summary of ours beside a table says that it was written just so.
+
+    Its columns do not tell: other programs, and other commands, use the same ones.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file.
+    """
+    known: set[str] = set()
+    for beside in path.parent.glob("*.json"):
+        with suppress(OSError, ValueError):  # one that cannot be read says nothing
+            if is_own_json(beside):
+                known.update(load_json(beside.read_bytes()).get(TABLES, {}).get(path.name, []))
+    return file_hash(path.read_bytes()) in known
 
 
 def _generator(page: bytes) -> bytes:

@@ -154,7 +154,7 @@ def regular_file(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool
     return file_words(filesystem, path), True
 
 
-def own_file(is_own: Callable[[Path], bool]) -> Kind:
+def own_file(is_own: Callable[[Path], bool], foreign: str = "") -> Kind:
     """Return the kind of files that we know by their content, or by what lies beside them.
 
     Parameters
@@ -162,6 +162,8 @@ def own_file(is_own: Callable[[Path], bool]) -> Kind:
     is_own : callable
         Whether a file was made by the command that would replace it; what it raises for a broken
         file means no.
+    foreign : str
+        What a file is called that was not; its size and kind where this is empty.
     """
 
     def kind(filesystem: "AbstractFileSystem", path: str) -> tuple[str, bool]:
@@ -173,7 +175,8 @@ def own_file(is_own: Callable[[Path], bool]) -> Kind:
             is_ours = is_own(Path(path))
         except broken():
             is_ours = False
-        return file_words(filesystem, path), is_ours
+        words = foreign if foreign and not is_ours else file_words(filesystem, path)
+        return words, is_ours
 
     return kind
 

@@ -78,7 +78,7 @@ def project_tables(
         _volume_table("Feature volumes", "feature", runs, details=details),
         _volume_table("Segmentations", "segmentation", runs, details=details),
         _picks_table(runs, details=details),
-        _run_table(objects, runs, details=details),
+        _run_table(objects, runs),
         _health_table(runs, troubles, details=details),
     ]
 
@@ -151,7 +151,7 @@ def _volume_table(title: str, kind: str, runs: Sequence[RunInventory], *, detail
         if details:
             row.insert(3, bytes_text(_total(item.n_bytes for item in items)))
         rows.append(tuple(row))
-    columns = ["URI", "runs", "voxels (z, y, x)", "unwell"]
+    columns = ["URI", "runs", "voxels (z, y, x)", "problems"]
     if details:
         columns.insert(3, "on disk")
     return cut(Table(title, tuple(columns), rows))
@@ -161,25 +161,25 @@ def _picks_table(runs: Sequence[RunInventory], *, details: bool) -> Table:
     rows = []
     groups = _grouped(runs, "picks", lambda item: (item.name, item.user_id, item.session_id))
     for (name, user_id, session_id), items in groups.items():
-        size = bytes_text(_total(item.n_bytes for item in items))
-        row = [name, user_id, session_id, str(len(items)), size]
+        numbers = [item.n_picks for item in items]
+        known = [number for number in numbers if number is not None]
+        row = [name, user_id, session_id, str(len(items))]
+        row.append(str(sum(known)) if len(known) == len(numbers) else "?")
         if details:
             scored = [item.scores for item in items if item.scores not in ("", "none")]
-            row[4:4] = [
-                str(sum(item.n_picks or 0 for item in items)),
+            row += [
                 f"in {len(scored)} of {len(items)}" if scored else "none",
+                bytes_text(_total(item.n_bytes for item in items)),
             ]
         rows.append(tuple(row))
-    columns = ["object", "user", "session", "runs", "size"]
+    columns = ["object", "user", "session", "runs", "picks"]
     if details:
-        columns[4:4] = ["picks", "scores"]
-    notes = () if details or not rows else ("For numbers of picks and scores, use --details",)
+        columns += ["scores", "size"]
+    notes = () if details or not rows else ("Scores, and what is not known (?): --details",)
     return cut(Table("Picks", tuple(columns), rows, notes))
 
 
-def _run_table(
-    objects: Sequence[ObjectSpec], runs: Sequence[RunInventory], *, details: bool
-) -> Table:
+def _run_table(objects: Sequence[ObjectSpec], runs: Sequence[RunInventory]) -> Table:
     names = [
         spec.name
         for spec in objects
@@ -191,7 +191,7 @@ def _run_table(
     for run in runs[: MOST_ROWS + 1]:
         tomograms = [item for item in run.items if item.kind == "tomogram"]
         segmentations = [item for item in run.items if item.kind == "segmentation"]
-        cells = [_picks_cell(run, name, details=details) for name in names]
+        cells = [_picks_cell(run, name) for name in names]
         unwell = len(run.troubles) + sum(bool(item.trouble) for item in run.items)
         rows.append(
             (
@@ -202,8 +202,8 @@ def _run_table(
                 str(unwell or "-"),
             )
         )
-    title = "Runs: picks of each set" if details else "Runs: pick sets of each object"
-    columns = ("run", "tomograms", "segmentations", *names, "unwell")
+    title = "Runs: picks of each set"
+    columns = ("run", "tomograms", "segmentations", *names, "problems")
     return cut(Table(title, columns, rows), total=len(runs))
 
 
@@ -211,12 +211,10 @@ def _tomogram_text(item: StoredItem) -> str:
     return item.uri if item.shape is None else f"{item.uri} {shape_text(item.shape)}"
 
 
-def _picks_cell(run: RunInventory, name: str, *, details: bool) -> str:
+def _picks_cell(run: RunInventory, name: str) -> str:
     sets = [item for item in run.items if item.kind == "picks" and item.name == name]
     if not sets:
         return "-"
-    if not details:
-        return str(len(sets))
     return " + ".join("?" if item.n_picks is None else str(item.n_picks) for item in sets)
 
 

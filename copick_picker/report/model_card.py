@@ -7,7 +7,13 @@ Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 """Title, columns, rows."""
 
 
-def model_tables(card: Mapping[str, Any], channels: Mapping[str, int], size: int) -> list[Table]:
+_LONG = 60
+"""Letters of a value of the provenance that stands in the short table."""
+
+
+def model_tables(
+    card: Mapping[str, Any], channels: Mapping[str, int], size: int, *, whole: bool
+) -> list[Table]:
     """Return the tables that show a model: what it is, its objects, where it comes from.
 
     Parameters
@@ -18,6 +24,8 @@ def model_tables(card: Mapping[str, Any], channels: Mapping[str, int], size: int
         Object name -> channel.
     size : int
         Numbers in its weights.
+    whole : bool
+        Whether all of its provenance is shown, or only the first level.
     """
     z, y, x = card["window_voxels"]
     spacing = card["voxel_spacing_angstrom"]
@@ -25,14 +33,14 @@ def model_tables(card: Mapping[str, Any], channels: Mapping[str, int], size: int
     rows: list[tuple[str, ...]] = [
         ("architecture", card["architecture"]),
         *((f"  {key}", str(value)) for key, value in card["parameters"].items()),
-        ("numbers", f"{size:,}"),
-        ("window z y x", f"{z} {y} {x} voxels"),
+        ("weights", f"{size:,}"),
+        ("window (z, y, x)", f"{z} x {y} x {x} voxels"),
         ("voxel spacing", "not recorded" if spacing is None else f"{spacing:g} Angstrom"),
         ("contrast", f"{card['contrast']} protein"),
         ("normalization", card["normalization"]),
         *((f"  {key}", f"{value:g}") for key, value in scaling.items()),
         ("head", card["head"]),
-        ("arithmetic of", card["home"]),
+        ("home package", card["home"]),
         ("augmentations", f"{card['augmentation_count']} of the set {card['augmentation_set']}"),
         ("windows", f"overlap {card['overlap']:g}, {card['blending']} blending"),
         ("weights SHA-256", str(card.get("weights_sha256"))),
@@ -48,9 +56,16 @@ def model_tables(card: Mapping[str, Any], channels: Mapping[str, int], size: int
         (f"Model {card['name']}", ("what", "value"), rows),
         ("Objects", columns, objects),
     ]
-    if card["provenance"]:
-        tables.append(("Provenance", ("what", "value"), _flat(card["provenance"])))
+    origin = _flat(card["provenance"]) if whole else _first_level(card["provenance"])
+    if origin:
+        tables.append(("Provenance", ("what", "value"), origin))
     return tables
+
+
+def _first_level(content: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the entries that are one short value, as rows."""
+    plain = {key: str(value) for key, value in content.items() if isinstance(value, str | int)}
+    return [(key, text) for key, text in plain.items() if len(text) <= _LONG]
 
 
 def _flat(content: Mapping[str, Any], above: str = "") -> list[tuple[str, ...]]:
@@ -66,4 +81,4 @@ def _flat(content: Mapping[str, Any], above: str = "") -> list[tuple[str, ...]]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:g}"
+    return "-" if value is None else f"{value:.3g}"

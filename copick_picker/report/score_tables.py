@@ -31,7 +31,7 @@ def object_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[st
     f_name = f"F{evaluation.beta:g}"
     columns = (
         "object", "runs", "ref", "cand", "TP", "FP", "FN", "P", "R", "F1", f_name,
-        f"{f_name} interval", "AP", "error A", "dup", "threshold",
+        f"{f_name} interval", "AP", "error A", "dup", "suggested",
     )  # fmt: skip
     values = evaluation_values(evaluation)
     micro = values["totals"]["micro"] | {"n_runs": values["n_runs"]}

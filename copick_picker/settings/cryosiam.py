@@ -11,6 +11,7 @@ from copick_picker.records.semantic import LamellaRules, SemanticRules
 from copick_picker.settings.files import read_yaml
 from copick_picker.settings.job import NameByName, Names
 from copick_picker.settings.model import Scaling
+from copick_picker.settings.wrong_values import expected_words
 
 DEFAULT_MIN_VOXELS = 100
 """CryoSiam's own: an eroded component must have more voxels than this."""
@@ -92,6 +93,16 @@ class ParametersBlock(_Block):
     data: DataBlock = DataBlock()
     network: NetworkBlock
 
+    def gpu_names(self) -> list[str]:
+        """Return the GPUs that ``gpu_devices`` means: a number of them, or a list of indices."""
+        wanted = self.gpu_devices
+        if isinstance(wanted, str):
+            digits = [part.strip() for part in wanted.strip("[] ").split(",")]
+            wanted = [int(each) for each in digits if each.isdigit()]
+        if isinstance(wanted, int):
+            wanted = list(range(wanted))
+        return [f"cuda:{number}" for number in wanted or () if number >= 0]
+
 
 class HyperBlock(_Block):
     """``hyper_parameters``."""
@@ -109,7 +120,7 @@ class CryosiamConfig(_Block):
     mask_folder : pathlib.Path or None
         Folder of ``{stem}_preds.h5`` with the masks.
     log_dir : pathlib.Path or None
-        Not used: our log file stands elsewhere.
+        Folder of our log file, where the command line names none.
     prediction_folder : pathlib.Path
         Where ``{stem}_preds.h5`` go, and the picks.
     trained_model : pathlib.Path or None
@@ -265,8 +276,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "missing":
         return f"'{where}' is missing"
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"'{where}' is {fault['input']!r}: {message}"
+    return f"'{where}' is {fault['input']!r}: {expected_words(fault)}"
 
 
 def _unknown(raw: Mapping[str, Any], kind: type[BaseModel], above: str = "") -> list[str]:
@@ -280,3 +290,20 @@ def _unknown(raw: Mapping[str, Any], kind: type[BaseModel], above: str = "") -> 
         if isinstance(inner, type) and issubclass(inner, BaseModel) and isinstance(value, Mapping):
             found += _unknown(value, inner, f"{above}{key}.")
     return found
+
+
+def cryosiam_log(path: Path, name: str) -> Path | None:
+    """Return the log file in the ``log_dir`` of CryoSiam's YAML file; None where there is none.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The YAML file; what is wrong with it is told elsewhere.
+    name : str
+        Name of the log file.
+    """
+    try:
+        folder = read_cryosiam_config(path)[0].log_dir
+    except SettingsError:
+        return None
+    return None if folder is None else folder / name

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from copick_picker.errors import SettingsError, choices_text, nearest_name
 from copick_picker.settings.options import in_help_order, long_name, option_of
+from copick_picker.settings.wrong_values import expected_words
 from copick_picker.settings.yaml_text import load_yaml
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -37,7 +38,7 @@ def read_yaml(path: Path, kind: type[BaseModel] | None = None) -> dict[str, Any]
     try:
         content = load_yaml(path.read_bytes(), kind)
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"cannot read {path}: {error}"
+        msg = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
         raise SettingsError(msg) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -102,18 +103,33 @@ def _one_line(
     flags: Mapping[str, Any],
     path: Path | None,
 ) -> str:
-    problems = []
+    problems: dict[str, list[str]] = {}
     for problem in error.errors():
         first = str(problem["loc"][0]) if problem["loc"] else ""
         option = names(first)
         source = f"{path}: " if path is not None and first not in flags else ""
-        if problem["type"] == "missing":
-            problems.append(f"{source}'{option}' is missing")
-        else:
-            text = problem["msg"].removeprefix("Value error, ")
-            shown = "" if text.startswith("got ") else f"got {_shown(problem['input'])}; "
-            problems.append(f"{source}{f'{option}: {shown}' if first else ''}{text}")
-    return "; ".join(dict.fromkeys(problems))
+        if problem["type"] == "missing" and len(problem["loc"]) == 1:
+            problems.setdefault(f"{source}'{option}' is missing", [])
+            continue
+        text = expected_words(dict(problem))
+        shown = "" if text.startswith("got ") else f"got {_shown(_given(problem, first, flags))}; "
+        told = problems.setdefault(f"{source}{f'{option}: {shown}' if first else ''}", [])
+        if text not in told:
+            told.append(text)
+    return "; ".join(
+        start + " or ".join([*told[:1], *(text.removeprefix("expected ") for text in told[1:])])
+        for start, told in problems.items()
+    )
+
+
+def _given(problem: Mapping[str, Any], first: str, flags: Mapping[str, Any]) -> object:
+    """Return what the user wrote: all of it where the number of values is wrong."""
+    is_of_number = problem["type"] in ("missing", "too_long", "too_short")
+    value = flags.get(first, problem["input"]) if is_of_number else problem["input"]
+    if len(problem["loc"]) > 1 and isinstance(flags.get(first), tuple):
+        start = f"{problem['loc'][1]}="
+        value = next((each for each in flags[first] if str(each).startswith(start)), value)
+    return value[0] if isinstance(value, tuple | list) and len(value) == 1 else value
 
 
 def _shown(value: object) -> str:

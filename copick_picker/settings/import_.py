@@ -41,6 +41,8 @@ class ImportMrcSettings(JobSettings):
         CSV file to write: ``run_name`` and ``tomogram_name`` (the file).
     new_object : dict
         Object name -> radius in Angstrom of a project that is to be made.
+    objects_of : str or None
+        Model whose objects and radii a project that is to be made has, besides ``new_object``.
     """
 
     folder: Annotated[str, Option(argument=True)]
@@ -68,6 +70,10 @@ class ImportMrcSettings(JobSettings):
             metavar="NAME=RADIUS",
         ),
     ] = Field(default_factory=dict)
+    objects_of: Annotated[
+        str | None,
+        Option("Model whose objects and radii a project that is to be made has.", metavar="MODEL"),
+    ] = None
 
     @field_validator("spacing")
     @classmethod

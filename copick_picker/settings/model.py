@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from copick_picker.errors import CheckpointError, SettingsError, nearest_name
 from copick_picker.records.runs import InputScaling
+from copick_picker.settings.wrong_values import expected_words
 
 _SPACING_TOLERANCE = 0.01
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -368,7 +369,7 @@ def _fault_text(fault: Mapping[str, Any]) -> str:
         return f"unknown key '{where}'{nearest_name(name, known.model_fields)}"
     if fault["type"] == "missing":
         return f"'{where}' is missing"
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = expected_words(fault)
     if not where:
         return message
     return f"'{where}' is {fault['input']!r}: {message}"

@@ -193,9 +193,9 @@ class NetworkSettings(Settings):
     window_batch: Annotated[
         Count | None,
         Option(
-            "Windows per batch.",
-            shown="1 on a CPU, else 4",
-            aliases="--sliding-window-batch-size -swbs --tomo-batch-size",
+            "Windows computed at once.",
+            shown="CPU 1, else 4",
+            aliases="--sliding-window-batch-size -swbs",
             after="blending",
         ),
     ] = None

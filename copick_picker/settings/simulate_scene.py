@@ -27,6 +27,7 @@ from copick_picker.settings.simulate_entries import (
     VlpEntry,
 )
 from copick_picker.settings.simulate_imaging import ImagingEntry
+from copick_picker.settings.wrong_values import expected_words
 
 Edge = Annotated[int, Field(ge=16, le=4096)]
 Spacing = Annotated[float, Field(ge=2, le=50)]
@@ -312,8 +313,12 @@ def load_scene(path: Path, changes: Mapping[str, Any]) -> SceneSettings:
     try:
         return SceneSettings.model_validate({**content, **given})
     except ValidationError as error:
-        problems = "; ".join(problem_text(each) for each in error.errors())
-        msg = f"{path}: {problems}"
+        faults = [(str(each["loc"][:1]), problem_text(each)) for each in error.errors()]
+        options = {str((name,)) for name in given}
+        msg = "; ".join(
+            f"--{text.replace('_', '-', 1)}" if first in options else f"{path}: {text}"
+            for first, text in faults
+        )
         raise SettingsError(msg) from error
 
 
@@ -326,7 +331,7 @@ def problem_text(error: Any) -> str:  # noqa: ANN401 (pydantic's mapping)
         One of the errors of pydantic's ``ValidationError``.
     """
     place = ".".join(str(part) for part in error["loc"])
-    text = error["msg"].removeprefix("Value error, ")
+    text = expected_words(error)
     if error["type"] == "missing":
         text = "is missing"
     elif not isinstance(error["input"], dict | list | Entry):

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from copick_picker.cli.main import console
 from copick_picker.errors import CopickPickerError, DataError
 from copick_picker.project.folders.score_folder import read_scores
+from patience import HANG_SECONDS
 from projects import small_project
 
 SHAPE = (8, 10, 12)
@@ -162,7 +163,7 @@ def test_configurations_that_are_no_json(config: Path, text: str) -> None:
 
 
 def program(*words: object, **more: Any) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*PROGRAM, *map(str, words)], check=False, timeout=120, **more)
+    return subprocess.run([*PROGRAM, *map(str, words)], check=False, timeout=HANG_SECONDS, **more)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
@@ -177,7 +178,7 @@ def test_a_full_standard_output_is_one_line(config: Path) -> None:
 def test_a_closed_standard_output_takes_no_file(config: Path) -> None:
     script = f'exec "$@" >&- 2>"{config.parent}/said"'
     words = [*PROGRAM, "browse", "project", "-c", str(config), "--json", f"{config.parent}/o.json"]
-    result = subprocess.run(["sh", "-c", script, "sh", *words], check=False, timeout=120)
+    result = subprocess.run(["sh", "-c", script, "sh", *words], check=False, timeout=HANG_SECONDS)
     assert result.returncode == 0
     assert (config.parent / "said").read_text() == ""
     assert json.loads((config.parent / "o.json").read_text())["counts"] == {"listed": 1}
@@ -204,7 +205,7 @@ def test_a_deleted_working_folder_is_one_line(config: Path) -> None:
     script = f'cd "{config.parent}/gone" && rmdir "{config.parent}/gone" && exec "$@"'
     words = [*PROGRAM, "filter", "-c", str(config), "-i", "ribosome:a/1"]
     result = subprocess.run(
-        ["sh", "-c", script, "sh", *words], check=False, timeout=120, capture_output=True
+        ["sh", "-c", script, "sh", *words], check=False, timeout=HANG_SECONDS, capture_output=True
     )
     assert result.returncode == 2
     assert b"Error: the working folder was deleted: change to another one\n" in result.stderr

@@ -85,7 +85,7 @@ def test_filters_choose_datasets(browse, arguments, shown):
         (["--organism", "Chlamydomona reinhardti"], "did you mean 'Chlamydomonas reinhardtii'?"),
         (["--dataset", "10441"], "has no dataset 10441; did you mean '10440'?"),
         (["--dataset", str(EMPTY), "--has-truth"], f"fits --has-truth and --dataset {EMPTY}"),
-        (["--dataset", "ribosome"], "valid integer"),
+        (["--dataset", "ribosome"], "expected a whole number"),
     ],
 )
 def test_what_is_not_there_is_named_with_the_nearest(browse, portal, arguments, words):

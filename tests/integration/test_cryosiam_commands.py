@@ -14,6 +14,7 @@ import starfile
 from click.testing import CliRunner
 
 from copick_picker.cli.main import console
+from copick_picker.core.segment.device import cuda_devices
 from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import FeatureKey, PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import ObjectSpec
@@ -185,6 +186,7 @@ def test_whatever_stands_where_cryosiams_files_go_stays(predicted, name, kind):
     folder, thing = predicted / "predictions" / "lamella_raw", FILES[kind]
     settings = predicted / "lamella_raw.yaml"
     settings.write_text(settings.read_text() + "save_original_file_extension: true\n")
+    edit(settings, ("log_dir: logs", "log_dir: ../logs"))
     segments = name != "labels_1.csv"
     if segments:
         (folder / f"{TWO}_preds.h5").unlink()
@@ -490,3 +492,46 @@ def test_convert_says_what_is_missing(place):
     flags = ("--checkpoint", "multiclass/model.ckpt", "--label", "a=4")
     assert "channel 4" in command(*convert, *flags, code=2)
     assert not (place / "my_model").exists()
+
+
+def test_a_run_hands_over_to_the_next_command(predicted):
+    words = ("--cryosiam-config", "multiclass.yaml")
+    output = " ".join(command("segment", *words, "-r", ONE, "--overwrite").split())
+    assert "mask_folder is null: the whole tomogram is searched" in output
+    if not cuda_devices():
+        assert "gpu_devices is 1, but this machine has no CUDA GPU: uses cpu" in output
+    assert "predictions/multiclass: 1 predictions" in output
+    assert "next: copick-picker localize --cryosiam-config multiclass.yaml" in output
+    (log,) = (predicted / "logs").glob("segment-*.log")
+    assert "multiclass.yaml" in log.read_text()
+    output = " ".join(command("localize", *words).split())
+    assert "labels_1.csv and labels_1_particles.star" in output
+    assert "next: copick-picker import picks predictions/multiclass/labels_1_particles" in output
+    assert len(list((predicted / "logs").glob("localize-*.log"))) == 1
+    lines = ("--cryosiam-config", "lamella.yaml", "-r", ONE, "--overwrite")
+    output = " ".join(command("segment", *lines).split())
+    assert "mask_folder is null" not in output
+    assert "next: 'mask_folder: predictions/lamella' in the YAML file" in output
+    result = CliRunner().invoke(console, ["semantic_predict", "--config_file", "multiclass.yaml"])
+    assert "use copick-picker segment --cryosiam-config FILE" in result.output
+
+
+def test_no_pick_comes_with_a_reason(predicted):
+    summary = predicted / "summary.json"
+    words = ("localize", "--cryosiam-config", "multiclass.yaml", "-r", ONE, "--json", summary)
+    edit(predicted / "multiclass.yaml", ("min_voxels: 13", "min_voxels: 90000"))
+    output = " ".join(command(*words).split())
+    assert "label 1: 0 (" in output
+    assert "dropped by min_voxels 90000: the largest has" in output
+    facts = json.loads(summary.read_text())["runs"][0]["candidates"]["1"]
+    assert facts["dropped_by_min_voxels"] == facts["eroded_components"] > 0
+    path = predicted / "predictions" / "multiclass" / f"{ONE}_preds.h5"
+    with h5py.File(path, "r+") as file:
+        labels = file["labels"][()]
+        labels[labels == 1] = 0
+        labels[labels == 2] = 0
+        labels[3:5, 3:5, 3:5] = 2
+        file["labels"][...] = labels
+    output = " ".join(command(*words, "--overwrite").split())
+    assert "label 1: 0 (no voxel has the label: see the threshold" in output
+    assert "label 2: 0 (1 of at most 8 voxels, none left by erosion by one voxel)" in output

@@ -211,7 +211,7 @@ def test_a_place_that_cannot_be_written_is_one_line(config, tmp_path):
         (("--tolerance", "60"), ["--tolerance: got '60'", "0.5r", "60A"]),
         (("--tolerance", "-1r"), ["--tolerance: got '-1r'"]),
         (("--tolerance", "0A"), ["--tolerance: got '0A'"]),
-        (("--beta", "0"), ["--beta", "greater than 0"]),
+        (("--beta", "0"), ["--beta", "expected more than 0"]),
         (("--radius", "ribosome=-5"), ["--radius", "the radius of ribosome is not positive"]),
         (("--radius", "ribosome"), ["expected name=value"]),
         (("--weight", "virus=1"), ["--weight: no object 'virus'"]),
@@ -508,7 +508,7 @@ def test_the_python_function_gives_the_scores_of_the_command(config):
     ribosome = scores()["objects"][0]
     assert result.objects[0].score.recall == ribosome["recall"] == 0.5
     assert result.objects[0].tolerance_angstrom == ribosome["tolerance_angstrom"]
-    with pytest.raises(SettingsError, match="--tolerance: got '60'"):
+    with pytest.raises(SettingsError, match="tolerance: got '60'"):
         copick_picker.evaluate(truth, found, OBJECTS, tolerance="60")
 
 

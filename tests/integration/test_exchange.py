@@ -216,6 +216,7 @@ def test_a_file_that_stands_is_kept(config, tmp_path):
         (["--to", "csv", "--min-score", "*=2"], ["no picks are left"]),
         (["--to", "csv", "-i", "ribosome:me/1"], ["none of the 2 runs", "ribosome:picker/1"]),
         (["--to", "csv", "--names", "missing.csv"], ["cannot read missing.csv"]),
+        (["--to", "csv", "--tomogram", "wbp@3"], ["has a tomogram 'wbp@3'", "they have"]),
     ],
 )
 def test_a_wrong_export_is_one_line_and_writes_nothing(config, tmp_path, arguments, texts):

@@ -308,7 +308,7 @@ def test_a_motor_outside_fails_its_run_alone(motors, text):
 def test_a_table_of_another_shape_fails_its_run():
     Path("train_labels.csv").write_text(labels_text().replace(",5,12,18,", ",5,18,12,"))
     output = run("slices", "--labels", "train_labels.csv", "-c", "byu/config.json", code=1)
-    assert "holds 18 x 12 x 5 voxels (x, y, z); the table says 12 x 18 x 5" in output
+    assert "holds 5 x 12 x 18 voxels (z, y, x); the table says 5 x 18 x 12" in output
 
 
 @pytest.mark.parametrize(

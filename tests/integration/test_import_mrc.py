@@ -431,3 +431,34 @@ def test_what_is_no_volume_in_tiff_and_zarr_is_one_line(tmp_path):
         "6 failed",
     ):
         assert part in text
+
+
+def as_compressed_with(path, number):
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for page in file.pages:
+            page.tags["Compression"].overwrite(number)
+
+
+def test_compressed_tiff_is_read_or_says_what_it_needs(tmp_path, capfd):
+    folder = tmp_path / "tomos"
+    folder.mkdir()
+    words = (folder, "-c", tmp_path / "p" / "config.json", "--spacing", 10)
+    for name in ("zlib", "lzma"):
+        tifffile.imwrite(folder / f"{name}.tif", VOLUME, compression=name, photometric="minisblack")
+    assert "2 done" in run("import", "mrc", *words, "--new-object", "ribosome=100")
+    whole = (folder / "zlib.tif").read_bytes()
+    tifffile.imwrite(folder / "lzw.tif", VOLUME, photometric="minisblack")
+    as_compressed_with(folder / "lzw.tif", 5)
+    (folder / "cut.tif").write_bytes(whole[:900])
+    # the second plane's first bytes
+    with tifffile.TiffFile(folder / "zlib.tif") as file:
+        start = file.pages[1].dataoffsets[0]
+    (folder / "spoilt.tif").write_bytes(whole[:start] + bytes(40) + whole[start + 40 :])
+    (folder / "no.tif").write_bytes(b"II*\0" + bytes(30))
+    capfd.readouterr()
+    text = " ".join(run("import", "mrc", *words, code=1).split())
+    assert "lzw.tif is compressed with LZW, which needs the package imagecodecs" in text
+    assert "uncompressed or with Deflate (ZIP), LZMA or PackBits" in text
+    for name in ("cut", "spoilt", "no"):
+        assert f"{name}.tif is damaged" in text or f"{name}.tif is cut" in text, text
+    assert "tifffile" not in "".join(capfd.readouterr())

@@ -125,7 +125,11 @@ def test_the_grid_is_a_tomograms(config, tmp_path):
     )
     write_mrc(path, labels(1), 7.5)
     assert "has voxels of 7.5 A, the tomogram of its size 10 A" in bring(config, path, code=1)
-    bring(config, path, "--spacing", 10)
+    text = bring(config, path, "--spacing", 20, code=1)
+    assert "--spacing 20: run TS_1 has no tomogram of that spacing" in text
+    text = bring(config, path, "--spacing", 10)
+    assert "1 run: 1 done" in text
+    assert "absent" not in text
     assert np.array_equal(stored(config, "TS_1"), labels(1))
     tifffile.imwrite(tmp_path / "TS_2.tif", labels(1).astype(np.uint8))
     text = bring(config, tmp_path / "TS_2.tif")

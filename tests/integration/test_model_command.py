@@ -271,4 +271,8 @@ def test_the_models_that_ship_are_listed_by_the_name_that_m_takes():
         shown = CliRunner().invoke(console, ["model", "show", name])
         assert shown.exit_code == 0
         assert name in shown.output
+        assert len(shown.output.splitlines()) < 50
+        assert "learning_rate" not in shown.output
+        whole = CliRunner().invoke(console, ["model", "show", name, "--all"]).output
+        assert "learning_rate" in whole
     assert "apo-ferritin" in output

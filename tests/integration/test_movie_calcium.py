@@ -169,6 +169,9 @@ def test_events_of_another_programs_traces():
     true[120:180] = 1.5 * np.exp(-np.arange(60) / 15.0)
     assert np.abs(fitted - true).max() < 0.15
     assert np.abs(fitted[:118]).max() == 0.0
+    assert not rows("out/event_details.csv")[0]["x"]
+    text = run("evaluate", "--events", "out", "--truth", TRUTH, "-o", "no", code=2)
+    assert "give --tracks" in text or "beyond the movie" in text
     Path("traces.csv").write_text("\n".join(lines[:50] + lines[60:]) + "\n")
     text = run("traces", "traces.csv", "-o", "gap", code=2)
     assert "track 3 goes from frame 48 to 59; expected every frame once" in text
@@ -230,6 +233,9 @@ def test_labels_of_others_become_a_training():
     )
     text = run("import-labels", "events.csv", *words, "--ignore_waves", "-o", "events")
     assert "kept 1 of 2 labels (1 waves)" in text
+    Path("events.csv").write_text("track_id,onset_frame,end_frame\n1,3,5\n77,3,5\n")
+    text = run("import-labels", "events.csv", *words, "-o", "bad", code=2)
+    assert "the event in row 2 is of track 77, which pairs/sample_000/ground_truth" in text
     assert not Path("bad").exists()
 
 
@@ -361,3 +367,75 @@ def test_calcium_that_is_never_up_is_refused_before_training(here):
 def test_shipped_files_are_those_of_the_repository():
     for path in (ROOT / "configs" / "movies").glob("*.yaml"):
         assert path.read_text() == (ROOT / "copick_picker/configs/movies" / path.name).read_text()
+
+
+@pytest.mark.usefixtures("here")
+def test_overwrite_replaces_no_truth_and_no_table_of_others():
+    sample = PAIR.parent
+    before = {path.name: path.read_bytes() for path in sample.iterdir()}
+    labels = ("import-labels", "events.csv", "--movie", PAIR, "--puncta", TRUTH)
+    Path("events.csv").write_text("track_id,onset_frame,end_frame\n1,2,4\n")
+    text = run(*labels, "-o", sample, "--overwrite", code=2)
+    assert "a table that no summary beside it records, which --overwrite never replaces" in text
+    assert {path.name: path.read_bytes() for path in sample.iterdir()} == before
+    run(*labels, "-o", "labels")
+    run(*labels, "-o", "labels", "--distance", 2, "--overwrite")
+    edited = Path("labels/ground_truth_traces.csv")
+    edited.write_text(edited.read_text().replace(",0\n", ",1\n"))
+    text = run(*labels, "-o", "labels", "--overwrite", code=2)
+    assert "labels/ground_truth_traces.csv exists and was not made by this tool" in text
+    Path("others").mkdir()
+    shutil.copy(TRUTH, "others/detections.csv")
+    text = run("detect", PAIR, "--method", "log", "-o", "others", "--overwrite", code=2)
+    assert "a table that no summary beside it records" in text
+    text = run("convert", TRUTH, "--to", "csv", "-o", TRUTH, "--overwrite", code=2)
+    assert "which --overwrite never replaces" in text
+    shutil.copytree(sample, "real/sample_000")
+    Path("real/sample_000/metadata.json").unlink()
+    words = ("--preset", "hybrid-test", *SMALL)
+    text = run("simulate", *words, "--movies", 1, "-o", "real", "--overwrite", code=2)
+    assert "which --overwrite never replaces" in text
+    assert Path("real/sample_000/movie.tif").is_file()
+    text = run("train", "linker", "--data", "pairs", "-o", "hybrid", "--overwrite", code=2)
+    assert "which --overwrite never replaces" in text
+    assert Path("hybrid/weights.safetensors").is_file()
+
+
+def event_scores(*words, out):
+    run("evaluate", *words, "--truth", TRUTH, "-o", out)
+    return json.loads(Path(out, "evaluation_summary.json").read_text())["calcium"]
+
+
+@pytest.mark.usefixtures("here")
+def test_events_are_scored_at_their_places_and_not_by_their_numbers():
+    words = ("--events", "pairs/sample_000/ground_truth_events.csv")
+    assert event_scores(*words, out="itself")["event_recall"] == 1.0
+    table = rows(TRUTH)
+    numbers = sorted({int(row["track_id"]) for row in table})
+    other = dict(zip(map(str, numbers), numbers[1:] + numbers[:1], strict=True))
+    lines = [f"{row['frame']},{row['x']},{row['y']},{other[row['track_id']]}" for row in table]
+    Path("tracks.csv").write_text("\n".join(["frame,x,y,track_id", *lines]) + "\n")
+    run("traces", PAIR, "--tracks", "tracks.csv", "--channel", 1, "--min-trace", 2, "-o", "out")
+    words = ("--events", "out/events.csv")
+    known = event_scores(*words, "--tracks", "tracks.csv", out="with")
+    assert known["event_hits"] > 0
+    assert known["correlation"] > 0.8
+    found = event_scores(*words, out="without")
+    assert found == known | {"completeness": None}
+    Path("out/trace_details.csv").unlink()
+    alone = event_scores(*words, out="places")
+    assert alone["event_f1"] == known["event_f1"]
+    assert alone["correlation"] is None
+    Path("out/event_details.csv").unlink()
+    text = run("evaluate", *words, "--truth", TRUTH, "-o", "no", code=2)
+    assert "does not say where its events are" in text
+    assert "give --tracks" in text
+    Path("late.csv").write_text("onset_frame,end_frame,x,y\n3,4,10,10\n11,12,10,10\n")
+    text = run("evaluate", "--events", "late.csv", "--truth", TRUTH, "-o", "no", code=2)
+    assert "such as one in frame 12; pairs/sample_000/movie.tif has 12 frames, 0 to 11" in text
+    Path("late.csv").write_text("frame,x,y,track_id\n3,4,4,1\n12,4,4,1\n")
+    for option in ("--tracks", "--detections"):
+        text = run("evaluate", option, "late.csv", "--truth", TRUTH, "-o", "no", code=2)
+        assert "1 of 2" in text
+        assert "lie beyond the movie" in text
+    assert not Path("no").exists()

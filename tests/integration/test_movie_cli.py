@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from copick_picker.cli.main import console
 from copick_picker.project.formats.movie_files import open_movie
 from copick_picker.project.formats.spot_tables import read_spots
+from patience import HANG_SECONDS
 
 SMALL = ("--size", "64,80", "--frames", "12", "--tracks", "6")
 TINY = ("--base-channels", "8", "--patch", "32", "--validation-movies", "1", "--threads", "1")
@@ -444,18 +445,17 @@ def test_a_damaged_model_is_said():
 @pytest.mark.parametrize("kind", ["detector", "hybrid"])
 @pytest.mark.usefixtures("here")
 def test_an_interrupted_training_goes_on_where_it_was(kind):
-    steps = 120 if kind == "detector" else 80
+    steps = 240 if kind == "detector" else 160
     words = ("train", kind, "--steps", steps, "--validate-every", steps // 2, "--save-every", 5)
     words = [*map(str, (*words, *SMALL, *TINY, "-o", "new"))]
-    line = [sys.executable, "-m", "copick_picker", "movie", *words]
+    # on a busy machine it yields to this test, which has to catch it at work
+    line = ["nice", "-n", "19", sys.executable, "-m", "copick_picker", "movie", *words]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        deadline = time.monotonic() + 120
         while not Path("new.training/last.ckpt").exists():
             assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+            time.sleep(0.002)
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        process.wait(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert not Path("new").exists()
     assert "resuming from step" in run(*words)

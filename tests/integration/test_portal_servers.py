@@ -7,6 +7,7 @@ import urllib.request
 import copick
 import pytest
 
+from patience import HANG_SECONDS
 from portal_servers.names import DATASET, GRAPHQL_HOST, SHAPE_ZYX
 
 
@@ -20,7 +21,7 @@ def asked(query):
     request = urllib.request.Request(
         f"https://{GRAPHQL_HOST}/graphql", data=json.dumps({"query": query}).encode()
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:  # noqa: S310
         return json.load(answer)
 
 

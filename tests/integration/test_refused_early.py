@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from copick_picker.cli.main import console
 from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import PicksKey, SegmentationKey
+from patience import HANG_SECONDS
 from projects import noise, project_of, tiny_octopi_model
 
 SHAPE = (20, 24, 28)
@@ -126,7 +127,7 @@ def test_too_little_memory_ends_in_one_line(config: Path, megabytes: int) -> Non
     result = subprocess.run(
         ["sh", "-c", f'ulimit -v {limit} && exec "$@"', "sh", *map(str, words)],
         check=False,
-        timeout=100,
+        timeout=HANG_SECONDS,
         capture_output=True,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )

@@ -19,6 +19,7 @@ from copick_picker.cli.main import console
 from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import TomogramKey
 from copick_picker.records.runs import ObjectSpec
+from patience import HANG_SECONDS
 from projects import project_of, run_folder, temporaries, tree
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "octopi"
@@ -309,7 +310,7 @@ def test_an_interrupt_leaves_whole_results_and_the_rest_is_done_later(config, mo
     while "TS_1" not in (line := process.stdout.readline()) or "done" not in line:
         assert process.poll() is None, process.stderr.read()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "run the same command again" in errors
@@ -375,7 +376,8 @@ def test_nan_is_filled_on_demand_and_said(tmp_path, crop, model):
     summary = tmp_path / "summary.json"
     words = ("segment", "-c", config, "-m", model, *FAST, "--json", summary)
     output = run(*words, "--fill-nan")
-    assert "2 NaN or infinite voxels replaced with the median" in output
+    said = "run TS_1: 2 voxels that are NaN or infinite take the median"
+    assert " ".join(output.split()).count(said) == 1
     (entry,) = json.loads(summary.read_text())["runs"]
     assert "2 voxels that are NaN" in entry["cleaning"][0]
     assert "2 voxels that are NaN or infinite" in run(*words, code=1)
@@ -383,6 +385,19 @@ def test_nan_is_filled_on_demand_and_said(tmp_path, crop, model):
     run("segment", "-c", plain, "-m", model, *FAST)
     same = segmentation(config, "TS_1").numpy() == segmentation(plain, "TS_1").numpy()
     assert same.mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [(np.s_[:], "whole planes across z"), (np.s_[:, 4:7], "3 whole planes across y")],
+)
+def test_whole_planes_of_nan_are_not_filled(tmp_path, crop, model, where, what):
+    broken = crop.copy()
+    broken[where] = np.nan
+    config = project_of(tmp_path, {"TS_1": broken}, {}, objects=OBJECTS, tomogram=TOMOGRAM)
+    output = run("segment", "-c", config, "-m", model, *FAST, "--fill-nan", code=1)
+    assert what in output
+    assert "--fill-nan fills single voxels" in output
 
 
 def test_a_hot_voxel_changes_hardly_a_label(tmp_path, crop, model):
@@ -403,11 +418,12 @@ def test_a_hot_voxel_changes_hardly_a_label(tmp_path, crop, model):
     assert "1 voxels lie more than 20 standard deviations out (gold, a detector fault): try" in text
     agree, text = shares("clipped:a/1", "-m", model, "--clip", "20")
     assert agree > 0.95
-    assert "1 voxels beyond 20 standard deviations clipped" in text
+    assert "20 standard deviations (gold, a detector fault) are drawn in" in text
     names = "ribosome,apo-ferritin"
     agree, text = shares("own:a/1", "-m", "simulated-10a", "--objects", names)
     assert agree > 0.99
-    assert "run hot: 1 voxels beyond 20 standard deviations clipped" in text
+    said = "run hot: 1 voxels beyond 20 standard deviations (gold, a detector fault) are drawn in"
+    assert " ".join(text.split()).count(said) == 1
 
 
 def test_thresholds_that_are_not_applied_are_said(config, model, tmp_path):

@@ -324,7 +324,7 @@ def with_object(**changes: object) -> dict:
         (with_object(count=""), ["give one of count", "got none"]),
         (with_object(per_cubic_micrometre=5), ["give one of count", "count and per_cubic"]),
         (with_object(count="", layout=True), ["'thing' takes its amount from the layout"]),
-        (with_object(label=0), ["objects.thing.label", "greater than or equal to 1"]),
+        (with_object(label=0), ["objects.thing.label", "expected at least 1"]),
         (changed(objects={}), ["no object"]),
         (changed(shape=[32, 44]), ["shape"]),
         (changed(voxel_spacing="wide"), ["voxel_spacing", "got 'wide'"]),

@@ -21,6 +21,7 @@ from copick_picker.project.copick.store import open_project
 from copick_picker.records.keys import PicksKey, SegmentationKey, TomogramKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import ObjectSpec
+from patience import HANG_SECONDS
 from projects import OBJECTS, SHAPE_ZYX, TOMOGRAM, noise, project_of, slabs_of
 
 REFERENCE = PicksKey("ribosome", "curator", "1")
@@ -187,8 +188,8 @@ def test_a_large_tomogram_is_binned_and_bright_protein_drawn_dark(tmp_path):
         (["TS_1", "--tomogram", "denoised@10"], 1, "has no tomogram 'denoised@10'"),
         (["TS_1", "--radius", "ribosom=3"], 2, "did you mean 'ribosome'?"),
         (["TS_1", "--tolerance", "3"], 2, "positive multiple of the radius"),
-        (["TS_1", "--candidate", "*:*/*"], 1, "choose one user and session"),
-        (["TS_1", "--neuroglancer", "--port", "99999"], 2, "less than or equal to 65535"),
+        (["TS_1", "--candidate", "*:*/*"], 1, "name one user and session"),
+        (["TS_1", "--neuroglancer", "--port", "99999"], 2, "expected at most 65535"),
     ],
 )
 def test_wrong_input_is_one_line(config, tmp_path, monkeypatch, arguments, code, words):
@@ -295,6 +296,6 @@ def test_neuroglancer_serves_tomogram_segmentation_and_picks(config):
         text = "".join(said)
         assert "1 references found, 2 references missed, 1 hits, 2 false candidates" in text
         (address,) = re.findall(r"http://127\.0\.0\.1:\d+/v/\w+/", text)
-        assert "neuroglancer" in requests.get(address, timeout=60).text
+        assert "neuroglancer" in requests.get(address, timeout=HANG_SECONDS).text
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=HANG_SECONDS) == 0

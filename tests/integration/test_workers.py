@@ -141,7 +141,7 @@ def test_segment_with_two_workers_writes_what_one_process_writes(tmp_path):
         ),
         (("--devices", "cpu,cpu"), "a device is listed twice; use --workers"),
         (("--devices", "cuda:77"), "no device 'cuda:77' here"),
-        (("--workers", "0"), "greater than or equal to 1"),
+        (("--workers", "0"), "expected at least 1"),
     ],
 )
 def test_devices_that_make_no_sense_are_refused(tmp_path, options, said):

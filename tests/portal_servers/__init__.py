@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from patience import HANG_SECONDS
 from portal_servers.names import DATASET, OBJECTS
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class PortalServers:
             f"{self.address}/control/{order}", data=json.dumps(body).encode(), method="POST"
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=30) as answer:
+        with opener.open(request, timeout=HANG_SECONDS) as answer:
             return json.load(answer)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from moto.server import ThreadedMotoServer
 
+from patience import HANG_SECONDS
 from portal_servers.certificates import tls
 from portal_servers.front import Front, State
 from portal_servers.graphql_portal import GraphQLPortal
@@ -22,7 +23,7 @@ from portal_servers.names import BUCKET, SHAPE_ZYX
 
 def fill_bucket(port: int, portal: Portal) -> None:
     """Put the portal's objects into moto; then a policy that lets everyone read and list."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG_SECONDS)
 
     def put(path: str, content: bytes) -> None:
         connection.request("PUT", f"/{BUCKET}{quote(path)}", body=content)

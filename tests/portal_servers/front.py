@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from patience import HANG_SECONDS
 from portal_servers.names import GRAPHQL_HOST
 
 _HOP = {"connection", "proxy-connection", "transfer-encoding", "keep-alive"}
@@ -81,7 +82,7 @@ class Front(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 60
+    timeout = HANG_SECONDS
     host = ""
 
     @property
@@ -143,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes, entry: dict[str, Any]) -> None:
         """Send a request on to moto."""
-        inner = http.client.HTTPConnection("127.0.0.1", self.state.s3_port, timeout=60)
+        inner = http.client.HTTPConnection("127.0.0.1", self.state.s3_port, timeout=HANG_SECONDS)
         headers = {name: text for name, text in self.headers.items() if name.lower() not in _HOP}
         inner.request(self.command, self.path, body=body or None, headers=headers)
         answer = inner.getresponse()

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from copick_picker.project.remote.byte_cache import ByteCache
+from patience import HANG_SECONDS
 
 TWO_WRITERS = """
 import sys
@@ -70,7 +71,7 @@ def test_two_processes_stay_within_the_bound(tmp_path):
         subprocess.Popen([sys.executable, "-c", TWO_WRITERS, str(tmp_path), name])
         for name in ("one", "two")
     ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert [process.wait(timeout=HANG_SECONDS) for process in processes] == [0, 0]
     assert list(tmp_path.glob("*.tmp")) == []
 
 

@@ -41,7 +41,6 @@ from copick_picker.core.movie.scene import SCENES, CalciumScene, Camera
 from copick_picker.core.movie.simulation import simulate_movie
 from copick_picker.core.movie.traces import (
     TraceRules,
-    best_width,
     fading,
     measured,
     measured_signals,
@@ -50,6 +49,7 @@ from copick_picker.core.movie.traces import (
     whole_tracks,
 )
 from copick_picker.core.movie.transients import framed_curve, transient_curve
+from copick_picker.core.movie.widths import best_width
 from copick_picker.errors import DataError
 from copick_picker.records.calcium import PUNCTUM, SPARK, WAVE, Events, Traces
 from copick_picker.records.movies import Spots
@@ -159,7 +159,7 @@ def test_heights_are_those_of_each_spot_alone_and_off_centre():
     for (y, x), height in zip(places, (7.0, 3.0, 5.0), strict=True):
         frame += height * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 1.5**2))
     spots = Spots(np.zeros(3, dtype=np.int64), places[:, ::-1], tracks=np.array([1, 2, 3]))
-    found = measured_signals(frame[None], spots, width=1.5, white=16.0)
+    found = measured_signals(frame[None], spots, width=1.5, whites=(frame.max(),))
     assert found.heights == pytest.approx([7.0, 3.0, 5.0], abs=0.35)
     assert found.surrounds == pytest.approx([10.0] * 3, abs=0.2)
     assert found.is_saturated.tolist() == [True, False, False]
@@ -168,10 +168,10 @@ def test_heights_are_those_of_each_spot_alone_and_off_centre():
 def test_traces_follow_the_truth_and_the_width_is_found():
     made = simulate_movie(QUIET, seed=3)
     spots = whole_tracks(made.truth)
-    width, stands_out = best_width(made.calcium.frames, spots)
-    assert stands_out
-    assert width == pytest.approx(300.0 / 130.0, abs=0.6)
-    signals = measured_signals(made.calcium.frames, spots, width=width)
+    width = best_width(made.calcium.frames, spots)
+    assert width.is_fitted
+    assert width.pixels == pytest.approx(300.0 / 130.0, rel=0.05)
+    signals = measured_signals(made.calcium.frames, spots, width=width.pixels)
     found = measured(signals, 100.0, TraceRules(), n_frames=120)
     traces = Traces(spots.tracks, spots.frames, found.dff)
     assert trace_correlation(made.calcium.traces, traces) > 0.95
@@ -193,8 +193,50 @@ def test_baseline_is_that_of_the_rest_and_noise_is_not_an_event():
 def test_fading_is_that_of_the_surrounds():
     frames = np.repeat(np.arange(100), 3)
     levels = 80.0 * np.exp(-frames / 60.0)
-    assert fading(levels, frames, 100)[-1] == pytest.approx(math.exp(-99 / 60.0), rel=1e-6)
-    assert (fading(np.full(300, 80.0), frames, 100) == 1.0).all()
+    found = fading(levels, frames, 100)
+    assert found.left[-1] == pytest.approx(math.exp(-99 / 60.0), rel=1e-6)
+    assert found.share == pytest.approx(1.0 - math.exp(-99 / 60.0))
+    still = fading(np.full(300, 80.0), frames, 100)
+    assert (still.left == 1.0).all()
+    assert still.is_determined
+
+
+def test_noise_of_a_dozen_frames_is_no_bleaching():
+    rng = np.random.default_rng(0)
+    frames = np.repeat(np.arange(12), 3)
+    found = [fading(80.0 + 4.0 * rng.standard_normal(36), frames, 12) for _ in range(200)]
+    assert sum(each.share > 0 for each in found) <= 4
+    assert sum(not each.is_determined for each in found) > 20
+    assert not fading(np.full(6, 80.0), np.arange(6), 100).is_determined
+    slow = 80.0 * np.exp(-np.arange(12) / 20.0) + rng.standard_normal(12)
+    assert fading(slow, np.arange(12), 12).share == pytest.approx(0.42, abs=0.05)
+
+
+@pytest.mark.parametrize("sigma", [1.2, 1.7, 2.4])
+def test_amplitudes_hold_for_any_width_of_spots(sigma):
+    """Before the width was fitted they were up to 21 % off."""
+    calcium = replace(QUIET.calcium, spot_sigma_nm=sigma * QUIET.pixel_size_nm)
+    made = simulate_movie(replace(QUIET, calcium=calcium), seed=3)
+    spots = whole_tracks(made.truth)
+    width = best_width(made.calcium.frames, spots)
+    assert width.is_fitted
+    # a pixel is as wide as its side
+    heights, true = (
+        measured_signals(made.calcium.frames, spots, width=each).heights
+        for each in (width.pixels, np.hypot(sigma, 1.0 / np.sqrt(12.0)))
+    )
+    dff = made.calcium.traces.dff
+    slope = np.polyfit(dff, heights, 1)[0] / np.polyfit(dff, true, 1)[0]
+    assert slope == pytest.approx(1.0, abs=0.06)
+
+
+def test_a_camera_may_saturate_after_the_first_frame():
+    frames = np.full((3, 20, 24), 100.0)
+    frames[1, 10, 12] = 4095.0
+    spots = Spots(np.arange(3), np.full((3, 2), (12.0, 10.0)), tracks=np.ones(3, dtype=np.int64))
+    found = measured_signals(frames, spots, width=1.5, whites=(4095.0, 65535.0))
+    assert found.is_saturated.tolist() == [False, True, False]
+    assert not measured_signals(frames, spots, width=1.5, whites=(65535.0,)).is_saturated.any()
 
 
 def test_planted_events_are_found_once_and_silent_traces_hold_none():

@@ -183,7 +183,7 @@ def test_tables_have_a_cell_for_every_column() -> None:
         assert all(len(row) == len(columns) for row in rows)
     columns, rows = object_table(evaluation((1, 1, 1)))
     cells = dict(zip(columns, rows[0], strict=True))
-    assert cells["AP"] == cells["threshold"] == cells["F4 interval"] == "n/a"
+    assert cells["AP"] == cells["suggested"] == cells["F4 interval"] == "n/a"
     assert (cells["TP"], cells["FP"], cells["FN"]) == ("1", "1", "2")
 
 

@@ -22,7 +22,7 @@ def test_no_word_is_split_and_nothing_is_wider(width):
     if width is not None and width >= 80:
         assert max(map(len, text.splitlines())) <= width
     words = set(text.split())
-    last = text.rsplit("\n\n", 1)[-1] if "Left out" not in text else text[text.index("Left out") :]
+    last = text.rsplit("\n\n", 1)[-1] if "Hidden" not in text else text[text.index("Hidden") :]
     for number, column in enumerate(COLUMNS):
         is_shown = any(column in line.split() for line in text.splitlines()[:4])
         assert is_shown or column in last
@@ -33,9 +33,9 @@ def test_no_word_is_split_and_nothing_is_wider(width):
 
 def test_secondary_columns_go_first_and_are_named():
     text = table_text("Scores", COLUMNS, ROWS, width=80)
-    assert "Columns hidden for lack of width: TP, FP, FN, F1 (--wide shows all)" in text
+    assert "Hidden at this width: " in text
     assert "verdict" in text.splitlines()[2]
-    assert "Left out" not in table_text("Scores", COLUMNS, ROWS, width=None)
+    assert "Hidden" not in table_text("Scores", COLUMNS, ROWS, width=None)
 
 
 def test_numbers_stand_right_and_names_left():
@@ -53,7 +53,7 @@ def test_a_long_value_is_wider_than_the_line_rather_than_split_or_dropped():
     digest = 64 * "a"
     text = table_text("Model", ("", "value"), [("sha256", digest), ("name", "x")], width=40)
     assert digest in text
-    assert "Left out" not in text
+    assert "Hidden" not in text
 
 
 def test_output_that_is_no_terminal_has_no_width(monkeypatch):

@@ -10,6 +10,8 @@ from scipy import ndimage
 
 from copick_picker.core.geometry import length_to_voxels
 
+_TOUCHING = np.ones((3, 3, 3), dtype=bool)
+
 
 @dataclass(frozen=True, eq=False)
 class ErodedComponents:
@@ -25,12 +27,21 @@ class ErodedComponents:
         Mean index of those voxels.
     mean_probabilities : numpy.ndarray, shape (n,), float64, or None
         Mean probability of those voxels, where one was given.
+    n_label_voxels : int
+        Voxels of the label before erosion.
+    n_components : int
+        Components after erosion, the small ones too.
+    most_voxels : int
+        Voxels of the largest of them.
     """
 
     numbers: npt.NDArray[np.int64]
     voxel_counts: npt.NDArray[np.int64]
     centres_zyx: npt.NDArray[np.float64]
     mean_probabilities: npt.NDArray[np.float64] | None = None
+    n_label_voxels: int = 0
+    n_components: int = 0
+    most_voxels: int = 0
 
 
 def eroded_components(
@@ -64,8 +75,9 @@ def eroded_components(
     >>> found.voxel_counts.tolist(), found.centres_zyx.tolist()
     ([2], [[0.5, 2.0, 3.0]])
     """
-    inside = ndimage.binary_erosion(labels == label, border_value=1)
-    ids, _ = ndimage.label(inside, structure=np.ones((3, 3, 3), dtype=bool))
+    own = labels == label
+    inside = ndimage.binary_erosion(own, border_value=1)
+    ids, n_components = ndimage.label(inside, structure=_TOUCHING)
     z, y, x = np.nonzero(ids)
     of_voxel = ids[z, y, x]
     counts = np.bincount(of_voxel, minlength=1)
@@ -81,7 +93,31 @@ def eroded_components(
         counts[numbers].astype(np.int64),
         sums / counts[numbers, None],
         means,
+        int(own.sum()),
+        int(n_components),
+        int(counts[1:].max(initial=0)),
     )
+
+
+def bodies_of(labels: npt.NDArray[Any], label: int) -> tuple[int, int]:
+    """Return how many components a label has before erosion, and the voxels of the largest.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray, shape (z, y, x), integer
+        Segmentation.
+    label : int
+        Which label.
+
+    Examples
+    --------
+    >>> labels = np.zeros((5, 6, 7), int)
+    >>> labels[:2, 1:3, 2] = labels[4, 5, 6] = 1
+    >>> bodies_of(labels, 1)
+    (2, 4)
+    """
+    ids, number = ndimage.label(labels == label, structure=_TOUCHING)
+    return int(number), int(np.bincount(ids.ravel())[1:].max(initial=0))
 
 
 def eroded_ball_voxels(radius_angstrom: float, voxel_spacing: float) -> float:

@@ -1,17 +1,18 @@
 """Scores of calcium at puncta: states frame by frame, events, onsets; and the guide's grades."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from copick_picker.records.calcium import Events, Traces
-from copick_picker.records.movies import FloatArray, IndexArray
+from copick_picker.records.movies import NO_TRACK, FloatArray, IndexArray, Spots
 
 ONSET_TOLERANCE = 3.0
 """Frames between the onsets of an event and its partner."""
+_SIDES: tuple[tuple[int, Literal["left", "right"]], ...] = ((-1, "left"), (1, "right"))
 
 
 def state_scores(
@@ -98,6 +99,42 @@ def match_events(truth: Events, found: Events, *, tolerance: float = ONSET_TOLER
     table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     errors = found.onsets[table[:, 1]] - truth.onsets[table[:, 0]]
     return EventMatch(table[:, 0], table[:, 1], len(truth), len(found), errors)
+
+
+def tracks_at(
+    truth: Spots, events: Events, *, tolerance: float, onset_tolerance: float
+) -> IndexArray:
+    """Return the true track at the place of each event, shape (n,); ``NO_TRACK`` where none is.
+
+    Of the true positions within both tolerances the one of the nearest frame counts, and of those
+    the nearest one.
+
+    Parameters
+    ----------
+    truth : Spots
+        True positions with tracks.
+    events : Events
+        Events with positions.
+    tolerance : float
+        Most pixels between an event and a true position.
+    onset_tolerance : float
+        Most frames between an event's onset and a true position.
+    """
+    found = np.full(len(events), NO_TRACK, dtype=np.int64)
+    if truth.tracks is None or events.positions is None:
+        return found
+    order = np.argsort(truth.frames, kind="stable")
+    frames = truth.frames[order]
+    at = events.onset_frames
+    bounds = [np.searchsorted(frames, at + k * onset_tolerance, side) for k, side in _SIDES]
+    for row, (first, end) in enumerate(zip(*bounds, strict=True)):
+        near = order[first:end]
+        away = np.hypot(*(truth.positions[near] - events.positions[row]).T)
+        near, away = near[away <= tolerance], away[away <= tolerance]
+        if len(near):
+            best = np.lexsort((away, np.abs(truth.frames[near] - at[row])))[0]
+            found[row] = truth.tracks[near[best]]
+    return found
 
 
 def event_scores(match: EventMatch) -> dict[str, float | int | None]:

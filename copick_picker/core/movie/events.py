@@ -434,7 +434,8 @@ def events_of_states(
     """Return events from the probability that calcium is up in each frame.
 
     An event is a stretch of frames above half the threshold that reaches the threshold; single
-    frames below it do not divide one.
+    frames below it do not divide one. A stretch that begins with the trace is none: nothing shows
+    when it began.
 
     Parameters
     ----------
@@ -454,10 +455,10 @@ def events_of_states(
     for run in range(1, n_runs + 1):
         frames = np.flatnonzero(runs == run)
         best = float(probabilities[frames].max())
-        if best < threshold:
+        if best < threshold or frames[0] == 0:
             continue
         peak = int(frames[signal[frames].argmax()])
-        rest = float(signal[max(frames[0] - 1, 0)])
+        rest = float(signal[frames[0] - 1])
         rows.append((frames[0], peak, frames[-1], float(signal[peak]) - min(rest, 0.0), best))
     starts, peaks, ends, heights, best_of = (
         np.array([row[column] for row in rows], dtype=np.float64) for column in range(5)

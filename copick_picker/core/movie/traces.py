@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import percentile_filter
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtr
 
 from copick_picker.errors import DataError
 from copick_picker.records.movies import NO_TRACK, FloatArray, Frames, IndexArray, Spots
 
-WIDTHS = (1.0, 1.4, 2.0, 2.8, 4.0)
-"""Standard deviations in pixels that a spot may have where none is given."""
 _REACH = 3.0
 """Standard deviations to which a spot is summed up."""
 _RING = 4.0
@@ -21,12 +19,12 @@ _LEAST_RING_PIXELS = 12
 _RIDGE = 0.1
 """Of the fit of neighbours: two spots in one place share their light, not their noise."""
 _NOISE = 1.4826
-_LEAST_FADING = 0.02
+_LEAST_FADING, _LEAST_FADING_FRAMES = 0.02, 8
+_CHANCE = 1e-3
+"""Of bleaching where there is none; a steeper slope is taken for bleaching."""
 _LEAST_LEVEL = 1e-3
 _LEAST_SHARE = 0.02
 """Least F0 over the median one: below it dF/F0 means nothing."""
-_TRIED_TRACKS, _TRIED_FRAMES = 60, 200
-_LEAST_GAIN = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +80,7 @@ def whole_tracks(tracks: Spots) -> Spots:
 
 
 def measured_signals(
-    frames: Frames, spots: Spots, *, width: float, white: float | None = None
+    frames: Frames, spots: Spots, *, width: float, whites: Sequence[float] = ()
 ) -> Signals:
     """Return how bright the spots of tracks are, frame by frame.
 
@@ -97,8 +95,9 @@ def measured_signals(
         Tracks as :func:`whole_tracks` returns them.
     width : float
         Standard deviation of a spot in pixels.
-    white : float, optional
-        Grey value at which pixels are saturated.
+    whites : sequence of float
+        Grey values at which a camera may end. Where one is the highest of all frames of the
+        tracks, pixels of that value are saturated.
 
     Raises
     ------
@@ -107,7 +106,7 @@ def measured_signals(
     """
     n = len(spots)
     heights, surrounds = np.zeros(n), np.zeros(n)
-    saturated = np.zeros(n, dtype=bool)
+    tops, white = np.full(n, -np.inf), -np.inf
     order = np.argsort(spots.frames, kind="stable")
     numbers, starts = np.unique(spots.frames[order], return_index=True)
     window = _Window.of(width)
@@ -119,9 +118,22 @@ def measured_signals(
         places = spots.positions[rows, ::-1]
         own_heights, own_surrounds, highest = _of_frame(frame, places, window)
         heights[rows], surrounds[rows] = own_heights, own_surrounds
-        if white is not None:
-            saturated[rows] = highest >= white
-    return Signals(spots, heights, surrounds, saturated)
+        tops[rows], white = highest, max(white, float(frame.max()))
+    is_saturated = (tops >= white) & (white in whites)
+    return Signals(spots, heights, surrounds, is_saturated)
+
+
+def square_offsets(reach: float) -> IndexArray:
+    """Return the pixels of a square about one, shape (p, 2), y and x.
+
+    Parameters
+    ----------
+    reach : float
+        Pixels from a spot, which may lie off the middle of its pixel, that it holds at least.
+    """
+    half = int(np.ceil(reach)) + 1
+    rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
+    return np.stack([rows.ravel(), columns.ravel()], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,22 +145,41 @@ class _Window:
 
     @classmethod
     def of(cls, width: float) -> "_Window":
-        half = int(np.ceil(_REACH * width + _RING)) + 1
-        rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
-        return cls(width, np.stack([rows.ravel(), columns.ravel()], axis=1))
+        return cls(width, square_offsets(_REACH * width + _RING))
+
+
+def pixels_about(
+    frame: FloatArray, places: FloatArray, offsets: IndexArray
+) -> tuple[FloatArray, npt.NDArray[np.bool_], FloatArray]:
+    """Return the pixels about spots: values, whether they are in the frame, squared distances.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (y, x), float64
+        A frame.
+    places : numpy.ndarray, shape (n, 2), float64
+        Spots as y and x in pixels.
+    offsets : numpy.ndarray, shape (p, 2), int64
+        Pixels to look at, from the one that a spot is in.
+
+    Returns
+    -------
+    tuple of numpy.ndarray, shape (n, p)
+        Of pixels outside of the frame the value is that of the nearest one inside.
+    """
+    cells = np.floor(places + 0.5).astype(np.int64)[:, None] + offsets[None]
+    shape = np.array(frame.shape)
+    inside = np.asarray(((cells >= 0) & (cells < shape)).all(axis=2))
+    clipped = cells.clip(0, shape - 1)
+    squares = ((cells - places[:, None]) ** 2).sum(axis=2)
+    return frame[clipped[..., 0], clipped[..., 1]], inside, squares
 
 
 def _of_frame(
     frame: FloatArray, places: FloatArray, window: _Window
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return heights, surrounds and highest values of the spots of a frame."""
-    middles = np.floor(places + 0.5).astype(np.int64)
-    cells = middles[:, None] + window.offsets[None]
-    shape = np.array(frame.shape)
-    inside = np.asarray(((cells >= 0) & (cells < shape)).all(axis=2))
-    clipped = cells.clip(0, shape - 1)
-    values = frame[clipped[..., 0], clipped[..., 1]]
-    squares = ((cells - places[:, None]) ** 2).sum(axis=2)
+    values, inside, squares = pixels_about(frame, places, window.offsets)
     reach = _REACH * window.width
     ring = inside & (squares > reach**2) & (squares <= (reach + _RING) ** 2)
     few = ring.sum(axis=1) < _LEAST_RING_PIXELS
@@ -164,59 +195,6 @@ def _of_frame(
     middle = near & (squares <= 0.25 * reach**2)
     highest = np.where(middle, values, -np.inf).max(axis=1)
     return heights, surrounds, highest
-
-
-def best_width(
-    frames: Frames, spots: Spots, *, widths: Sequence[float] = WIDTHS
-) -> tuple[float, bool]:
-    """Return the width of spot whose signal stands out best, and whether any does.
-
-    Signal is what two frames in a row share; the measure is its mean over tracks, over the noise,
-    in the middle of the movie.
-
-    Parameters
-    ----------
-    frames : numpy.ndarray, shape (t, y, x)
-        The channel.
-    spots : Spots
-        Tracks as :func:`whole_tracks` returns them.
-    widths : sequence of float
-        Standard deviations in pixels to try.
-    """
-    tracks = np.zeros(len(spots), dtype=np.int64) if spots.tracks is None else spots.tracks
-    numbers, counts = np.unique(tracks, return_counts=True)
-    longest = numbers[np.argsort(-counts)][:_TRIED_TRACKS]
-    middle = float(np.median(spots.frames)) if len(spots) else 0.0
-    near = np.abs(spots.frames - middle) <= _TRIED_FRAMES / 2
-    some = spots.chosen(np.isin(tracks, longest) & near)
-    gains = []
-    for width in widths:
-        signals = measured_signals(frames, some, width=width)
-        gains.append(np.mean([_gain(part) for part in _by_track(signals)] or [0.0]))
-    best = int(np.argmax(gains))
-    stands_out = gains[best] > _LEAST_GAIN
-    return (widths[best], True) if stands_out else (widths[1], False)
-
-
-def _by_track(signals: Signals) -> list[FloatArray]:
-    tracks = signals.spots.tracks
-    if tracks is None or not len(tracks):
-        return []
-    borders = np.flatnonzero(np.diff(tracks)) + 1
-    return np.split(signals.heights, borders)
-
-
-def _gain(heights: FloatArray) -> float:
-    """Return the variance that neighbouring frames share, over that which they do not."""
-    if len(heights) < 8:
-        return 0.0
-    away = heights - np.median(heights)
-    limit = 4.0 * noise_of_trace(heights) + 1e-12
-    # a few bright frames count as much as they are bright, but no single one for all
-    away = away.clip(-limit, 6.0 * limit)
-    shared = float((away[1:] * away[:-1]).mean())
-    rest = max(float((away**2).mean()) - shared, 1e-12)
-    return max(shared, 0.0) / rest
 
 
 def noise_of_trace(values: FloatArray) -> float:
@@ -255,11 +233,31 @@ def running_baseline(values: FloatArray, *, window: int, percentile: float) -> F
     return found
 
 
-def fading(levels: FloatArray, frames: IndexArray, n_frames: int) -> FloatArray:
-    """Return what bleaching leaves of the light in each frame, relative to the first.
+@dataclass(frozen=True, eq=False)
+class Fading:
+    """What bleaching does to a movie.
 
-    An exponential, fitted to the logarithm of the median level of each frame; ones where less than
-    2 % is lost, or the level rises.
+    Attributes
+    ----------
+    left : numpy.ndarray, shape (t,), float64
+        What it leaves of the light in each frame, relative to the first; ones where none is proven.
+    share : float
+        Share of the light that it takes between the first and the last frame that was looked at.
+    is_determined : bool
+        Whether the frames tell: they fade beyond doubt, or by less than 2 %.
+    """
+
+    left: FloatArray
+    share: float
+    is_determined: bool
+
+
+def fading(levels: FloatArray, frames: IndexArray, n_frames: int) -> Fading:
+    """Return what bleaching leaves of the light in each frame.
+
+    An exponential, fitted to the logarithm of the median level of each frame. Its slope is tested
+    against none (Student's t, one-sided), with as many degrees of freedom as frames count in spite
+    of the correlation of their residuals.
 
     Parameters
     ----------
@@ -272,17 +270,32 @@ def fading(levels: FloatArray, frames: IndexArray, n_frames: int) -> FloatArray:
     """
     order = np.argsort(frames, kind="stable")
     numbers, starts = np.unique(frames[order], return_index=True)
-    if len(numbers) < 3:
-        return np.ones(n_frames)
-    parts = np.split(levels[order], starts[1:])
-    middles = np.array([np.median(part) for part in parts])
+    middles = np.array([np.median(part) for part in np.split(levels[order], starts[1:])])
     bright = middles > _LEAST_LEVEL
-    if bright.sum() < 3:
-        return np.ones(n_frames)
-    slope = float(np.polyfit(numbers[bright], np.log(middles[bright]), 1)[0])
-    if slope >= 0 or 1.0 - np.exp(slope * (n_frames - 1)) < _LEAST_FADING:
-        return np.ones(n_frames)
-    return np.asarray(np.exp(slope * np.arange(n_frames)))
+    numbers, middles = numbers[bright], middles[bright]
+    if len(numbers) < _LEAST_FADING_FRAMES:
+        return Fading(np.ones(n_frames), 0.0, is_determined=False)
+    slope, chance = _slope(numbers.astype(np.float64), np.log(middles))
+    share = 1.0 - float(np.exp(min(slope, 0.0) * (numbers[-1] - numbers[0])))
+    if share < _LEAST_FADING or chance > _CHANCE:
+        return Fading(np.ones(n_frames), 0.0, is_determined=share < _LEAST_FADING)
+    return Fading(np.exp(slope * np.arange(n_frames)), share, is_determined=True)
+
+
+def _slope(times: FloatArray, values: FloatArray) -> tuple[float, float]:
+    """Return the slope of a line, and the chance of one as low where there is none."""
+    away = times - times.mean()
+    energy = float((away**2).sum())
+    slope = float((away * values).sum()) / energy
+    rest = values - values.mean() - slope * away
+    total = float((rest**2).sum())
+    shared = float((rest[1:] * rest[:-1]).sum()) / max(total, 1e-300)
+    # residuals of a fitted line look less correlated than they are, by about 4 / n
+    shared = min(max(shared + 4.0 / len(times), 0.0), 0.95)
+    apart = (1.0 - shared) / (1.0 + shared)
+    freedom = max(len(times) * apart - 2.0, 1.0)
+    error = np.sqrt(total / max(len(times) - 2, 1) / energy / apart)
+    return slope, float(stdtr(freedom, slope / max(error, 1e-300)))
 
 
 @dataclass(frozen=True)
@@ -321,15 +334,15 @@ class Measured:
         Running baselines of the heights.
     levels : numpy.ndarray, shape (n,), float64
         F0.
-    faded : float
-        Share of the light that bleaching takes over the movie.
+    fading : Fading or None
+        What bleaching takes; None: it was not looked for.
     """
 
     signals: Signals
     heights: FloatArray
     baselines: FloatArray
     levels: FloatArray
-    faded: float
+    fading: Fading | None
 
     @property
     def dff(self) -> FloatArray:
@@ -363,13 +376,14 @@ def measured(signals: Signals, offset: float, rules: TraceRules, *, n_frames: in
         Frames of the movie.
     """
     frames = signals.spots.frames
-    left = np.ones(n_frames)
+    lost = None
     if rules.corrects_bleaching:
-        left = fading(signals.surrounds - offset, frames, n_frames)
+        lost = fading(signals.surrounds - offset, frames, n_frames)
+    left = np.ones(n_frames) if lost is None else lost.left
     heights = signals.heights / left[frames]
     totals = heights + (signals.surrounds - offset) / left[frames]
     baselines, levels = np.zeros(len(heights)), np.zeros(len(heights))
-    plain = Measured(signals, heights, baselines, levels, float(1.0 - left[-1]))
+    plain = Measured(signals, heights, baselines, levels, lost)
     for _, rows in plain.rows_by_track():
         of = totals if rules.f0 == "total" else heights
         for values, target in ((heights, baselines), (of, levels)):
@@ -377,4 +391,4 @@ def measured(signals: Signals, offset: float, rules: TraceRules, *, n_frames: in
                 values[rows], window=rules.window, percentile=rules.percentile
             )
     floor = max(_LEAST_SHARE * float(np.median(levels)) if len(levels) else 0.0, _LEAST_LEVEL)
-    return Measured(signals, heights, baselines, levels.clip(floor), plain.faded)
+    return Measured(signals, heights, baselines, levels.clip(floor), lost)

@@ -50,6 +50,8 @@ class VolumeFacts:
         deviation on either side of it in a Gaussian; outliers hardly move them.
     n_outliers : int
         Finite voxels further than :data:`OUTLIER_SD` spreads from the middle.
+    empty_planes : tuple of int
+        Planes across z, y and x without a finite voxel.
     """
 
     n_not_finite: int
@@ -60,6 +62,7 @@ class VolumeFacts:
     middle: float = 0.0
     spread: float = 0.0
     n_outliers: int = 0
+    empty_planes: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def is_constant(self) -> bool:
@@ -109,11 +112,16 @@ def inspect_volume(volume: Volume, *, smoothing_voxels: float | None) -> VolumeF
     voxels, smooth, bad = Moments(), Moments(), 0
     low, high = np.inf, -np.inf
     smoothing, outliers = _Smoothing(reader.shape[0], smoothing_voxels), _Outliers()
+    known = [np.zeros(length, dtype=bool) for length in reader.shape]
     for z_start, z_stop in blocks(reader.shape):
         block = real(reader.read(z_start, z_stop))
         n_bad = n_not_finite(block)
         bad += n_bad
-        finite = block[np.isfinite(block)] if n_bad else block
+        is_finite = np.isfinite(block) if n_bad else np.ones((1, 1, 1), dtype=bool)
+        known[0][z_start:z_stop] = is_finite.any(axis=(1, 2))
+        known[1] |= is_finite.any(axis=(0, 2))
+        known[2] |= is_finite.any(axis=(0, 1))
+        finite = block[is_finite] if n_bad else block
         if not finite.size:
             continue
         lowest, highest = float(finite.min()), float(finite.max())
@@ -127,7 +135,8 @@ def inspect_volume(volume: Volume, *, smoothing_voxels: float | None) -> VolumeF
     far = outliers.number(middle, spread)
     if bad or low == high:
         low, high = (low, high) if low <= high else (0.0, 0.0)
-        return VolumeFacts(bad, low, high, 0.0, None, middle, spread, far)
+        z, y, x = (int((~each).sum()) for each in known)
+        return VolumeFacts(bad, low, high, 0.0, None, middle, spread, far, (z, y, x))
     statistics = VolumeStatistics(voxels.mean, voxels.standard_deviation)
     return VolumeFacts(0, low, high, smooth.skewness, statistics, middle, spread, far)
 
@@ -243,3 +252,29 @@ def check_voxels(facts: VolumeFacts, *, run_name: str, key: object) -> None:
     if facts.is_constant:
         msg = f"run {run_name}: {key} is constant: every voxel is {facts.minimum:g}"
         raise DataError(msg)
+
+
+def check_planes(facts: VolumeFacts, *, run_name: str, key: object) -> None:
+    """Raise where whole planes of a tomogram hold no finite voxel: none to fill them by.
+
+    Parameters
+    ----------
+    facts : VolumeFacts
+        Figures of the tomogram.
+    run_name : str
+        The run, for the message.
+    key : object
+        The tomogram, for the message.
+
+    Raises
+    ------
+    DataError
+        With the number of planes.
+    """
+    for axis, number in zip("zyx", facts.empty_planes, strict=True):
+        if number:
+            msg = (
+                f"run {run_name}: {key} has {number} whole planes across {axis} of NaN or infinite "
+                "voxels: --fill-nan fills single voxels; cut those planes off, or reconstruct again"
+            )
+            raise DataError(msg)

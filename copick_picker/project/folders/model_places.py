@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from copick_picker.errors import CheckpointError, ConflictError, choices_text
+from copick_picker.errors import CheckpointError, ConflictError, choices_text, nearest_name
 from copick_picker.project.folders.project_folder import foreign_files
 from copick_picker.project.standing import own_folder, standing_at
 from copick_picker.records.plain_text import load_yaml
@@ -189,5 +189,6 @@ def find_folder(name: str) -> Path:
     shipped = shipped_models()
     if name in shipped:
         return shipped[name]
-    msg = f"no model folder '{name}'; shipped models: {choices_text(shipped)}"
+    near, known = nearest_name(name, shipped), choices_text(shipped)
+    msg = f"no model folder '{name}'{near}; models that ship with the package: {known}"
     raise CheckpointError(msg)

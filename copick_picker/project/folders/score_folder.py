@@ -109,7 +109,7 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        msg = f"cannot read {file}: {error}"
+        msg = f"cannot read {file}: {getattr(error, 'strerror', None) or error}"
         raise ProjectError(msg) from error
     try:
         values = load_json(text)

@@ -215,7 +215,7 @@ def read_traces(path: Path) -> Traces:
         )
         raise DataError(msg)
     positions = None
-    if {"x", "y"} <= set(table.columns):
+    if {"x", "y"} <= set(table.columns) and not table[["x", "y"]].isna().any().any():
         positions = np.stack([numbers_of(path, table, name) for name in ("x", "y")], axis=1)
     zeros = np.zeros(len(table), dtype=np.int64)
     known = {"active", "probability"} & set(table.columns)
@@ -238,7 +238,7 @@ def read_signals(path: Path) -> tuple[Spots, FloatArray, bool]:
     ----------
     path : pathlib.Path
         CSV with the columns track_id, frame, and dff or signal (or intensity, f); every frame from
-        a track's first to its last. Without x and y positions are 0.
+        a track's first to its last. Positions are not known, and 0.
 
     Raises
     ------

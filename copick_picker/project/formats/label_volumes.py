@@ -5,13 +5,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 
 from copick_picker.errors import DataError, SettingsError
 from copick_picker.project.formats.mrc import read_mrc
 from copick_picker.project.formats.mrc_folders import run_name_of
-from copick_picker.project.formats.tiff import tiff_voxel_sizes
-from copick_picker.project.guards import guarded
+from copick_picker.project.formats.tiff import check_tiff, opened_tiff, tiff_voxel_sizes
 
 SUFFIXES = (".mrc", ".mrc.gz", ".rec", ".map", ".tif", ".tiff")
 """Endings of files that may hold labels."""
@@ -104,7 +102,8 @@ def _is_whole(volume: npt.NDArray[Any]) -> bool:
 
 
 def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], float | None]:
-    with guarded(f"cannot read {path}"), tifffile.TiffFile(path) as file:
+    with opened_tiff(path) as file:
+        check_tiff(path, file, file.series[0])
         volume, sizes = file.asarray(), tiff_voxel_sizes(file)
     if sizes is None:
         return volume, None

@@ -14,7 +14,7 @@ import tifffile
 from copick_picker._version import __version__
 from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.project.files import Permit, replacing
-from copick_picker.project.formats.tiff import check_whole_tiff
+from copick_picker.project.formats.tiff import check_tiff, tiff_guarded
 from copick_picker.project.guards import guarded
 from copick_picker.project.own_files import MARK
 from copick_picker.records.plain_text import load_json
@@ -196,16 +196,13 @@ def open_pair(path: Path, second: Path | None = None) -> tuple[Movie, Movie]:
 
 
 def _open_tiff(path: Path, channel: int) -> Movie:
-    try:
+    with tiff_guarded(path):
         file = tifffile.TiffFile(path)
-    except tifffile.TiffFileError as error:
-        msg = f"{path} is not a TIFF file, or is truncated: {error}"
-        raise DataError(msg) from error
-    try:
-        return _of_tiff(path, file, channel)
-    except BaseException:
-        file.close()
-        raise
+        try:
+            return _of_tiff(path, file, channel)
+        except BaseException:
+            file.close()
+            raise
 
 
 def _of_tiff(path: Path, file: tifffile.TiffFile, channel: int) -> Movie:
@@ -218,7 +215,7 @@ def _of_tiff(path: Path, file: tifffile.TiffFile, channel: int) -> Movie:
         msg = f"{path} is a colour image ({sizes['S']} samples per pixel); expected grey values"
         raise DataError(msg)
     order, notes = _axes_of(path, sizes)
-    check_whole_tiff(path, file, series)
+    check_tiff(path, file, series)
     wanted = _channel_of(path, sizes.get("C", 1), channel)
     shape = (sizes.get(order["t"], 1), sizes["Y"], sizes["X"])
     beside = _metadata_beside(path)
@@ -309,7 +306,7 @@ def _tiff_plane(path: Path, series: Any, order: dict[str, str], channel: int) ->
 
     def plane(number: int) -> npt.NDArray[Any]:
         index = int(np.ravel_multi_index(place(number), sizes)) if sizes else 0
-        with guarded(f"cannot read frame {number} of {path}"):
+        with tiff_guarded(path, f"frame {number}"):
             found: npt.NDArray[Any] = series.pages[index].asarray()
         return found
 

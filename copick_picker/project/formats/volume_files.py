@@ -21,7 +21,12 @@ from copick_picker.project.formats.mrc_stream import (
     read_header,
     unpacked,
 )
-from copick_picker.project.formats.tiff import check_whole_tiff, tiff_voxel_sizes
+from copick_picker.project.formats.tiff import (
+    check_tiff,
+    opened_tiff,
+    tiff_guarded,
+    tiff_voxel_sizes,
+)
 from copick_picker.project.guards import guarded
 from copick_picker.project.zarr_metadata import array_facts, finest_level, levels
 
@@ -75,7 +80,7 @@ def opened_volume(path: Path) -> Iterator[VolumeFile]:
     if path.suffix.lower() == ZARR:
         yield _zarr(path)
     elif path.suffix.lower() in TIFF:
-        with guarded(f"cannot read {path}"), tifffile.TiffFile(path) as file:
+        with opened_tiff(path) as file:
             yield _tiff(path, file)
     else:
         with unpacked(path) as plain:
@@ -101,14 +106,14 @@ def _no_tomogram(header: MrcHeader) -> str:
 
 def _tiff(path: Path, file: tifffile.TiffFile) -> VolumeFile:
     series = file.series[0]
+    check_tiff(path, file, series)
     shape = _three(path, series.shape, series.dtype)
-    check_whole_tiff(path, file, series)
     facts = json.dumps([series.shape, str(series.dtype), path.stat().st_size])
     planes = _planes(path, file, series)
 
     def read(corner: Corner, end: Corner) -> npt.NDArray[np.float32]:
         _, y, x = _block(corner, end)
-        with guarded(f"cannot read {path}"):
+        with tiff_guarded(path):
             return np.asarray(planes(corner[0], end[0])[:, y, x], dtype=np.float32)
 
     head = hashlib.sha256(facts.encode() + planes(0, 1).tobytes()).hexdigest()

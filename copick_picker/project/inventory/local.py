@@ -52,7 +52,9 @@ _MULTILABEL = "-multilabel"
 _KINDS = ("tomogram", "feature", "segmentation", "picks")
 _GLANCED_AT_BYTES = 1_000_000
 """Pick files that are looked at without ``--details``."""
-_HALF_WRITTEN = "half-written: writing was interrupted; make it again"
+_OF_A_POINT = b'"location"'
+"""What every point of a pick file has once."""
+_HALF_WRITTEN = "half-written: its writer was stopped; make it again"
 
 
 class LocalInventory:
@@ -364,17 +366,20 @@ def _size(path: str) -> int:
 
 
 def _with_points(path: Path, item: StoredItem, *, details: bool) -> StoredItem:
-    """Return the item with what is wrong with its file; with details its picks and their scores.
+    """Return the item with its number of picks and what is wrong with its file.
 
-    Without details a small file is looked at for what is quickly seen, a large one is not read.
+    Without details a small file is looked at for what is quickly seen, a large one is not read, and
+    the scores of neither.
     """
     try:
         if details:
             points = points_of(path.read_bytes())
         else:
-            if item.n_bytes is None or item.n_bytes <= _GLANCED_AT_BYTES:
-                glance_at(path.read_bytes())
-            return item
+            if item.n_bytes is not None and item.n_bytes > _GLANCED_AT_BYTES:
+                return item
+            data = path.read_bytes()
+            glance_at(data)
+            return replace(item, n_picks=data.count(_OF_A_POINT))
     except PickFileError as error:
         return item.with_troubles(error.trouble)
     except OSError as error:

@@ -32,6 +32,7 @@ from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import PickSet
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.cryosiam import CryosiamConfig, CryosiamJob
+from copick_picker.workflows.cryosiam.hand_over import picks_facts, picks_words, tell_picks
 from copick_picker.workflows.cryosiam.project import (
     CryosiamProject,
     class_names,
@@ -77,6 +78,7 @@ def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     else:
         reporter.note(folders.write_tables(rows, dry_run=settings.dry_run))
         job.write_picks(reporter)
+        tell_picks(settings, config, summary, reporter)
     return summary
 
 
@@ -107,7 +109,7 @@ class _Centres:
         path = self.found[name]
         labels = read_labels(path)
         scored = self.project is not None
-        counts, components = {}, {}
+        counts, components, words = {}, {}, []
         for label in self.rows:
             channel = self._channel(label)
             components[label] = found = eroded_components(
@@ -117,6 +119,7 @@ class _Centres:
                 probability_zyx=read_probabilities(path, channel) if scored else None,
             )
             counts[str(label)] = len(found.numbers)
+            words.append(picks_words(self.config, label, found, labels))
         if self.project is not None:
             self.waiting.extend(self._new_picks(self.project, name, labels.shape, components))
         for label, found in components.items():
@@ -125,8 +128,9 @@ class _Centres:
                 (int(number), int(voxels), float(z), float(y), float(x), name)
                 for number, voxels, (z, y, x) in parts
             ]
-        text = ", ".join(f"label {label}: {count}" for label, count in counts.items())
-        return RunOutcome(name, "done", text, {"input": str(path), "picks": counts})
+        facts = {str(label): picks_facts(found) for label, found in components.items()}
+        details = {"input": str(path), "picks": counts, "candidates": facts}
+        return RunOutcome(name, "done", ", ".join(words), details)
 
     def write_picks(self, reporter: Reporter) -> None:
         """Write the picks of all runs into the project."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from copick_picker.core.masks.grids import mask_on_grid
 from copick_picker.core.segment.cleaning import without_small_components
-from copick_picker.core.segment.device import resolve_device, use_threads
+from copick_picker.core.segment.device import cuda_devices, resolve_device, use_threads
 from copick_picker.core.segment.semantic import SemanticPrediction, predict_semantic
 from copick_picker.core.segment.wrapped import plain_options
 from copick_picker.errors import ConflictError, SettingsError, choices_text
@@ -31,6 +31,11 @@ from copick_picker.settings.cryosiam import (
     CryosiamConfig,
     CryosiamJob,
     read_cryosiam_config,
+)
+from copick_picker.workflows.cryosiam.hand_over import (
+    note_of_mask,
+    share_words,
+    tell_prediction,
 )
 from copick_picker.workflows.cryosiam.project import (
     CryosiamProject,
@@ -68,9 +73,14 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     stems = select_runs(list(files), settings.run_names, shard=settings.shard)
     model, names = None, {}
     if not settings.postprocess_only:
+        device, doubt = _device(settings, config)
+        settings = settings.model_copy(update={"device": device})
         use_threads(settings.threads)
         model = _model(settings, config, reporter)
         names = dict(model.card.channel_names)
+        if doubt:
+            reporter.note(doubt)
+        note_of_mask(config, reporter)
     elif config.parameters.network.postprocessing_sizes is None:
         msg = f"{settings.cryosiam_config} has no parameters.network.postprocessing_sizes"
         raise SettingsError(msg)
@@ -79,7 +89,9 @@ def cryosiam_segment(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     )
     job = _Prediction(settings, config, folders, files, project, reporter)
     work = job.clean if model is None else partial(job.predict, model)
-    return process_runs("segment", stems, InTurn(work), reporter=reporter)
+    summary = process_runs("segment", stems, InTurn(work), reporter=reporter)
+    tell_prediction(settings, config, summary, reporter)
+    return summary
 
 
 def read_and_warn(
@@ -150,9 +162,9 @@ class _Prediction:
             place.write(labels, probabilities)
         found = np.bincount(labels.ravel(), minlength=1) / labels.size
         shares = {str(label): float(share) for label, share in enumerate(found) if label}
-        text = ", ".join(f"label {label} {share:.2%}" for label, share in shares.items())
+        text = share_words(self.config, shares)
         details = {"input": str(source), "output": outputs, "volume_share": shares}
-        return RunOutcome(stem, "done", f"{outputs}: {text or 'all background'}", details)
+        return RunOutcome(stem, "done", f"{outputs}: {text}", details)
 
     def clean(self, stem: str) -> RunOutcome:
         """Remove the small components of one prediction (``semantic_postprocessing``)."""
@@ -272,6 +284,23 @@ class _Prediction:
             logger.info(
                 "%s: %d slices without the lamella are background", stem, made.planes_without
             )
+
+
+def _device(settings: CryosiamJob, config: CryosiamConfig) -> tuple[str, str]:
+    """Return the device, the command line's or that of ``gpu_devices``, and what to say of it."""
+    wanted, names = config.parameters.gpu_devices, config.parameters.gpu_names()
+    if settings.device != "auto" or not names:
+        return settings.device, ""
+    there = cuda_devices()
+    if not set(names) <= set(there):
+        have = choices_text(there) if there else "no CUDA GPU"
+        device = resolve_device("auto")
+        return "auto", f"gpu_devices is {wanted!r}, but this machine has {have}: uses {device}"
+    more = (
+        f"gpu_devices: uses {names[0]} alone; for all start one command each, such as with "
+        f"--device {names[-1]} --shard {len(names)}/{len(names)}"
+    )
+    return names[0], more if len(names) > 1 else ""
 
 
 def _model(settings: CryosiamJob, config: CryosiamConfig, reporter: Reporter) -> LoadedModel:

@@ -30,7 +30,7 @@ from copick_picker.workflows.detect.maps import (
     label_table,
     map_keys,
 )
-from copick_picker.workflows.inputs.cleaning import cleaned, recorded_cleaning
+from copick_picker.workflows.inputs.cleaning import check_fit, cleaned, recorded_cleaning
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.inputs.volumes import layered, seen_spacing, volume_at
@@ -99,7 +99,7 @@ class Detection:
         mask = self._mask(run_name, key, stored.shape)
         own = key.voxel_spacing
         seen = seen_spacing(own, self.models.voxel_spacing)
-        volume, facts = self._cleaned(run_name, stored, (own, seen), plan.given.facts)
+        volume, facts = self._cleaned(run_name, key, stored, seen, plan.given.facts)
         check_voxels(facts, run_name=run_name, key=key)
         inside = None
         if mask is not None:
@@ -137,17 +137,18 @@ class Detection:
     def _cleaned(
         self,
         run_name: str,
+        key: TomogramKey,
         stored: LazyVolume,
-        spacings: tuple[float, float],
+        seen: float,
         facts: VolumeFacts | None,
     ) -> tuple[PlaneReader, VolumeFacts]:
         """Return a tomogram at the models' spacing, its voxels cleaned, and its figures."""
-        own, seen = spacings
-        layers = in_layers(stored)
+        own, layers, is_said = key.voxel_spacing, in_layers(stored), facts is not None
         facts = facts or inspect_volume(layers, smoothing_voxels=None)
+        check_fit(facts, self.job.settings, run_name=run_name, key=key)
         recipe = self.models.is_own_recipe
         clean = cleaned(layers, facts, self.job.settings, own_recipe=recipe)
-        for words in clean.words:
+        for words in () if is_said else clean.words:
             self.job.reporter.warn(f"run {run_name}: {words}")
         if seen == own:
             return clean.volume, clean.facts

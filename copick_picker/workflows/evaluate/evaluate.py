@@ -119,6 +119,8 @@ def score_project(job: Job[EvaluateSettings]) -> tuple[Summary, Scored | None]:
         job.picks(settings.reference, "reference pick set"),
         job.picks(settings.candidate, "candidate pick set"),
     )
+    for wanted in (reading.references, reading.candidates):
+        wanted.check_any(job.run_names)
     work = InTurn(reading.run)
     summary = process_runs(job.command, job.run_names, work, reporter=job.reporter)
     if settings.dry_run or summary.n_failed >= len(job.run_names):

@@ -101,18 +101,31 @@ class _Extraction:
         return {name: self.job.store.read_picks(run_name, key) for name, key in keys.items()}
 
     def check_sizes(self) -> None:
-        """Raise where a box has no size, before any run is touched."""
-        if self.job.settings.size is not None:
+        """Raise where a box has no size, or no room for its background, before any run."""
+        settings = self.job.settings
+        needs_ball = settings.normalisation == "background"
+        if settings.size is not None and not needs_ball:
             return
-        names = {
-            name
-            for run_name in self.job.run_names
-            for name in sets_of_run(self.picks, run_name, self.job.settings.objects)
-        }
-        without = sorted(name for name in names if not self._radius(name))
-        if without:
-            msg = f"the project has no radius for {', '.join(without)}: give --size VOXELS"
+        runs: dict[str, list[str]] = {}
+        for run_name in self.job.run_names:
+            for name in sets_of_run(self.picks, run_name, settings.objects):
+                runs.setdefault(name, []).append(run_name)
+        without = sorted(name for name in runs if not self._radius(name))
+        if without and settings.size is None:
+            msg = f"the project states no radius of {', '.join(without)}: give --size VOXELS"
             raise SettingsError(msg)
+        for name, holding in runs.items() if needs_ball else ():
+            for spacing in {each for run_name in holding for each in self._spacings(run_name)}:
+                self._rules(name, spacing)
+
+    def _spacings(self, run_name: str) -> tuple[float, ...]:
+        """Return the spacing of a run's tomogram; none where it is not clear: the run says why."""
+        settings = self.job.settings
+        try:
+            key = tomogram_of_picks(self.job.store, run_name, settings.tomogram, settings.input)
+        except CopickPickerError:
+            return ()
+        return (key.voxel_spacing,)
 
     def _limited(self, run_name: str, sets: Mapping[str, PickSet]) -> tuple[TomogramBox, Limited]:
         settings, store = self.job.settings, self.job.store

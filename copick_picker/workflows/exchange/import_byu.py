@@ -126,7 +126,7 @@ class _Import:
         _check_labels(slices, labels)
         key = TomogramKey(self.settings.type, self._spacing(run_name, labels))
         made = [self._write_tomogram(run_name, key, slices)]
-        text = f"{slices.path.name} ({_size(slices.shape_zyx)}) -> {key}"
+        text = f"{slices.path.name} -> {key}, {_size(slices.shape_zyx)} voxels (z, y, x)"
         details: dict[str, Any] = {"folder": slices.path.name, "tomogram": str(key)}
         if labels is not None:
             picks_key = PicksKey(self.settings.object_name, BYU_TYPE, _SESSION)
@@ -210,7 +210,7 @@ def _check_labels(slices: SliceFolder, labels: MotorLabels | None) -> None:
     shape = slices.shape_zyx
     if labels.shape_zyx is not None and labels.shape_zyx != shape:
         told = _size(labels.shape_zyx)
-        msg = f"{slices.path} holds {_size(shape)} voxels (x, y, z); the table says {told}"
+        msg = f"{slices.path} holds {_size(shape)} voxels (z, y, x); the table says {told}"
         raise DataError(msg)
     last = np.array(shape) - 0.5
     outside = ((labels.points_zyx < -0.5) | (labels.points_zyx > last)).any(axis=1)
@@ -218,13 +218,13 @@ def _check_labels(slices: SliceFolder, labels: MotorLabels | None) -> None:
         z, y, x = labels.points_zyx[outside][0].tolist()
         msg = (
             f"a motor at (z, y, x) = ({z:g}, {y:g}, {x:g}) lies outside {slices.path} of "
-            f"{' x '.join(map(str, shape))} voxels (z, y, x)"
+            f"{_size(shape)} voxels (z, y, x)"
         )
         raise DataError(msg)
 
 
 def _size(shape_zyx: Sequence[int]) -> str:
-    return " x ".join(str(length) for length in reversed(shape_zyx))
+    return " x ".join(str(length) for length in shape_zyx)
 
 
 def _some(names: Sequence[str]) -> str:

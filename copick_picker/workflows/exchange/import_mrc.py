@@ -27,7 +27,7 @@ from copick_picker.settings.import_ import (
     IMPLAUSIBLE_SPACINGS,
     ImportMrcSettings,
 )
-from copick_picker.workflows.exchange.new_project import make_project
+from copick_picker.workflows.exchange.new_project import make_project, radii_of_model
 
 _COMMAND = "import mrc"
 _NAME_COLUMNS = ("run_name", "tomogram_name")
@@ -62,7 +62,10 @@ def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
     config = Path(settings.config)
     has_names = _has_names(settings, files)
     if not os.path.lexists(config):
-        make_project(config, settings.new_object, dry_run=settings.dry_run, reporter=reporter)
+        radii = radii_of_model(settings.objects_of) | settings.new_object
+        make_project(config, radii, dry_run=settings.dry_run, reporter=reporter)
+    elif settings.objects_of is not None:
+        reporter.note(f"{config} exists: its objects stay, and --objects-of is not used")
     if settings.dry_run:
         planned = tuple(RunOutcome(name, "planned", files[name].name) for name in names)
         return Summary(_COMMAND, planned, 0.0)
@@ -136,12 +139,13 @@ class _Import:
                     replaces=same_job_as(record),
                 )
             except DataError as error:
-                msg = f"{path}: {error}"
+                said = str(error)
+                msg = said if str(path) in said else f"{path}: {said}"
                 raise DataError(msg) from error
         if not is_new:
             return RunOutcome(run_name, "skipped", f"{key} {MEANWHILE}")
-        size = " x ".join(str(length) for length in reversed(volume.shape_zyx))
-        text = f"{path.name} ({size}) -> {key}"
+        size = " x ".join(str(length) for length in volume.shape_zyx)
+        text = f"{path.name} -> {key}, {size} voxels (z, y, x)"
         return RunOutcome(run_name, "done", text, {"file": path.name, "tomogram": str(key)})
 
     def _spacing(self, path: Path, volume: VolumeFile) -> float:

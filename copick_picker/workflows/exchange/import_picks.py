@@ -19,7 +19,7 @@ from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.formats.cells import ReadOptions
 from copick_picker.project.formats.particle_readers import read_particles
 from copick_picker.project.store import OutputKey
-from copick_picker.project.uris import picks_output, tomogram_query
+from copick_picker.project.uris import picks_output
 from copick_picker.records.keys import PicksKey
 from copick_picker.records.points import ParticleTable, PickSet
 from copick_picker.records.runs import RunOutcome
@@ -50,9 +50,10 @@ def import_picks(settings: ImportPicksSettings, *, reporter: Reporter) -> Summar
         If the project, the file or a setting is wrong.
     """
     output = picks_output(settings.output, user_id=IMPORT_USER)
-    tomogram_query(settings.tomogram)
     everywhere = settings.model_copy(update={"run_names": (), "shard": None})
     job = Job.open("import picks", everywhere, reporter=reporter)
+    if settings.tomogram != "*":
+        job.tomograms(settings.tomogram).check_any(job.run_names)
     if output.object_name != "*":
         check_object_names([output.object_name], job.specs, "--output")
     path = Path(settings.file)

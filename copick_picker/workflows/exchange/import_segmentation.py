@@ -72,6 +72,8 @@ def import_segmentation(settings: ImportSegmentationSettings, *, reporter: Repor
             f"{choices_text(known[:_NAMED])}; see --run and --name-pattern"
         )
         raise UnknownNameError(msg)
+    if place.is_file():
+        job = replace(job, run_names=tuple(name for name in job.run_names if name in files))
     for name in strange:
         reporter.warn(f"{files[name].name} is left out: the project has no run '{name}'")
     return job.run(_Import(job, files, output))
@@ -163,10 +165,13 @@ class _Import:
             return same[0]
         near = [k for k in same if abs(k.voxel_spacing - wanted) <= SPACING_SILENT * wanted]
         if not near:
-            msg = (
-                f"{path} has voxels of {wanted:g} A, the tomogram of its size "
-                f"{same[0].voxel_spacing:g} A: give --spacing A if the file is wrong"
-            )
+            there = ", ".join(dict.fromkeys(f"{key.voxel_spacing:g}" for key in same))
+            if self.job.settings.spacing is not None:
+                msg = f"--spacing {wanted:g}: run {run_name} has no tomogram of that spacing and "
+                msg += f"the size of {path}, but one of {there} A"
+            else:
+                msg = f"{path} has voxels of {wanted:g} A, the tomogram of its size {there} A: "
+                msg += f"give --spacing {there} if the file is wrong"
             raise DataError(msg)
         return near[0]
 

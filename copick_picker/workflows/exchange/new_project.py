@@ -3,10 +3,38 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from copick_picker.errors import SettingsError
+from copick_picker.errors import SettingsError, choices_text
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.copick.making import CONFIG_FILE, create_project
+from copick_picker.project.folders.checkpoints import read_model_folder
+from copick_picker.project.folders.model_places import find_folder
 from copick_picker.records.runs import ObjectSpec
+from copick_picker.settings.model import model_card
+
+
+def radii_of_model(name: str | None) -> dict[str, float]:
+    """Return object name -> radius in Angstrom that a model was trained with; empty without one.
+
+    Parameters
+    ----------
+    name : str or None
+        Model folder, or name of a model that ships with the package.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model.
+    SettingsError
+        If it does not state the radius of each of its objects.
+    """
+    if name is None:
+        return {}
+    card = model_card(read_model_folder(find_folder(name))[1], name)
+    without = [entry.name for entry in card.objects if entry.radius_angstrom is None]
+    if without:
+        msg = f"--objects-of: {name} states no radius of {choices_text(without)}; use --new-object"
+        raise SettingsError(msg)
+    return {entry.name: entry.radius_angstrom or 0.0 for entry in card.objects}
 
 
 def make_project(
@@ -32,8 +60,8 @@ def make_project(
     """
     if not radii:
         msg = (
-            f"there is no {config}: give an existing project, or make one with --new-object "
-            "NAME=RADIUS"
+            f"there is no {config}: name a project, or make one with --objects-of MODEL or "
+            "--new-object NAME=RADIUS"
         )
         raise SettingsError(msg)
     if config.name != CONFIG_FILE:

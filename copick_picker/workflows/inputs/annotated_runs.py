@@ -108,18 +108,20 @@ AnnotationJob = Job[AnnotationSettings]
 
 
 def check_annotation(job: AnnotationJob) -> None:
-    """Raise if a URI is malformed, or an option names an object that the project does not have.
+    """Raise if a URI is malformed or matches nothing, or an option names an unknown object.
 
     Parameters
     ----------
     job : Job
         Its settings say which tomograms and picks.
     """
-    job.tomograms(job.settings.input)
-    job.picks(job.settings.picks)
+    tomograms = job.tomograms(job.settings.input)
+    picks = job.picks(job.settings.picks, "reference pick set")
     if job.settings.masks is not None:
         job.segmentations(job.settings.masks)
     job.check_objects("objects", "radius")
+    tomograms.check_any(job.run_names)
+    picks.check_any(job.run_names)
     job.warn_of_radii(job.settings.radius)
 
 

@@ -230,7 +230,15 @@ def _matched(
         if objects and target not in objects:
             continue
         if target not in specs:
-            msg = f"no object '{target}' in the project: use --object-map or --objects; {both}"
+            shared = [object_map.get(each, each) for each in found]
+            shared = [each for each in shared if each in specs]
+            use = (
+                f"use --objects {','.join(shared)} for those of both" if shared else "use --objects"
+            )
+            msg = (
+                f"no object '{target}' in the project: {use}, or --object-map {name}=NAME for one "
+                f"of another name; {both}"
+            )
             raise SettingsError(msg)
         if target in meant:
             msg = f"two objects of {finder} map to '{target}'; {both}"

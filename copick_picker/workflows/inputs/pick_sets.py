@@ -215,13 +215,13 @@ def voxels_suspected(store: ProjectStore, run_name: str, picks: PickSet) -> str:
     if (largest > (x, y, z)).any():
         return ""
     return (
-        f"no pick lies beyond {largest.max():.0f} A, and the tomogram {key} has {x} x {y} x "
-        f"{z} voxels (x, y, z): if positions are in voxels, convert them to Angstrom"
+        f"no pick lies beyond {largest.max():.0f} A, and the tomogram {key} has {z} x {y} x {x} "
+        "voxels (z, y, x): positions that are in voxels must be given in Angstrom"
     )
 
 
 def check_limits(job: Job[LimitedSettings]) -> None:
-    """Raise if a limit names an object that the project does not have, or the mask is missing.
+    """Raise if a limit names an unknown object, no run has the tomogram, or the mask is missing.
 
     Parameters
     ----------
@@ -233,6 +233,8 @@ def check_limits(job: Job[LimitedSettings]) -> None:
         given = [name for name in getattr(job.settings, field) if name != EVERY]
         check_object_names(given, job.specs, "--" + field.replace("_", "-"))
     check_mask(job.settings.mask)
+    if job.settings.tomogram != "*":
+        job.tomograms(job.settings.tomogram).check_any(job.run_names)
     if job.settings.quantile and job.settings.shard:
         msg = "--quantile needs the scores of all runs and cannot be combined with --shard"
         raise SettingsError(msg)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from copick_picker.core.segment.inspection import VolumeFacts, check_voxels, inspect_volume
+from copick_picker.core.segment.inspection import VolumeFacts, inspect_volume
 from copick_picker.core.segment.volume import LayeredReader, layer_planes
 from copick_picker.errors import SettingsError, UnknownNameError
 from copick_picker.jobs.execution import guarded
@@ -24,7 +24,7 @@ from copick_picker.settings.segment import (
     SPACING_SILENT,
     CleaningSettings,
 )
-from copick_picker.workflows.inputs.cleaning import doubts_about
+from copick_picker.workflows.inputs.cleaning import check_fit, doubts_about
 
 
 @dataclass(frozen=True)
@@ -232,8 +232,7 @@ def _inspect_run(
     if look:
         facts = inspect_volume(in_layers(volume), smoothing_voxels=CONTRAST_SMOOTHING_VOXELS)
         cleaning = wanted.cleaning or CleaningSettings()
-        if not cleaning.fill_nan:
-            check_voxels(facts, run_name=run_name, key=key)
+        check_fit(facts, cleaning, run_name=run_name, key=key)
         doubts += doubts_about(facts, cleaning, own_recipe=wanted.own_recipe)
         looks = facts.looks(CONTRAST_LEAST_SKEWNESS)
         doubts += _contrast_doubts(looks, wanted)

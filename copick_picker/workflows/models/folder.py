@@ -115,13 +115,15 @@ def write_model(
     return model_card(read_model_folder(folder)[1], str(folder))
 
 
-def show_model(name: str, *, reporter: Reporter) -> None:
+def show_model(name: str, *, whole: bool, reporter: Reporter) -> None:
     """Show the card of a model folder.
 
     Parameters
     ----------
     name : str
         Folder, or name of a shipped model; a detector, a hybrid or a linker of movies too.
+    whole : bool
+        Whether all settings of its training are shown.
     reporter : Reporter
         Receives the tables.
 
@@ -138,8 +140,13 @@ def show_model(name: str, *, reporter: Reporter) -> None:
     state, raw = read_model_folder(find_folder(name))
     card = model_card(raw, name)
     size = sum(tensor.numel() for tensor in state.values())
-    for title, columns, rows in model_tables(card.to_mapping(), card.channel_names, size):
+    tables = model_tables(card.to_mapping(), card.channel_names, size, whole=whole)
+    for title, columns, rows in tables:
         reporter.table(title, columns, rows)
+    if not whole and any(
+        isinstance(value, dict) for value in card.to_mapping()["provenance"].values()
+    ):
+        reporter.note("How it was trained and examined: --all")
 
 
 def list_models(*, reporter: Reporter) -> None:

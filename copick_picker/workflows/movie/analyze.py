@@ -145,7 +145,8 @@ def _read(settings: MovieAnalyzeSettings, tables: Mapping[str, Path]) -> dict[st
         for name, path in tables.items()
     }
     for name, tracks in read.items():
-        require_some(len(members_of(tracks)), tables[name], "tracks (no track_id)")
+        why = "its table has no rows" if not len(tracks) else "no row has a track_id"
+        require_some(len(members_of(tracks)), tables[name], f"tracks: {why}")
     return read
 
 

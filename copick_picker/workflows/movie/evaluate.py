@@ -24,7 +24,6 @@ from copick_picker.workflows.movie.places import (
     COLUMNS,
     DETECTION_METRICS,
     DETECTIONS_FILE,
-    MOVIE_FILE,
     TRACK_METRICS,
     TRACKS_FILE,
     TRUTH_FILES,
@@ -33,6 +32,7 @@ from copick_picker.workflows.movie.places import (
     require_some,
     tables_at,
 )
+from copick_picker.workflows.movie.truths import movie_of, refuse_beyond
 
 SUMMARY_FILE = "evaluation_summary.json"
 PLOTS_FILE, EXAMPLES_FILE = "performance_plots.png", "example_detections.png"
@@ -124,6 +124,8 @@ def _detections(
         )
         require_some(len(truth), truth_file, "puncta")
         _check_same_movie(truth, found, truth_file, file)
+        alone = settings.movie if len(tables) == 1 else None
+        refuse_beyond(file, found.frames, "detections", truth=truth_file, movie=alone)
         match = matched(truth, found, tolerance=settings.tolerance)
         rows[name or file.parent.name] = detection_scores(match)
         curves.append((name, *curve(truth, found, tolerance=settings.tolerance)))
@@ -180,9 +182,8 @@ def _panels(
     n_movies: int,
 ) -> list[Any]:
     """Return frames to draw: of one movie three, of several one each; none without the movie."""
-    beside = truth_file.with_name(MOVIE_FILE)
-    path = settings.movie if settings.movie is not None and n_movies == 1 else beside
-    if not path.is_file():
+    path = movie_of(truth_file, settings.movie if n_movies == 1 else None)
+    if path is None:
         return []
     movie = open_movie(path)
     n_frames = len(movie.frames)
@@ -265,6 +266,8 @@ def _tracks(
         )
         require_some(len(truth), truth_file, "puncta")
         _check_same_movie(truth, tracks, truth_file, file)
+        alone = settings.movie if len(tables) == 1 else None
+        refuse_beyond(file, tracks.frames, "positions", truth=truth_file, movie=alone)
         rows[name or file.parent.name] = track_scores(truth, tracks, tolerance=settings.tolerance)
     total = _summed_tracks(list(rows.values()))
     columns = ("movie", "true", "found", "fragments", "merges", "IDF1", "HOTA")

@@ -1,6 +1,6 @@
 """Calcium against the truth: events, states, traces, and the guide's grades."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from copick_picker.core.movie.event_scores import (
     state_scores,
     states_of,
     trace_correlation,
+    tracks_at,
 )
 from copick_picker.core.movie.scores import matched
 from copick_picker.errors import DataError, SettingsError
@@ -25,11 +26,13 @@ from copick_picker.settings.movie import MovieEvaluateSettings
 from copick_picker.workflows.movie.places import (
     EVENT_DETAILS_FILE,
     EVENTS_FILE,
+    TRACE_DETAILS_FILE,
     TRACES_FILE,
     TRUE_EVENTS_FILE,
     TRUE_TRACES_FILE,
     tables_at,
 )
+from copick_picker.workflows.movie.truths import refuse_beyond
 
 _APART = 1_000_000
 """Numbers of tracks of one movie and of the next differ by so much."""
@@ -51,7 +54,7 @@ def calcium_scores(
     settings : MovieEvaluateSettings
         ``events``, tolerances, scale.
     tracked : dict or None
-        Truth and tracks of each movie; None: events have the numbers of the true tracks.
+        Truth and tracks of each movie; None: events belong to the true tracks at their places.
     truths : dict
         Table of the true puncta of each movie.
 
@@ -74,45 +77,88 @@ def calcium_scores(
             msg = f"{settings.events} contains no events of {name}"
             raise SettingsError(msg)
         tracks = None if tracked is None else tracked[name][1]
-        parts.append(_of_movie(settings, truth_file, tracks, tables[name], number * _APART))
+        movie = settings.movie if len(truths) == 1 else None
+        files = _Files(truth_file, tracks, tables[name], movie)
+        parts.append(_of_movie(settings, files, number * _APART))
     return _together(settings, parts)
 
 
-def _of_movie(
-    settings: MovieEvaluateSettings,
-    truth_file: Path,
-    tracks_file: Path | None,
-    events_file: Path,
-    shift: int,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Files:
+    """Tables of a movie: true puncta, tracks where they are given, events; and the movie."""
+
+    truth: Path
+    tracks: Path | None
+    events: Path
+    movie: Path | None
+
+    def beside_events(self, name: str) -> Path | None:
+        path = self.events.with_name(name)
+        return path if path.is_file() else None
+
+
+def _of_movie(settings: MovieEvaluateSettings, files: _Files, shift: int) -> dict[str, Any]:
     """Return truth and findings of a movie with numbers of tracks that no other movie has."""
     for name in (TRUE_EVENTS_FILE, TRUE_TRACES_FILE):
-        if not truth_file.with_name(name).is_file():
-            msg = f"{truth_file} has no {name} next to it; events cannot be scored"
+        if not files.truth.with_name(name).is_file():
+            msg = f"{files.truth} has no {name} beside it; events cannot be scored"
             raise SettingsError(msg)
-    puncta = read_spots(truth_file, pixel_size_nm=settings.pixel_size_nm)
-    true_events = read_events(truth_file.with_name(TRUE_EVENTS_FILE))
+    puncta = read_spots(files.truth, pixel_size_nm=settings.pixel_size_nm)
+    true_events = read_events(files.truth.with_name(TRUE_EVENTS_FILE))
     kinds = true_events.kinds or (PUNCTUM,) * len(true_events)
     true_events = true_events.chosen(np.array([kind == PUNCTUM for kind in kinds], dtype=bool))
-    true_traces = read_traces(truth_file.with_name(TRUE_TRACES_FILE))
-    details = events_file.with_name(EVENT_DETAILS_FILE)
-    found = read_events(details if details.is_file() else events_file)
-    table = events_file.with_name(TRACES_FILE)
-    traces = read_traces(table) if table.is_file() else None
-    owners, completeness = None, None
-    if tracks_file is None:
-        _check_tracks(found, puncta, events_file, f"{truth_file}; give --tracks")
-    else:
-        tracks = read_spots(tracks_file, pixel_size_nm=settings.pixel_size_nm)
-        _check_tracks(found, tracks, events_file, str(tracks_file))
-        owners, completeness = owners_of(puncta, tracks, tolerance=settings.tolerance)
+    true_traces = read_traces(files.truth.with_name(TRUE_TRACES_FILE))
+    found = read_events(files.beside_events(EVENT_DETAILS_FILE) or files.events)
+    frames = np.concatenate([found.onset_frames, found.peaks, found.ends])
+    refuse_beyond(files.events, frames, "frames of events", truth=files.truth, movie=files.movie)
+    owned = _owned(settings, files, puncta, found)
     return {
         "true_events": replace(true_events, tracks=true_events.tracks + shift),
         "true_traces": replace(true_traces, tracks=true_traces.tracks + shift),
-        "events": _owned_events(found, owners, shift),
-        "traces": None if traces is None else _owned_traces(traces, owners, shift),
-        "completeness": completeness,
+        "events": _owned_events(found, owned.events, shift),
+        "traces": _owned_traces(files, owned.tracks, shift),
+        "completeness": owned.completeness,
     }
+
+
+@dataclass(frozen=True, eq=False)
+class _Owned:
+    """The true track of each event; those of found tracks and how complete these are, if known."""
+
+    events: IndexArray
+    tracks: dict[int, int] | None
+    completeness: FloatArray | None
+
+
+def _owned(settings: MovieEvaluateSettings, files: _Files, puncta: Spots, events: Events) -> _Owned:
+    """Return whose events are: by their tracks' positions, or else by their own.
+
+    Raises
+    ------
+    SettingsError
+        If neither is known.
+    DataError
+        If an event is of an unknown track.
+    """
+    if files.tracks is None and len(events) and events.positions is None:
+        msg = (
+            f"{files.events} does not say where its events are: no x and y, and no "
+            f"{EVENT_DETAILS_FILE} with them beside it; give --tracks, the table of tracks in "
+            "which they were found"
+        )
+        raise SettingsError(msg)
+    table = files.tracks or files.beside_events(TRACE_DETAILS_FILE)
+    if table is not None:
+        tracks = read_spots(table, pixel_size_nm=settings.pixel_size_nm)
+        _check_tracks(events, tracks, files.events, str(table))
+        owners, complete = owners_of(puncta, tracks, tolerance=settings.tolerance)
+        numbers = [owners.get(int(track), NO_TRACK) for track in events.tracks]
+        known = None if files.tracks is None else complete
+        return _Owned(np.array(numbers, dtype=np.int64), owners, known)
+    at = tracks_at(
+        puncta, events, tolerance=settings.tolerance, onset_tolerance=settings.onset_tolerance
+    )
+    return _Owned(at, None, None)
 
 
 def _check_tracks(events: Events, spots: Spots, events_file: Path, where: str) -> None:
@@ -168,22 +214,23 @@ def owners_of(
     return owners, np.array(shares)
 
 
-def _renumbered(tracks: IndexArray, owners: dict[int, int] | None, shift: int) -> IndexArray:
+def _renumbered(tracks: IndexArray, true: IndexArray, shift: int) -> IndexArray:
     """Return the true tracks of found ones; those of none get numbers that no true track has."""
-    if owners is None:
-        return tracks + shift
-    return np.array(
-        [owners[int(t)] + shift if int(t) in owners else -int(t) - 2 - shift for t in tracks],
-        dtype=np.int64,
-    )
+    return np.where(true == NO_TRACK, -np.abs(tracks) - 2 - shift, true + shift)
 
 
-def _owned_events(events: Events, owners: dict[int, int] | None, shift: int) -> Events:
-    return replace(events, tracks=_renumbered(events.tracks, owners, shift))
+def _owned_events(events: Events, true: IndexArray, shift: int) -> Events:
+    return replace(events, tracks=_renumbered(events.tracks, true, shift))
 
 
-def _owned_traces(traces: Traces, owners: dict[int, int] | None, shift: int) -> Traces:
-    return replace(traces, tracks=_renumbered(traces.tracks, owners, shift))
+def _owned_traces(files: _Files, owners: dict[int, int] | None, shift: int) -> Traces | None:
+    """Return the traces beside events under the numbers of true tracks; None: not known whose."""
+    table = files.beside_events(TRACES_FILE)
+    if table is None or owners is None:
+        return None
+    traces = read_traces(table)
+    true = np.array([owners.get(int(track), NO_TRACK) for track in traces.tracks], dtype=np.int64)
+    return replace(traces, tracks=_renumbered(traces.tracks, true, shift))
 
 
 def _together(settings: MovieEvaluateSettings, parts: list[dict[str, Any]]) -> dict[str, Any]:

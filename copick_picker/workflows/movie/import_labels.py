@@ -18,7 +18,7 @@ from copick_picker.jobs.summary import Told, summarised
 from copick_picker.project.formats.calcium_tables import read_events, true_traces_csv
 from copick_picker.project.formats.movie_files import open_movie
 from copick_picker.project.formats.spot_tables import read_spots, truth_csv
-from copick_picker.records.calcium import Traces
+from copick_picker.records.calcium import Events, Traces
 from copick_picker.records.movies import NO_TRACK, Spots
 from copick_picker.settings.movie_calcium import MovieImportLabelsSettings
 from copick_picker.workflows.movie.places import (
@@ -74,8 +74,8 @@ def import_labels(settings: MovieImportLabelsSettings, *, reporter: Reporter) ->
     def one(movie: Named, results: ResultFolder) -> tuple[str, dict[str, Any]]:
         puncta = read_spots(tables[movie.name], pixel_size_nm=settings.pixel_size_nm).seen()
         require_some(len(puncta), tables[movie.name], "puncta")
+        paired = _paired(movie, labels[movie.name], puncta, rules, tables[movie.name])
         puncta = numbered(puncta)
-        paired = _paired(movie, labels[movie.name], puncta, rules)
         up = int(paired.active.sum())
         traces = Traces(
             np.zeros(0, dtype=np.int64) if puncta.tracks is None else puncta.tracks,
@@ -140,7 +140,9 @@ def _labels_of(movie: Named, labels: Path) -> Path:
     raise SettingsError(msg)
 
 
-def _paired(movie: Named, file: Path, puncta: Spots, rules: LabelRules) -> PairedLabels:
+def _paired(
+    movie: Named, file: Path, puncta: Spots, rules: LabelRules, table: Path
+) -> PairedLabels:
     opened = open_movie(movie.path)
     n_frames = len(opened.frames)
     last = int(puncta.frames.max())
@@ -149,10 +151,37 @@ def _paired(movie: Named, file: Path, puncta: Spots, rules: LabelRules) -> Paire
         raise DataError(msg)
     if file.suffix.lower() not in _MASKS:
         events = read_events(file)
-        return states_of_events(events, puncta, rules, n_frames=n_frames, name=str(file))
+        _check_tracks(events, file, puncta, table)
+        own = numbered(puncta)
+        return states_of_events(events, own, rules, n_frames=n_frames, name=str(file))
     mask = open_movie(file).frames
     if mask.shape != opened.frames.shape:
         shapes = [" x ".join(map(str, each)) for each in (mask.shape, opened.frames.shape)]
         msg = f"{file} is {shapes[0]} (frames, y, x), but the movie {shapes[1]}; expected the same"
         raise DataError(msg)
-    return states_of_mask(mask, puncta, rules, name=str(file))
+    return states_of_mask(mask, numbered(puncta), rules, name=str(file))
+
+
+def _check_tracks(events: Events, file: Path, puncta: Spots, table: Path) -> None:
+    """Raise where an event is of a track that the puncta do not have.
+
+    Raises
+    ------
+    DataError
+        With the track, and those that there are.
+    """
+    named = events.tracks[events.tracks != NO_TRACK]
+    known = np.zeros(0, dtype=np.int64) if puncta.tracks is None else puncta.tracks
+    known = np.unique(known[known != NO_TRACK])
+    unknown = np.setdiff1d(named, known)
+    if len(unknown):
+        row = int(np.flatnonzero(events.tracks == unknown[0])[0])
+        there = (
+            f"it has {len(known)} from {known[0]} to {known[-1]}" if len(known) else "it has none"
+        )
+        msg = (
+            f"{file}: the event in row {row + 1} is of track {unknown[0]}, which {table} does not "
+            f"have ({there}); give the tracks in which the events were found, or events with x and "
+            "y and no track_id"
+        )
+        raise DataError(msg)

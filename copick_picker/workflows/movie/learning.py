@@ -442,7 +442,7 @@ def _finished(training: DetectorTraining, record: Mapping[str, Any], reporter: R
         training.folder / BEST_FILE,
         training.folder / CURVE_FILE,
         files=(training.card_file, DETECTOR_WEIGHTS),
-        permit=model_output(settings).check,
+        permit=model_output(settings, training.card_file).check,
     )
     for file in (STATE_FILE, BEST_FILE):
         remove(training.folder / file)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,12 @@ from copick_picker.project.formats.spot_tables import (
 from copick_picker.project.own_files import (
     MARK,
     RESULT_OF,
-    has_columns,
+    TABLES,
+    file_hash,
     is_own_drawing,
     is_own_json,
     is_own_picture,
+    is_recorded_table,
 )
 from copick_picker.project.standing import Output, own_file
 from copick_picker.records.plain_text import load_json
@@ -214,6 +216,9 @@ def paired(
 class ResultFolder:
     """A folder that results go to; files of ours are replaced where ``overwrite`` says so.
 
+    A table is ours where the summary beside it records it; one that another program wrote, or that
+    was edited since, stays.
+
     Attributes
     ----------
     path : pathlib.Path
@@ -250,7 +255,7 @@ class ResultFolder:
         elif name.endswith(".json"):
             kind = own_file(is_own_json)
         else:
-            kind = own_file(lambda path: has_columns(path, COLUMNS[name]))
+            kind = own_file(is_recorded_table, "a table that no summary beside it records")
         return Output(self.path / name, kind, overwrite=self.overwrite, advice="another --output")
 
     def write(self, name: str, content: str | bytes | Mapping[str, Any]) -> None:
@@ -264,14 +269,38 @@ class ResultFolder:
             Text, bytes, or what becomes JSON.
         """
         if isinstance(content, Mapping):
-            content = json.dumps({RESULT_OF: MARK, **content}, indent=2) + "\n"
+            self.waiting[name] = _json({RESULT_OF: MARK, **content})
+            return
         self.waiting[name] = content.encode("utf-8") if isinstance(content, str) else content
 
     def flush(self) -> None:
-        """Write all files, each whole, in the order in which they came."""
+        """Write all files, each whole, in the order in which they came; the summary twice.
+
+        Before the tables it names what is about to be written, so that an interrupted command can
+        be run again with ``--overwrite``; after them it is whole.
+        """
+        tables = {k: [file_hash(v)] for k, v in self.waiting.items() if k.endswith(".csv")}
+        summary = next((name for name in self.waiting if name.endswith(".json")), None)
+        if tables and summary is not None:
+            content = load_json(self.waiting.pop(summary))
+            begun = {name: known + self._recorded(name) for name, known in tables.items()}
+            self._put(summary, _json({RESULT_OF: MARK, TABLES: begun}), self._output(summary))
+            self.waiting[summary] = _json(content | {TABLES: tables})
         for name, data in self.waiting.items():
-            write_bytes(self.path / name, data, permit=self._output(name).check)
+            output = self._output(name)
+            self._put(name, data, replace(output, renews=True) if name == summary else output)
         self.waiting.clear()
+
+    def _recorded(self, name: str) -> list[str]:
+        path = self.path / name
+        return [file_hash(path.read_bytes())] if path.is_file() and is_recorded_table(path) else []
+
+    def _put(self, name: str, data: bytes, output: Output) -> None:
+        write_bytes(self.path / name, data, permit=output.check)
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode("utf-8")
 
 
 @dataclass(frozen=True)

@@ -207,10 +207,26 @@ def _metadata(settings: MovieSimulateSettings, scene: MovieScene, name: str) -> 
 
 
 def _output(settings: MovieSimulateSettings, name: str) -> Output:
-    kind = own_folder(lambda path: foreign_files(path, (*_FILES, *_CALCIUM_FILES)))
     return Output(
-        settings.output / name, kind, overwrite=settings.overwrite, advice="another --output"
+        settings.output / name,
+        own_folder(_foreign),
+        overwrite=settings.overwrite,
+        advice="another --output",
     )
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Return what in a folder no simulation made: everything, without metadata that says so."""
+    is_own = _made_by(folder).startswith("copick-picker")
+    return foreign_files(folder, (*_FILES, *_CALCIUM_FILES) if is_own else ())
+
+
+def _made_by(folder: Path) -> str:
+    try:
+        known = load_json((folder / METADATA_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(known.get("made_by", "")) if isinstance(known, dict) else ""
 
 
 def _stands(settings: MovieSimulateSettings, scene: MovieScene, name: str) -> bool:

@@ -7,11 +7,11 @@ import numpy as np
 from copick_picker.core.movie.traces import (
     Measured,
     TraceRules,
-    best_width,
     measured,
     measured_signals,
     noise_of_trace,
 )
+from copick_picker.core.movie.widths import best_width
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.project.formats.movie_files import Movie
 from copick_picker.records.movies import Spots
@@ -49,9 +49,7 @@ def measured_channel(
         A model whose camera is taken where the movie says nothing.
     """
     level, source = _offset_of(movie, offset, model)
-    width, stands_out = (
-        (rules.spot_sigma, True) if rules.spot_sigma else best_width(movie.frames, spots)
-    )
+    width, how = _width_of(movie, spots, rules)
     n_frames = len(movie.frames)
     own = TraceRules(
         rules.baseline_window,
@@ -59,21 +57,37 @@ def measured_channel(
         rules.f0,
         corrects_bleaching=not rules.keep_bleaching,
     )
-    signals = measured_signals(movie.frames, spots, width=width, white=_white_of(movie))
+    signals = measured_signals(movie.frames, spots, width=width, whites=_whites_of(movie))
     found = measured(signals, level, own, n_frames=n_frames)
-    words = "" if rules.spot_sigma else ", the one with the best contrast"
-    if not stands_out:
-        words = ", because nothing stands out"
     notes = [
-        f"spots of {width:g} pixels (standard deviation{words}); grey value without light "
+        f"spots of {width:.3g} pixels (standard deviation{how}); grey value without light "
         f"{level:.0f} ({source}); baseline: percentile {rules.percentile:g} of "
         f"{rules.baseline_window} frames; F0: "
         + ("all light at rest" if rules.f0 == "total" else "the spot over its surround")
     ]
-    if found.faded > 0:
-        notes.append(f"bleaching by {100 * found.faded:.0f} % was corrected")
-    facts = {"spot_sigma_px": width, "offset": level, "faded": found.faded}
+    lost = found.fading
+    if lost is not None and lost.share > 0:
+        notes.append(f"bleaching takes {100 * lost.share:.0f} % of the light; taken out")
+    elif lost is not None and not lost.is_determined:
+        notes.append("bleaching not determined: too few frames or too uneven; nothing taken out")
+    faded = None if lost is None or not lost.is_determined else lost.share
+    facts = {"spot_sigma_px": width, "offset": level, "faded": faded}
     return found, facts, notes
+
+
+def _width_of(movie: Movie, spots: Spots, rules: MovieTraceRules) -> tuple[float, str]:
+    """Return the width of spots, and in words where it comes from."""
+    if rules.spot_sigma:
+        return rules.spot_sigma, ""
+    found = best_width(movie.frames, spots)
+    if not found.stands_out:
+        return found.pixels, ", as nothing stands out"
+    if found.is_fitted:
+        return found.pixels, ", fitted to what changes along tracks"
+    return found.pixels, (
+        "; a guess: too little changes along tracks to fit it, and amplitudes may be a third off; "
+        "give --spot-sigma"
+    )
 
 
 def _offset_of(
@@ -91,13 +105,11 @@ def _offset_of(
     return max(darkest - 1.0, 0.0), "a guess from the darkest pixels; set --baseline"
 
 
-def _white_of(movie: Movie) -> float | None:
-    """Return the grey value at which pixels are saturated."""
+def _whites_of(movie: Movie) -> tuple[float, ...]:
+    """Return the grey values at which pixels may be saturated."""
     kind = movie.frames.dtype
-    highest = float(np.asarray(movie.frames[0]).max())
-    if highest in _WHITES:
-        return highest
-    return float(np.iinfo(kind).max) if np.issubdtype(kind, np.integer) else None
+    ends = (float(np.iinfo(kind).max),) if np.issubdtype(kind, np.integer) else ()
+    return (*_WHITES, *ends)
 
 
 def warn_of_traces(found: Measured, rules: MovieTraceRules, name: str, reporter: Reporter) -> None:

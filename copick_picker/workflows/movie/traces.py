@@ -184,6 +184,8 @@ class FoundTraces:
         dF/F0 of the transients that were fitted; NaN: of events by a network's states.
     facts : dict
         How it was measured.
+    is_placed : bool
+        Whether it is known where the tracks are.
     """
 
     measured: Measured
@@ -192,6 +194,7 @@ class FoundTraces:
     probabilities: FloatArray | None
     fitted: FloatArray
     facts: dict[str, Any]
+    is_placed: bool = True
 
     def traces(self) -> Traces:
         """Return the traces."""
@@ -370,8 +373,8 @@ def write_traces(
 
 def _details_csv(found: FoundTraces, all_traces: Traces) -> str:
     own, n = found.measured, len(all_traces)
-    places = own.signals.spots.positions
     missing = np.full(n, np.nan)
+    places = own.signals.spots.positions if found.is_placed else np.full((n, 2), np.nan)
     filled = own.signals.spots.filled
     values = (
         *(all_traces.tracks, all_traces.frames, *places.T),
@@ -418,6 +421,8 @@ def _of_table(settings: MovieTracesSettings, reporter: Reporter) -> Told:
             found = replace(found, levels=np.ones(len(values)))
         warn_of_traces(found, settings, movie.path.name, reporter)
         events, fitted = _events(found, settings, None, None)
-        return write_traces(FoundTraces(found, events, None, None, fitted, {}), settings, results)
+        known = replace(events, positions=None)
+        made = FoundTraces(found, known, None, None, fitted, {}, is_placed=False)
+        return write_traces(made, settings, results)
 
     return each_movie(job, [Named("", settings.movie)], one, reporter=reporter)

@@ -126,7 +126,7 @@ def train_linker(settings: MovieTrainLinkerSettings, *, reporter: Reporter) -> R
         folder / LINKER_WEIGHTS,
         folder / CURVE_FILE,
         files=(LINKER_CARD, LINKER_WEIGHTS),
-        permit=model_output(settings).check,
+        permit=model_output(settings, LINKER_CARD).check,
     )
     (folder / LINKER_WEIGHTS).unlink()
     end_training(folder, reporter=reporter)

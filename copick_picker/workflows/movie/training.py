@@ -29,6 +29,7 @@ from copick_picker.project.standing import Output, own_folder
 from copick_picker.records.plain_text import load_yaml
 from copick_picker.settings.movie_hybrid import hybrid_values
 from copick_picker.settings.movie_models import MovieTraining, guide_values
+from copick_picker.settings.wrong_values import expected_words
 
 Trained = TypeVar("Trained", bound=MovieTraining)
 
@@ -44,15 +45,23 @@ def work_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.training")
 
 
-def model_output(settings: MovieTraining) -> Output:
+def model_output(settings: MovieTraining, card_file: str) -> Output:
     """Return the model's folder as an output; a resumed training replaces what it began to replace.
+
+    It replaces no model of another kind, and no weights without our card.
 
     Parameters
     ----------
     settings : MovieTraining
         ``output`` and ``overwrite``.
+    card_file : str
+        Name of the card in the model's folder.
     """
-    kind = own_folder(lambda path: foreign_files(path, OWN_FILES))
+
+    def foreign(path: Path) -> list[str]:
+        return foreign_files(path, OWN_FILES if (path / card_file).is_file() else ())
+
+    kind = own_folder(foreign)
     known = read_json(work_folder(settings.output) / JOB_FILE) or {}
     overwrite = settings.overwrite or bool(known.get("replaces"))
     return Output(settings.output, kind, overwrite=overwrite, advice="another --output")
@@ -92,7 +101,7 @@ def begin_training(settings: MovieTraining, record: dict[str, Any], card_file: s
             raise ConflictError(msg)
         if _made_by(settings.output, card_file, record):
             return True
-    model_output(settings).check()
+    model_output(settings, card_file).check()
     if settings.overwrite:
         begin_anew(folder, "movie train", foreign_in_training)
     if not (folder / JOB_FILE).is_file():
@@ -169,7 +178,7 @@ def given_by_guide(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        msg = f"{path}: {where}: {first['msg']}"
+        msg = f"{path}: {where}: got {first['input']!r}; {expected_words(dict(first))}"
         raise SettingsError(msg) from error
 
 

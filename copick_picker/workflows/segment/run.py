@@ -27,7 +27,7 @@ from copick_picker.project.uris import SegmentationOutput
 from copick_picker.records.keys import FeatureKey, SegmentationKey, TomogramKey
 from copick_picker.records.runs import RunOutcome
 from copick_picker.settings.segment import SPACING_SILENT, SegmentSettings
-from copick_picker.workflows.inputs.cleaning import cleaned, recorded_cleaning
+from copick_picker.workflows.inputs.cleaning import check_fit, cleaned, recorded_cleaning
 from copick_picker.workflows.inputs.masks import load_mask, mask_record
 from copick_picker.workflows.inputs.preflight import Preflight, in_layers
 from copick_picker.workflows.localize.localize import picks_of_stored
@@ -104,9 +104,10 @@ class Segmentation:
         if given.is_stored:
             return given
         facts = check.facts or inspect_volume(volume, smoothing_voxels=None)
+        check_fit(facts, settings, run_name=run_name, key=tomogram)
         clean = cleaned(volume, facts, settings, own_recipe=self.models.is_own_recipe)
         check_voxels(clean.facts, run_name=run_name, key=tomogram)
-        for words in clean.words:
+        for words in () if check.facts is not None else clean.words:  # the pre-flight said it
             self.job.reporter.warn(f"run {run_name}: {words}")
         volume.read(0, 1)
         mask = self._mask(run_name, tomogram, volume.shape)

@@ -61,9 +61,9 @@ def segment(settings: SegmentSettings, *, reporter: Reporter) -> Summary:
         own_recipe=models.is_own_recipe,
     )
     checks = inspect_runs(job, tomograms, wanted, n_looked_at=settings.preflight_runs)
-    show(checks, reporter)
     if checks and all(check.absent for check in checks):
         raise tomograms.nothing_found(job.run_names)
+    show(checks, reporter)
     job.check_writable()
     by_name = {check.run_name: check for check in checks}
     executor: Executor

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def view_in_neuroglancer(job: Job[ViewSettings]) -> Summary:
     except OSError as error:
         msg = f"--port: cannot listen on port {settings.port}: {error}"
         raise SettingsError(msg) from error
-    began = time.perf_counter()
+    began, ending = time.perf_counter(), _Ending()
 
     def show(run_name: str) -> RunOutcome:
         shown = _shown(job, run_name)
@@ -60,6 +61,7 @@ def view_in_neuroglancer(job: Job[ViewSettings]) -> Summary:
             [shown.name, *(f"{number} {LOOKS[name].many}" for name, number in counts)]
         )
         reporter.note(f"{run_name}: {words}")
+        ending.begin()
         reporter.note(f"{viewer.get_viewer_url()}")
         reporter.note("Open this address in a browser on this machine; Ctrl-C stops the viewer.")
         return RunOutcome(run_name, "done", words)
@@ -68,7 +70,7 @@ def view_in_neuroglancer(job: Job[ViewSettings]) -> Summary:
     if outcome.status == "failed":
         reporter.outcome(outcome, done=1, total=1, seconds=time.perf_counter() - began)
     else:
-        _wait_for_the_user()
+        ending.wait()
     neuroglancer.stop()
     return Summary("view", (outcome,), time.perf_counter() - began)
 
@@ -83,17 +85,24 @@ def _package() -> ModuleType:
     return found
 
 
-def _wait_for_the_user() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
-    ended = threading.Event()
-    before = {
-        name: signal.signal(name, lambda *_: ended.set())
-        for name in (signal.SIGINT, signal.SIGTERM)
-    }
-    while not ended.wait(timeout=0.5):
-        continue
-    for name, handler in before.items():
-        signal.signal(name, handler)
+class _Ending:
+    """The end of the viewer: Ctrl-C or SIGTERM, from the moment on that the user is told so."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._before: dict[signal.Signals, Any] = {}
+
+    def begin(self) -> None:
+        """Take both signals for the end."""
+        for name in (signal.SIGINT, signal.SIGTERM):
+            self._before[name] = signal.signal(name, lambda *_: self._ended.set())
+
+    def wait(self) -> None:
+        """Wait for one of them; then they mean what they meant before."""
+        while not self._ended.wait(timeout=0.5):
+            continue
+        for name, handler in self._before.items():
+            signal.signal(name, handler)
 
 
 def _shown(job: Job[ViewSettings], run_name: str) -> ShownRun:

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from copick_picker.workflows.train.training import Training
 
 _EXTRA = ("lightning", "tensorboard")
+_LISTED = 6
+"""Names of runs that the first table shows."""
 MEMBER = "member"
 """Models of an ensemble are called ``member_1`` and so on."""
 
@@ -193,7 +195,8 @@ def _jobs(
     for name, split in splits.items():
         for side, runs in (("training", split.training), ("validation", split.validation)):
             counts = ", ".join(f"{key} {number}" for key, number in data.counts(runs).items())
-            rows.append((f"{name} {side}".strip(), str(len(runs)), choices_text(runs[:6]), counts))
+            names = [*runs[:_LISTED], *(["..."] if len(runs) > _LISTED else [])]
+            rows.append((f"{name} {side}".strip(), str(len(runs)), choices_text(names), counts))
     reporter.table("Runs and picks", ("side", "runs", "names", "picks"), rows)
     return trainings
 
