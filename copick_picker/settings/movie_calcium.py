@@ -43,7 +43,7 @@ class MovieTraceRules(MovieSecond, MovieScale):
 
     spot_sigma: Annotated[
         Positive | None,
-        Option("Standard deviation of a lit spot in pixels. Default: fitted."),
+        Option("Standard deviation of a spot, in pixels. Default: fitted."),
     ] = None
     baseline_window: Annotated[
         Annotated[int, Field(ge=3)], Option("Length of the running baseline, in frames.")

@@ -193,8 +193,8 @@ class NetworkSettings(Settings):
     window_batch: Annotated[
         Count | None,
         Option(
-            "Windows computed at once.",
-            shown="CPU 1, else 4",
+            "Windows per batch.",
+            shown="1 on a CPU, else 4",
             aliases="--sliding-window-batch-size -swbs",
             after="blending",
         ),

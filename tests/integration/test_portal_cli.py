@@ -173,7 +173,7 @@ def test_no_failing_chunk_reads_as_zeros(ours, portal, tmp_path):
     assert f"{TYPE}#6@10.012" in found[run_of("two_of_one_type")]["message"]
     assert found[run_of("instances")]["status"] == "done"
     assert found[run_of("sparse_store")]["status"] == "done"
-    assert "1 of 4 chunks are not stored and read as zeros" in result.stdout + result.stderr
+    assert "1 of 4 chunks are not stored; they are read as zeros" in result.stdout + result.stderr
     written = sorted(
         path.parts[-3] for path in tmp_path.glob("overlay/ExperimentRuns/*/Segmentations/*.zarr")
     )

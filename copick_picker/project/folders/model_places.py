@@ -190,5 +190,5 @@ def find_folder(name: str) -> Path:
     if name in shipped:
         return shipped[name]
     near, known = nearest_name(name, shipped), choices_text(shipped)
-    msg = f"no model folder '{name}'{near}; models that ship with the package: {known}"
+    msg = f"no model folder '{name}'{near}; shipped models: {known}"
     raise CheckpointError(msg)

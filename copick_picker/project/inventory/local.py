@@ -54,7 +54,7 @@ _GLANCED_AT_BYTES = 1_000_000
 """Pick files that are looked at without ``--details``."""
 _OF_A_POINT = b'"location"'
 """What every point of a pick file has once."""
-_HALF_WRITTEN = "half-written: its writer was stopped; make it again"
+_HALF_WRITTEN = "half-written: writing was interrupted; make it again"
 
 
 class LocalInventory:

@@ -112,7 +112,7 @@ class _Extraction:
                 runs.setdefault(name, []).append(run_name)
         without = sorted(name for name in runs if not self._radius(name))
         if without and settings.size is None:
-            msg = f"the project states no radius of {', '.join(without)}: give --size VOXELS"
+            msg = f"the project has no radius for {', '.join(without)}: give --size VOXELS"
             raise SettingsError(msg)
         for name, holding in runs.items() if needs_ball else ():
             for spacing in {each for run_name in holding for each in self._spacings(run_name)}:

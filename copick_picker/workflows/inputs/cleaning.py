@@ -98,7 +98,7 @@ def _words(facts: VolumeFacts, settings: CleaningSettings, *, own_recipe: bool) 
         sd = clipping(settings, own_recipe=own_recipe)
         number = f"{facts.n_outliers:,} voxels" if sd == OUTLIER_SD else "voxels"
         words.append(
-            f"{number} beyond {sd:g} standard deviations (gold, a detector fault) are drawn in"
+            f"{number} beyond {sd:g} standard deviations (gold, a detector fault) are clipped"
         )
     return words
 

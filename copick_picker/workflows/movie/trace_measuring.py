@@ -81,7 +81,7 @@ def _width_of(movie: Movie, spots: Spots, rules: MovieTraceRules) -> tuple[float
         return rules.spot_sigma, ""
     found = best_width(movie.frames, spots)
     if not found.stands_out:
-        return found.pixels, ", as nothing stands out"
+        return found.pixels, ", because nothing stands out"
     if found.is_fitted:
         return found.pixels, ", fitted to what changes along tracks"
     return found.pixels, (
