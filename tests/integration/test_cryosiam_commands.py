@@ -534,4 +534,4 @@ def test_no_pick_comes_with_a_reason(predicted):
         file["labels"][...] = labels
     output = " ".join(command(*words, "--overwrite").split())
     assert "label 1: 0 (no voxel has the label: see the threshold" in output
-    assert "label 2: 0 (1 of at most 8 voxels, none left by erosion by one voxel)" in output
+    assert "label 2: 0 (1 of at most 8 voxels, none left after erosion by one voxel)" in output

@@ -376,7 +376,7 @@ def test_nan_is_filled_on_demand_and_said(tmp_path, crop, model):
     summary = tmp_path / "summary.json"
     words = ("segment", "-c", config, "-m", model, *FAST, "--json", summary)
     output = run(*words, "--fill-nan")
-    said = "run TS_1: 2 voxels that are NaN or infinite take the median"
+    said = "run TS_1: 2 NaN or infinite voxels are replaced with the median"
     assert " ".join(output.split()).count(said) == 1
     (entry,) = json.loads(summary.read_text())["runs"]
     assert "2 voxels that are NaN" in entry["cleaning"][0]

@@ -142,8 +142,8 @@ def _owned(settings: MovieEvaluateSettings, files: _Files, puncta: Spots, events
     """
     if files.tracks is None and len(events) and events.positions is None:
         msg = (
-            f"{files.events} does not say where its events are: no x and y, and no "
-            f"{EVENT_DETAILS_FILE} with them beside it; give --tracks, the table of tracks in "
+            f"{files.events} has no positions of events: no x and y, and no "
+            f"{EVENT_DETAILS_FILE} next to it; use --tracks with the table of tracks in "
             "which they were found"
         )
         raise SettingsError(msg)
