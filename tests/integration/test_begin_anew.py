@@ -287,7 +287,7 @@ def test_a_run_of_another_simulation_is_not_complete(made, tmp_path):
     result = invoke("simulate", scene_file(tmp_path), "-o", made, "--threads", 1)
 
     assert result.exit_code == 1, result.output
-    assert "SIM_001 failed: run SIM_001 is of another simulation" in result.output
+    assert "SIM_001 failed: run SIM_001 belongs to another simulation" in result.output
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def test_a_folder_of_another_benchmark_is_kept(done, tmp_path):
     before = tree(done / "out")
     other = suite_file(tmp_path, title="Another")
     line = refused("run", other, "-o", done / "out")
-    assert "holds another benchmark (title differ); use --overwrite" in line
+    assert "contains another benchmark (title differ); use --overwrite" in line
     assert tree(done / "out") == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")

@@ -84,7 +84,7 @@ def test_filters_choose_datasets(browse, arguments, shown):
         (["--query", "thyroglobuline"], "did you mean 'thyroglobulin'?"),
         (["--organism", "Chlamydomona reinhardti"], "did you mean 'Chlamydomonas reinhardtii'?"),
         (["--dataset", "10441"], "has no dataset 10441; did you mean '10440'?"),
-        (["--dataset", str(EMPTY), "--has-truth"], f"fits --has-truth and --dataset {EMPTY}"),
+        (["--dataset", str(EMPTY), "--has-truth"], f"matches --has-truth and --dataset {EMPTY}"),
         (["--dataset", "ribosome"], "expected a whole number"),
     ],
 )

@@ -182,7 +182,7 @@ def test_health_finds_what_is_half_written_misnamed_or_left_over(config):
 
     stored = items(runs["TS_1"])
     assert stored[str(BINARY)]["trouble"] == "half-written: it contains no array"
-    assert "half-written: its writer was stopped" in stored[str(LABELS)]["trouble"]
+    assert "half-written: writing was interrupted" in stored[str(LABELS)]["trouble"]
     assert "metadata cannot be read" in stored[str(FEATURE)]["trouble"]
     assert stored["ribosome:picker/2"]["trouble"] == "the file is empty"
     assert stored["unicorn:picker/2"]["trouble"] == "unicorn is not an object of the project"

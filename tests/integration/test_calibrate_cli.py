@@ -255,7 +255,7 @@ def test_the_model_gets_the_threshold_and_keeps_its_weights(config: Path) -> Non
 def test_a_model_of_other_objects_or_of_the_package_stays_as_it_is(config: Path) -> None:
     folder = model(config.parent / "model", "proteasome")
     before = tree(folder)
-    assert "finds proteasome, none of the objects" in refused(run(config, "-m", folder))
+    assert "finds proteasome, but none of the objects" in refused(run(config, "-m", folder))
     assert tree(folder) == before
     assert "is not a model folder" in refused(run(config, "-m", config.parent))
 

@@ -122,7 +122,7 @@ def test_a_prediction_and_its_picks_are_cryosiams(place, config):
     again = labels_in_project(config, TWO, "again")
     assert (again == np.array([0, 7, 0, 0])[stem_labels("multiclass", TWO)[0]]).all()
     refused = command("segment", *job, "--objects", "ribosome", code=1)
-    assert "labels.actin: 300 there, None now" in refused
+    assert "labels.actin: stored 300, requested None" in refused
     command("localize", "-c", config, "-o", "*:engine/1", "--method", "peaks")
     command("localize", "--cryosiam-config", "multiclass.yaml")
     for label in (1, 2, 3):
@@ -137,7 +137,7 @@ def test_a_prediction_and_its_picks_are_cryosiams(place, config):
     assert again.count("skipped") >= 2
     edit(place / "multiclass.yaml", ("threshold: 0.45", "threshold: 0.4"))
     refused = command("segment", "--cryosiam-config", "multiclass.yaml", code=1)
-    assert "settings.threshold: 0.45 there, 0.4 now" in refused
+    assert "settings.threshold: stored 0.45, requested 0.4" in refused
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_bad_tomogram_or_mask_fails_alone(place):
     assert "nan failed" in output
     assert "512 voxels are NaN or infinite" in output
     assert "cut failed" in output
-    assert "another box" in output
+    assert "they differ" in output
     assert "no dataset 'labels'" in output
     assert [path.name for path in (place / "predictions").rglob("*.*")] == [f"{TWO}_preds.h5"]
 

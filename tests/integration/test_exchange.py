@@ -313,7 +313,7 @@ def test_an_import_is_skipped_the_second_time_and_never_replaces(config):
         *("import", "picks", PARTICLES / "dynamo.tbl", "-c", config, "-o", "ribosome:back/1"),
         code=1,
     )
-    assert "was made otherwise" in output
+    assert "was made with other settings" in output
     assert tree(config.parent) == before
 
 
@@ -541,7 +541,7 @@ def test_a_submission_has_one_row_a_tomogram(config, tmp_path):
     add_tomogram(config, "skipped", TomogramKey("byu", 6.5), noise((6, 7, 8), seed=1))
     arguments = ("export", "picks", "-c", config, "-i", "ribosome:picker/1", "--to", "byu")
     output = run(*arguments, "-o", tmp_path / "out")
-    assert "ribosome: run skipped without a pick set, so with a row of -1" in output
+    assert "ribosome: run skipped without a pick set, written as -1" in output
     assert "3 of 5 rows place a motor" in output
     assert submission(tmp_path / "out") == {
         "001": (3.0, 2.0, 1.0),
@@ -574,7 +574,7 @@ def test_a_submission_of_nothing_but_empty_sets(config, tmp_path):
 @pytest.mark.parametrize("option", ["--per-run", "--random-subset"])
 def test_a_submission_is_one_table(config, tmp_path, option):
     arguments = ("export", "picks", "-c", config, "-i", "ribosome:picker/1", "--to", "byu")
-    text = f"a row for every tomogram; {option} does not apply"
+    text = f"a row per tomogram; {option} does not apply"
     assert text in run(*arguments, "-o", tmp_path / "out", option, code=2)
 
 

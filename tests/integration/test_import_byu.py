@@ -129,7 +129,7 @@ def test_again_skips_and_a_rest_is_made():
     assert "1 done" in imported()
     assert tree(Path("byu")) == before
     Path("train_labels.csv").write_text(labels_text(MOTORS | {"tomo_b": [[1, 2, 3]]}))
-    assert "exists and was made otherwise" in run(
+    assert "exists and was made with other settings" in run(
         *("slices", "--labels", "train_labels.csv", "-c", "byu/config.json"), code=1
     )
     imported("--overwrite")
@@ -140,7 +140,7 @@ def test_other_slices_in_the_place_are_not_skipped(slices):
     imported()
     Image.fromarray(planes("0012")[0] // 2).save(slices / "0012" / "z0.jpeg")
     output = run("slices", "--labels", "train_labels.csv", "-c", "byu/config.json", code=1)
-    assert "byu@19.7 exists and was made otherwise" in output
+    assert "byu@19.7 exists and was made with other settings" in output
 
 
 def test_without_labels_no_picks_are_stored():

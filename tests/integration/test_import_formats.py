@@ -379,7 +379,7 @@ def test_crylos_scores_and_topaz_columns_are_read(config, tmp_path):
 def test_text_of_another_width_is_refused(config, tmp_path, columns):
     file = tmp_path / "TS_1.txt"
     file.write_text(f"{columns}\n{columns}\n")
-    assert f"has {len(columns.split())} numbers a line; expected x y z" in refused(config, file)
+    assert f"has {len(columns.split())} numbers per line; expected x y z" in refused(config, file)
 
 
 def test_lines_that_are_comments_are_counted(config, tmp_path):

@@ -157,7 +157,7 @@ def test_what_is_stored_is_skipped_and_never_replaced(config, folder):
     (folder / "TS_1.mrc").write_bytes(mrc_bytes(VOLUME[:, :, 1:]))
     output = run("import", "mrc", folder, "-c", config, code=1)
     assert "TS_1 failed" in output
-    assert "was made otherwise" in output
+    assert "was made with other settings" in output
     assert {name: tree(config.parent)[name] for name in before} == before
     run("import", "mrc", folder, "-c", config, "--overwrite", "-r", "TS_1")
     assert stored(config, "TS_1")["0"].shape == (5, 7, 8)
@@ -182,7 +182,7 @@ def test_a_faulty_file_is_named_and_leaves_nothing_while_the_others_come_in(conf
         "b.mrc: 1 voxels are NaN or infinite",
         "c.mrc has 500 bytes",
         "d.mrc is not an MRC file",
-        "e.mrc says that its voxels are 1 A",
+        "e.mrc states voxels of 1 A",
         "f.mrc has mode 4 (complex floats)",
         "g.mrc.gz is truncated",
         "cannot read",
@@ -229,7 +229,7 @@ def test_a_project_is_made_where_there_is_none(tmp_path, folder):
         (["._a.mrc", "a.st"], [], ["(hidden): ._a.mrc", "(a raw stack, by its name; --pattern"]),
         (["a.mrc"], ["--pattern", "b*"], ["does not match --pattern 'b*'"]),
         (["a.mrc"], ["--spacing", "-3"], ["--spacing: got '-3'"]),
-        (["a.mrc"], ["--type", "a_b"], ["'a-b' can"]),
+        (["a.mrc"], ["--type", "a_b"], ["use 'a-b'"]),
         (["a.mrc"], ["-r", "b"], ["no run 'b'"]),
     ],
 )

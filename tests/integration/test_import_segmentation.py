@@ -86,7 +86,7 @@ def test_values_mean_what_the_options_say(config, tmp_path):
     write_mrc(path, labels(255, 2).astype(np.float32), 10.0)
     here = (path, "--run", "TS_1")
     text = bring(config, *here, code=1)
-    assert "values that stand for no object: 2 (180 voxels), 255 (198 voxels)" in text
+    assert "values that belong to no object: 2 (180 voxels), 255 (198 voxels)" in text
     assert "known: 1 ribosome, 3 apo-ferritin, 5 membrane" in text
     bring(config, *here, "--object", "membrane")
     assert np.array_equal(stored(config, "TS_1"), 5 * (labels(255, 2) > 0))
@@ -126,7 +126,7 @@ def test_the_grid_is_a_tomograms(config, tmp_path):
     write_mrc(path, labels(1), 7.5)
     assert "has voxels of 7.5 A, the tomogram of its size 10 A" in bring(config, path, code=1)
     text = bring(config, path, "--spacing", 20, code=1)
-    assert "--spacing 20: run TS_1 has no tomogram of that spacing" in text
+    assert "--spacing 20: run TS_1 has no tomogram with that spacing" in text
     text = bring(config, path, "--spacing", 10)
     assert "1 run: 1 done" in text
     assert "absent" not in text
@@ -169,5 +169,5 @@ def test_unknown_objects_and_two_meanings_are_refused(config, tmp_path):
     here = tmp_path / "TS_1.mrc"
     assert "the project has no object ribosom" in bring(config, here, "--object", "ribosom", code=2)
     text = bring(config, here, "--object", "ribosome", "--instances", "ribosome", code=2)
-    assert "--object and --instances: the values mean one thing" in text
+    assert "--object and --instances: these options exclude each other" in text
     assert "expected a whole number above 0" in bring(config, here, "--label", "a=ribosome", code=2)

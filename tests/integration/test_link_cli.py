@@ -341,7 +341,7 @@ def test_export_leaves_out_picks_of_no_filament_and_warp_has_tubes(config, tmp_p
     on = ("--filaments", "on", "--overwrite")
     assert "have no filament numbers" in run(*export, *plain, *on, code=1)
     text = run(*export, *plain[:2], "--to", "dynamo", "-o", tmp_path / "d", *on, code=2)
-    assert "--to dynamo knows no filaments" in text
+    assert "--to dynamo does not support filaments" in text
 
 
 def segmented(folder, mask, spacing, name="microtubule"):

@@ -103,7 +103,7 @@ def test_a_second_time_everything_is_skipped(config):
     assert "2 skipped" in run("localize", "-c", config, *INPUT)
     assert tree(config.parent) == before
     output = run("localize", "-c", config, *INPUT, "--method", "components", code=1)
-    assert "settings.method: 'watershed' there, 'components' now" in output
+    assert "settings.method: stored 'watershed', requested 'components'" in output
     assert tree(config.parent) == before
     run("localize", "-c", config, *INPUT, "--method", "components", "--overwrite")
 

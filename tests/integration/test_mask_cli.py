@@ -156,7 +156,7 @@ def test_another_mask_is_another_job(config):
     output = run("localize", "-c", config, *INPUT, code=1)
     assert "input.mask" in output
     margin = ("--mask", "lamella:me/1", "--mask-margin", "5")
-    assert "margin_angstrom: 0.0 there, 5.0 now" in run(
+    assert "margin_angstrom: stored 0.0, requested 5.0" in run(
         "localize", "-c", config, *INPUT, *margin, code=1
     )
 

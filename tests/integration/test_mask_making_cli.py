@@ -91,7 +91,7 @@ def test_a_lamella_is_found_between_its_surfaces_and_noise_alone_is_refused(conf
     assert "complete" in run("mask", "lamella", "-c", config, *scales, "-r", "TS_1")
     assert tree(config.parent) == before
     output = run("mask", "lamella", "-c", config, "-r", "TS_1", code=1)
-    assert "settings.detail: 20.0 there, 40.0 now" in output
+    assert "settings.detail: stored 20.0, requested 40.0" in output
 
 
 def test_labels_become_masks_by_value_and_by_name(config):

@@ -135,7 +135,7 @@ def test_convert_refuses_broken_and_unsafe_files(tmp_path: Path) -> None:
     output = tmp_path / "model"
     data = Path(weights).read_bytes()
     Path(weights).write_bytes(data[: len(data) // 2])
-    assert "cut short" in refused(run("convert", "-mc", config, "-mw", weights, "-o", output))
+    assert "truncated" in refused(run("convert", "-mc", config, "-mw", weights, "-o", output))
     torch.save({"weight": Path("x")}, weights)
     line = refused(run("convert", "-mc", config, "-mw", weights, "-o", output))
     assert "--trust-checkpoint" in line
@@ -198,7 +198,7 @@ def test_models_of_other_contrast_are_not_averaged(tmp_path: Path) -> None:
 
 
 def test_pairs_must_be_pairs_and_something_must_be_named() -> None:
-    with pytest.raises(SettingsError, match="come in pairs: got 1"):
+    with pytest.raises(SettingsError, match="need pairs of files: got 1"):
         load_members(folders=[], octopi_configs=["a"], octopi_weights=[])
     with pytest.raises(SettingsError, match="no model given"):
         load_members(folders=[], octopi_configs=[], octopi_weights=[])

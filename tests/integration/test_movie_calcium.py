@@ -218,7 +218,7 @@ def test_labels_of_others_become_a_training():
     mask[int(truth[0]["frame"]), round(y), round(x)] = 1
     tifffile.imwrite("mask.tif", mask, imagej=True, metadata={"axes": "TYX"})
     text = run("import-labels", "mask.tif", "--movie", PAIR, "--puncta", TRUTH, "-o", "labels")
-    assert "kept 1 of 1 labels (none left out); calcium up in 1 of" in text
+    assert "kept 1 of 1 labels (none left out); calcium raised in 1 of" in text
     assert sum(int(row["active"]) for row in rows("labels/ground_truth_traces.csv")) == 1
     mask[0, 0, 0] = 9
     tifffile.imwrite("mask.tif", mask, imagej=True, metadata={"axes": "TYX"})
@@ -269,7 +269,7 @@ def test_settings_files_of_the_guide_are_read_as_they_are():
         )
     )
     text = run("train", "hybrid", "--config", "loc.yaml", "--patch", 32, "-o", "loc")
-    assert "without effect here: data.train_split" in text
+    assert "no effect here: data.train_split" in text
     assert yaml.safe_load(Path("loc/hybrid.yaml").read_text())["training"]["steps"] == 20
     Path("hyb.yaml").write_text(
         yaml.safe_dump(
@@ -376,7 +376,9 @@ def test_overwrite_replaces_no_truth_and_no_table_of_others():
     labels = ("import-labels", "events.csv", "--movie", PAIR, "--puncta", TRUTH)
     Path("events.csv").write_text("track_id,onset_frame,end_frame\n1,2,4\n")
     text = run(*labels, "-o", sample, "--overwrite", code=2)
-    assert "a table not recorded in any summary next to it, which --overwrite never replaces" in text
+    assert (
+        "a table not recorded in any summary next to it, which --overwrite never replaces" in text
+    )
     assert {path.name: path.read_bytes() for path in sample.iterdir()} == before
     run(*labels, "-o", "labels")
     run(*labels, "-o", "labels", "--distance", 2, "--overwrite")

@@ -215,7 +215,7 @@ def test_settings_files_of_the_guide_are_read():
     Path("magik_training.yaml").write_text(yaml.safe_dump(linker))
     words = ("--config", "magik_training.yaml", "--steps", 10, "--data", "movies", *SMALL)
     text = run("train", "linker", *words, "--detector", "detector", "-o", "own")
-    assert "without effect here: data.train_split" in text
+    assert "no effect here: data.train_split" in text
     card = yaml.safe_load(Path("own/linker.yaml").read_text())
     assert (card["gate"], card["direct_gap"]) == (30.0, 2)
     assert card["training"]["detections"] == "detector"
@@ -382,7 +382,7 @@ def test_a_movie_unlike_the_training_is_said():
     words = ("--movies", 1, "--psf-sigma-nm", 260, "--photons", 9000, *SMALL, "-o", "wide")
     run("simulate", *words)
     text = run("detect", "wide/sample_000/movie.tif", "-m", "detector", "-o", "out")
-    assert "pixels wide, those of the training 1.10" in text
+    assert "pixels wide, those in training 1.10" in text
 
 
 @pytest.mark.parametrize("form", ["csv", "trackmate", "napari", "geff", "picasso", "thunderstorm"])

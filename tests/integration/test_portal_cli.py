@@ -212,7 +212,7 @@ def test_points_that_are_no_truth_of_this_tomogram_are_refused(ours, portal, mon
     assert "line 3 is not a point" in found[run_of("malformed_points")]["message"]
     wrong = found[run_of("other_alignment")]["message"]
     number = int(run_of("other_alignment"))
-    assert f"coordinates of alignment {number + 30000}" in wrong
+    assert f"coordinates from alignment {number + 30000}" in wrong
     assert f"made with alignment {number + 20000}" in wrong
 
 

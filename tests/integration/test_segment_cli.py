@@ -100,7 +100,7 @@ def test_other_settings_are_refused_with_the_difference_and_overwrite_replaces(c
     run("segment", "-c", config, "-m", model, *FAST)
     before = tree(config.parent)
     output = run("segment", "-c", config, "-m", model, "--tta", "2", "--overlap", "0", code=1)
-    assert "settings.tta: 1 there, 2 now" in output
+    assert "settings.tta: stored 1, requested 2" in output
     assert "--overwrite" in output
     assert tree(config.parent) == before
     run("segment", "-c", config, "-m", model, "--tta", "2", "--overlap", "0", "--overwrite")
@@ -255,7 +255,7 @@ def test_a_volume_smaller_than_the_window_is_no_error(tmp_path, model, crop):
             ["no object 'ribosom'; did you mean 'ribosome'", "apo-ferritin"],
         ),
         (["--object-map", "x=ribosome"], ["finds no 'x'", "ribosome"]),
-        (["--object-map", "ribosome=apo-ferritin"], ["two objects of the model mean"]),
+        (["--object-map", "ribosome=apo-ferritin"], ["two objects of the model map to"]),
         (["--overlap", "0.95"], ["--overlap: got 0.95"]),
         (["--tta", "9"], ["--tta: got 9"]),
         (["--mode", "quick"], ["--mode: got 'quick'"]),
@@ -379,7 +379,7 @@ def test_nan_is_filled_on_demand_and_said(tmp_path, crop, model):
     said = "run TS_1: 2 NaN or infinite voxels are replaced with the median"
     assert " ".join(output.split()).count(said) == 1
     (entry,) = json.loads(summary.read_text())["runs"]
-    assert "2 voxels that are NaN" in entry["cleaning"][0]
+    assert "2 NaN or infinite voxels" in entry["cleaning"][0]
     assert "2 voxels that are NaN or infinite" in run(*words, code=1)
     plain = project_of(tmp_path / "b", {"TS_1": crop}, {}, objects=OBJECTS, tomogram=TOMOGRAM)
     run("segment", "-c", plain, "-m", model, *FAST)

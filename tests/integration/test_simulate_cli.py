@@ -170,7 +170,7 @@ def test_a_killed_command_run_again_gives_what_an_undisturbed_one_gives(project,
 def test_other_settings_in_the_folder_are_refused_and_overwrite_begins_anew(tmp_path):
     output = made(tmp_path, "made", None, "--runs", "1")
     before = content(output)
-    refused(simulated(tmp_path, "made", None, "--seed", "6"), "seed: 5 there, 6 now")
+    refused(simulated(tmp_path, "made", None, "--seed", "6"), "seed: stored 5, requested 6")
     refused(simulated(tmp_path, "made", None, "--path", "full"), "imaging.path", "'quick' there")
     assert content(output) == before
     made(tmp_path, "made", None, "--seed", "6", "--runs", "1", "--overwrite")
@@ -323,7 +323,7 @@ def with_object(**changes: object) -> dict:
         (with_object(count=[5, 2]), ["reversed"]),
         (with_object(count=""), ["give one of count", "got none"]),
         (with_object(per_cubic_micrometre=5), ["give one of count", "count and per_cubic"]),
-        (with_object(count="", layout=True), ["'thing' takes its amount from the layout"]),
+        (with_object(count="", layout=True), ["'thing' takes its amount from a layout"]),
         (with_object(label=0), ["objects.thing.label", "expected at least 1"]),
         (changed(objects={}), ["no object"]),
         (changed(shape=[32, 44]), ["shape"]),
@@ -384,7 +384,7 @@ def test_unreadable_and_empty_structures(tmp_path):
 
 def test_a_scene_and_a_preset_are_not_both_given(tmp_path):
     arguments = ["simulate", "-o", str(tmp_path / "made")]
-    refused(CliRunner().invoke(console, arguments), "give a scene")
+    refused(CliRunner().invoke(console, arguments), "give either a scene")
     arguments += ["--preset", "tinny"]
     refused(CliRunner().invoke(console, arguments), "no preset 'tinny'; did you mean 'tiny'?")
 

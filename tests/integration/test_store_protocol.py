@@ -285,7 +285,7 @@ def test_probabilities_that_float16_cannot_hold_leave_nothing(
     volume = np.zeros((2, *SHAPE_ZYX), np.float32)
     volume[1, 13, 2, 3] = value
 
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(DataError, match="NaN or infinite"):
         write_probabilities(store, volume)
 
     assert store.features("TS_1") == []
@@ -302,7 +302,7 @@ def test_probabilities_that_float16_cannot_hold_leave_nothing(
 def test_picks_that_are_not_finite_leave_nothing(
     store: ProjectStore, points_xyz: list[list[float]], scores: list[float]
 ) -> None:
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(DataError, match="NaN or infinite"):
         write_picks(store, PickSet("ribosome", np.array(points_xyz), np.array(scores)))
 
     assert store.picks("TS_1") == []

@@ -207,7 +207,7 @@ def test_what_is_complete_stays_and_the_rest_is_made(place):
     assert before.items() <= tree(place / "project").items()
     before = tree(place / "project")
     output = targets("--target-fraction", 0.6, code=1)
-    assert "settings.target_fraction: 0.5 there, 0.6 now" in output
+    assert "settings.target_fraction: stored 0.5, requested 0.6" in output
     assert tree(place / "project") == before
     targets("--target-fraction", 0.6, "--overwrite")
     assert record("TS_1")["settings"]["target_fraction"] == 0.6
@@ -225,7 +225,7 @@ def test_other_picks_and_radii_are_another_job(place):
     assert "input.picks.ribosome.sha256" in targets("-r", "TS_1", code=1)
     change_config(ribosome={"radius": 65.0})
     output = targets("-r", "TS_1", code=1)
-    assert "was made otherwise" in output
+    assert "was made with other settings" in output
 
 
 @pytest.mark.usefixtures("place")

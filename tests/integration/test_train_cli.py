@@ -140,7 +140,7 @@ def test_a_killed_training_goes_on_to_the_same_curve_and_weights(place, tmp_path
     assert "is complete" in run(*arguments, "-o", "stopped").output
     again = run(*arguments, "-o", "stopped", "--seed", "5")
     assert again.exit_code == 2
-    assert "settings.seed: 0 there, 5 now" in again.output
+    assert "settings.seed: stored 0, requested 5" in again.output
 
 
 def test_loader_processes_and_accumulation_change_no_result(place):
@@ -321,7 +321,7 @@ def test_a_curriculum_goes_from_simulated_to_real_and_can_be_resumed(place, tmp_
     (place / "scene.yaml").write_text(SCENE.replace("[1, 3]", "[2, 3]"))
     again = run(*arguments, "-o", "stopped")
     assert again.exit_code == 2
-    assert "objects.ribosome.count: [1.0, 3.0] there, [2.0, 3.0] now" in again.output
+    assert "objects.ribosome.count: stored [1.0, 3.0], requested [2.0, 3.0]" in again.output
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_several_runs_make_a_file_each(config, tmp_path):
     assert "no picks '*:picker/1'" in result.output
     one = view(config, "TS_*", "-o", str(tmp_path / "one.png"))
     assert one.exit_code == 2
-    assert "put {run} in" in one.output
+    assert "add {run}" in one.output
 
 
 def test_a_dry_run_writes_nothing(config, tmp_path):
@@ -218,7 +218,7 @@ def test_an_object_without_a_radius_is_drawn_and_said(tmp_path):
     )
     result = view(config, "TS_1", "-o", str(tmp_path / "a.png"))
     assert result.exit_code == 0
-    assert "tube has no radius; its marks have 50 Angstrom" in result.output
+    assert "tube has no radius; marks are drawn with 50 Angstrom" in result.output
 
 
 @pytest.mark.parametrize("shape", [(1, 40, 30), (2, 3, 50), (1, 1, 1)])

@@ -140,7 +140,7 @@ def test_segment_with_two_workers_writes_what_one_process_writes(tmp_path):
             "devices cannot be combined with device or workers",
         ),
         (("--devices", "cpu,cpu"), "a device is listed twice; use --workers"),
-        (("--devices", "cuda:77"), "no device 'cuda:77' here"),
+        (("--devices", "cuda:77"), "no device 'cuda:77' on this machine"),
         (("--workers", "0"), "expected at least 1"),
     ],
 )

@@ -72,7 +72,7 @@ def slice_folders(folder: Path) -> dict[str, Path]:
             raise SettingsError(msg)
         found[name] = path
     if not found:
-        hint = "; it holds slices itself, so name the folder above" * any(
+        hint = "; it contains slices itself; did you mean the folder above?" * any(
             map(_is_jpg, folder.iterdir())
         )
         msg = f"{folder} contains no folders of JPG slices (one per tomogram){hint}"

@@ -90,7 +90,7 @@ def run_files(folder: Path, pattern: str, *, glob: str | None = None) -> RunFile
             raise SettingsError(msg)
         found.files[name] = path
     if not found.files:
-        msg = f"{folder} holds {_what_else(found)}"
+        msg = f"{folder} contains {_what_else(found)}"
         raise SettingsError(msg)
     return found
 
