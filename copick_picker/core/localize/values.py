@@ -91,12 +91,12 @@ def unread_text(unread: Mapping[int, int], what: str) -> str:
     unread : mapping of int to int
         Value -> number of voxels.
     what : str
-        What the values are not: ``not an object of the project``.
+        What the values are not: ``not among the project's labels``.
 
     Examples
     --------
-    >>> unread_text({9: 2878}, "not an object of the project")
-    'value 9 (2,878 voxels) is not an object of the project'
+    >>> unread_text({9: 2878}, "not among the project's labels")
+    "value 9 (2,878 voxels) is not among the project's labels"
     """
     named = [
         f"{value} ({count:,} voxel{'' if count == 1 else 's'})"

@@ -256,7 +256,7 @@ def with_mask(job: AnnotationJob, run: AnnotatedRun, objects: Sequence[ObjectSpe
     if key.is_multilabel:
         unread = stored_unread(stored, known_values(recorded, job.specs))
         if unread:
-            text = unread_text(unread, "not an object of the project: treated as background")
+            text = unread_text(unread, "not among the project's labels: treated as background")
             job.reporter.warn(f"run {run.name}: {key}: {text}")
     return replace(run, mask=key, labels=labels)
 

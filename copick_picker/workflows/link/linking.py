@@ -202,7 +202,7 @@ class _Linking:
         known = known_values(store.segmentation_labels(run_name, key), self.job.specs)
         unread = stored_unread(store.open_segmentation(run_name, key), known)
         if unread:
-            text = unread_text(unread, "not an object of the project")
+            text = unread_text(unread, "not among the project's labels")
             self.job.reporter.warn(f"run {run_name}: {key}: {text}: no empty set is written")
         return unread
 

@@ -84,7 +84,7 @@ class Finding:
         """Return what the user has to know."""
         if not self.unread:
             return self.remarks
-        text = unread_text(self.unread, "not an object of the project")
+        text = unread_text(self.unread, "not among the project's labels")
         held = [name for name in self.picks if not self.is_certain(name)]
         if held:
             text += (
