@@ -133,7 +133,7 @@ def test_the_grid_is_a_tomograms(config, tmp_path):
     assert np.array_equal(stored(config, "TS_1"), labels(1))
     tifffile.imwrite(tmp_path / "TS_2.tif", labels(1).astype(np.uint8))
     text = bring(config, tmp_path / "TS_2.tif")
-    assert "does not say its voxel spacing; taken as 10 A" in text
+    assert "does not give its voxel spacing; assuming 10 A" in text
 
 
 @pytest.mark.parametrize(

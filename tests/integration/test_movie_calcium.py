@@ -235,7 +235,7 @@ def test_labels_of_others_become_a_training():
     assert "kept 1 of 2 labels (1 waves)" in text
     Path("events.csv").write_text("track_id,onset_frame,end_frame\n1,3,5\n77,3,5\n")
     text = run("import-labels", "events.csv", *words, "-o", "bad", code=2)
-    assert "the event in row 2 is of track 77, which pairs/sample_000/ground_truth" in text
+    assert "the event in row 2 belongs to track 77, which pairs/sample_000/ground_truth" in text
     assert not Path("bad").exists()
 
 

@@ -213,7 +213,7 @@ def test_points_that_are_no_truth_of_this_tomogram_are_refused(ours, portal, mon
     wrong = found[run_of("other_alignment")]["message"]
     number = int(run_of("other_alignment"))
     assert f"coordinates from alignment {number + 30000}" in wrong
-    assert f"made with alignment {number + 20000}" in wrong
+    assert f"comes from alignment {number + 20000}" in wrong
 
 
 @pytest.mark.parametrize(

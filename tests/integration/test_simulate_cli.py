@@ -171,7 +171,7 @@ def test_other_settings_in_the_folder_are_refused_and_overwrite_begins_anew(tmp_
     output = made(tmp_path, "made", None, "--runs", "1")
     before = content(output)
     refused(simulated(tmp_path, "made", None, "--seed", "6"), "seed: stored 5, requested 6")
-    refused(simulated(tmp_path, "made", None, "--path", "full"), "imaging.path", "'quick' there")
+    refused(simulated(tmp_path, "made", None, "--path", "full"), "imaging.path", "stored 'quick'")
     assert content(output) == before
     made(tmp_path, "made", None, "--seed", "6", "--runs", "1", "--overwrite")
     after = content(output)

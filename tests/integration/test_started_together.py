@@ -147,7 +147,7 @@ def test_two_simulations_that_begin_in_one_folder_do_not_mix(tmp_path: Path) -> 
     codes = [process.exitcode for process in processes]
     said = [(tmp_path / f"output-{seed}.txt").read_text() for seed in (1, 2)]
     assert sorted(codes) == [0, 2], said
-    assert "otherwise" in said[codes.index(2)]
+    assert "with other settings" in said[codes.index(2)]
     again = start(context, lines[codes.index(0)], tmp_path / "again.txt")
     again.join()
     assert again.exitcode == 0

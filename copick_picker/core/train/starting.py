@@ -51,7 +51,7 @@ class StartReport:
 def start_from(
     network: nn.Module, state_dict: Mapping[str, Tensor], *, least_share: float
 ) -> StartReport:
-    """Return a report of the tensors taken over by name; the network is changed in place.
+    """Return a report of the tensors loaded by name; the network is changed in place.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def start_from(
     --------
     >>> report = start_from(nn.Linear(2, 3), nn.Linear(2, 3).state_dict(), least_share=0.5)
     >>> report.text()
-    '2 of 2 tensors taken over'
+    '2 of 2 tensors loaded'
     """
     own = network.state_dict()
     common = [name for name in own if name in state_dict]
