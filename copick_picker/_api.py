@@ -261,7 +261,7 @@ def _with_choices(
     """Return the targets with the radii and thresholds that were given by name."""
     _check_kind(targets, LocalizeTarget, "targets", "LocalizeTarget(name, label, radius_angstrom)")
     if not targets:
-        msg = "targets: none given; for an array give LocalizeTarget(name, label, radius)"
+        msg = "no targets given; for an array, pass LocalizeTarget(name, label, radius)"
         raise SettingsError(msg)
     specs = {target.object_name: ObjectSpec(target.object_name, 1, None) for target in targets}
     check_object_names(radius, specs, "radius")

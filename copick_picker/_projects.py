@@ -149,7 +149,7 @@ def evaluate_project(
     summary, scored = score_project(job) if output is None else written_scores(job)
     _check(summary)
     if scored is None:
-        msg = "nothing was scored: dry_run is for the command line"
+        msg = "nothing was scored: dry_run only works on the command line"
         raise DataError(msg)
     return scored.evaluation
 

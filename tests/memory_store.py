@@ -155,7 +155,7 @@ class MemoryStore:
         with np.errstate(over="ignore"):
             volume = _gathered(slabs, shape_czyx).astype(np.float16)
         if not np.isfinite(volume).all():
-            msg = "values are not finite"
+            msg = "values are NaN or infinite"
             raise DataError(msg)
         run.features[key] = _Stored(volume, dict(provenance))
         return True
@@ -184,7 +184,7 @@ class MemoryStore:
         _check_names(key.user_id, key.session_id)
         self._check_object(key.object_name)
         if not (np.isfinite(picks.points_xyz).all() and np.isfinite(picks.scores).all()):
-            msg = "positions or scores are not finite"
+            msg = "positions or scores are NaN or infinite"
             raise DataError(msg)
         if not _is_free(run.picks, key, Claim(str(key), provenance, overwrite, replaces)):
             return False
@@ -279,7 +279,7 @@ def _is_free(stored: dict[Any, _Stored], key: OutputKey, claim: Claim) -> bool:
 def _check_names(*names: str) -> None:
     for name in names:
         if any(sign in '<>:"/\\|?*_ ' for sign in name):
-            msg = f"'{name}' cannot be a name in copick"
+            msg = f"'{name}' is not a valid name in copick"
             raise SettingsError(msg)
 
 

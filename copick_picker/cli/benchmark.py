@@ -7,7 +7,7 @@ _EXTRA = {"overwrite": [LOG, VERBOSE]}
 
 @command_group
 def benchmark() -> None:
-    """Run a suite from its data to its report, and compare the results of two.
+    """Run benchmark suites from data to report, and compare results.
 
     \b
     Examples:
@@ -23,14 +23,14 @@ def benchmark() -> None:
     "copick_picker.settings.benchmark:RunSettings",
     "copick_picker.workflows.benchmark.benchmark:benchmark",
     group=benchmark,
-    short_help="Run a suite, or what is left of it.",
+    short_help="Run a suite, or resume it.",
     extra=_EXTRA,
 )
 def run(flags: Flags) -> None:
-    """Make or open the suite's project, segment, localize, evaluate and report.
+    """Make or open the suite's project, then segment, localize, evaluate and report.
 
-    SUITE is a ready one (simulated, smoke, czii-2024, phantom, motorbench) or a YAML file. The same
-    command again goes on where it was interrupted; what stands already is not done again.
+    SUITE is a ready-made one (simulated, smoke, czii-2024, phantom, motorbench) or a YAML file.
+    Repeat the command to resume an interrupted benchmark; finished steps are not repeated.
 
     \b
     Examples:
@@ -45,14 +45,14 @@ def run(flags: Flags) -> None:
     "copick_picker.settings.benchmark:CompareSettings",
     "copick_picker.workflows.benchmark.compare:compare",
     group=benchmark,
-    short_help="Show by how much two results differ.",
+    short_help="Compare two results.",
     extra=_EXTRA,
 )
 def compare(flags: Flags) -> None:
-    """Show by how much SECOND differs from FIRST, paired by run, and which picks changed.
+    """Compare two results: differences paired by run, and picks whose status changed.
 
-    Both are folders that evaluate wrote, or outputs of benchmark run; both must be scored by the
-    same rules against the same reference picks.
+    FIRST and SECOND are folders from evaluate or benchmark run, scored by the same rules
+    against the same reference picks.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ _NOT_OFFERED = (
 )
 @click.pass_context
 def browse(ctx: click.Context, tui: bool, config: str | None, dataset: tuple[int, ...]) -> None:
-    """List what a project or the CryoET Data Portal holds.
+    """List the contents of a project or of the CryoET Data Portal.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def browse(ctx: click.Context, tui: bool, config: str | None, dataset: tuple[int
             return
         _hand_over(config, dataset)
     elif tui or config or dataset:
-        text = "--tui takes no command behind it: copick-picker browse --tui -c config.json"
+        text = "--tui takes no subcommand: copick-picker browse --tui -c config.json"
         raise click.UsageError(text)
 
 
@@ -51,11 +51,11 @@ def browse(ctx: click.Context, tui: bool, config: str | None, dataset: tuple[int
     extra=_EXTRA,
 )
 def project(flags: Flags) -> None:
-    """List what a project of any root holds, and what is wrong with it.
+    """List the contents of a project, and report problems.
 
-    Without --details only folders and metadata are read. Half-written stores, picks of unknown
-    objects, objects without a radius or with one label, and names that copick cannot read are
-    listed under Health.
+    Without --details, only folders and metadata are read. Health lists half-written stores,
+    picks of unknown objects, objects without a radius or sharing a label, and names that copick
+    cannot read.
 
     \b
     Examples:
@@ -75,7 +75,7 @@ def project(flags: Flags) -> None:
     extra=_EXTRA,
 )
 def portal(flags: Flags) -> None:
-    """List what the CryoET Data Portal holds, in at most three queries.
+    """List datasets of the CryoET Data Portal, in at most three queries.
 
     \b
     Examples:

@@ -10,10 +10,10 @@ from copick_picker.cli.command import Flags, command
 def calibrate(flags: Flags) -> None:
     """Choose a score threshold for each object.
 
-    Candidates are matched one to one with the reference picks, hits and misses of all runs are
-    summed, and the threshold with the highest F-beta is taken. It is shown beside the one in use;
-    it is stored only where --model or --project asks for it. An object with too few reference
-    picks, or whose candidates all have one score, gets none.
+    Candidates are matched one-to-one with the reference picks, hits and misses are summed over
+    all runs, and the lowest threshold within --margin of the best F-beta is chosen. It is
+    printed next to the one in use, and stored only with --model or --project. Objects with too
+    few reference picks, or whose candidates all have the same score, get none.
 
     \b
     URI format:

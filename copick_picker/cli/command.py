@@ -11,6 +11,7 @@ import click
 
 from copick_picker.cli.main import COMMANDS
 from copick_picker.cli.octopi import fold_aliases
+from copick_picker.cli.option_groups import Groups, grouped
 
 Flags = dict[str, Any]
 """Values from the command line: field or option -> value, None or () if not given."""
@@ -18,16 +19,16 @@ CONTEXT = {"help_option_names": ["-h", "--help"]}
 SETTINGS_FILE = click.Option(
     ["--settings", "settings_file"],
     metavar="YAML",
-    help="File with any of these options; options on the command line win.",
+    help="YAML file with any of these options; the command line overrides it.",
 )
 LOG = click.Option(
     ["--log"],
     metavar="FILE",
-    help="Log file with tracebacks. Default: one in the user's cache folder.",
+    help="Log file with tracebacks. Default: in the user's cache folder.",
 )
-VERBOSE = click.Option(["-v", "--verbose"], count=True, help="Say more; repeatable.")
+VERBOSE = click.Option(["-v", "--verbose"], count=True, help="Print more; repeatable.")
 WIDE = click.Option(
-    ["--wide"], is_flag=True, help="Show all columns of tables, wider than the terminal."
+    ["--wide"], is_flag=True, help="Show all columns of tables, even beyond the terminal's width."
 )
 CONSOLE_OPTIONS = ("settings_file", "log", "verbose", "wide")
 Extra = Mapping[str, Sequence[click.Parameter]]
@@ -52,6 +53,8 @@ class SettingsCommand(click.Command):
         Field -> parameters that are not settings and follow that field.
     without : sequence of str
         Fields that the command line does not offer.
+    groups : mapping
+        Headings of its help, besides those of every command.
     """
 
     def __init__(
@@ -62,11 +65,12 @@ class SettingsCommand(click.Command):
         workflow: str,
         extra: Extra,
         without: Sequence[str],
+        groups: Groups,
         **given: Any,
     ) -> None:
         super().__init__(name, context_settings=CONTEXT, **given)
         self.settings, self.workflow = settings, workflow
-        self.extra, self.without = extra, without
+        self.extra, self.without, self.groups = extra, without, groups
         self._made: list[click.Parameter] = []
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -100,6 +104,15 @@ class SettingsCommand(click.Command):
     def params(self, value: list[click.Parameter]) -> None:
         """Ignore the empty list that click sets on every new command."""
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under the headings of their groups."""
+        options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        for heading, parameters in grouped(options, self.groups):
+            records = [each.get_help_record(ctx) for each in parameters]
+            if shown := [record for record in records if record is not None]:
+                with formatter.section(heading):
+                    formatter.write_dl(shown)
+
 
 def command(
     settings: str,
@@ -109,6 +122,7 @@ def command(
     short_help: str | None = None,
     extra: Extra = OVER_A_PROJECT,
     without: Sequence[str] = (),
+    groups: Groups | None = None,
     no_args_is_help: bool | None = None,
 ) -> Callable[[Callable[[Flags], None]], SettingsCommand]:
     """Return a decorator that makes a command from a function of its options.
@@ -121,7 +135,7 @@ def command(
         Group of the command; without one it is in the table of commands.
     short_help : str, optional
         If it differs from the text of the table.
-    extra, without, no_args_is_help
+    extra, without, groups, no_args_is_help
         See :class:`SettingsCommand`; a command of the table without arguments shows its help.
     """
 
@@ -143,6 +157,7 @@ def command(
             workflow=workflow,
             extra=extra,
             without=without,
+            groups=groups or {},
             callback=run,
             help=function.__doc__,
             short_help=short_help or COMMANDS[own],

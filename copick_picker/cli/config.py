@@ -6,18 +6,16 @@ from copick_picker.cli.command import VERBOSE, Flags, command, command_group
 
 _LAST = [
     click.Option(
-        ["--settings", "settings_file"], metavar="YAML", help="File with any of these options."
+        ["--settings", "settings_file"], metavar="YAML", help="YAML file with any of these options."
     ),
-    click.Option(
-        ["--log"], metavar="FILE", help="Log file. Default: one in the user's cache folder."
-    ),
+    click.Option(["--log"], metavar="FILE", help="Log file. Default: in the user's cache folder."),
     VERBOSE,
 ]
 
 
 @command_group
 def config() -> None:
-    """Write configurations of projects.
+    """Write project configurations.
 
     \b
     Examples:
@@ -32,15 +30,15 @@ def config() -> None:
     "copick_picker.settings.config_portal:ConfigPortalSettings",
     "copick_picker.workflows.catalog.portal_configuration:config_portal",
     group=config,
-    short_help="Write a configuration of the CryoET Data Portal.",
+    short_help="Write a configuration for the CryoET Data Portal.",
     no_args_is_help=True,
     extra={"overwrite": _LAST},
 )
 def portal(flags: Flags) -> None:
-    """Write a configuration of datasets of the CryoET Data Portal.
+    """Write a configuration for datasets of the CryoET Data Portal.
 
-    Labels stay the same from then on; radii come from a built-in table of benchmark objects, from
-    --radius, or from the configuration that stands there. Run again, it changes nothing.
+    Labels are permanent. Radii come from --radius, the existing configuration, or a built-in
+    table of benchmark objects. Repeating the command changes nothing.
 
     \b
     Examples:

@@ -136,7 +136,7 @@ def execute(
     except KeyboardInterrupt as interrupt:
         logger.info("interrupted")
         click.echo(
-            "\nInterrupted: what is written is whole; run the same command again for the rest.",
+            "\nInterrupted: finished outputs are complete; run the same command again to resume.",
             err=True,
         )
         raise SystemExit(130) from interrupt
@@ -199,7 +199,7 @@ def start_log(command: str, log: str | None, verbose: int) -> Path | None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         path = cache / "copick-picker" / "logs" / f"{command}-{stamp}.log"
     if log and not _is_log(path):
-        text = f"{path} exists and is no log of copick-picker; name another file for --log"
+        text = f"{path} exists and is not a log of copick-picker; choose another file for --log"
         raise Stop(text)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

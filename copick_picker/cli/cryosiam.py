@@ -48,7 +48,7 @@ def run_cryosiam(name: str, flags: Flags) -> None:
         if field not in known and field not in CONSOLE_OPTIONS:
             option = next(part for part in parameter.opts if part.startswith("--"))
             text = (
-                f"{option} has no meaning with --cryosiam-config; convert the checkpoint "
+                f"{option} does not apply with --cryosiam-config; convert the checkpoint "
                 "(copick-picker model convert) and use --model"
             )
             raise click.UsageError(text)

@@ -21,9 +21,9 @@ from copick_picker.cli.main import COMMANDS
 def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | None) -> None:
     """Segment, localize and evaluate a real and a simulated project, and draw the result.
 
-    The real part is a tomogram of HIV-1 virus-like particles with 11 reference picks; the simulated
-    part is three small tomograms whose truth is known. The models that ship with the package have
-    seen simulated tomograms only, and neither of these.
+    The real part is a tomogram of HIV-1 virus-like particles with 11 reference picks; the
+    simulated part is three small tomograms with known ground truth. The shipped models were
+    trained only on simulated tomograms, and on none of these.
 
     \b
     Examples:
@@ -35,8 +35,8 @@ def demo(output: str, part: tuple[str, ...], overwrite: bool, threads: int | Non
     wait_without_spinning()
     start_log("demo", None, 0)
     click.echo(
-        f"The main job on example data: segment, localize and evaluate, in the folder {output}. "
-        "It takes about half a minute on two cores."
+        f"Segmenting, localizing and evaluating example data in the folder {output}. It "
+        "takes about half a minute on two cores."
     )
     with one_line_errors():
         from copick_picker.workflows.benchmark.demo import demo as workflow

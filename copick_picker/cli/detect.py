@@ -1,19 +1,21 @@
 """``copick-picker detect`` and ``copick inference detect``."""
 
+from copick_picker.cli import option_groups
 from copick_picker.cli.command import Flags, command
 
 
 @command(
     "copick_picker.settings.detect:DetectSettings",
     "copick_picker.workflows.detect.detect:detect",
+    groups=option_groups.DETECT,
 )
 def detect(flags: Flags) -> None:
-    """Find particles in tomograms: picks in one pass, without a segmentation.
+    """Find particles in tomograms and write picks in one pass, without a segmentation.
 
-    A model with a head of points (train --head centres or heatmap) gives its own positions, with
-    their uncertainty; of a model that segments, the maxima of the probabilities are taken. A
-    tomogram of another voxel spacing is resampled to the model's. Existing picks are kept: complete
-    ones of the same models, settings and input are skipped, others need --overwrite.
+    Models with a point head (train --head centres or heatmap) predict positions; for models
+    that segment, picks are maxima of the probabilities. Tomograms are resampled to the model's
+    voxel spacing. Complete picks made with the same models, settings and input are skipped;
+    others need --overwrite.
 
     \b
     URI format:

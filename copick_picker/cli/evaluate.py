@@ -1,5 +1,6 @@
 """``copick-picker evaluate`` and ``copick evaluation evaluate``."""
 
+from copick_picker.cli import option_groups
 from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.octopi import hidden, pop_all, take_alias
 from copick_picker.records.keys import DEFAULT_SESSION, DEFAULT_USER
@@ -18,14 +19,15 @@ _OCTOPI = [
     "copick_picker.settings.evaluate:EvaluateSettings",
     "copick_picker.workflows.evaluate.evaluate:evaluate",
     extra={**OVER_A_PROJECT, "": _OCTOPI},
+    groups=option_groups.EVALUATE,
 )
 def evaluate(flags: Flags) -> None:
     """Score candidate picks against reference picks.
 
-    Precision, recall, F1, F-beta, average precision, localization error, duplicates and class
-    confusion, for each run, each object and in all, with bootstrap intervals over runs. Objects
-    are those of the reference. A run without a reference set of an object is not annotated and
-    left out of it; a run without candidates counts as all missed.
+    Reports precision, recall, F1, F-beta, average precision, localization error, duplicates and
+    class confusion, per run, per object and overall, with bootstrap intervals over runs. Only
+    objects with reference picks are scored. A run without a reference set for an object is left
+    out for that object; a run without candidates counts as all missed.
 
     \b
     URI format:

@@ -5,7 +5,7 @@ from copick_picker.cli.command import Flags, command, command_group
 
 @command_group
 def export() -> None:
-    """Write picks and segmentations of a project for other programs.
+    """Write picks and segmentations for other programs.
 
     \b
     Examples:
@@ -18,15 +18,15 @@ def export() -> None:
     "copick_picker.settings.export:ExportPicksSettings",
     "copick_picker.workflows.exchange.export_picks:export_picks",
     group=export,
-    short_help="Write picks for RELION, Warp, Dynamo, IMOD, BYU 2025 or as CSV.",
+    short_help="Write picks for RELION, Warp, Dynamo, IMOD, ChimeraX, BYU 2025 or as CSV.",
 )
 def picks(flags: Flags) -> None:
-    """Write picks with their scores, and their orientations where they have any.
+    """Write picks with their scores, and with orientations if they have any.
 
-    relion5 is Angstrom from the tomogram's centre; relion4, warp, dynamo and imod count pixels,
-    imod with a model for every run; csv and copick-csv are Angstrom from the first voxel; byu is a
-    submission to the challenge BYU 2025, a row for every run with its best pick in voxels, or -1.
-    Either all files are written or none.
+    relion5 uses Angstrom from the tomogram's centre; relion4, warp, dynamo and imod use pixels,
+    and imod writes one model per run; csv and copick-csv use Angstrom from the first voxel.
+    chimerax writes spheres and a script. byu is a submission to the BYU 2025 challenge, with
+    each run's best pick in voxels, or -1. If any run fails, nothing is written.
 
     \b
     Examples:
@@ -43,10 +43,10 @@ def picks(flags: Flags) -> None:
     short_help="Write segmentations as MRC or TIFF files.",
 )
 def segmentation(flags: Flags) -> None:
-    """Write the labels of every run as a volume with its voxel spacing in the header.
+    """Write the labels of every run as a volume, with the voxel spacing in the header.
 
-    MRC files hold 8-bit numbers where the labels allow it, else 16-bit ones; their origin is 0.
-    TIFF stacks carry the spacing where ImageJ looks for it.
+    MRC files are 8-bit if the labels fit, otherwise 16-bit; their origin is 0. TIFF stacks
+    store the spacing where ImageJ reads it.
 
     \b
     Examples:

@@ -8,12 +8,12 @@ from copick_picker.cli.command import Flags, command
     "copick_picker.workflows.exchange.extract:extract",
 )
 def extract(flags: Flags) -> None:
-    """Cut subvolumes at picks, with tables for RELION and Dynamo.
+    """Cut out subvolumes at picks, with tables for RELION and Dynamo.
 
-    OUT/OBJECT/RUN holds the subvolumes of a run: an MRC file each, or one stack of volumes.
-    OUT/OBJECT/particles.star is for RELION; dynamo.star and dynamo.tbl beside it are data and table
-    of a project in Dynamo. A box that does not lie in the tomogram as a whole is left out, and
-    counted. Nothing is interpolated: the rest of at most half a voxel stands in the tables.
+    OUT/OBJECT/RUN holds a run's subvolumes, as MRC files or as one stack.
+    OUT/OBJECT/particles.star is for RELION; dynamo.star and dynamo.tbl are the data and table
+    of a Dynamo project. Boxes that extend beyond the tomogram are skipped and counted. Nothing
+    is interpolated: the tables hold the remaining offset of at most half a voxel.
 
     \b
     Examples:

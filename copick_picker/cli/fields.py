@@ -60,10 +60,9 @@ def _parameters(kind: type[BaseModel], name: str, option: Option) -> list[click.
     typed = _type(annotation, option)
     parameter = click.Option(
         [*sorted(names, key=lambda spelling: spelling.startswith("--")), name],
-        help=option.help.replace("{default}", _number(field.default)),
+        help=_help(field, option),
         metavar=metavar,
         multiple=many and "," not in (metavar or ""),
-        show_default=_shown(field, option),
         envvar=option.envvar,
         show_envvar=option.envvar is not None,
         **typed,
@@ -110,6 +109,13 @@ def _type(annotation: Any, option: Option) -> dict[str, Any]:  # noqa: ANN401
     return {"type": {float: click.FLOAT, int: click.INT}.get(annotation)}
 
 
+def _help(field: FieldInfo, option: Option) -> str:
+    """Return the help text of an option, with its default."""
+    text = option.help.replace("{default}", _number(field.default))
+    shown = _shown(field, option)
+    return f"{text}  [default: {shown}]" if shown else text
+
+
 def _shown(field: FieldInfo, option: Option) -> str | None:
     """Return the default to show in help; the help text explains ``*`` and the like."""
     if option.shown is not None or "{default}" in option.help:
@@ -117,7 +123,7 @@ def _shown(field: FieldInfo, option: Option) -> str | None:
     default = field.default
     if isinstance(default, bool) or not isinstance(default, str | float | int | Path):
         return None
-    return None if default in ("", "*") else str(default)
+    return None if default in ("", "*") else _number(default)
 
 
 def _number(value: object) -> str:

@@ -8,10 +8,10 @@ from copick_picker.cli.command import Flags, command
     "copick_picker.workflows.localize.filtering:filter_picks",
 )
 def filter_(flags: Flags) -> None:
-    """Store those picks that pass limits of score, border, distance and number.
+    """Keep stored picks that pass filters on mask, score, border, distance and number.
 
-    The limits act in that order. What fell for which reason is said and recorded. The input stays
-    as it is.
+    Filters apply in that order; the number dropped by each is printed and recorded. The input
+    does not change.
 
     \b
     Examples:

@@ -5,7 +5,7 @@ from copick_picker.cli.command import Flags, command, command_group
 
 @command_group
 def import_() -> None:
-    """Bring tomograms, segmentations and picks of other programs into a project.
+    """Import tomograms, segmentations and picks from other programs.
 
     \b
     Examples:
@@ -23,11 +23,11 @@ def import_() -> None:
     short_help="Store MRC files as tomograms.",
 )
 def mrc(flags: Flags) -> None:
-    """Store every MRC file of a folder as the tomogram of a run that has the file's name.
+    """Store each MRC file in a folder as the tomogram of a run, named after the file.
 
-    Any mode of real numbers, either byte order, also gzip and bzip2. Files are read in blocks, and
-    written with copick's three levels of resolution. What is stored already is skipped. Hidden
-    files, stacks, tilt series and half maps are left out and named; --pattern chooses files.
+    Reads any real-valued mode in either byte order, also gzip and bzip2, in blocks, and writes
+    copick's three resolution levels. Tomograms already stored are skipped. Hidden files,
+    stacks, tilt series and half maps are left out and listed; --pattern chooses files.
 
     \b
     Examples:
@@ -41,14 +41,14 @@ def mrc(flags: Flags) -> None:
     "copick_picker.settings.import_:ImportByuSettings",
     "copick_picker.workflows.exchange.import_byu:import_byu",
     group=import_,
-    short_help="Store folders of JPG slices, and a table of motors.",
+    short_help="Store folders of JPG slices and a table of motors.",
 )
 def byu(flags: Flags) -> None:
     """Store folders of JPG slices as tomograms, and a table of motors as picks.
 
-    The form is that of the challenge BYU 2025: a folder of numbered grey slices for each tomogram,
-    and a table with a row for each motor, or one of -1 where there is none, which makes an empty
-    pick set. Slices are stored as they are, in 8 bits. Where there is no project, one is made.
+    The layout is that of the BYU 2025 challenge: a folder of numbered grey slices per tomogram,
+    and a table with one row per motor, or a row of -1 if there is none, which makes an empty
+    pick set. Slices stay 8-bit. If there is no project, one is made.
 
     \b
     Examples:
@@ -61,15 +61,15 @@ def byu(flags: Flags) -> None:
     "copick_picker.settings.import_:ImportPicksSettings",
     "copick_picker.workflows.exchange.import_picks:import_picks",
     group=import_,
-    short_help="Store the particles of a file as picks.",
+    short_help="Store the particles in a file as picks.",
 )
 def picks(flags: Flags) -> None:
-    """Store the particles of a file as picks, run by run.
+    """Store the particles in a file as picks, run by run.
 
-    STAR files of RELION 3, 4 and 5, Warp, M and pytom-match-pick; CSV, also of the challenges CZII
-    and BYU; Dynamo's .tbl; EMAN2's info .json; IMOD's .mod; crYOLO's .cbox; .coords, .xyz and .txt;
-    the portal's .ndjson; motive lists .em. Which convention, pixel size and scores were taken is
-    said. Files of several classes are split by --classes or -o "*:user/session".
+    Reads STAR files of RELION 3, 4 and 5, Warp, M and pytom-match-pick; CSV, including the CZII
+    and BYU challenges; Dynamo .tbl; EMAN2 info .json; IMOD .mod; crYOLO .cbox; .coords, .xyz
+    and .txt; the portal's .ndjson; .em motive lists. Prints the convention, pixel size and
+    scores it used. Files with several classes are split with --classes or -o "*:user/session".
 
     \b
     Examples:
@@ -83,13 +83,13 @@ def picks(flags: Flags) -> None:
     "copick_picker.settings.import_segmentation:ImportSegmentationSettings",
     "copick_picker.workflows.exchange.import_segmentation:import_segmentation",
     group=import_,
-    short_help="Store MRC or TIFF volumes of labels as segmentations.",
+    short_help="Store MRC or TIFF label volumes as segmentations.",
 )
 def segmentation(flags: Flags) -> None:
-    """Store volumes of labels, one a run, as segmentations on the grid of a tomogram.
+    """Store label volumes, one per run, as segmentations on the grid of a tomogram.
 
-    FILES is an MRC file or TIFF stack, or a folder of them. Values are the project's labels, unless
-    --label, --object or --instances says what they mean; a value without a meaning is refused.
+    FILES is an MRC file, a TIFF stack or a folder of them. Values are the project's labels
+    unless you pass --label, --object or --instances; values without a meaning are refused.
 
     \b
     Examples:

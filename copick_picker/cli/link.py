@@ -10,10 +10,10 @@ from copick_picker.cli.command import Flags, command
 def link(flags: Flags) -> None:
     """Link picks into filaments.
 
-    Writes picks that bear the number of their filament, in order along it, with rotations whose z
-    axis is its tangent, and copick filaments under the same URI. Spacing, scatter and missing
-    picks are found from the picks themselves. The object must be declared a filament in the
-    project. The input stays as it is.
+    Writes picks with the number of their filament, in order along it, with the tangent as z
+    axis of their rotations, and copick filaments at the same URI. Spacing, scatter and missing
+    picks are estimated from the picks. The project must declare the object as a filament. The
+    input does not change.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 import click
 
+from copick_picker.cli import option_groups
 from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.cryosiam import run_cryosiam
 from copick_picker.cli.octopi import hidden, octopi_segmentation, pop_all, take_alias
@@ -10,7 +11,8 @@ from copick_picker.records.keys import DEFAULT_ORIGIN, DEFAULT_SESSION, DEFAULT_
 _CRYOSIAM = click.Option(
     ["--cryosiam-config"],
     metavar="YAML",
-    help="CryoSiam's file: _preds.h5 in, CSV and STAR out; with -c also picks into that project.",
+    help="CryoSiam YAML file: _preds.h5 in, CSV and STAR out; with -c also writes picks to "
+    "that project.",
 )
 _OCTOPI = [
     hidden("--seg-info", "-seginfo", "seg_info"),
@@ -31,13 +33,15 @@ _NO_EFFECT = {
     "copick_picker.settings.localize:LocalizeSettings",
     "copick_picker.workflows.localize.localize:localize",
     extra={**OVER_A_PROJECT, "": _OCTOPI, "mask_margin": [_CRYOSIAM]},
+    groups=option_groups.LOCALIZE,
 )
 def localize(flags: Flags) -> None:
-    """Turn segmentations into picks with a score on every pick.
+    """Turn segmentations into scored picks.
 
-    The score is the mean class probability over the pick's region where segment stored the
-    probabilities, else the part of the expected volume that the region fills. An object without
-    picks gets an empty set: looked and found nothing. Existing picks are kept unless --overwrite.
+    The score is the mean class probability over the pick's region, if segment stored scores or
+    probabilities, otherwise the fraction of the expected volume that the region fills. An
+    object that is not found gets an empty set. Existing picks are kept unless you pass
+    --overwrite.
 
     \b
     URI format:

@@ -20,28 +20,28 @@ from copick_picker.cli.streams import (
 )
 
 COMMANDS = {
-    "import": "Bring in tomograms, segmentations and picks of other programs.",
-    "segment": "Find objects in tomograms: write segmentations.",
-    "detect": "Find particles in tomograms: write picks in one pass.",
+    "import": "Import tomograms, segmentations and picks from other programs.",
+    "segment": "Segment tomograms with a trained model.",
+    "detect": "Find particles in tomograms in one pass.",
     "localize": "Turn segmentations into scored picks.",
     "evaluate": "Score candidate picks against reference picks.",
     "calibrate": "Choose a score threshold for each object.",
     "report": "Show scores, curves and picks on one HTML page.",
-    "filter": "Filter stored picks, and merge those of two models.",
+    "filter": "Filter stored picks, and merge picks of two models.",
     "link": "Link picks into filaments.",
     "export": "Write picks and segmentations for other programs.",
-    "extract": "Cut subvolumes at picks, for RELION and Dynamo.",
-    "mask": "Make masks that segment and localize take.",
-    "config": "Write configurations of projects.",
-    "browse": "List what a project or the CryoET Data Portal holds.",
+    "extract": "Cut out subvolumes at picks, for RELION and Dynamo.",
+    "mask": "Make masks for segment and localize.",
+    "config": "Write project configurations.",
+    "browse": "List the contents of a project or the CryoET Data Portal.",
     "view": "Show slices of a run with its picks.",
     "model": "List, show, convert and check models.",
-    "targets": "Write what train learns from as segmentations to look at.",
-    "train": "Train a model on reference picks, with honest scores.",
-    "movie": "Detect, link and measure moving puncta in movies.",
-    "benchmark": "Run ready benchmarks, and compare results.",
-    "simulate": "Simulate tomograms with known truth.",
-    "demo": "Run the whole path on a real and a simulated project.",
+    "targets": "Write training targets as segmentations, for inspection.",
+    "train": "Train a model on reference picks, validated on held-out runs.",
+    "movie": "Detect, track and measure moving puncta in movies.",
+    "benchmark": "Run benchmark suites, and compare results.",
+    "simulate": "Simulate tomograms with known ground truth.",
+    "demo": "Run all main steps on a real and a simulated project.",
     "info": "Show versions, devices and the health of a project.",
 }
 """Command -> short help. The command is its module's attribute of that name, with an underscore
@@ -102,8 +102,8 @@ class LazyGroup(click.Group):
 
 _ABOUT = """Find particles in cryo-electron tomograms of a copick project.
 
-The main path is segment, localize, evaluate: tomogram to segmentation, segmentation to scored
-picks, picks against reference picks.
+The main steps are segment (tomograms to segmentations), localize (segmentations to scored picks)
+and evaluate (picks against reference picks).
 """
 
 

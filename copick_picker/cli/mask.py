@@ -5,9 +5,9 @@ from copick_picker.cli.command import Flags, command, command_group
 
 @command_group
 def mask() -> None:
-    """Make masks that segment and localize take with --mask.
+    """Make masks for segment and localize (--mask).
 
-    A mask is a segmentation of the project: 1 where particles are sought, 0 elsewhere.
+    A mask is a segmentation of the project: 1 where to look for particles, 0 elsewhere.
 
     \b
     Examples:
@@ -27,7 +27,7 @@ def mask() -> None:
     short_help="Find the specimen between two surfaces.",
 )
 def lamella(flags: Flags) -> None:
-    """Find the specimen of each tomogram: what is textured, between two smooth surfaces.
+    """Find the specimen: the textured region between two smooth surfaces.
 
     \b
     Examples:
@@ -39,10 +39,10 @@ def lamella(flags: Flags) -> None:
     "copick_picker.settings.mask:FromLabelsSettings",
     "copick_picker.workflows.mask.making:make_from_labels",
     group=mask,
-    short_help="Take labels of a segmentation.",
+    short_help="Use labels of a segmentation.",
 )
 def from_labels(flags: Flags) -> None:
-    """Make masks of labels of segmentations, such as a membrane's or an organelle's.
+    """Make masks from labels of segmentations, such as membranes or organelles.
 
     \b
     Examples:
@@ -56,10 +56,10 @@ def from_labels(flags: Flags) -> None:
     "copick_picker.settings.mask:ExcludeEdgesSettings",
     "copick_picker.workflows.mask.making:make_exclude_edges",
     group=mask,
-    short_help="Leave out the edges of tomograms.",
+    short_help="Exclude the edges of tomograms.",
 )
 def exclude_edges(flags: Flags) -> None:
-    """Make masks that leave out the edges of tomograms.
+    """Make masks that exclude the edges of tomograms.
 
     \b
     Examples:
@@ -71,10 +71,10 @@ def exclude_edges(flags: Flags) -> None:
     "copick_picker.settings.mask:GoldSettings",
     "copick_picker.workflows.mask.making:make_gold",
     group=mask,
-    short_help="Leave out gold fiducials.",
+    short_help="Exclude gold fiducials.",
 )
 def gold(flags: Flags) -> None:
-    """Make masks that leave out gold fiducials and what is near them.
+    """Make masks that exclude gold fiducials and their surroundings.
 
     \b
     Examples:

@@ -11,9 +11,8 @@ from copick_picker.cli.command import CONTEXT, command_group
 def model() -> None:
     """List, show, convert and check models.
 
-    A model is a folder: model.yaml says what the network is and what it was trained on,
-    weights.safetensors holds its numbers. A name that is no folder means a model that ships with
-    the package.
+    A model is a folder: model.yaml describes the network and its training, weights.safetensors
+    holds the weights. Any other name refers to a model shipped with the package.
 
     \b
     Examples:
@@ -23,11 +22,9 @@ def model() -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
 
 
-@model.command(
-    name="list", short_help="List the models that ship with the package.", context_settings=CONTEXT
-)
+@model.command(name="list", short_help="List the shipped models.", context_settings=CONTEXT)
 def list_() -> None:
-    """List the models that ship with the package: what they find, and in which tomograms.
+    """List the shipped models: what they find, and in which tomograms.
 
     \b
     Examples:
@@ -61,7 +58,7 @@ def show(folder: str, *, whole: bool) -> None:
 
 
 @model.command(
-    short_help="Write octopi's or CryoSiam's files as a model folder.", context_settings=CONTEXT
+    short_help="Convert octopi's or CryoSiam's files to a model folder.", context_settings=CONTEXT
 )
 @click.option("-mc", "--model-config", metavar="YAML", help="octopi's model_config.yaml.")
 @click.option("-mw", "--model-weights", metavar="PTH", help="octopi's best_model.pth.")
@@ -75,7 +72,7 @@ def show(folder: str, *, whole: bool) -> None:
 @click.option(
     "--cryosiam-config",
     metavar="YAML",
-    help="CryoSiam's prediction file: scaling and threshold are taken from it.",
+    help="CryoSiam's prediction YAML file, for scaling and threshold.",
 )
 @click.option(
     "--voxel-spacing",
@@ -83,11 +80,11 @@ def show(folder: str, *, whole: bool) -> None:
     metavar="A",
     help="Voxel spacing that CryoSiam's checkpoint was trained at.",
 )
-@click.option("-o", "--output", required=True, metavar="FOLDER", help="Model folder to make.")
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Model folder to write.")
 @click.option(
     "--trust-checkpoint",
     is_flag=True,
-    help="Load weights that run code when they are read. Only for files of your own.",
+    help="Load pickled weights, which can run code. Only for files you trust.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing model folder.")
 def convert(
@@ -101,11 +98,11 @@ def convert(
     trust_checkpoint: bool,
     overwrite: bool,
 ) -> None:
-    """Write a model that octopi or CryoSiam trained as a model folder.
+    """Convert a model trained by octopi or CryoSiam to a model folder.
 
-    The folder gives the same segmentations as the original files, needs no unpickling, and carries
-    a checksum and a fingerprint of its output. octopi's files come as a pair; CryoSiam's checkpoint
-    stores no names, so that --label gives them.
+    The folder gives the same segmentations as the original files without unpickling, and
+    includes a checksum and a fingerprint of its output. octopi has two files; CryoSiam's
+    checkpoint stores no object names, so give them with --label.
 
     \b
     Examples:
@@ -119,7 +116,7 @@ def convert(
 
         if checkpoint is not None:
             if model_config or model_weights:
-                _usage("--checkpoint stands alone, without --model-config and --model-weights")
+                _usage("--checkpoint cannot be combined with --model-config and --model-weights")
             convert_checkpoint(
                 checkpoint,
                 output,

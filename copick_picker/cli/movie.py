@@ -1,5 +1,6 @@
 """``copick-picker movie``: movies of moving puncta."""
 
+from copick_picker.cli import option_groups
 from copick_picker.cli.command import (
     CONTEXT,
     WITHOUT_A_PROJECT,
@@ -11,9 +12,9 @@ from copick_picker.cli.command import (
 
 @command_group
 def movie() -> None:
-    """Simulate movies of moving puncta, detect, link and measure them.
+    """Simulate, detect, track and measure moving puncta.
 
-    Positions are in pixels, frames count from 0; the centre of the first pixel is at 0, 0.
+    Positions are in pixels, with the centre of the first pixel at 0, 0; frames count from 0.
 
     \b
     Examples:
@@ -28,13 +29,14 @@ def movie() -> None:
     "copick_picker.workflows.movie.simulate:simulate",
     group=movie,
     extra=WITHOUT_A_PROJECT,
-    short_help="Simulate movies with known truth.",
+    short_help="Simulate movies with known ground truth.",
+    groups=option_groups.MOVIE_SIMULATE,
 )
 def simulate(flags: Flags) -> None:
-    """Simulate movies of puncta under TIRF light, with their truth.
+    """Simulate TIRF movies of puncta, with ground truth.
 
     Writes folders sample_000, sample_001, ... with movie.tif, ground_truth_tracks.csv and
-    metadata.json. Movies that are there already are kept, so that an interrupted command goes on.
+    metadata.json. Existing movies are kept; repeat the command to resume.
 
     \b
     Examples:
@@ -49,12 +51,13 @@ def simulate(flags: Flags) -> None:
     group=movie,
     extra=WITHOUT_A_PROJECT,
     short_help="Detect puncta in movies.",
+    groups=option_groups.MOVIE_DETECT,
 )
 def detect(flags: Flags) -> None:
-    """Detect puncta in a movie, or in each movie of a folder.
+    """Detect puncta in a movie, or in each movie in a folder.
 
-    Writes detections.csv: frame, x, y, probability, photons, sigma_x, sigma_y. Says how the movie
-    compares with what the model was trained on.
+    Writes detections.csv: frame, x, y, probability, photons, sigma_x, sigma_y. Compares the
+    movie with the model's training range.
 
     \b
     Examples:
@@ -68,14 +71,15 @@ def detect(flags: Flags) -> None:
     "copick_picker.workflows.movie.link:link",
     group=movie,
     extra=WITHOUT_A_PROJECT,
-    short_help="Link detections to tracks.",
+    short_help="Link detections into tracks.",
+    groups=option_groups.MOVIE_LINK,
 )
 def link(flags: Flags) -> None:
-    """Link the detections of a movie to tracks, whoever made them.
+    """Link detections into tracks.
 
-    Takes CSV with frame, x, y; ThunderSTORM's CSV, Picasso's HDF5, TrackMate's XML, GEFF. Writes
-    tracks.csv (frame, x, y, probability, photons, track_id, filled) and track_summary.csv. Lengths
-    count detections, not the positions that --fill-gaps adds.
+    Reads CSV with frame, x, y; ThunderSTORM CSV, Picasso HDF5, TrackMate XML, GEFF. Writes
+    tracks.csv (frame, x, y, probability, photons, track_id, filled) and track_summary.csv.
+    Lengths do not count positions added by --fill-gaps.
 
     \b
     Examples:
@@ -89,10 +93,10 @@ def link(flags: Flags) -> None:
     "copick_picker.workflows.movie.evaluate:evaluate",
     group=movie,
     extra=WITHOUT_A_PROJECT,
-    short_help="Score detections and tracks against the truth.",
+    short_help="Score detections and tracks against the ground truth.",
 )
 def evaluate(flags: Flags) -> None:
-    """Score detections, tracks or both against the truth, for one movie or a folder of them.
+    """Score detections, tracks or both against the ground truth, for one movie or a folder.
 
     \b
     Examples:
@@ -106,16 +110,16 @@ def evaluate(flags: Flags) -> None:
     "copick_picker.workflows.movie.analyze:analyze",
     group=movie,
     extra=WITHOUT_A_PROJECT,
-    short_help="Say how long and how whole tracks are.",
+    short_help="Analyze tracks, motion and events.",
 )
 def analyze(flags: Flags) -> None:
-    """Say how long tracks are, how they move, and what goes with a truth or with calcium.
+    """Analyze track lengths, motion, and agreement with ground truth or calcium.
 
-    Of each track of --min-length detections: diffusion coefficient with a 95 % interval, error of its
-    positions, and whether it rests, diffuses, is driven or confined. With --events: rates and
-    amplitudes, and whether events of different tracks begin together more often than by chance.
-    With traces: the correlation of photons with calcium, track by track and over the field. Figures
-    are PNG and SVG.
+    For each track of at least --min-length detections: the diffusion coefficient with a 95 %
+    interval, the localization error, and whether motion is immobile, Brownian, directed or
+    confined. With --events: rates, amplitudes, and whether events in different tracks coincide
+    more often than by chance. With traces: the correlation of photons with calcium, per track
+    and as a map. Figures are PNG and SVG.
 
     \b
     Examples:
@@ -131,13 +135,14 @@ def analyze(flags: Flags) -> None:
     group=movie,
     extra=WITHOUT_A_PROJECT,
     short_help="Measure traces along tracks, and calcium events.",
+    groups=option_groups.MOVIE_TRACES,
 )
 def traces(flags: Flags) -> None:
-    """Measure how bright tracks are over time, and find calcium events in that.
+    """Measure intensity traces along tracks, and find calcium events.
 
-    Writes traces.csv (track_id, frame, dff) and events.csv (track_id, onset_frame, peak_frame,
-    amplitude, probability), trace_details.csv and event_details.csv with all that was measured, and
-    a picture. Channels count from 0. Gaps of tracks are measured on the line between their ends.
+    Writes traces.csv (track_id, frame, dff), events.csv (track_id, onset_frame, peak_frame,
+    amplitude, probability), all measurements in trace_details.csv and event_details.csv, and a
+    picture. Channels count from 0. In gaps of tracks, positions are interpolated.
 
     \b
     Examples:
@@ -152,10 +157,11 @@ def traces(flags: Flags) -> None:
     "copick_picker.workflows.movie.run:run",
     group=movie,
     extra=WITHOUT_A_PROJECT,
-    short_help="Detect, link and show, in one go.",
+    short_help="Detect, link and draw in one step.",
+    groups=option_groups.MOVIE_RUN,
 )
 def run(flags: Flags) -> None:
-    """Detect, link and show the puncta of a movie, or of each movie of a folder.
+    """Detect, link and draw the puncta of a movie, or of each movie in a folder.
 
     \b
     Examples:
@@ -169,10 +175,10 @@ def run(flags: Flags) -> None:
     "copick_picker.workflows.movie.convert:convert",
     group=movie,
     extra=WITHOUT_A_PROJECT,
-    short_help="Turn tables of puncta into other programs' formats.",
+    short_help="Convert tables of puncta from and to other formats.",
 )
 def convert(flags: Flags) -> None:
-    """Write a table of puncta for another program, or one of theirs as ours.
+    """Convert tables of puncta to another program's format, or from it.
 
     \b
     Examples:
@@ -186,13 +192,13 @@ def convert(flags: Flags) -> None:
     "copick_picker.workflows.movie.import_labels:import_labels",
     group=movie,
     extra=WITHOUT_A_PROJECT,
-    short_help="Pair calcium labels with puncta, for training.",
+    short_help="Match calcium labels with puncta, for training.",
 )
 def import_labels(flags: Flags) -> None:
-    """Pair existing calcium labels, masks or tables of events, with puncta.
+    """Match existing calcium labels, masks or tables of events, with puncta.
 
-    Keeps labels at puncta, and says how many. Writes ground_truth_tracks.csv and
-    ground_truth_traces.csv, which movie train hybrid takes with --real and --labels.
+    Keeps and counts labels at puncta. Writes ground_truth_tracks.csv and
+    ground_truth_traces.csv, for movie train hybrid with --real and --labels.
 
     \b
     Examples:
@@ -207,7 +213,7 @@ def import_labels(flags: Flags) -> None:
     context_settings=CONTEXT,
 )
 def train() -> None:
-    """Train a detector, a linker or a hybrid, on simulated movies or on movies with their truth.
+    """Train a detector, a linker or a hybrid, on simulated movies or on movies with ground truth.
 
     \b
     Examples:
@@ -222,13 +228,13 @@ def train() -> None:
     group=train,
     extra=WITHOUT_A_PROJECT,
     short_help="Train a network that detects puncta.",
+    groups=option_groups.MOVIE_TRAIN_DETECTOR,
 )
 def detector(flags: Flags) -> None:
-    """Train a network that detects puncta, from few bright ones to those of the scene.
+    """Train a network that detects puncta, from few bright ones to the full scene.
 
-    Learns from patches that are simulated on the fly, or from movies with their truth (--data).
-    Needs the extra: pip install 'copick-picker[train]'. A stopped training is resumed by the same
-    command.
+    Trains on patches simulated on the fly, or on movies with ground truth (--data). Needs the
+    extra: pip install 'copick-picker[train]'. Repeat the command to resume.
 
     \b
     Examples:
@@ -243,12 +249,14 @@ def detector(flags: Flags) -> None:
     "copick_picker.workflows.movie.train_linker:train_linker",
     group=train,
     extra=WITHOUT_A_PROJECT,
-    short_help="Train a score of links.",
+    short_help="Train a link score.",
+    groups=option_groups.MOVIE_TRAIN_LINKER,
 )
 def linker(flags: Flags) -> None:
-    """Train a score of links on simulated tracks, with or without images.
+    """Train a link score on simulated tracks, with or without images.
 
-    Says whether it links held-out movies better than likelihood ratios, which need no training.
+    Reports whether it links held-out movies better than likelihood ratios, which need no
+    training.
 
     \b
     Examples:
@@ -263,13 +271,14 @@ def linker(flags: Flags) -> None:
     group=train,
     extra=WITHOUT_A_PROJECT,
     short_help="Train a network for puncta and calcium.",
+    groups=option_groups.MOVIE_TRAIN_HYBRID,
 )
 def hybrid(flags: Flags) -> None:
-    """Train one network that localizes puncta and says whether calcium is up at each.
+    """Train one network that localizes puncta and predicts whether calcium is raised at each.
 
-    Learns from two-channel movies with their truth (--data), from patches simulated on the fly,
-    and from real movies with labels (--real, --labels). A stopped training is resumed by the same
-    command. Needs the extra: pip install 'copick-picker[train]'.
+    Trains on two-channel movies with ground truth (--data), on patches simulated on the fly,
+    and on real movies with labels (--real, --labels). Needs the extra: pip install
+    'copick-picker[train]'. Repeat the command to resume.
 
     \b
     Examples:

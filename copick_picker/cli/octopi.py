@@ -68,7 +68,7 @@ def take_alias(flags: dict[str, Any], name: str, value: object, alias: str) -> N
     if value is None:
         return
     if flags[name] is not None:
-        text = f"{alias} and --{name.replace('_', '-')} both given; use one"
+        text = f"{alias} and --{name.replace('_', '-')} cannot be combined; use one"
         raise click.UsageError(text)
     flags[name] = value
 

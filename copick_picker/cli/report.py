@@ -9,11 +9,12 @@ from copick_picker.cli.command import LOG, SETTINGS_FILE, VERBOSE, Flags, comman
     extra={"times": [SETTINGS_FILE], "overwrite": [LOG, VERBOSE]},
 )
 def report(flags: Flags) -> None:
-    """Show the scores of a folder that evaluate wrote on one HTML page.
+    """Show the scores of an evaluate folder on one HTML page.
 
-    The page needs no other file and no network: totals with intervals, curves, tables that sort,
-    errors, confusion, scores with thresholds, slices of missed, false and best picks, and how all
-    of it was made. Further folders stand beside the first; all must be scored by the same rules.
+    The page is self-contained and works offline: totals with intervals, curves, sortable
+    tables, errors, confusion, scores with thresholds, slices of missed, false and best picks,
+    and how everything was made. Further folders are compared with the first; all must be scored
+    by the same rules.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 import click
 
+from copick_picker.cli import option_groups
 from copick_picker.cli.command import OVER_A_PROJECT, Flags, command
 from copick_picker.cli.cryosiam import run_cryosiam
 from copick_picker.cli.octopi import hidden, numeric, octopi_segmentation, pop_all, take_alias
@@ -10,14 +11,14 @@ _CRYOSIAM = [
     click.Option(
         ["--cryosiam-config"],
         metavar="YAML",
-        help="CryoSiam's file in place of a model: MRC folder in, _preds.h5 out; with -c also into "
-        "that project.",
+        help="CryoSiam YAML file instead of a model: MRC folder in, _preds.h5 out; with -c also "
+        "writes to that project.",
     ),
     click.Option(
         ["--postprocess-only"],
         is_flag=True,
         default=None,
-        help="With --cryosiam-config: only drop small components of the predictions that exist.",
+        help="With --cryosiam-config: only remove small components from existing predictions.",
     ),
 ]
 _OCTOPI = [
@@ -32,14 +33,14 @@ _OCTOPI = [
     "copick_picker.settings.segment:SegmentSettings",
     "copick_picker.workflows.segment.segment:segment",
     extra={**OVER_A_PROJECT, "": _OCTOPI, "preflight_runs": _CRYOSIAM},
+    groups=option_groups.SEGMENT,
 )
 def segment(flags: Flags) -> None:
-    """Find objects in tomograms and write multilabel segmentations.
+    """Segment tomograms into multilabel segmentations with the project's labels.
 
-    Each run's tomogram goes through one or more networks with test-time augmentation; the labels
-    of the segmentation are the project's own, object by object name. Existing outputs are kept:
-    a complete one that was made by the same models, settings and input is skipped, another one
-    needs --overwrite.
+    Each tomogram goes through one or more networks with test-time augmentation; the model's
+    objects are matched to the project's by name. Complete outputs made with the same models,
+    settings and input are skipped; others need --overwrite.
 
     \b
     URI format:
@@ -59,7 +60,7 @@ def segment(flags: Flags) -> None:
     """  # noqa: D301 (click's mark for text that is not to be wrapped)
     run_cryosiam("segment", flags)
     if flags.pop("postprocess_only"):
-        text = "--postprocess-only belongs to --cryosiam-config"
+        text = "--postprocess-only needs --cryosiam-config"
         raise click.UsageError(text)
     if numeric(flags["output"]):
         text = f"-o is the output here (got {flags['output']}); use --overlap for octopi's -o"

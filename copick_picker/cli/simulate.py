@@ -9,12 +9,12 @@ from copick_picker.cli.command import LOG, VERBOSE, Flags, command
     extra={"json_file": [LOG, VERBOSE]},
 )
 def simulate(flags: Flags) -> None:
-    """Make a project of simulated tomograms whose truth is known.
+    """Make a project of simulated tomograms with known ground truth.
 
-    The scene says which molecules, membranes, filaments and beads stand in the ice, how many, and
-    how the tomograms are taken. The project holds the tomograms, a variant with little noise, picks
-    with orientations of every object, and segmentations of the objects' real extent. The same
-    scene and seed give the same bytes; an interrupted command goes on where it was.
+    The scene defines molecules, membranes, filaments and beads in the ice, their numbers, and
+    the imaging. The project holds the tomograms, a variant with little noise, picks with
+    orientations for every object, and segmentations of their true extent. The same scene and
+    seed give the same bytes. Repeat the command to resume.
 
     \b
     Examples:

@@ -16,11 +16,11 @@ _OCTOPI = [
     extra={**OVER_A_PROJECT, "": _OCTOPI},
 )
 def targets(flags: Flags) -> None:
-    """Write what train would learn from as multilabel segmentations of the project.
+    """Write what train would learn from as multilabel segmentations in the project.
 
-    Each voxel has the label of its object in the project, 0 elsewhere, as train paints it in its
-    patches with the same options. Look at it before a long training. No voxel of a tomogram is
-    read. Existing outputs are kept; runs that are complete are skipped.
+    Each voxel has its object's label, or 0, as train paints it in its patches with the same
+    options. Check it before a long training. No voxels of the tomograms are read. Existing
+    outputs are kept; complete runs are skipped.
 
     \b
     URI format:

@@ -1,17 +1,21 @@
 """``copick-picker train``."""
 
+from copick_picker.cli import option_groups
 from copick_picker.cli.command import Flags, command
 
 
-@command("copick_picker.settings.train:TrainSettings", "copick_picker.workflows.train.train:train")
+@command(
+    "copick_picker.settings.train:TrainSettings",
+    "copick_picker.workflows.train.train:train",
+    groups=option_groups.TRAIN,
+)
 def train(flags: Flags) -> None:
-    """Train a model on the reference picks of a project.
+    """Train a model on a project's reference picks.
 
-    Whole runs are kept for validation. During the training the network is judged by what counts:
-    its picks on those runs, after segment and localize, against the reference picks. The model
-    folder holds the best weights, score thresholds chosen on the validation runs, the scores, all
-    settings and a README. A training that was stopped goes on when the same command is given
-    again, with the same result.
+    Validation uses whole runs: the network segments and localizes them, and its picks are
+    scored against the reference picks. The model folder holds the best weights, score
+    thresholds chosen on the validation runs, the scores, all settings and a README. Repeat the
+    command to resume an interrupted training, with the same result.
 
     \b
     URI format:

@@ -162,6 +162,6 @@ def augmentation_set(name: str, count: int) -> tuple[Augmentation, ...]:
         raise UnknownNameError(msg)
     known = AUGMENTATION_SETS[name]
     if not 1 <= count <= len(known):
-        msg = f"{count} augmentations asked for; the set '{name}' has 1 to {len(known)}"
+        msg = f"{count} augmentations requested; the set '{name}' has 1 to {len(known)}"
         raise SettingsError(msg)
     return known[:count]

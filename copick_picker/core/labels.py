@@ -64,7 +64,7 @@ def paint_spheres(
         if len(centres_zyx) == 0:
             continue
         if not np.isfinite(centres_zyx).all():
-            msg = f"points of label {label} hold values that are not finite"
+            msg = f"points of label {label} hold values that are NaN or infinite"
             raise DataError(msg)
         radius = _painted_radius(label, radius_angstrom_per_label)
         for centre_zyx in centres_zyx:

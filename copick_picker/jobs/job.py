@@ -156,7 +156,8 @@ class Job(Generic[SettingsT]):
             own = self.specs[name].radius_angstrom if name in self.specs else None
             if own and not 1.0 / _FAR <= radius / own <= _FAR:
                 self.reporter.warn(
-                    f"--radius {name}={radius:g}: the project says {own:g}; lengths are in Angstrom"
+                    f"--radius {name}={radius:g} differs from the project's {own:g}; lengths "
+                    "are in Angstrom"
                 )
 
     def tomograms(self, uri: str) -> Input[TomogramKey]:

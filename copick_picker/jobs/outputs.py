@@ -57,7 +57,10 @@ def stands_already(
     if overwrite:
         return False
     if found.record is not None:
-        msg = f"{where} exists and was made otherwise ({difference}); use --overwrite or {advice}"
+        msg = (
+            f"{where} exists and was made with other settings ({difference}); use --overwrite or "
+            f"{advice}"
+        )
     else:
         msg = (
             f"{where} exists and was not made by this tool; use --overwrite or {advice} "

@@ -135,7 +135,7 @@ class _Pool:
         self.workers.remove(worker)
         code = worker.process.exitcode or 0
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        text = f"the worker on {worker.place.device} ended ({how})"
+        text = f"the worker on {worker.place.device} died ({how})"
         attempt = worker.attempt
         if attempt is not None and self.given.retries.allows(attempt):
             self._retry(attempt, f"{text}; tried again")

@@ -76,4 +76,4 @@ def _difference(name: str, old: object, new: object) -> str:
             if difference:
                 return difference
         return ""
-    return "" if old == new else f"{name}: {old!r} there, {new!r} now"
+    return "" if old == new else f"{name}: stored {old!r}, requested {new!r}"

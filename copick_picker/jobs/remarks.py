@@ -136,5 +136,5 @@ def warnings_text(warnings: Sequence[str]) -> str:
     shown = _together(warnings)
     lines += [f"  {text}" for text in shown[:MOST_LINES]]
     if len(shown) > MOST_LINES:
-        lines.append(f"  and {len(shown) - MOST_LINES} more (--json FILE and the log hold all)")
+        lines.append(f"  and {len(shown) - MOST_LINES} more (all are in --json FILE and the log)")
     return "\n".join(lines) + "\n"

@@ -128,7 +128,7 @@ def _meaning(error: BaseException, words: str) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"it is not UTF-8 text (byte {error.start})"
     if isinstance(error, zlib.error | lzma.LZMAError | EOFError | struct.error):
-        return f"its data are damaged or cut ({words or type(error).__name__})"
+        return f"its data are damaged or truncated ({words or type(error).__name__})"
     if isinstance(error, OverflowError):
         return f"a number is infinite or too large ({words})"
     if isinstance(error, ArithmeticError):

@@ -131,8 +131,8 @@ def _check_finite(points: Sequence[Mapping[str, Any]]) -> None:
     bad = [number for number, point in enumerate(points) if not all(map(_is_finite, _all(point)))]
     if bad:
         text = (
-            f"{len(bad)} of {len(points)} picks have a position, score or rotation that is not "
-            f"finite, the first at index {bad[0]}"
+            f"{len(bad)} of {len(points)} picks have a position, score or rotation that is "
+            f"NaN or infinite, the first at index {bad[0]}"
         )
         raise PickFileError(Trouble("finite", text))
 

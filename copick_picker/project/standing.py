@@ -65,7 +65,7 @@ class Standing:
             With what was found.
         """
         if self.is_read_only:
-            msg = f"{what} stands in the read-only part of the project; choose {advice}"
+            msg = f"{what} is in the read-only part of the project; choose {advice}"
             raise ConflictError(msg)
         if not self.is_replaceable:
             msg = (

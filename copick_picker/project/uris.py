@@ -41,8 +41,10 @@ _FIELDS: dict[str, tuple[tuple[str, str], ...]] = {
 _FORMS = {
     "tomogram": "type@spacing",
     "segmentation": "name:user/session@spacing",
-    "picks": "object:user/session (on the portal also ground-truth, deposition:ID, annotation:ID, "
-    "author:NAME, or ?truth=true, ?deposition=ID and so on behind the URI)",
+    "picks": (
+        "object:user/session (on the portal also ground-truth, deposition:ID, annotation:ID, "
+        "author:NAME, or ?truth=true, ?deposition=ID and so on after the URI)"
+    ),
     "feature": "type@spacing:feature",
 }
 _NAME = re.compile(r"[A-Za-z0-9.\-]+")
@@ -101,8 +103,8 @@ class Query(Generic[Key]):
             msg = f"run {run_name} has no {self.kind} '{self.uri}'; it has: {choices_text(keys)}"
             raise UnknownNameError(msg)
         msg = (
-            f"run {run_name}: '{self.uri}' means {len(found)} things where one {self.kind} is "
-            f"meant: {choices_text(found)}"
+            f"run {run_name}: '{self.uri}' matches {len(found)} items, but exactly one "
+            f"{self.kind} is needed: {choices_text(found)}"
         )
         raise SettingsError(msg)
 
@@ -155,8 +157,8 @@ class SegmentationOutput:
         stated = self.voxel_spacing
         if stated is not None and round(stated, 3) != round(voxel_spacing, 3):
             msg = (
-                f"run {run_name}: the output's spacing is {stated:g}, the tomogram's "
-                f"{voxel_spacing:g}; leave it out"
+                f"run {run_name}: the output's spacing is {stated:g}, but the tomogram's is "
+                f"{voxel_spacing:g}; omit it"
             )
             raise SettingsError(msg)
         return SegmentationKey(self.name, self.user_id, self.session_id, voxel_spacing)
@@ -249,7 +251,7 @@ def _output_parts(uri: str, kind: str, **defaults: str) -> dict[str, str]:
         if not _NAME.fullmatch(str(value)) or not str(value).strip("."):
             msg = (
                 f"output '{uri}': {name.replace('_id', '')} is '{value}'; expected letters, "
-                "digits, '.' and '-' only, and not dots alone (copick keeps '_' for itself)"
+                "digits, '.' and '-' only, and not only dots (copick reserves '_')"
             )
             raise SettingsError(msg)
     known = {"user_id": DEFAULT_USER, "session_id": DEFAULT_SESSION, **defaults}
@@ -278,7 +280,7 @@ def _with_origin(uri: str) -> tuple[str, dict[str, str]]:
             else bool(value)
         )
         if name not in _QUERY or not allowed:
-            msg = f"'{uri}': '?{name}={value}' means nothing; expected {_FORMS['picks']}"
+            msg = f"'{uri}': unknown query '?{name}={value}'; expected {_FORMS['picks']}"
             raise SettingsError(msg)
     return plain or "*", found
 
@@ -300,7 +302,7 @@ def _fits_origin(origin: PicksOrigin | None, wanted: dict[str, str]) -> bool:
 @lru_cache(maxsize=256)
 def _parse(uri: str, kind: str) -> Mapping[str, Any]:
     if any(ord(sign) < 32 or ord(sign) == 127 for sign in uri):
-        msg = f"{uri!r} has a line break or another sign that no name has; expected {_FORMS[kind]}"
+        msg = f"{uri!r} has a line break or another invalid character; expected {_FORMS[kind]}"
         raise SettingsError(msg)
     plain, origin = _with_origin(uri) if kind == "picks" else (uri, {})
     _check_query(plain, kind)
@@ -336,7 +338,7 @@ def _check_regex(uri: str, pattern: str) -> None:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        msg = f"'{uri}': '{pattern}' is no regular expression: {error}"
+        msg = f"'{uri}': '{pattern}' is not a regular expression: {error}"
         raise SettingsError(msg) from error
 
 
@@ -346,7 +348,7 @@ def _check_query(uri: str, kind: str) -> None:
     if not mark:
         return
     if kind != "segmentation" or uri.startswith("re:"):
-        msg = f"'{uri}': '?{query}' means nothing in a {kind} URI; expected {_FORMS[kind]}"
+        msg = f"'{uri}': unknown query '?{query}' in a {kind} URI; expected {_FORMS[kind]}"
         raise SettingsError(msg)
     for part in query.split("&"):
         name, _, value = part.partition("=")
@@ -354,11 +356,13 @@ def _check_query(uri: str, kind: str) -> None:
             continue
         if name not in _SEGMENTATION_TYPES or value != "true":
             msg = (
-                f"'{uri}': '?{part}' means nothing; expected ?multilabel=true or ?multilabel=false"
+                f"'{uri}': unknown query '?{part}'; expected ?multilabel=true or ?multilabel=false"
             )
             raise SettingsError(msg)
         if name != "multilabel":
-            msg = f"'{uri}': {name} segmentations are not read, only binary and multilabel ones"
+            msg = (
+                f"'{uri}': {name} segmentations are not supported, only binary and multilabel ones"
+            )
             raise SettingsError(msg)
 
 

@@ -107,7 +107,7 @@ def json_object(data: bytes | str, what: str) -> dict[str, Any]:
         text = f"metadata cannot be read: {what}: {reason(error)}"
         raise MetadataError(Trouble("metadata", text)) from error
     if not isinstance(content, dict):
-        text = f"metadata cannot be read: {what} holds no JSON object"
+        text = f"metadata cannot be read: {what} contains no JSON object"
         raise MetadataError(Trouble("metadata", text))
     return content
 
@@ -135,7 +135,7 @@ def array_facts(content: Mapping[str, Any]) -> ArrayFacts:
     else:
         chunks, dtype = _sizes(content.get("chunks"), "chunk shape"), content.get("dtype")
     if len(chunks) != len(shape):
-        text = f"chunk shape {_text(chunks)} has not as many axes as shape {_text(shape)}"
+        text = f"chunk shape {_text(chunks)} does not have as many axes as shape {_text(shape)}"
         raise MetadataError(Trouble("size", text))
     item_bytes = _item_bytes(dtype, version)
     if math.prod(shape) > MOST_VOXELS:
@@ -187,10 +187,12 @@ def scale_troubles(level: Level | None, voxel_spacing: float) -> list[Trouble]:
     scale = level.scale_zyx
     words = " x ".join(f"{edge:g}" for edge in scale)
     if max(scale) - min(scale) > SCALE_TOLERANCE * max(scale):
-        text = f"its metadata say voxels of {words} A (z, y, x), its folder {voxel_spacing:g} A"
+        text = f"its metadata state voxels of {words} A (z, y, x), its folder {voxel_spacing:g} A"
         return [Trouble("cubic", text)]
     if abs(scale[0] - voxel_spacing) > SCALE_TOLERANCE * voxel_spacing:
-        text = f"its metadata say a voxel spacing of {scale[0]:g} A, its folder {voxel_spacing:g} A"
+        text = (
+            f"its metadata state a voxel spacing of {scale[0]:g} A, its folder {voxel_spacing:g} A"
+        )
         return [Trouble("scale", text)]
     return []
 
@@ -215,12 +217,12 @@ def finest_level(
         If there is no array, or not the one that the metadata name.
     """
     if not names:
-        raise MetadataError(Trouble("unfinished", "half-written: it holds no array"))
+        raise MetadataError(Trouble("unfinished", "half-written: it contains no array"))
     stated = levels(attributes)
     if stated:
         if stated[0].path in names:
             return stated[0]
-        text = f"its metadata name the array {stated[0].path}, which it does not have"
+        text = f"its metadata list the array {stated[0].path}, which it does not have"
         raise MetadataError(Trouble("level", f"{text} (its arrays: {choices_text(sorted(names))})"))
     if "0" in names:
         return Level("0")
@@ -237,7 +239,7 @@ def level_trouble(level: Level) -> list[Trouble]:
     """
     if level.path == "0":
         return []
-    text = f"its finest level is array {level.path}, not 0, where copick itself looks"
+    text = f"its finest level is array {level.path}, not 0, where copick looks"
     return [Trouble("level", text)]
 
 
@@ -256,7 +258,7 @@ def axes_trouble(shape: Sequence[int], n_axes: int) -> Trouble | None:
     axes = "(z, y, x)" if n_axes == 3 else "(c, z, y, x)"
     text = f"it has {len(shape)} axes, {_text(shape)}; expected {axes}"
     if can_leave_out(shape, n_axes):
-        text += ": the first, of size 1, are left out"
+        text += ": leading axes of size 1 are dropped"
     return Trouble("axes", text)
 
 

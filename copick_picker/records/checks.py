@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 CHECKS: Mapping[str, str] = {
     "folder": "folders and files have names that copick reads",
-    "leftover": "nothing is left of a write that was stopped",
-    "static": "nothing of the overlay hides a thing of the static part",
+    "leftover": "no leftovers of interrupted writes",
+    "static": "no item of the overlay hides one of the static part",
     "tomogram": "every run has a tomogram",
     "metadata": "the metadata of a store can be read",
     "format": "the installed zarr reads the format of a store",

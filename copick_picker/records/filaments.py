@@ -44,7 +44,7 @@ class Filament:
             msg = f"filament {self.instance_id} has points of shape {shape}, not (n, 3) with n >= 2"
             raise DataError(msg)
         if not np.isfinite(self.points_xyz).all():
-            msg = f"filament {self.instance_id} has points that are not finite"
+            msg = f"filament {self.instance_id} has points that are NaN or infinite"
             raise DataError(msg)
 
 

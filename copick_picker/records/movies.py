@@ -74,7 +74,7 @@ class Spots:
                 raise DataError(msg)
         if not np.isfinite(self.positions).all():
             bad = int((~np.isfinite(self.positions)).any(axis=1).sum())
-            msg = f"{bad} of {n} puncta have positions that are not finite"
+            msg = f"{bad} of {n} puncta have positions that are NaN or infinite"
             raise DataError(msg)
 
     def __len__(self) -> int:

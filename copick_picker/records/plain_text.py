@@ -77,7 +77,7 @@ def yaml_limits(text: str | bytes) -> Iterator[None]:
     except (ValueError, OverflowError) as error:
         if isinstance(error, UnicodeDecodeError):
             raise
-        problem = f"it holds a value that cannot be: {_short(error)}"
+        problem = f"it contains an invalid value: {_short(error)}"
         raise YamlTextError(problem) from error
     except RecursionError as error:
         raise YamlTextError(_TOO_DEEP) from error
@@ -138,7 +138,7 @@ def _size_of(event: Any, open_nodes: list[list[Any]], sizes: dict[str, int]) -> 
     """Return how many values an event adds to what encloses it."""
     if isinstance(event, yaml.AliasEvent):
         if event.anchor not in sizes:
-            problem = f"the alias *{event.anchor} stands inside itself, or for nothing"
+            problem = f"the alias *{event.anchor} refers to itself or to nothing"
             raise YamlTextError(problem)
         return sizes[event.anchor]
     if isinstance(event, yaml.ScalarEvent):

@@ -63,8 +63,8 @@ class PickSet:
         if self.sigmas_xyz is not None and not np.isfinite(self.sigmas_xyz).all():
             wrong = int((~np.isfinite(self.sigmas_xyz)).any(axis=1).sum())
             msg = (
-                f"picks of {self.object_name}: {wrong} of {len(self.points_xyz)} have a standard "
-                "deviation that is not finite"
+                f"picks of {self.object_name}: {wrong} of {len(self.points_xyz)} have a "
+                "standard deviation that is NaN or infinite"
             )
             raise DataError(msg)
 

@@ -181,7 +181,7 @@ def trajectories_picture(
             axes.set_axis_off()
         _add_legend(figure, fields, min_length)
         of = f"The first {len(shown)} of {len(fields)} movies. " if len(fields) > len(shown) else ""
-        words = f"{of}Lines: tracks, dots their ends. Immobile: rest explains the track best (BIC)."
+        words = f"{of}Lines: tracks; dots: their ends. Immobile: best explained by rest (BIC)."
         return picture_files(figure, "trajectories", words, top=1.0 - 0.34 / figure.get_figheight())
 
 
@@ -250,9 +250,9 @@ def correlation_map_picture(
         return picture_files(
             figure,
             "correlation_map",
-            "Pearson's correlation, over the frames of each track, of the photons of a punctum "
-            "with the calcium signal dF/F0 at it. Hatched: no track. Significant: false discovery "
-            "rate 5 %, against circular shifts of the one against the other.",
+            "Pearson correlation of each punctum's photons with its calcium signal dF/F0, "
+            "over the frames of the track. Hatched: no track. Significant: false discovery "
+            "rate 5 %, against circular shifts of one signal.",
         )
 
 
@@ -316,9 +316,9 @@ def precision_picture(
     groups: list[tuple[str, str, dict[str, FloatArray]]] = []
     if stated is not None and len(stated):
         by_axis = {"x": scale * stated[:, 0], "y": scale * stated[:, 1]}
-        groups.append(("As the detector states it", "detections", by_axis))
+        groups.append(("Predicted by the detector", "detections", by_axis))
     by_kind = {name: scale * values for name, values in fitted.items()}
-    groups.append(("As the motion of tracks shows it", "tracks", by_kind))
+    groups.append(("Estimated from the motion of tracks", "tracks", by_kind))
     with rc_context(ANALYSIS_STYLE):
         figure = Figure(figsize=(5.2 * len(groups), 4.0))
         for axes, (title, what, values) in zip(
@@ -329,8 +329,8 @@ def precision_picture(
         return picture_files(
             figure,
             "precision_histogram",
-            "Error: standard deviation of a position. Of a track it is what the model of its "
-            "motion leaves, blur by motion taken out; of fast puncta it is uncertain.",
+            "Error: standard deviation of a position. For a track it is the residual of the "
+            "motion model, corrected for motion blur; it is uncertain for fast puncta.",
         )
 
 

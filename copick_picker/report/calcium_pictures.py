@@ -78,7 +78,7 @@ def traces_picture(panels: Sequence[Panel], *, frame_time_ms: float | None) -> b
         rows[0].set_title("dF/F0 along tracks", fontsize=11, loc="left")
         figure.tight_layout(rect=(0.01, 0.04, 1.0, 1.0))
         is_fitted = any(np.isfinite(panel.fitted).any() for panel in panels)
-        fitted = " Black: the transients that were fitted." if is_fitted else ""
+        fitted = " Black: fitted transients." if is_fitted else ""
         words = "Lines: onsets of events. Triangles: their peaks. Each track has its own scale."
         add_footer(figure, words + fitted)
         return png_bytes(figure, _ABOUT)

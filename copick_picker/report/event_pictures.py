@@ -42,7 +42,7 @@ def co_occurrence_picture(
     with rc_context(ANALYSIS_STYLE):
         figure = Figure(figsize=(6.4, 4.2))
         axes = figure.subplots()
-        axes.set_title("Events of different tracks that begin together")
+        axes.set_title("Coincident events of different tracks")
         axes.set(xlabel=f"pairs of events whose onsets are at most {within} frames apart")
         if p is None:
             say_why_empty(axes, "There are no events on two or more tracks.")
@@ -51,8 +51,8 @@ def co_occurrence_picture(
         return picture_files(
             figure,
             "co_occurrence",
-            "Control: the events of each track shifted in a circle within the track's frames, at "
-            "random. p: one-sided, share of shuffles with as many pairs.",
+            "Control: random circular shifts of each track's events. p: one-sided, fraction "
+            "of shuffles with at least as many pairs.",
         )
 
 
@@ -120,7 +120,7 @@ def event_statistics_picture(
         first, second, third = figure.subplots(1, 3, width_ratios=(1, 1, 0.8))
         first.set(title="Rates", xlabel=unit, ylabel="tracks")
         second.set(title="Amplitudes", xlabel="dF/F0 at the peak", ylabel="events")
-        third.set(title="Active tracks", xlabel="share of the tracks with events")
+        third.set(title="Active tracks", xlabel="fraction of tracks with events")
         if len(rates):
             top = float(rates.max()) or 1.0
             edges = np.linspace(0.0, top, min(30, max(6, len(rates) // 3)) + 1).tolist()
@@ -140,7 +140,7 @@ def event_statistics_picture(
         return picture_files(
             figure,
             "event_statistics",
-            "Tracks without events count in the rates. Line: 95 % intervals by Wilson's score.",
+            "Rates include tracks without events. Lines: 95 % Wilson intervals.",
         )
 
 

@@ -159,7 +159,7 @@ def _words(picks: PickTable, row: int) -> str:
     if picks.confused_with[row]:
         words.append(f"at a {picks.confused_with[row]}")
     elif picks.status[row] == "duplicate":
-        words.append("second at its particle")
+        words.append("duplicate at its particle")
     return ", ".join(words)
 
 

@@ -175,7 +175,7 @@ def _picks_table(runs: Sequence[RunInventory], *, details: bool) -> Table:
     columns = ["object", "user", "session", "runs", "picks"]
     if details:
         columns += ["scores", "size"]
-    notes = () if details or not rows else ("Scores, and what is not known (?): --details",)
+    notes = () if details or not rows else ("For scores, and numbers shown as ?, use --details",)
     return cut(Table("Picks", tuple(columns), rows, notes))
 
 
@@ -230,9 +230,9 @@ def _health_table(
             if run.run_name not in names:
                 names.append(run.run_name)
     rows = [(check, text, _names_text(names)) for (check, text), names in where.items()]
-    notes = () if rows else ("Health: nothing wrong found",)
+    notes = () if rows else ("Health: no problems found",)
     if not details:
-        notes = (*notes, "Health: large pick files and chunks were not looked at: --details")
+        notes = (*notes, "Health: large pick files and chunks not checked; use --details")
     return cut(Table("Health", ("check", "what", "runs"), rows, notes))
 
 
@@ -312,7 +312,7 @@ def cut(table: Table, total: int | None = None) -> Table:
     total = len(table.rows) if total is None else total
     if total <= MOST_ROWS:
         return table
-    note = f"{table.title.split(':')[0]}: {MOST_ROWS} of {total} shown; --csv and --json hold all"
+    note = f"{table.title.split(':')[0]}: {MOST_ROWS} of {total} shown; all are in --csv and --json"
     rows = table.rows[:MOST_ROWS]
     return Table(table.title, table.columns, rows, (*table.notes, note))
 
@@ -337,7 +337,7 @@ def object_troubles(objects: Sequence[ObjectSpec]) -> list[Trouble]:
         if names.get(plain) == spec.name:
             troubles.append(Trouble("name", f"two objects are named {spec.name}"))
         elif plain in names:
-            text = f"objects {names[plain]} and {spec.name} have nearly the same name"
+            text = f"objects {names[plain]} and {spec.name} have names that differ only in case"
             troubles.append(Trouble("name", text))
         names.setdefault(plain, spec.name)
     return troubles
@@ -347,7 +347,7 @@ def _own_troubles(spec: ObjectSpec) -> Iterator[Trouble]:
     """Yield what is wrong with the numbers of one object."""
     radius = spec.radius_angstrom
     if spec.is_particle and radius is None:
-        text = f"object {spec.name} has no radius: localize and evaluate ask for one"
+        text = f"object {spec.name} has no radius: localize and evaluate need one"
         yield Trouble("radius", text)
     elif radius is not None and not 0 < radius < math.inf:
         yield Trouble("radius", f"object {spec.name} has radius {radius:g}; expected more than 0")

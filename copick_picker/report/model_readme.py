@@ -24,8 +24,8 @@ def readme_text(card: Mapping[str, Any]) -> str:
     lines = [
         f"# {card['name']}",
         "",
-        f"Finds {choices_text(objects)} in tomograms of {card['voxel_spacing_angstrom']:g} A a "
-        f"voxel, {card['contrast']} protein.",
+        f"Finds {choices_text(objects)} in tomograms of {card['voxel_spacing_angstrom']:g} A "
+        f"per voxel, {card['contrast']} protein.",
         "",
         f"Made by copick-picker {known['package_version']} (`{known['command']}`). Licence: "
         f"{known['licence']}.",
@@ -39,9 +39,9 @@ def readme_text(card: Mapping[str, Any]) -> str:
         "",
         *_sides(data),
         "",
-        f"{card['architecture']} {dict(card['parameters'])}, {done['steps']} steps from {started}; "
-        f"the weights are those of step {done['best_step']}, the best on the validation runs. The "
-        "curve is in `curve.csv`, all settings are in `model.yaml`.",
+        f"{card['architecture']} {dict(card['parameters'])}, {done['steps']} steps from "
+        f"{started}; the weights are from step {done['best_step']}, the best on the "
+        "validation runs. The curve is in `curve.csv`, all settings are in `model.yaml`.",
         "",
         "## Scores",
         "",

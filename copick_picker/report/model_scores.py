@@ -77,10 +77,10 @@ def model_limits(
         Models of a cross-validation; 1 without.
     """
     limits = [
-        f"Made for tomograms of {voxel_spacing:g} Angstrom a voxel in which protein looks "
-        f"{contrast}, like those it was trained on; nothing is known of others.",
-        "The thresholds were chosen on the runs that the scores are from: scores on new "
-        "tomograms tend to be lower.",
+        f"Made for tomograms of {voxel_spacing:g} Angstrom per voxel with {contrast} "
+        "protein, like its training data; untested on others.",
+        "Thresholds and scores come from the same runs, so scores on new tomograms tend to "
+        "be lower.",
     ]
     if n_models > 1:
         limits.append(

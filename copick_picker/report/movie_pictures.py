@@ -66,8 +66,8 @@ def gap_filling_picture(before: FloatArray, after: FloatArray) -> bytes:
         figure = Figure(figsize=(7.0, 4.2))
         axes = figure.subplots()
         _lengths_chart(axes, {"before": before, "gaps filled": after})
-        axes.set_title("Tracks before and after gaps were filled", fontsize=11, loc="left")
-        return _finished(figure, "Lengths count detections, not the positions filled in.")
+        axes.set_title("Tracks before and after filling gaps", fontsize=11, loc="left")
+        return _finished(figure, "Lengths count detections, not filled positions.")
 
 
 def performance_picture(
@@ -122,7 +122,7 @@ def performance_picture(
             third.legend(frameon=False, fontsize=8, loc="upper left")
         third.set(xlabel=f"error of hits ({unit})", ylabel="hits")
         third.set_title("Errors", fontsize=11, loc="left")
-        return _finished(figure, f"A hit lies within {tolerance:g} pixels, one to one.")
+        return _finished(figure, f"Hits are one-to-one within {tolerance:g} pixels.")
 
 
 def examples_picture(
@@ -144,7 +144,7 @@ def examples_picture(
             axes.scatter(*truth.T, s=60, facecolors="none", edgecolors=_SKY, linewidths=1.0)
             axes.scatter(*found.T, s=14, marker="+", color=_ORANGE, linewidths=0.9)
             axes.set_title(title, fontsize=10, loc="left")
-        return _finished(figure, "Rings: the truth. Crosses: detections.")
+        return _finished(figure, "Rings: ground truth. Crosses: detections.")
 
 
 def _show(axes: Axes, frame: npt.NDArray[Any]) -> None:
@@ -182,7 +182,7 @@ def overlay_picture(
             axes.plot(*places[-1], "o", color=colour, markersize=2.5)
         axes.set_title(title, fontsize=11, loc="left")
         return _finished(
-            figure, f"Lines: tracks, dots their ends; behind them the mean. {per_pixel}"
+            figure, f"Lines: tracks; dots: their ends; background: the mean. {per_pixel}"
         )
 
 
@@ -210,14 +210,14 @@ def statistics_picture(
         if len(steps):
             second.hist(steps, bins=min(30, max(5, len(steps) // 2)), color=_GREEN, alpha=0.7)
         tick_whole_numbers(second.yaxis)
-        second.set(xlabel=f"root mean square step ({unit} a frame)", ylabel="tracks")
+        second.set(xlabel=f"root mean square step ({unit} per frame)", ylabel="tracks")
         second.set_title("Steps", fontsize=11, loc="left")
         third.plot(np.arange(len(per_frame)), per_frame, color=_BLUE, linewidth=1.2)
         third.set(xlabel="frame", ylabel="detections in tracks", ylim=(0, None))
         tick_whole_numbers(third.xaxis)
         tick_whole_numbers(third.yaxis)
         third.set_title("Detections", fontsize=11, loc="left")
-        return _finished(figure, "Positions filled in gaps are not counted.")
+        return _finished(figure, "Filled positions are not counted.")
 
 
 def length_analysis_picture(found: FloatArray, truth: FloatArray | None) -> bytes:
@@ -245,10 +245,10 @@ def length_analysis_picture(found: FloatArray, truth: FloatArray | None) -> byte
             bars = second.bar(places, shares, 0.36, color=colour, label=name)
             second.bar_label(bars, [f"{100 * share:.0f} %" for share in shares], fontsize=8)
         second.set_xticks(np.arange(3), names)
-        second.set(ylabel="share of the tracks", ylim=(0, 1.12))
+        second.set(ylabel="fraction of tracks", ylim=(0, 1.12))
         second.legend(frameon=False, fontsize=8, loc="upper left")
         second.set_title("Short, medium, long", fontsize=11, loc="left")
-        return _finished(figure, "Lengths count detections, not the positions filled in.")
+        return _finished(figure, "Lengths count detections, not filled positions.")
 
 
 def diagnostic_picture(
@@ -276,10 +276,10 @@ def diagnostic_picture(
         for axis in (first.xaxis, first.yaxis, second.yaxis):
             tick_whole_numbers(axis)
         told = "" if mean is None else f" (mean of those found {mean:.2f})"
-        first.set(xlabel=f"found tracks for each true one{told}", ylabel="true tracks")
+        first.set(xlabel=f"found tracks per true track{told}", ylabel="true tracks")
         first.set_title("Fragments", fontsize=11, loc="left")
         second.hist(shares, bins=np.linspace(0, 1, 21).tolist(), color=_GREEN, alpha=0.8)
-        second.set(xlabel="share of a true track in one found track", ylabel="true tracks")
+        second.set(xlabel="fraction of a true track in one found track", ylabel="true tracks")
         second.set_title("Completeness", fontsize=11, loc="left")
         figure.suptitle(words, fontsize=10, x=0.02, ha="left", wrap=True)
-        return _finished(figure, "A verdict on all movies together.")
+        return _finished(figure, "Summary of all movies.")

@@ -93,8 +93,10 @@ def curve_charts(values: Values, colours: Mapping[str, str]) -> list[Chart]:
             _chart(
                 "precision-recall",
                 partial(draw_precision_recall, objects=objects, colours=colours),
-                caption="Precision against recall as the score threshold falls; open marks: the "
-                "suggested thresholds.",
+                caption=(
+                    "Precision against recall at decreasing score threshold; open marks: "
+                    "suggested thresholds."
+                ),
                 alt=f"Precision against recall: {said}",
             )
         )
@@ -110,7 +112,7 @@ def curve_charts(values: Values, colours: Mapping[str, str]) -> list[Chart]:
             _chart(
                 "recall-distance",
                 partial(draw_recall, objects=objects, colours=colours),
-                caption="Recall against the distance that counts as a hit.",
+                caption="Recall against the maximum distance of a hit.",
                 alt=f"Recall against tolerance; at {top:g}: {said}",
             )
         )

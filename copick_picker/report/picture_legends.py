@@ -81,7 +81,7 @@ def draw_colour_bar(axes: Axes) -> None:
     axes.set_facecolor("0.5")
     bar.set_ticks([0.0, 0.5, 1.0])
     axes.tick_params(labelsize=7, pad=1, length=2)
-    axes.set_title("probability, the highest of any object", fontsize=8, loc="left", pad=3)
+    axes.set_title("probability, maximum over objects", fontsize=8, loc="left", pad=3)
 
 
 def _columns(handles: Mapping[str, object], width: float) -> tuple[int, int]:

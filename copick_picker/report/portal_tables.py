@@ -74,7 +74,7 @@ def run_troubles(run: PortalRun) -> list[str]:
         for item in run.annotations
     )
     if strangers and run.tomograms:
-        troubles.append(f"{strangers} annotation files of another alignment")
+        troubles.append(f"{strangers} annotation files from another alignment")
     return troubles
 
 

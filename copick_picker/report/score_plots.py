@@ -48,7 +48,7 @@ def score_figure(
         else:
             _draw_bars(left, objects, beta)
         draw_recall(right, objects, shown)
-        right.set_title("Recall against the distance that counts as a hit", fontsize=9)
+        right.set_title("Recall against the maximum distance of a hit", fontsize=9)
         for axes, place in ((left, "lower left"), (right, "lower right")):
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(fontsize=7, loc=place, framealpha=0.9)
@@ -99,7 +99,7 @@ def _draw_bars(axes: Axes, objects: Sequence[Values], beta: float) -> None:
         for x, entry in zip(xs, objects, strict=True):
             if entry["intervals"] and name in entry["intervals"]:
                 axes.vlines(x, *entry["intervals"][name], color="0.2", linewidth=1.0)
-    axes.set_title("No scores that tell candidates apart, so no curve", fontsize=9)
+    axes.set_title("No distinct candidate scores, so no curve", fontsize=9)
     axes.set_xticks(place, [chart_text(entry["object"]) for entry in objects], fontsize=8)
     axes.set_ylabel("rate")
     axes.set_ylim(0.0, max(1.08, 1.02 * axes.dataLim.ymax))

@@ -41,7 +41,7 @@ def object_table(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[st
     totals = [("all (weighted macro)", values["totals"]["macro"])]
     if evaluation.macro_present.object_names != evaluation.macro.object_names:
         present = values["totals"]["macro_of_objects_with_reference"]
-        totals.append(("those with reference (macro)", present))
+        totals.append(("with reference picks (macro)", present))
     rows += [_row(label, total) for label, total in totals]
     return without_twice(columns, rows)
 

@@ -128,7 +128,7 @@ def _legend(figure: Figure, beta_name: str, *, has_present: bool) -> None:
         "chosen": _CHOSEN,
     }
     if has_present:
-        lines["in use so far"] = _PRESENT
+        lines["currently in use"] = _PRESENT
     figure.legend(
         [Line2D([], [], **style) for style in lines.values()],
         list(lines),

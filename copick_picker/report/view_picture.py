@@ -89,7 +89,7 @@ def _words(marks: Sequence[Marks], without_room: int) -> str:
     """Return what the numbers on the panels are; empty where there are none."""
     if not without_room and all(entry.scores is None for entry in marks):
         return ""
-    left_out = f" Left out for want of room: {without_room}." if without_room else ""
+    left_out = f" Omitted for lack of space: {without_room}." if without_room else ""
     return f"Numbers are scores.{left_out}"
 
 

@@ -130,7 +130,7 @@ class Suite(Settings):
             msg = f"{' and '.join(given)} given; expected one source of data"
             raise ValueError(msg)
         if self.dataset and not self.objects:
-            msg = "dataset given without objects: say which objects of the portal are looked for"
+            msg = "dataset given without objects: list the portal objects to look for"
             raise ValueError(msg)
         twice = sorted(set(self.models) & set(self.also))
         if twice:
@@ -193,7 +193,7 @@ class Suite(Settings):
             given = getattr(self, name)
             ours = sorted(_OURS & set(given))
             if ours:
-                msg = f"{name}.{ours[0]} is set by the benchmark; leave it out"
+                msg = f"{name}.{ours[0]} is set by the benchmark; omit it"
                 raise ValueError(msg)
             needed = {"config": "config.json"}
             if kind is EvaluateSettings:
@@ -237,7 +237,7 @@ class RunSettings(Settings):
     """
 
     suite: Annotated[str, Option(argument=True)]
-    output: Annotated[str, Option("Folder for everything.", "-o", metavar="FOLDER")] = "benchmark"
+    output: Annotated[str, Option("Folder for all results.", "-o", metavar="FOLDER")] = "benchmark"
     model: Annotated[
         TextByName,
         Option("Score this model instead of the suite's; repeatable.", "-m", metavar="LABEL=MODEL"),
@@ -245,8 +245,8 @@ class RunSettings(Settings):
     also: Annotated[
         TextByName,
         Option(
-            "Score these picks of the project by the same rules too; deposition:NUMBER on the "
-            "portal; repeatable.",
+            "Also score these picks by the same rules; deposition:NUMBER on the portal; "
+            "repeatable.",
             metavar="LABEL=URI",
         ),
     ] = Field(default_factory=dict)
@@ -260,21 +260,19 @@ class RunSettings(Settings):
     run_names: Annotated[
         Names,
         Option(
-            "Run name, glob, or !name to leave out; repeatable. Default: the suite's.",
+            "Run name or glob, or !name to exclude; repeatable. Default: the suite's.",
             "-r",
             metavar="RUN",
         ),
     ] = ()
     cache: Annotated[
-        str | None, Option("Keep remote array data in this folder.", metavar="DIR")
+        str | None, Option("Cache remote array data in this folder.", metavar="DIR")
     ] = None
     device: Annotated[
         str | None, Option("auto, cpu, cuda, cuda:1 or mps. Default: the suite's.")
     ] = None
     threads: Threads = None
-    overwrite: Annotated[
-        bool, Option("Begin anew: remove the benchmark that the folder holds.")
-    ] = False
+    overwrite: Annotated[bool, Option("Start again and replace the existing benchmark.")] = False
 
 
 class CompareSettings(Settings):
@@ -297,10 +295,10 @@ class CompareSettings(Settings):
     first: Annotated[str, Option(argument=True)]
     second: Annotated[str, Option(argument=True)]
     output: Annotated[
-        str | None, Option("Write compare.json and changes.csv here.", "-o", metavar="FOLDER")
+        str | None, Option("Folder for compare.json and changes.csv.", "-o", metavar="FOLDER")
     ] = None
     bootstrap: Annotated[
-        Replicates, Option("Replicates of the paired bootstrap over runs; 0: no intervals.")
+        Replicates, Option("Paired bootstrap replicates over runs; 0: no intervals.")
     ] = 1000
     seed: Seed = 0
     overwrite: Annotated[bool, Option("Replace the folder.")] = False
@@ -366,14 +364,14 @@ def asked_suite(settings: RunSettings) -> Suite:
         raise SettingsError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
     if not asked.sources():
         msg = (
-            f"suite {settings.suite} names no data: give --manifest with the address or path of "
-            "its Croissant metadata.json"
+            f"suite {settings.suite} has no data: give --manifest with the address or path "
+            "of its Croissant metadata.json"
         )
         raise SettingsError(msg)
     if not asked.models and not asked.also:
         msg = (
-            f"suite {settings.suite} brings no model: name one with --model LABEL=MODEL, or picks "
-            "that are there already with --also LABEL=URI"
+            f"suite {settings.suite} has no model: give one with --model LABEL=MODEL, or "
+            "existing picks with --also LABEL=URI"
         )
         raise SettingsError(msg)
     return asked

@@ -10,9 +10,9 @@ from copick_picker.settings.options import Option
 
 Numbers = Annotated[tuple[int, ...], BeforeValidator(split_names)]
 JsonFile = Annotated[
-    Path | None, Option("Write everything, machine-readable.", metavar="FILE", long="--json")
+    Path | None, Option("Write everything as JSON.", metavar="FILE", long="--json")
 ]
-_CSV = Option("Write a table of everything.", metavar="FILE", long="--csv", after="json_file")
+_CSV = Option("Write one table of all items.", metavar="FILE", long="--csv", after="json_file")
 
 
 class BrowseProjectSettings(JobSettings):
@@ -31,7 +31,9 @@ class BrowseProjectSettings(JobSettings):
     ] = ()
     details: Annotated[
         bool,
-        Option("Read every pick file (numbers, scores) and count what is stored.", after="split"),
+        Option(
+            "Also read every pick file (numbers, scores) and measure stored data.", after="split"
+        ),
     ] = False
     json_file: JsonFile = None
     csv_file: Annotated[Path | None, _CSV] = None
@@ -55,14 +57,14 @@ class BrowsePortalSettings(Settings):
     """
 
     query: Annotated[
-        str, Option("In a dataset's title or the name of an annotated object.", metavar="WORDS")
+        str, Option("Words in a dataset's title or an annotated object's name.", metavar="WORDS")
     ] = ""
     dataset: Annotated[
-        Numbers, Option("Only this dataset, with its runs; repeatable.", metavar="ID")
+        Numbers, Option("Only this dataset, and list its runs; repeatable.", metavar="ID")
     ] = ()
     has_truth: Annotated[bool, Option("Only datasets with annotations marked as ground truth.")] = (
         False
     )
-    organism: Annotated[str, Option("In the name of the organism.", metavar="WORDS")] = ""
+    organism: Annotated[str, Option("Words in the organism's name.", metavar="WORDS")] = ""
     json_file: JsonFile = None
     csv_file: Annotated[Path | None, _CSV] = None

@@ -48,40 +48,38 @@ class CalibrateSettings(JobSettings):
     candidate: Annotated[
         str,
         Option(
-            "URI of the candidate picks, object:user/session; * stands for every object. Localize "
-            "them with a low --threshold: what it drops is never seen.",
+            "Candidate picks, object:user/session; * is every object. Localize them with a low "
+            "--threshold, since dropped picks cannot be used.",
             "-i",
             uri="picks",
         ),
     ] = f"*:{DEFAULT_ORIGIN}"
-    reference: Annotated[str, Option("URI of the reference picks.", uri="picks")]
+    reference: Annotated[str, Option("Reference picks, object:user/session.", uri="picks")]
     tolerance: Tolerance = "0.5r"
     beta: Beta = 4.0
     radius: RadiusOverProject = Field(default_factory=dict)
     margin: Annotated[
         float,
         Field(ge=0, lt=1),
-        Option(
-            "F-beta that a lower threshold may cost: of thresholds this near to the best, the "
-            "lowest is taken."
-        ),
+        Option("Choose the lowest threshold whose F-beta is within this margin of the best."),
     ] = THRESHOLD_MARGIN
     fewest_references: Annotated[
-        Count, Option("An object with fewer reference picks gets no threshold.", metavar="N")
+        Count, Option("Minimum reference picks for an object to get a threshold.", metavar="N")
     ] = FEWEST_REFERENCES
     merge_sets: Annotated[bool, Option(MERGE_SETS)] = False
     model: Annotated[
         str | None,
-        Option("Store the thresholds in the card of this model.", "-m", metavar="FOLDER"),
+        Option("Store the thresholds in this model's card.", "-m", metavar="FOLDER"),
     ] = None
     project: Annotated[
         bool,
         Option(
-            "Store them in the project's configuration (score_threshold in an object's metadata)."
+            "Store the thresholds in the project's configuration (score_threshold in an object's "
+            "metadata)."
         ),
     ] = False
     plot: Annotated[
-        Path | None, Option("Draw F-beta against threshold for each object.", metavar="PNG")
+        Path | None, Option("Plot F-beta against threshold for each object.", metavar="PNG")
     ] = None
 
     @field_validator("plot")

@@ -69,7 +69,7 @@ class ConfigPortalSettings(Settings):
         tuple[Count, ...],
         BeforeValidator(split_names),
         Field(min_length=1),
-        Option("Dataset of the portal; repeatable.", metavar="ID"),
+        Option("Portal dataset; repeatable.", metavar="ID"),
     ]
     output: Annotated[Path, Option("Configuration to write.", "-o", metavar="JSON")] = Path(
         "config.json"
@@ -77,7 +77,7 @@ class ConfigPortalSettings(Settings):
     overlay: Annotated[
         str | None,
         Option(
-            "Folder or address for outputs. Default: 'overlay' beside the configuration.",
+            "Folder or address for outputs. Default: 'overlay' next to the configuration.",
             metavar="PLACE",
         ),
     ] = None
@@ -87,9 +87,9 @@ class ConfigPortalSettings(Settings):
     radius: Annotated[
         NumberByName,
         AfterValidator(positive_radii),
-        Option("Radius in Angstrom, over the built-in table; repeatable.", metavar="OBJECT=A"),
+        Option("Radius in Angstrom, overrides the built-in table; repeatable.", metavar="OBJECT=A"),
     ] = Field(default_factory=dict)
     name: Annotated[str | None, Option("Name of the project.", metavar="TEXT")] = None
     overwrite: Annotated[
-        bool, Option("Replace a configuration that says something else; labels and radii are kept.")
+        bool, Option("Replace a different configuration; its labels and radii are kept.")
     ] = False

@@ -244,7 +244,7 @@ class CryosiamJob(BaseModel):
         given += ["input"] if self.input != "*" else []
         if given and self.config is None:
             options = choices_text("--" + name.replace("_", "-") for name in given)
-            msg = f"{options} belongs to a project: give --config too"
+            msg = f"{options} needs a project: add --config"
             raise ValueError(msg)
         return self
 

@@ -67,7 +67,7 @@ def cryosiam_card(
         "augmentation_count": 1,
         "provenance": {
             "trained_with": "CryoSiam",
-            "contrast": "not recorded by CryoSiam; bright protein is taken",
+            "contrast": "not recorded by CryoSiam; assuming bright protein",
         },
     }
     return model_card(card, source)
@@ -102,7 +102,7 @@ def _block(raw: Mapping[str, Any], source: str, *path: str) -> Mapping[str, Any]
         block = block.get(key) if isinstance(block, Mapping) else None
     if not isinstance(block, Mapping):
         msg = (
-            f"{source} is no fine-tuned model of CryoSiam: its hyper-parameters have no "
+            f"{source} is not a fine-tuned model of CryoSiam: its hyper-parameters have no "
             f"{'.'.join(path)}"
         )
         raise CheckpointError(msg)

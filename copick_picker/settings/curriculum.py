@@ -95,7 +95,7 @@ class CurriculumSettings(Entry):
     def _stages_end(self) -> Self:
         for number, stage in enumerate(self.stages[:-1], start=1):
             if stage.steps is None:
-                msg = f"stage {number} has no steps; only the last goes on to the end"
+                msg = f"stage {number} has no steps; only the last stage may omit them"
                 raise ValueError(msg)
         return self
 

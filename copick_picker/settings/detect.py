@@ -55,16 +55,18 @@ class DetectParameters(Parameters):
         float,
         Field(ge=0),
         Option(
-            "Minimum distance of two picks of one object, in radii; the higher score is kept.",
+            "Minimum distance between picks of one object, in radii; the higher score is kept.",
             after="threshold",
         ),
     ] = 0.6
     border_margin_angstrom: Annotated[
-        float, Field(ge=0), Option("Picks nearer to a face of the tomogram are dropped.")
+        float, Field(ge=0), Option("Drop picks closer than this to a face of the tomogram.")
     ] = 0.0
     object_map: Annotated[
         NameByName,
-        Option("Name of a model's object in the project; repeatable.", metavar="MODEL=PROJECT"),
+        Option(
+            "Map a model's object to a name in the project; repeatable.", metavar="MODEL=PROJECT"
+        ),
     ] = Field(default_factory=dict)
 
     def rules(self) -> LocalizeRules:
@@ -102,7 +104,7 @@ class DetectSettings(
     model: Annotated[
         Names,
         Option(
-            "Model folder, or a folder of models; repeatable: several are an ensemble.",
+            "Model folder, or folder of models; repeat for an ensemble.",
             "-m",
             metavar="FOLDER",
         ),
@@ -110,7 +112,7 @@ class DetectSettings(
     input: Annotated[
         str,
         Option(
-            "Tomogram URI, type@spacing. Default: the only tomogram of each run.",
+            "Tomogram URI, type@spacing. Default: the run's only one.",
             "-i",
             uri="tomogram",
         ),
@@ -118,7 +120,7 @@ class DetectSettings(
     output: Annotated[
         str,
         Option(
-            "Picks URI, object:user/session; * stands for every object of the model.",
+            "Picks URI, object:user/session; * is every object of the model.",
             "-o",
             makes="picks",
         ),
@@ -129,16 +131,16 @@ class DetectSettings(
     threshold: Annotated[
         ScoreByName,
         Option(
-            "Lowest score of a pick that is kept, of one object or of all (*=0); repeatable. "
-            "Default: the project's, else the model's.",
+            "Minimum score of an object's picks, or of all (*=0); repeatable. Default: the "
+            "project's, else the model's.",
             metavar="NAME=SCORE",
         ),
     ] = Field(default_factory=dict)
     csv_file: Annotated[
         Path | None,
         Option(
-            "Also write one table of the picks of all runs, with the standard deviation of each "
-            "position where the model gives one.",
+            "Also write a table of the picks of all runs, with standard deviations if the model "
+            "predicts them.",
             metavar="FILE",
             long="--csv",
             after="object_map",
@@ -146,15 +148,13 @@ class DetectSettings(
     ] = None
     probabilities: Annotated[
         bool,
-        Option(
-            "Also store the maps of the probabilities, at the tomogram's voxel spacing (float16)."
-        ),
+        Option("Also store probability maps at the tomogram's voxel spacing (float16)."),
     ] = False
     mask: Annotated[
         str | None,
         Option(
-            "Segmentation name:user/session, or an MRC file ({run} in its name stands for the "
-            "run): picks outside are dropped; windows wholly outside are not computed.",
+            "Mask: segmentation name:user/session, or MRC file with {run} for the run. Drops "
+            "picks outside and skips windows entirely outside.",
             metavar="URI|FILE",
         ),
     ] = None
@@ -162,7 +162,8 @@ class DetectSettings(
         int,
         Field(ge=0),
         Option(
-            "Runs whose voxels are checked before the work starts; others when they are read.",
+            "Number of runs whose voxels are checked before the start; others are checked when "
+            "read.",
             after="trust_checkpoint",
         ),
     ] = 50

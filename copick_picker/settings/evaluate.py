@@ -105,16 +105,16 @@ Tolerance = Annotated[
     str,
     AfterValidator(_with_unit),
     Option(
-        "Greatest distance of a hit: a multiple of the object's radius, or Angstrom.",
+        "Maximum distance of a hit: a multiple of the object's radius, or Angstrom.",
         metavar="0.5r|60A",
     ),
 ]
-Beta = Annotated[float, Field(gt=0), Option("Weight of recall in F-beta, against precision.")]
+Beta = Annotated[float, Field(gt=0), Option("Weight of recall relative to precision in F-beta.")]
 MERGE_SETS = "Put several sets of one object in a run together."
 MinScore = Annotated[
     NumberByName,
     Option(
-        "Leave out candidates of lower score, of one object or of all (*=0.5); repeatable.",
+        "Ignore an object's candidates with lower scores, or all objects' (*=0.5); repeatable.",
         metavar="NAME=SCORE",
     ),
 ]
@@ -140,7 +140,7 @@ def with_byu_defaults(given: object, defaults: Mapping[str, object]) -> object:
 
 
 ANY_REFERENCE = (
-    "object:user/session; * stands for every object. On the portal also ground-truth, "
+    "object:user/session; * is every object. On the portal also ground-truth, "
     "deposition:ID, annotation:ID, author:NAME."
 )
 Matcher = Literal["one-to-one", "czii", "octopi", "byu"]
@@ -179,8 +179,8 @@ class EvaluateParameters(Parameters):
     matcher: Annotated[
         str,
         Option(
-            "What counts as a hit: ours, the rule of the CZII 2024 challenge, octopi's, or that of "
-            "BYU 2025, which counts tomograms (tolerance 1000A and beta 2 unless given).",
+            "What counts as a hit: one-to-one pairs, or the rule of the CZII 2024 challenge, of "
+            "octopi, or of BYU 2025 (counts tomograms; tolerance 1000A, beta 2).",
             metavar=MATCHERS,
         ),
     ] = "one-to-one"
@@ -203,12 +203,14 @@ class EvaluateParameters(Parameters):
     border_margin_xy_angstrom: Annotated[
         float,
         Field(ge=0),
-        Option("Picks this near to an x or y face are listed, not counted (a hit still counts)."),
+        Option("List but do not count picks this close to an x or y face (hits still count)."),
     ] = 0.0
-    border_margin_z_angstrom: Annotated[float, Field(ge=0), Option("The same for z faces.")] = 0.0
-    bootstrap: Annotated[
-        Replicates, Option("Replicates of the bootstrap over runs; 0: no intervals.")
-    ] = 1000
+    border_margin_z_angstrom: Annotated[float, Field(ge=0), Option("The same for the z faces.")] = (
+        0.0
+    )
+    bootstrap: Annotated[Replicates, Option("Bootstrap replicates over runs; 0: no intervals.")] = (
+        1000
+    )
     seed: Seed = 0
 
     @model_validator(mode="before")
@@ -221,7 +223,7 @@ class EvaluateParameters(Parameters):
         if self.matcher == "byu" and (
             self.border_margin_xy_angstrom or self.border_margin_z_angstrom
         ):
-            msg = "matcher byu counts whole tomograms; it takes no border margin"
+            msg = "matcher byu counts whole tomograms and does not support border margins"
             raise ValueError(msg)
         return self
 
@@ -251,8 +253,8 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
 
     also_recorded = ("tomogram", "merge_sets", "links")
 
-    reference: Annotated[str, Option(f"URI of the reference picks, {ANY_REFERENCE}", uri="picks")]
-    candidate: Annotated[str, Option("URI of the picks to score.", uri="picks")] = (
+    reference: Annotated[str, Option(f"Reference picks, {ANY_REFERENCE}", uri="picks")]
+    candidate: Annotated[str, Option("Candidate picks, object:user/session.", uri="picks")] = (
         f"*:{DEFAULT_ORIGIN}"
     )
     output: Annotated[
@@ -262,27 +264,26 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
     links: Annotated[
         bool,
         Option(
-            "Score also how picks are linked into filaments: instance ids tell the filament of "
-            "each, their order the way along it."
+            "Also score filaments: instance ids give each pick's filament, their order the way "
+            "along it."
         ),
     ] = False
     tomogram: Annotated[
         str,
         Option(
-            "Tomogram whose size gives the faces, and of which slices are drawn. Default: the "
-            "only one of each run.",
+            "Tomogram that sets the faces and is drawn. Default: the run's only one.",
             uri="tomogram",
             after="border_margin_z_angstrom",
         ),
     ] = "*"
-    slices: Annotated[int, Field(ge=0), Option("Draw slices with the picks for so many runs.")] = 0
-    contrast: Annotated[Contrast, Option("How protein looks in the tomograms, for the slices.")] = (
+    slices: Annotated[int, Field(ge=0), Option("Draw slices with picks for this many runs.")] = 0
+    contrast: Annotated[Contrast, Option("How protein looks in the tomograms (for slices).")] = (
         "auto"
     )
     fail_under: Annotated[
         NumberByName,
         Option(
-            "Exit with code 3 where a score is lower: f4=0.7, micro.recall=0.9, ribosome.ap=0.8; "
+            "Exit with code 3 if a score is lower: f4=0.7, micro.recall=0.9, ribosome.ap=0.8; "
             "repeatable.",
             metavar="SCORE=VALUE",
             after="seed",
@@ -292,6 +293,6 @@ class EvaluateSettings(EvaluateParameters, JobSettings):
     @model_validator(mode="after")
     def _links_are_of_one_set(self) -> Self:
         if self.links and self.merge_sets:
-            msg = "--links does not go with --merge-sets: instance ids of two sets are not the same"
+            msg = "--links cannot be combined with --merge-sets: instance ids differ between sets"
             raise ValueError(msg)
         return self

@@ -35,7 +35,7 @@ def check_pattern(value: str) -> str:
 Pattern = Annotated[str, AfterValidator(check_pattern)]
 """Pattern of a name, with ``{run}`` where the run's name stands."""
 NamesTable = Annotated[
-    str | None, Option("Table with columns run_name, tomogram_name.", metavar="CSV")
+    str | None, Option("CSV table with columns run_name, tomogram_name.", metavar="CSV")
 ]
 
 
@@ -79,15 +79,14 @@ class ExportPicksSettings(LimitedSettings):
         Literal[
             "relion5", "relion4", "warp", "dynamo", "imod", "chimerax", "csv", "copick-csv", "byu"
         ],
-        Option("Format of the files.", after="input"),
+        Option("File format.", after="input"),
     ]
     output: Annotated[str, Option("Folder for the files.", "-o", metavar="FOLDER")]
-    per_run: Annotated[bool, Option("One file a run, not one for all runs.")] = False
+    per_run: Annotated[bool, Option("Write one file per run.")] = False
     tomogram: Annotated[
         str,
         Option(
-            "Tomogram whose size gives the centre, and whose voxels count. Default: the run's "
-            "only.",
+            "Tomogram that sets size and voxel spacing. Default: the run's only one.",
             uri="tomogram",
         ),
     ] = "*"
@@ -95,16 +94,19 @@ class ExportPicksSettings(LimitedSettings):
         float | None,
         Field(gt=0),
         Option(
-            "Unbinned pixel size of coordinates in pixels. Default: the tomogram's voxels.",
+            "Unbinned pixel size, for coordinates in pixels. Default: the tomogram's voxel "
+            "spacing.",
             metavar="A",
             after="tomogram",
         ),
     ] = None
-    binning: Annotated[float, Field(gt=0), Option("Coordinates count so many pixels as one.")] = 1.0
+    binning: Annotated[
+        float, Field(gt=0), Option("Binning of the coordinates, relative to --pixel-size.")
+    ] = 1.0
     tomograms: Annotated[
         str | None,
         Option(
-            "RELION's tomograms.star: exact centres and an optics table (--to relion5).",
+            "RELION's tomograms.star, for exact centres and an optics table (--to relion5).",
             metavar="STAR",
         ),
     ] = None
@@ -120,48 +122,50 @@ class ExportPicksSettings(LimitedSettings):
         Literal["auto", "on", "off"],
         Option(
             "Write tube numbers, track lengths, priors and halves by filament (relion5, relion4, "
-            "warp). Default: of objects that the project declares filaments, where picks bear the "
-            "number of theirs.",
+            "warp). auto: for objects declared as filaments whose picks have filament numbers.",
         ),
     ] = "auto"
     mrc: Annotated[
         Pattern | None,
         Option(
-            "MRC file of each tomogram, {run} for the run, that the script for ChimeraX opens.",
+            "MRC file that the ChimeraX script opens, with {run} for the run.",
             metavar="PATTERN",
         ),
     ] = None
-    random_subset: Annotated[
-        bool, Option("Add random halves, 1 and 2; of filaments, whole ones.")
-    ] = False
+    random_subset: Annotated[bool, Option("Add random halves, 1 and 2; filaments stay whole.")] = (
+        False
+    )
     seed: Annotated[int, Field(ge=0), Option("Seed of the halves.")] = 0
 
     @model_validator(mode="after")
     def _options_fit_the_format(self) -> Self:
         if self.to == "relion4" and self.pixel_size is None:
             msg = (
-                "--to relion4 needs --pixel-size: RELION 4 counts in unbinned pixels of the tilt "
-                "series, which the project does not know"
+                "--to relion4 needs --pixel-size: RELION 4 uses unbinned tilt-series "
+                "pixels, whose size the project does not store"
             )
             raise ValueError(msg)
         if not self.counts_pixels and (self.pixel_size or self.binning != 1):
-            msg = f"--to {self.to} writes Angstrom; --pixel-size and --binning have no meaning"
+            msg = f"--to {self.to} writes Angstrom; --pixel-size and --binning do not apply"
             raise ValueError(msg)
         if self.to == "byu" and (self.per_run or self.random_subset):
             option = "--per-run" if self.per_run else "--random-subset"
-            msg = f"--to byu writes one table, a row for every tomogram; {option} has no meaning"
+            msg = f"--to byu writes one table with a row per tomogram; {option} does not apply"
             raise ValueError(msg)
         if self.to in ("imod", "chimerax") and self.random_subset:
-            msg = f"--to {self.to} writes points only; --random-subset has no meaning"
+            msg = f"--to {self.to} writes only points; --random-subset does not apply"
             raise ValueError(msg)
         if self.mrc is not None and self.to != "chimerax":
-            msg = f"--mrc is for --to chimerax only, not {self.to}"
+            msg = f"--mrc only works with --to chimerax, not {self.to}"
             raise ValueError(msg)
         if self.filaments == "on" and not self.knows_filaments:
-            msg = f"--to {self.to} knows no filaments; --filaments on is for relion5, relion4, warp"
+            msg = (
+                f"--to {self.to} does not support filaments; --filaments on works with relion5, "
+                "relion4, warp"
+            )
             raise ValueError(msg)
         if self.tomograms is not None and self.to != "relion5":
-            msg = f"--tomograms is read for --to relion5 only, not {self.to}"
+            msg = f"--tomograms only works with --to relion5, not {self.to}"
             raise ValueError(msg)
         return self
 
@@ -216,5 +220,5 @@ class ExportSegmentationSettings(JobSettings):
     input: Annotated[
         str, Option("Segmentation URI, name:user/session@spacing.", "-i", uri="segmentation")
     ]
-    to: Annotated[Literal["mrc", "tiff"], Option("Format of the files.")] = "mrc"
-    output: Annotated[str, Option("Folder for the files, one a run.", "-o", metavar="FOLDER")]
+    to: Annotated[Literal["mrc", "tiff"], Option("File format.")] = "mrc"
+    output: Annotated[str, Option("Folder for the files, one per run.", "-o", metavar="FOLDER")]

@@ -41,7 +41,7 @@ class ExtractSettings(LimitedSettings):
     tomogram: Annotated[
         str,
         Option(
-            "Tomogram that subvolumes are cut from. Default: the run's only one.",
+            "Tomogram to cut subvolumes from. Default: the run's only one.",
             "-t",
             uri="tomogram",
         ),
@@ -53,17 +53,17 @@ class ExtractSettings(LimitedSettings):
         int | None,
         Field(ge=4, le=2048),
         Option(
-            "Edge of a box in written voxels. Default: three radii of the object, even.",
+            "Box edge in written voxels, even. Default: three radii of the object.",
             metavar="VOXELS",
             after="tomogram",
         ),
     ] = None
     binning: Annotated[
-        int, Field(ge=1, le=16), Option("Voxels along the edge of a written one.")
+        int, Field(ge=1, le=16), Option("Tomogram voxels along the edge of a written voxel.")
     ] = 1
     layout: Annotated[
         Literal["files", "stack"],
-        Option("One MRC file a particle, or one stack of volumes a run."),
+        Option("One MRC file per particle, or one stack of volumes per run."),
     ] = "files"
     normalisation: Annotated[
         Literal["box", "background", "none"],
@@ -72,18 +72,20 @@ class ExtractSettings(LimitedSettings):
             "radius."
         ),
     ] = "box"
-    invert: Annotated[bool, Option("Make dark bright: RELION wants bright particles.")] = False
-    voltage: Annotated[float, Field(gt=0), Option("For the optics table, in kV.")] = 300.0
+    invert: Annotated[bool, Option("Swap dark and bright; RELION expects bright particles.")] = (
+        False
+    )
+    voltage: Annotated[float, Field(gt=0), Option("Voltage in the optics table, in kV.")] = 300.0
     spherical_aberration: Annotated[
-        float, Field(ge=0), Option("For the optics table, in mm.", metavar="MM")
+        float, Field(ge=0), Option("Spherical aberration in the optics table, in mm.", metavar="MM")
     ] = 2.7
     amplitude_contrast: Annotated[
-        float, Field(ge=0, le=1), Option("For the optics table, a share.")
+        float, Field(ge=0, le=1), Option("Amplitude contrast in the optics table, a fraction.")
     ] = 0.1
 
     @model_validator(mode="after")
     def _boxes_are_even(self) -> Self:
         if self.size is not None and self.size % 2:
-            msg = f"--size {self.size}: expected an even number, as RELION takes no other"
+            msg = f"--size {self.size}: expected an even number, as RELION requires"
             raise ValueError(msg)
         return self

@@ -41,21 +41,19 @@ class FilterSettings(LimitedSettings):
 
     output: Annotated[
         str,
-        Option(
-            "Picks URI; * stands for every object of the input.", "-o", makes="picks", after="input"
-        ),
+        Option("Picks URI; * is every object of the input.", "-o", makes="picks", after="input"),
     ] = f"*:{DEFAULT_USER}/{FILTERED_SESSION}"
     merge: Annotated[
         str | None,
         Option(
-            "Picks of a second model, put together with these.", metavar="URI", after="tomogram"
+            "Picks of a second model, to merge with the input.", metavar="URI", after="tomogram"
         ),
     ] = None
     merge_distance_angstrom: Annotated[
         float | None,
         Field(ge=0),
         Option(
-            "Picks of the two sets nearer than this mean one particle; the better stays. Default: "
-            "half the object's radius."
+            "Merge picks of the two sets closer than this; the higher score stays. Default: half "
+            "the object's radius."
         ),
     ] = None

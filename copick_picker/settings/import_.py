@@ -48,27 +48,25 @@ class ImportMrcSettings(JobSettings):
     folder: Annotated[str, Option(argument=True)]
     spacing: Annotated[
         str,
-        Option("Voxel spacing: what each header says, or Angstrom for all.", metavar="header|A"),
+        Option("Voxel spacing: from each header, or one value in Angstrom.", metavar="header|A"),
     ] = "header"
     type: Annotated[str, Option("Tomogram type in the project.", metavar="TYPE")] = "wbp"
     name_pattern: Annotated[
         Pattern,
-        Option(
-            "File name without suffix, with {run} where the run's name stands.", metavar="PATTERN"
-        ),
+        Option("File name without suffix, with {run} for the run's name.", metavar="PATTERN"),
     ] = "{run}"
     pattern: Annotated[
         str | None,
         Option(
-            "Only files whose names fit. Default: all but stacks, tilt series and halves.",
+            "Only files with matching names. Default: all but stacks, tilt series and half maps.",
             metavar="GLOB",
         ),
     ] = None
-    names: Annotated[str | None, Option("Write which file became which run.", metavar="CSV")] = None
+    names: Annotated[str | None, Option("Write a table of files and runs.", metavar="CSV")] = None
     new_object: Annotated[
         NumberByName,
         Option(
-            "Object of a project that is to be made, where there is none; repeatable.",
+            "Object and radius for a new project; repeatable.",
             metavar="NAME=RADIUS",
         ),
     ] = Field(default_factory=dict)
@@ -107,20 +105,20 @@ class ImportByuSettings(JobSettings):
     labels: Annotated[
         str | None,
         Option(
-            "Table of motors, a row each, or one of -1 where there is none. Default: no picks.",
+            "Table of motors, one row each, or a row of -1 if there is none. Default: no picks.",
             metavar="CSV",
         ),
     ] = None
     spacing: Annotated[
         float | None,
         Field(gt=0),
-        Option("Voxel spacing of all tomograms. Default: what the table says.", metavar="A"),
+        Option("Voxel spacing of all tomograms. Default: from the table.", metavar="A"),
     ] = None
     type: Annotated[str, Option("Tomogram type in the project.", metavar="TYPE")] = BYU_TYPE
     new_object: Annotated[
         NumberByName,
         Option(
-            "What the table lists, with its radius in a project that is to be made. Default: "
+            "Object in the table, and its radius in a new project. Default: "
             f"{MOTOR}={MOTOR_RADIUS_ANGSTROM:g}.",
             metavar="NAME=RADIUS",
         ),
@@ -137,7 +135,7 @@ class ImportByuSettings(JobSettings):
     @model_validator(mode="after")
     def _spacing_is_known(self) -> Self:
         if self.labels is None and self.spacing is None:
-            msg = "JPG files hold no voxel spacing: give --spacing A, or --labels CSV"
+            msg = "JPG files store no voxel spacing: use --spacing A or --labels CSV"
             raise ValueError(msg)
         return self
 
@@ -172,37 +170,36 @@ class ImportPicksParameters(Parameters):
     """
 
     run: Annotated[
-        str | None, Option("The run of all particles, where the file names none.", metavar="RUN")
+        str | None, Option("Run of all particles, if the file names none.", metavar="RUN")
     ] = None
     pixel_size: Annotated[
         float | None,
         Field(gt=0),
-        Option("Pixel size of coordinates in pixels, over what the file states.", metavar="A"),
+        Option("Pixel size of coordinates, overrides the file's.", metavar="A"),
     ] = None
     names: NamesTable = None
     name_pattern: Annotated[
-        Pattern | None, Option("Tomogram name in the file, with {run} in it.", metavar="PATTERN")
+        Pattern | None,
+        Option("Tomogram name in the file, with {run} for the run.", metavar="PATTERN"),
     ] = None
     keep_outside: Annotated[bool, Option("Keep points outside the tomogram.")] = False
     classes: Annotated[
         Names,
         Option(
-            "Classes or objects of the file that make up the object; '*' takes all as one. "
-            "Default: the object's name, where the file names several.",
+            "Classes or objects in the file to import; '*' joins all. Default: the object's name, "
+            "if the file has several.",
             metavar="A,B",
         ),
     ] = ()
     score_column: Annotated[
         str | None,
         Option(
-            "Column of scores; of a .tbl or .em file its number. Default: the one that RELION, "
-            "Warp, pytom-match-pick and others call so.",
+            "Score column, or its number in a .tbl or .em file. Default: the one used by RELION, "
+            "Warp, pytom-match-pick and others.",
             metavar="NAME",
         ),
     ] = None
-    skip_bad_rows: Annotated[
-        bool, Option("Leave out rows that cannot be used; they are counted and listed.")
-    ] = False
+    skip_bad_rows: Annotated[bool, Option("Skip, count and list unusable rows.")] = False
 
 
 class ImportPicksSettings(ImportPicksParameters, JobSettings):
@@ -224,14 +221,14 @@ class ImportPicksSettings(ImportPicksParameters, JobSettings):
     output: Annotated[
         str,
         Option(
-            "Picks URI, object:user/session; * for the object: every one that the file names. "
-            "Default user and session: import and 1.",
+            "Picks URI, object:user/session; * is every object in the file. Default user and "
+            "session: import and 1.",
             "-o",
             makes="picks",
         ),
     ]
     tomogram: Annotated[
-        str, Option("Tomogram that the points lie in. Default: the run's only one.", uri="tomogram")
+        str, Option("Tomogram of the points. Default: the run's only one.", uri="tomogram")
     ] = "*"
 
 

@@ -40,36 +40,34 @@ class ImportSegmentationSettings(JobSettings):
     ] = f"imported:{DEFAULT_ORIGIN}"
     run: Annotated[
         str | None,
-        Option("Run of a single file. Default: the one that its name names.", metavar="RUN"),
+        Option("Run of a single file. Default: from the file's name.", metavar="RUN"),
     ] = None
     name_pattern: Annotated[
         Pattern,
-        Option(
-            "File name without suffix, with {run} where the run's name stands.", metavar="PATTERN"
-        ),
+        Option("File name without suffix, with {run} for the run's name.", metavar="PATTERN"),
     ] = "{run}"
     label: Annotated[
         NameByName,
         Option(
-            "Which value is which object; repeatable. Default: values are the project's labels.",
+            "Object for a value; repeatable. Default: values are the project's labels.",
             metavar="VALUE=NAME",
         ),
     ] = Field(default_factory=dict)
-    object: Annotated[str | None, Option("Every value above 0 is this object.", metavar="NAME")] = (
-        None
-    )
+    object: Annotated[
+        str | None, Option("Treat every value above 0 as this object.", metavar="NAME")
+    ] = None
     instances: Annotated[
         str | None,
         Option(
-            "Every value above 0 is a particle of this object: values are kept, and localize makes "
-            "a pick of each.",
+            "Treat every value above 0 as one particle of this object; localize makes a pick of "
+            "each.",
             metavar="NAME",
         ),
     ] = None
     spacing: Annotated[
         float | None,
         Field(gt=0),
-        Option("Voxel spacing. Default: what each file says.", metavar="A"),
+        Option("Voxel spacing. Default: from each file.", metavar="A"),
     ] = None
 
     @model_validator(mode="after")
@@ -84,7 +82,7 @@ class ImportSegmentationSettings(JobSettings):
             if value
         ]
         if len(given) > 1:
-            msg = f"{' and '.join(given)}: the values mean one thing; give one of them"
+            msg = f"{' and '.join(given)}: these options exclude each other; give one"
             raise ValueError(msg)
         wrong = [value for value in self.label if not value.isdigit() or int(value) == 0]
         if wrong:

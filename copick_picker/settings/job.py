@@ -90,7 +90,7 @@ def shard_in_range(value: str) -> str:
     """
     part, parts = (int(number) for number in value.split("/"))
     if part > parts:
-        msg = f"shard {value}: the part is from 1 to {parts}"
+        msg = f"shard {value}: the part must be 1 to {parts}"
         raise ValueError(msg)
     return value
 
@@ -199,7 +199,7 @@ class JobSettings(Settings):
     config: Annotated[
         str,
         Option(
-            "copick configuration file of the project.",
+            "copick configuration file.",
             "-c",
             metavar="PATH",
             envvar="COPICK_CONFIG",
@@ -208,7 +208,7 @@ class JobSettings(Settings):
     run_names: Annotated[
         Names,
         Option(
-            "Run name, glob, @file with a name a line, or !name to leave out; repeatable. "
+            "Run name, glob, @file with one name per line, or !name to exclude; repeatable. "
             "Default: all runs.",
             "-r",
             metavar="RUN",
@@ -218,38 +218,36 @@ class JobSettings(Settings):
     objects: Annotated[Names, Option("Only these objects. Default: all.", metavar="A,B")] = ()
     shard: Annotated[
         Shard | None,
-        Option("Only the I-th of N parts of the runs (for Slurm arrays).", metavar="I/N"),
+        Option("Process only part I of N of the runs (for Slurm arrays).", metavar="I/N"),
     ] = None
     split: Annotated[
-        str | None, Option("Only this split of a Croissant manifest.", metavar="NAME")
+        str | None, Option("Only runs in this split of a Croissant manifest.", metavar="NAME")
     ] = None
     cache: Annotated[
         Path | None,
-        Option("Keep remote array data in this folder. Default: no cache on disk.", metavar="DIR"),
+        Option("Cache remote array data in this folder. Default: no cache on disk.", metavar="DIR"),
     ] = None
     cache_gigabytes: Annotated[
         float,
         Field(gt=0),
-        Option(
-            "Most that --cache may hold. Default: {default}.", metavar="GB", long="--cache-size"
-        ),
+        Option("Size limit of --cache. Default: {default}.", metavar="GB", long="--cache-size"),
     ] = Opening.cache_bytes / 1e9
     attempts: Annotated[
         int,
         Field(ge=1, le=20),
-        Option("How often a remote object is asked for. Default: {default}.", metavar="N"),
+        Option("Attempts to read a remote object. Default: {default}.", metavar="N"),
     ] = Opening.attempts
     timeout_seconds: Annotated[
         float,
         Field(gt=0),
         Option(
-            "How long to wait for a remote store. Default: {default}.",
+            "Time limit for an answer from a remote store. Default: {default}.",
             metavar="SECONDS",
             long="--timeout",
         ),
     ] = Opening.timeout_seconds
-    overwrite: Annotated[bool, Option("Replace outputs.")] = False
-    dry_run: Annotated[bool, Option("Say what would be done; write nothing.")] = False
+    overwrite: Annotated[bool, Option("Replace existing outputs.")] = False
+    dry_run: Annotated[bool, Option("Print what would be done, and write nothing.")] = False
     json_file: Annotated[
         Path | None, Option("Write a machine-readable summary.", metavar="FILE", long="--json")
     ] = None

@@ -25,20 +25,22 @@ class PicksMask(Settings):
     mask: Annotated[
         str | None,
         Option(
-            "Drop picks outside of this: a segmentation URI, or an MRC or HDF5 file, with {run} "
-            "where the run's name stands.",
+            "Drop picks outside this mask: a segmentation URI, or MRC or HDF5 file with {run} for "
+            "the run.",
             metavar="MASK",
         ),
     ] = None
     mask_margin: Annotated[
         float,
-        Option("How far inside the mask picks must lie, in Angstrom; below 0: may lie outside."),
+        Option(
+            "Minimum distance inside the mask, in Angstrom; negative values allow picks outside."
+        ),
     ] = 0.0
 
     @model_validator(mode="after")
     def _margin_of_a_mask(self) -> Self:
         if self.mask is None and self.mask_margin:
-            msg = "mask_margin is given without a mask; use --mask too"
+            msg = "mask_margin needs a mask: add --mask"
             raise ValueError(msg)
         return self
 
@@ -58,15 +60,15 @@ class BestPicks(Settings):
     top: Annotated[
         NumberByName,
         Option(
-            "Only the N best picks of each run, of one object or of all (*=1); repeatable.",
+            "Keep the N best picks per run of an object, or of all (*=1); repeatable.",
             metavar="NAME=N",
         ),
     ] = Field(default_factory=dict)
     quantile: Annotated[
         NumberByName,
         Option(
-            "Keep picks in this share of the runs: the threshold is the lowest score that the "
-            "best picks of so many runs reach (0.55: 55 of 100 runs); repeatable.",
+            "Set the threshold so that this fraction of runs has picks (0.55: 55 of 100 runs); "
+            "repeatable.",
             metavar="NAME=SHARE",
         ),
     ] = Field(default_factory=dict)
@@ -132,23 +134,23 @@ class LimitSettings(BestPicks, PicksMask):
     min_score: Annotated[
         NumberByName,
         Option(
-            "Lowest score kept, of one object or of all (*=0.4); repeatable.", metavar="NAME=SCORE"
+            "Minimum score for an object, or for all (*=0.4); repeatable.", metavar="NAME=SCORE"
         ),
     ] = Field(default_factory=dict)
     min_distance: Annotated[
         NumberByName,
         Option(
-            "Of two picks of an object nearer than this the better stays; repeatable.",
+            "Minimum distance between picks of an object; the higher score is kept; repeatable.",
             metavar="NAME=A",
         ),
     ] = Field(default_factory=dict)
     between_distance_angstrom: Annotated[
         float,
         Field(ge=0),
-        Option("Of two picks of different objects nearer than this the better stays."),
+        Option("Minimum distance between picks of different objects; the higher score is kept."),
     ] = 0.0
     border_margin_angstrom: Annotated[
-        float, Field(ge=0), Option("Picks nearer to a face of the tomogram are dropped.")
+        float, Field(ge=0), Option("Drop picks closer than this to a face of the tomogram.")
     ] = 0.0
 
     @property
@@ -195,11 +197,9 @@ class LimitedSettings(LimitSettings, JobSettings):
     """
 
     input: Annotated[
-        str, Option("Picks URI, object:user/session; * stands for every object.", "-i", uri="picks")
+        str, Option("Picks URI, object:user/session; * is every object.", "-i", uri="picks")
     ]
     tomogram: Annotated[
         str,
-        Option(
-            "Tomogram whose size gives the border. Default: the run's only one.", uri="tomogram"
-        ),
+        Option("Tomogram that sets the border. Default: the run's only one.", uri="tomogram"),
     ] = "*"

@@ -51,65 +51,67 @@ class LinkParameters(Parameters):
         float | None,
         Field(gt=0),
         Option(
-            "Greatest distance of picks that are linked directly. Default: 4 spacings, found from "
-            "the picks."
+            "Maximum distance of directly linked picks. Default: 4 spacings, estimated from the "
+            "picks."
         ),
     ] = None
     max_gap_angstrom: Annotated[
         float | None,
         Field(ge=0),
-        Option("Longest gap that is closed; 0: none. Default: 14 spacings."),
+        Option("Longest gap to close; 0: none. Default: 14 spacings."),
     ] = None
-    min_points: Annotated[int, Field(ge=2), Option("Picks of the shortest filament.")] = 3
+    min_points: Annotated[int, Field(ge=2), Option("Minimum number of picks in a filament.")] = 3
     solver: Annotated[
         Literal["exact", "threshold"],
         Option(
-            "The links of the highest total score, or every link of a positive score, the best "
+            "Maximise the total score of links, or take every link with a positive score, best "
             "first."
         ),
     ] = "exact"
     scorer: Annotated[
         Path | None,
         Option(
-            "Learned score of links. Default: likelihood ratios, estimated from the picks.",
+            "Learned link scores. Default: likelihood ratios, estimated from the picks.",
             metavar="FILE",
         ),
     ] = None
     branches: Annotated[
         bool,
-        Option("Record ends that meet another filament's side; each pick stays in one filament."),
+        Option(
+            "Record where a filament's end meets another's side; each pick stays in one filament."
+        ),
     ] = False
     tangents: Annotated[
         Literal["auto", "positions"],
         Option(
-            "Take tangents and directions from the picks' rotations where their z axes lie along "
-            "the filaments, or from the positions alone."
+            "auto: use the picks' rotations if their z axes lie along the filaments; positions: "
+            "ignore rotations."
         ),
     ] = "auto"
     fill: Annotated[
         Literal["auto", "never"],
-        Option(
-            "Fill hollow tubes of a segmentation that shows their walls, by the radius of the "
-            "object."
-        ),
+        Option("Fill hollow tubes in a segmentation of their walls, by the object's radius."),
     ] = "auto"
     spacing_angstrom: Annotated[
         float | None,
         Field(gt=0),
-        Option("Put picks at this distance along each filament. Default: keep the given picks."),
+        Option(
+            "Place new picks at this spacing along each filament. Default: keep the input picks."
+        ),
     ] = None
-    min_length_angstrom: Annotated[
-        float, Field(ge=0), Option("Leave out filaments that are shorter.")
-    ] = 0.0
+    min_length_angstrom: Annotated[float, Field(ge=0), Option("Leave out shorter filaments.")] = 0.0
     max_curvature: Annotated[
         float | None,
         Field(gt=0),
-        Option("Leave out filaments of a greater mean curvature.", metavar="1/UM"),
+        Option("Leave out filaments with a higher mean curvature.", metavar="1/UM"),
     ] = None
     min_straightness: Annotated[
         float,
         Field(ge=0, le=1),
-        Option("Leave out filaments whose distance of ends over length is less.", metavar="SHARE"),
+        Option(
+            "Leave out filaments with a lower ratio of end-to-end distance to length.",
+            metavar="SHARE",
+        ),
     ] = 0.0
 
 
@@ -128,15 +130,15 @@ class LinkSettings(LinkParameters, JobSettings):
     input: Annotated[
         str,
         Option(
-            "Picks URI, object:user/session; * stands for every filament object. Or a segmentation "
-            "URI, name:user/session@spacing, whose skeleton is linked.",
+            "Picks URI, object:user/session; * is every filament object. Or a segmentation URI, "
+            "name:user/session@spacing, to trace its skeleton.",
             "-i",
         ),
     ]
     output: Annotated[
         str,
         Option(
-            "URI of the linked picks and of the filaments; * stands for every object of the input.",
+            "URI for linked picks and filaments; * is every object of the input.",
             "-o",
             makes="picks",
             after="input",

@@ -56,50 +56,53 @@ class LocalizeParameters(Parameters):
     method: Annotated[
         Method,
         Option(
-            "watershed separates touching particles; peaks takes maxima of the class "
+            "watershed separates touching particles; peaks finds maxima of the class "
             "probabilities; components takes centres of mass."
         ),
     ] = "watershed"
     radius_min_scale: Annotated[
         float,
         Field(ge=0),
-        Option("Smallest region kept: a ball of this scale times the target's radius.", "-rmin"),
+        Option("Smallest region to keep: a sphere of this many target radii.", "-rmin"),
     ] = 0.5
     radius_max_scale: Annotated[
         float | None,
         Field(gt=0),
         Option(
-            "Largest region kept. Default: 1.0, or --target-max-scale where the model says what "
-            "fraction of the radius it paints.",
+            "Largest region to keep, likewise. Default: 1.0, or --target-max-scale if the model "
+            "states its painted radius.",
             "-rmax",
         ),
     ] = None
     target_max_scale: Annotated[
         float,
         Field(gt=0),
-        Option("Largest region kept, in painted radii, for models that say what they paint."),
+        Option("Largest region to keep, in painted radii, for models that state them."),
     ] = 1.5
     min_distance_radii: Annotated[
         float,
         Field(ge=0),
-        Option("Of two picks of one object nearer than this many radii the better stays."),
+        Option("Minimum distance between picks of one object, in radii; the higher score is kept."),
     ] = 0.6
     border_margin_angstrom: Annotated[
-        float, Field(ge=0), Option("Picks nearer to a face of the tomogram are dropped.")
+        float, Field(ge=0), Option("Drop picks closer than this to a face of the tomogram.")
     ] = 0.0
     smoothing_radii: Annotated[
-        float, Field(gt=0), Option("Smoothing before markers are sought, in radii.")
+        float, Field(gt=0), Option("Smoothing before finding markers, in radii.")
     ] = 0.1
     neck_ratio: Annotated[
         float,
         Field(gt=0, le=1),
-        Option("Two markers are one particle where the neck between them is at least so wide."),
+        Option(
+            "Merge two markers if the neck between them is at least this wide, relative to the "
+            "thinner side."
+        ),
     ] = 0.85
     peak_floor: Annotated[
-        float, Field(gt=0, lt=1), Option("Lowest smoothed probability of a peak.")
+        float, Field(gt=0, lt=1), Option("Minimum smoothed probability of a peak.")
     ] = 0.2
     peak_smoothing_radii: Annotated[
-        float, Field(gt=0), Option("Smoothing before peaks are sought, in radii.")
+        float, Field(gt=0), Option("Smoothing before finding peaks, in radii.")
     ] = 0.25
 
     @model_validator(mode="after")
@@ -158,7 +161,7 @@ class LocalizeSettings(LocalizeParameters, PicksMask, JobSettings):
     output: Annotated[
         str,
         Option(
-            "Picks URI, object:user/session; * stands for every object of the input.",
+            "Picks URI, object:user/session; * is every object of the input.",
             "-o",
             makes="picks",
         ),
@@ -169,27 +172,27 @@ class LocalizeSettings(LocalizeParameters, PicksMask, JobSettings):
     threshold: Annotated[
         ScoreByName,
         Option(
-            "Lowest score of a pick that is kept, of one object or of all (*=0); repeatable. "
-            "Default: the project's, else the model's.",
+            "Minimum score of an object's picks, or of all (*=0); repeatable. Default: the "
+            "project's, else the model's.",
             metavar="NAME=SCORE",
         ),
     ] = Field(default_factory=dict)
     object_map: Annotated[
         NameByName,
         Option(
-            "Name of a segmentation's object in the project; repeatable.",
+            "Map a segmentation's object to a name in the project; repeatable.",
             metavar="THERE=PROJECT",
             after="peak_smoothing_radii",
         ),
     ] = Field(default_factory=dict)
     label: Annotated[
-        int | None, Field(ge=1), Option("The value that stands for every chosen object.", "-lbl")
+        int | None, Field(ge=1), Option("Read this value only, as every chosen object.", "-lbl")
     ] = None
     mask: Annotated[
         str | None,
         Option(
-            "Segmentation name:user/session, or an MRC file ({run} in its name stands for the "
-            "run): picks outside are dropped.",
+            "Mask: segmentation name:user/session, or MRC file with {run} for the run. Drops "
+            "picks outside.",
             metavar="URI|FILE",
         ),
     ] = None

@@ -43,7 +43,7 @@ class MaskSettings(JobSettings):
         f"mask:{DEFAULT_ORIGIN}"
     )
     within: Annotated[
-        str | None, Option("Another mask that the result is cut to.", metavar="URI|FILE")
+        str | None, Option("Intersect the result with this mask.", metavar="URI|FILE")
     ] = None
 
 
@@ -62,15 +62,17 @@ class LamellaParameters(Parameters):
         Texture power inside over that outside below which there is no lamella.
     """
 
-    detail: Annotated[float, Field(gt=0), Option("Blocks averaged over first, in Angstrom.")] = 40.0
-    texture: Annotated[
-        float, Field(gt=0), Option("Length over which texture is measured, in Angstrom.")
-    ] = 200.0
+    detail: Annotated[float, Field(gt=0), Option("Size of blocks averaged first, in Angstrom.")] = (
+        40.0
+    )
+    texture: Annotated[float, Field(gt=0), Option("Length scale of texture, in Angstrom.")] = 200.0
     smoothing: Annotated[
         float, Field(gt=0), Option("Smoothing of the two surfaces, in Angstrom.")
     ] = 200.0
     least_ratio: Annotated[
-        float, Field(ge=1), Option("Texture inside over outside below which no lamella is found.")
+        float,
+        Field(ge=1),
+        Option("Minimum ratio of texture inside to outside; below it there is no lamella."),
     ] = 1.3
 
     @model_validator(mode="after")
@@ -109,14 +111,14 @@ class FromLabelsParameters(Parameters):
         Names, Option("Values, or names of objects. Default: all but 0.", metavar="A,B")
     ] = ()
     grow: Annotated[
-        float, Option("Move the surface outwards by so many Angstrom; below 0: inwards.")
+        float, Option("Move the surface outwards by this many Angstrom; below 0: inwards.")
     ] = 0.0
-    largest: Annotated[bool, Option("Keep the largest connected part alone.")] = False
+    largest: Annotated[bool, Option("Keep only the largest connected part.")] = False
     hull: Annotated[
         Literal["planes", "volume"] | None,
         Option("Fill to the convex hull of each plane along z, or of the whole."),
     ] = None
-    invert: Annotated[bool, Option("The mask is where the labels are not.")] = False
+    invert: Annotated[bool, Option("Swap inside and outside.")] = False
 
 
 class FromLabelsSettings(MaskSettings, FromLabelsParameters):
@@ -135,8 +137,8 @@ class ExcludeEdgesParameters(Parameters):
         How far from the faces the mask begins.
     """
 
-    margin_xy: Annotated[Length, Option("From the faces in x and y, in Angstrom.")] = 0.0
-    margin_z: Annotated[Length, Option("From the faces in z, in Angstrom.")] = 0.0
+    margin_xy: Annotated[Length, Option("Margin at the x and y faces, in Angstrom.")] = 0.0
+    margin_z: Annotated[Length, Option("Margin at the z faces, in Angstrom.")] = 0.0
 
     @model_validator(mode="after")
     def _some_margin(self) -> Self:
@@ -168,9 +170,9 @@ class GoldParameters(Parameters):
     """
 
     radius: Annotated[float, Field(gt=0), Option("Radius of a bead, in Angstrom.")] = 50.0
-    grow: Annotated[Length, Option("Left out around each bead, in Angstrom.")] = 50.0
+    grow: Annotated[Length, Option("Margin to exclude around each bead, in Angstrom.")] = 50.0
     least_score: Annotated[
-        float, Field(gt=0), Option("Robust standard deviations by which a bead stands out.")
+        float, Field(gt=0), Option("Minimum contrast of a bead, in robust standard deviations.")
     ] = 8.0
     contrast: Annotated[
         Literal["dark", "bright"], Option("How gold, like protein, looks in the tomograms.")

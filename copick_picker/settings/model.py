@@ -197,7 +197,7 @@ class ModelCard(_Frozen):
     @model_validator(mode="after")
     def _scaling_fits(self) -> Self:
         if (self.scaling is not None) != (self.normalization == "scaled"):
-            msg = "'scaling' belongs to 'normalization: scaled', and that needs it"
+            msg = "'scaling' and 'normalization: scaled' need each other"
             raise ValueError(msg)
         if self.home == "cryosiam" and self.scaling is None:
             msg = "a model of home 'cryosiam' needs 'normalization: scaled' and 'scaling'"

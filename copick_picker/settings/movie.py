@@ -61,8 +61,8 @@ class MovieOutput(Settings):
         File for a machine-readable summary.
     """
 
-    output: Annotated[Path, Option("Folder of the results.", "-o", metavar="FOLDER")]
-    overwrite: Annotated[bool, Option("Replace results that exist.")] = False
+    output: Annotated[Path, Option("Folder for the results.", "-o", metavar="FOLDER")]
+    overwrite: Annotated[bool, Option("Replace existing results.")] = False
     json_file: Annotated[
         Path | None, Option("Write a machine-readable summary.", metavar="FILE", long="--json")
     ] = None
@@ -81,10 +81,10 @@ class MovieScale(Settings):
 
     pixel_size_nm: Annotated[
         Positive | None,
-        Option("Pixel size in nm. Default: as the movie says; without it nothing is given in nm."),
+        Option("Pixel size in nm. Default: from the movie; without one, no results in nm."),
     ] = None
     frame_time_ms: Annotated[
-        Positive | None, Option("Frame time in ms. Default: as the movie says.")
+        Positive | None, Option("Frame time in ms. Default: from the movie.")
     ] = None
 
 
@@ -99,7 +99,7 @@ class MovieSecond(Settings):
 
     second: Annotated[
         Path | None,
-        Option("Movie of the second channel, where it is a file of its own.", metavar="FILE"),
+        Option("Movie of the second channel, if it is a separate file.", metavar="FILE"),
     ] = None
 
 
@@ -144,41 +144,43 @@ class MovieSceneSettings(Settings):
         Time constants in s; shares of each channel's light in the other.
     """
 
-    preset: Annotated[Preset, Option("Scene that the other options change.")] = "guide"
+    preset: Annotated[Preset, Option("Scene to start from; other options change it.")] = "guide"
     size: Annotated[
         Size | None,
         Option("Pixels along y and x.", metavar="N|Y,X", aliases="--image_size"),
     ] = None
     frames: Annotated[
-        Count | None, Option("Frames.", aliases="--num_frames --frames_per_sample")
+        Count | None, Option("Number of frames.", aliases="--num_frames --frames_per_sample")
     ] = None
     tracks: Annotated[
-        NotNegative | None, Option("Puncta.", aliases="--num_tracks --num_puncta_mean")
+        NotNegative | None, Option("Number of puncta.", aliases="--num_tracks --num_puncta_mean")
     ] = None
-    photons: Annotated[Positive | None, Option("Median photons of a punctum in a frame.")] = None
-    background: Annotated[NotNegative | None, Option("Photons of the background in a pixel.")] = (
-        None
-    )
+    photons: Annotated[Positive | None, Option("Median photons per punctum and frame.")] = None
+    background: Annotated[NotNegative | None, Option("Background photons per pixel.")] = None
     psf: Annotated[
         Literal["gaussian", "airy"] | None, Option("Point spread function.", aliases="--psf_type")
     ] = None
-    psf_sigma_nm: Annotated[Positive | None, Option("Its standard deviation in nm.")] = None
+    psf_sigma_nm: Annotated[
+        Positive | None, Option("Standard deviation of the point spread function, in nm.")
+    ] = None
     pixel_size_nm: Annotated[Positive | None, Option("Pixel size in nm.")] = None
     frame_time_ms: Annotated[Positive | None, Option("Frame time in ms.")] = None
     camera: Annotated[Literal["emccd", "scmos"] | None, Option("Camera.")] = None
     baseline: Annotated[NotNegative | None, Option("Grey value without light.")] = None
-    gain: Annotated[Positive | None, Option("Grey values for each photon.")] = None
-    read_noise: Annotated[NotNegative | None, Option("Read-out noise in electrons.")] = None
+    gain: Annotated[Positive | None, Option("Grey values per photon.")] = None
+    read_noise: Annotated[NotNegative | None, Option("Readout noise in electrons.")] = None
     unevenness: Annotated[
         Annotated[float, Field(ge=0, lt=1)] | None,
-        Option("Share of the light that the corners lack."),
+        Option("Fraction of light missing in the corners."),
     ] = None
-    vesicles: Annotated[NotNegative | None, Option("Blurred bodies that move slowly.")] = None
-    vesicle_photons: Annotated[NotNegative | None, Option("Photons of each in a frame.")] = None
+    vesicles: Annotated[
+        NotNegative | None, Option("Number of blurred, slowly moving vesicles.")
+    ] = None
+    vesicle_photons: Annotated[NotNegative | None, Option("Photons per vesicle and frame.")] = None
     motion: Annotated[
         NumberByName,
         Option(
-            "Share of immobile, brownian, directed or confined puncta; repeatable, all of them.",
+            "Fraction of immobile, brownian, directed or confined puncta; repeat for each.",
             metavar="NAME=SHARE",
         ),
     ] = Field(default_factory=dict)
@@ -195,29 +197,29 @@ class MovieSceneSettings(Settings):
     confinement: Annotated[
         tuple[Positive, Positive] | None,
         BeforeValidator(split_size),
-        Option("Range of radii that confined puncta stay in, in um.", metavar="LOW,HIGH"),
+        Option("Range of confinement radii, in um.", metavar="LOW,HIGH"),
     ] = None
     lifetime: Annotated[
         Positive | None, Option("Mean number of frames until a punctum disappears.")
     ] = None
     born_later: Annotated[
-        Probability | None, Option("Share of the puncta that appear in the course of the movie.")
+        Probability | None, Option("Fraction of puncta that appear during the movie.")
     ] = None
     blink: Annotated[
         Annotated[float, Field(ge=0, lt=1)] | None,
         Option("Probability that a punctum goes dark in a frame."),
     ] = None
     blink_frames: Annotated[
-        Annotated[float, Field(ge=1)] | None, Option("Mean number of frames that it is dark.")
+        Annotated[float, Field(ge=1)] | None, Option("Mean number of dark frames.")
     ] = None
     blur_steps: Annotated[
-        Count | None, Option("Positions within an exposure; 1: no motion blur.")
+        Count | None, Option("Positions simulated per exposure; 1: no motion blur.")
     ] = None
     active_share: Annotated[
-        Probability | None, Option("Second channel: share of the puncta that have transients.")
+        Probability | None, Option("Second channel: fraction of puncta with transients.")
     ] = None
     event_rate: Annotated[
-        NotNegative | None, Option("Second channel: transients of an active punctum in a second.")
+        NotNegative | None, Option("Second channel: transients per second of an active punctum.")
     ] = None
     event_height: Annotated[
         tuple[Positive, Positive] | None,
@@ -235,22 +237,22 @@ class MovieSceneSettings(Settings):
         Option("Second channel: range of decay constants in ms.", metavar="LOW,HIGH"),
     ] = None
     calcium_background: Annotated[
-        Positive | None, Option("Second channel: photons of a pixel at rest.")
+        Positive | None, Option("Second channel: photons per pixel at rest.")
     ] = None
     sparks: Annotated[
-        NotNegative | None, Option("Second channel: mean number of transients apart from puncta.")
+        NotNegative | None, Option("Second channel: mean number of transients away from puncta.")
     ] = None
     waves: Annotated[NotNegative | None, Option("Second channel: mean number of waves.")] = None
     bleaching: Annotated[
         tuple[Positive, Positive] | None,
         BeforeValidator(split_size),
-        Option("Time constants of bleaching of both channels in s.", metavar="FIRST,SECOND"),
+        Option("Bleaching time constants of both channels, in s.", metavar="FIRST,SECOND"),
     ] = None
     bleed_through: Annotated[
         tuple[Probability, Probability] | None,
         BeforeValidator(split_size),
         Option(
-            "Share of the first channel's light in the second, and the reverse.",
+            "Fraction of the first channel's light in the second, and vice versa.",
             metavar="SHARE,SHARE",
         ),
     ] = None
@@ -270,8 +272,8 @@ class MovieSimulateSettings(MovieSceneSettings, MovieOutput):
     """
 
     movies: Annotated[Count, Option("Number of movies.", aliases="--num_samples")] = 8
-    seed: Annotated[int, Field(ge=0), Option("Equal seeds give equal movies.")] = 0
-    dry_run: Annotated[bool, Option("Say what would be done; write nothing.")] = False
+    seed: Annotated[int, Field(ge=0), Option("Seed of the movies.")] = 0
+    dry_run: Annotated[bool, Option("Print what would be done, and write nothing.")] = False
 
 
 class MovieLinking(Settings):
@@ -311,26 +313,26 @@ class MovieLinking(Settings):
     fill_gaps: Annotated[
         bool,
         Option(
-            "Join tracks over gaps, and add the positions between, marked as filled.",
+            "Join tracks over gaps, and add the positions in between, marked as filled.",
             aliases="--use_gap_filling",
         ),
     ] = False
     max_gap: Annotated[
-        Count, Option("Most frames that --fill-gaps joins over.", aliases="--max_gap")
+        Count, Option("Maximum gap for --fill-gaps, in frames.", aliases="--max_gap")
     ] = 40
     max_distance: Annotated[
         Positive,
-        Option("Most pixels that --fill-gaps joins over.", aliases="--max_distance"),
+        Option("Maximum distance for --fill-gaps, in pixels.", aliases="--max_distance"),
     ] = 100.0
-    threshold: Annotated[Probability, Option("Least probability of a link.")] = 0.5
+    threshold: Annotated[Probability, Option("Minimum probability of a link.")] = 0.5
     gate: Annotated[
-        Positive, Option("Most pixels from a frame to the next; over g frames root g as many.")
+        Positive, Option("Maximum step between frames, in pixels; times root g over g frames.")
     ] = 8.0
-    direct_gap: Annotated[Count, Option("Most frames of a direct link.")] = 3
-    min_length: Annotated[Count, Option("Detections of the shortest track.")] = 2
+    direct_gap: Annotated[Count, Option("Maximum frames spanned by a direct link.")] = 3
+    min_length: Annotated[Count, Option("Minimum detections in a track.")] = 2
     solver: Annotated[
         Literal["exact", "threshold"],
-        Option("Links of the highest total score, or the best above the threshold first."),
+        Option("Maximise the total score of links, or take links above the threshold, best first."),
     ] = "exact"
 
 
@@ -351,7 +353,7 @@ class MovieLinkSettings(MovieLinking, MovieScale, MovieOutput):
     ]
     min_probability: Annotated[
         Probability,
-        Option("Leave out detections below it.", aliases="--detection_threshold"),
+        Option("Leave out detections with lower probability.", aliases="--detection_threshold"),
     ] = 0.0
 
 
@@ -385,16 +387,16 @@ class MovieEvaluateSettings(MovieScale, MovieOutput):
         Option("Table of calcium events (movie traces), or folder of results.", metavar="PATH"),
     ] = None
     truth: Annotated[
-        Path, Option("Table of the truth, or folder of simulated movies.", metavar="PATH")
+        Path, Option("Table of the ground truth, or folder of simulated movies.", metavar="PATH")
     ]
     movie: Annotated[
-        Path | None, Option("Movie to draw examples on. Default: that beside the truth.")
+        Path | None, Option("Movie to draw examples on. Default: the one next to the ground truth.")
     ] = None
-    tolerance: Annotated[Positive, Option("Pixels within which a detection is a hit.")] = (
+    tolerance: Annotated[Positive, Option("Maximum distance of a hit, in pixels.")] = (
         DEFAULT_TOLERANCE
     )
     onset_tolerance: Annotated[
-        Positive, Option("Most frames between the onsets of an event and its partner.")
+        Positive, Option("Maximum difference between onsets of a matched event, in frames.")
     ] = 3.0
 
 
@@ -435,32 +437,32 @@ class MovieAnalyzeSettings(MovieScale, MovieOutput):
     traces: Annotated[
         Path | None,
         Option(
-            "Table of calcium traces, or folder of results. Default: traces.csv beside the events.",
+            "Table of calcium traces, or folder of results. Default: traces.csv next to the "
+            "events.",
             metavar="PATH",
         ),
     ] = None
     truth: Annotated[
-        Path | None, Option("Table of the truth, or folder of simulated movies.", metavar="PATH")
+        Path | None,
+        Option("Table of the ground truth, or folder of simulated movies.", metavar="PATH"),
     ] = None
-    tolerance: Annotated[Positive, Option("Pixels within which a position is a hit.")] = (
+    tolerance: Annotated[Positive, Option("Maximum distance of a hit, in pixels.")] = (
         DEFAULT_TOLERANCE
     )
     min_length: Annotated[
-        Count, Option("Detections from which on a track counts in figures of motion.")
+        Count, Option("Minimum detections for a track to count in motion statistics.")
     ] = 10
     exposure_share: Annotated[
         Probability,
-        Option("Share of the frame time in which light is collected; 0: no motion blur."),
+        Option("Fraction of the frame time with the shutter open; 0: no motion blur."),
     ] = 1.0
     coincidence_frames: Annotated[
         Annotated[int, Field(ge=0)],
-        Option("Most frames between the onsets of two events that begin together."),
+        Option("Maximum difference between onsets of coincident events, in frames."),
     ] = 2
-    shuffles: Annotated[Count, Option("Shuffled controls of events that begin together.")] = 1000
-    map_bins: Annotated[Count, Option("Bins along the longer side of the map of correlations.")] = (
-        10
-    )
-    seed: Annotated[int, Field(ge=0), Option("Equal seeds give equal controls.")] = 0
+    shuffles: Annotated[Count, Option("Number of shuffled controls for coincident events.")] = 1000
+    map_bins: Annotated[Count, Option("Bins along the longer side of the correlation map.")] = 10
+    seed: Annotated[int, Field(ge=0), Option("Seed of the shuffled controls.")] = 0
 
 
 class MovieConvertSettings(MovieScale, Settings):
@@ -485,14 +487,12 @@ class MovieConvertSettings(MovieScale, Settings):
     """
 
     table: Annotated[Path, Option("Table to read.", metavar="TABLE", argument=True)]
-    output: Annotated[Path, Option("File to make.", "-o", metavar="FILE")]
+    output: Annotated[Path, Option("File to write.", "-o", metavar="FILE")]
     form: Annotated[
         Literal["csv", "thunderstorm", "picasso", "trackmate", "napari", "geff"],
-        Option("Form of the file.", long="--to"),
+        Option("File format.", long="--to"),
     ]
-    movie: Annotated[
-        Path | None, Option("The movie: its size and scale go into the file.", metavar="FILE")
-    ] = None
+    movie: Annotated[Path | None, Option("The movie, for size and scale.", metavar="FILE")] = None
     psf_sigma: Annotated[Positive, Option("Width of a punctum in pixels, for Picasso.")] = 1.1
     overwrite: Annotated[bool, Option("Replace the file.")] = False
     json_file: Annotated[

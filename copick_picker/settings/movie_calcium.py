@@ -43,26 +43,28 @@ class MovieTraceRules(MovieSecond, MovieScale):
 
     spot_sigma: Annotated[
         Positive | None,
-        Option("Standard deviation of a lit spot in pixels. Default: fitted."),
+        Option("Standard deviation of a spot, in pixels. Default: fitted."),
     ] = None
     baseline_window: Annotated[
-        Annotated[int, Field(ge=3)], Option("Frames of the running baseline.")
+        Annotated[int, Field(ge=3)], Option("Length of the running baseline, in frames.")
     ] = 500
     percentile: Annotated[
         Annotated[float, Field(gt=0, lt=100)], Option("Percentile of the running baseline.")
     ] = 20.0
     f0: Annotated[
         Literal["total", "spot"],
-        Option("F0 of dF/F0: all light at the spot at rest, or what it has over its surround."),
+        Option(
+            "F0 of dF/F0: all light at the resting spot, or only its height above the surround."
+        ),
     ] = "total"
     keep_bleaching: Annotated[
-        bool, Option("Do not divide by an exponential fitted to the surrounds.")
+        bool, Option("Do not correct bleaching by an exponential fitted to the surrounds.")
     ] = False
-    min_snr: Annotated[Positive, Option("Least height of an event over its standard error.")] = 4.6
+    min_snr: Annotated[Positive, Option("Minimum height of an event in standard errors.")] = 4.6
     min_event_probability: Annotated[
-        Probability, Option("Leave out events of a lower probability.")
+        Probability, Option("Leave out events with lower probability.")
     ] = 0.0
-    min_trace: Annotated[Count, Option("Detections from which on a track is measured.")] = 5
+    min_trace: Annotated[Count, Option("Minimum detections for a track to be measured.")] = 5
 
 
 class MovieTracesSettings(MovieTraceRules, MovieOutput):
@@ -105,7 +107,9 @@ class MovieTracesSettings(MovieTraceRules, MovieOutput):
     ] = None
     baseline: Annotated[
         NotNegative | None,
-        Option("Grey value without light. Default: that beside a simulated movie, else estimated."),
+        Option(
+            "Grey value without light. Default: from a simulated movie's metadata, else estimated."
+        ),
     ] = None
     model: Annotated[
         Path | None, Option("Folder of a hybrid, for learned events.", "-m", metavar="FOLDER")
@@ -140,8 +144,7 @@ class MovieImportLabelsSettings(MovieScale, MovieOutput):
     labels: Annotated[
         Path,
         Option(
-            "Mask (TIFF of two values) or table of events (CSV), or folder with one for each "
-            "movie.",
+            "Binary mask (TIFF) or table of events (CSV), or folder with one per movie.",
             metavar="LABELS",
             argument=True,
         ),
@@ -151,15 +154,15 @@ class MovieImportLabelsSettings(MovieScale, MovieOutput):
         Path,
         Option("Table of tracks or detections, or folder of results.", metavar="PATH"),
     ]
-    distance: Annotated[Positive, Option("Most pixels between a label and its punctum.")] = 3.0
-    wave_area: Annotated[
-        Positive, Option("Pixels of a labelled body in a frame from which on it is a wave.")
-    ] = 400.0
+    distance: Annotated[
+        Positive, Option("Maximum distance between a label and its punctum, in pixels.")
+    ] = 3.0
+    wave_area: Annotated[Positive, Option("Minimum area of a wave in a frame, in pixels.")] = 400.0
     leave_out: Annotated[
         tuple[Literal["waves", "sparks", "puffs"], ...],
         BeforeValidator(split_names),
         Option("Kinds of labels to leave out: waves, sparks, puffs.", metavar="KIND,..."),
     ] = ()
     ignore_waves: Annotated[
-        bool, Option("The same as --leave-out waves.", aliases="--ignore_waves")
+        bool, Option("Same as --leave-out waves.", aliases="--ignore_waves")
     ] = False

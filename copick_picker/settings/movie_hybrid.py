@@ -48,76 +48,74 @@ class MovieTrainHybridSettings(MovieTrainDetectorSettings):
         Name of shipped settings, see :func:`stage_path`.
     """
 
-    preset: Annotated[Preset, Option("Scene that the other options change.")] = "hybrid-test"
+    preset: Annotated[Preset, Option("Scene to start from; other options change it.")] = (
+        "hybrid-test"
+    )
     context: Annotated[
         int,
         Field(ge=1, le=9),
         AfterValidator(odd),
-        Option("Frames that the network sees, an odd number."),
+        Option("Number of input frames of the network, odd."),
     ] = 5
     channels: Annotated[
         Annotated[int, Field(ge=1, le=2)],
-        Option("Channels that the network sees; 1: that of the puncta alone."),
+        Option("Number of input channels of the network; 1: only that of the puncta."),
     ] = 2
     loss_weighting: Annotated[
         Literal["fixed", "kendall"], Option("Weights of the two tasks: fixed, or learned.")
     ] = "fixed"
     real: Annotated[
         Path | None,
-        Option("Folder of real movies to learn from as well, with --labels.", metavar="FOLDER"),
+        Option("Folder of real movies to train on as well, with --labels.", metavar="FOLDER"),
     ] = None
     labels: Annotated[
         Path | None,
         Option(
-            "Tables of the puncta of --real, one for each movie: folders as movie detect and "
-            "movie import-labels make them, or ThunderSTORM's NAME.csv.",
+            "Tables of puncta for --real, one per movie: output folders of movie detect or movie "
+            "import-labels, or ThunderSTORM's NAME.csv.",
             metavar="FOLDER",
         ),
     ] = None
-    label_share: Annotated[
-        Probability, Option("Share of the patches that are cut from --real.")
-    ] = 0.5
-    tasks: Annotated[Literal["both", "localization", "calcium"], Option("What is learned.")] = (
-        "both"
-    )
-    localization_weight: Annotated[NotNegative, Option("Weight of the localization.")] = 1.0
-    calcium_weight: Annotated[NotNegative, Option("Weight of calcium.")] = 1.0
-    calcium_loss: Annotated[Literal["cross-entropy", "focal"], Option("Loss of calcium.")] = (
+    label_share: Annotated[Probability, Option("Fraction of patches from --real.")] = 0.5
+    tasks: Annotated[Literal["both", "localization", "calcium"], Option("Tasks to train.")] = "both"
+    localization_weight: Annotated[NotNegative, Option("Weight of the localization loss.")] = 1.0
+    calcium_weight: Annotated[NotNegative, Option("Weight of the calcium loss.")] = 1.0
+    calcium_loss: Annotated[Literal["cross-entropy", "focal"], Option("Calcium loss.")] = (
         "cross-entropy"
     )
     calcium_positive_weight: Annotated[
-        Annotated[float, Field(gt=0)], Option("Weight of pixels where calcium is up.")
+        Annotated[float, Field(gt=0)], Option("Weight of pixels with raised calcium.")
     ] = 1.0
     start: Annotated[
         Path | None,
         Option(
-            "Detector or hybrid whose weights training begins with; its encoder is frozen first.",
+            "Detector or hybrid to start from; its encoder is frozen at first.",
             metavar="FOLDER",
         ),
     ] = None
     freeze: Annotated[
         tuple[Part, ...],
         BeforeValidator(split_names),
-        Option("Parts whose weights stay: encoder, localization, calcium.", metavar="PART,..."),
+        Option("Parts to freeze: encoder, localization, calcium.", metavar="PART,..."),
     ] = ()
     freeze_steps: Annotated[
         Annotated[int, Field(ge=0)] | None,
         Option(
-            "Steps until frozen parts learn too. Default: those of --freeze never do; the encoder "
-            "of --start after 500."
+            "Steps until frozen parts are trained too. Default: never for --freeze; 500 for the "
+            "encoder of --start."
         ),
     ] = None
     curriculum: Annotated[
         Path | None,
         Option(
-            "Stages of patches that are simulated on the fly, or 'shipped': from 5 bright puncta "
-            "to 30 dim ones.",
+            "Stages of patches simulated on the fly, or 'shipped': from 5 bright puncta to 30 dim "
+            "ones.",
             metavar="YAML",
         ),
     ] = None
     stage: Annotated[
         Stage | None,
-        Option("Settings of a stage of a progressive training; other options win."),
+        Option("Preset for one stage of progressive training; other options override it."),
     ] = None
 
 

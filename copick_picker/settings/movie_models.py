@@ -72,16 +72,17 @@ class MovieCamera(MovieSecond):
     """
 
     channel: Annotated[
-        Annotated[int, Field(ge=0)], Option("Channel of the puncta in a movie of two, from 0.")
+        Annotated[int, Field(ge=0)], Option("Channel of the puncta in a two-channel movie, from 0.")
     ] = 0
     camera: Annotated[
         Literal["emccd", "scmos"] | None,
-        Option("Camera. Default: that beside a simulated movie, else the model's."),
+        Option("Camera. Default: from a simulated movie's metadata, else the model's."),
     ] = None
     baseline: Annotated[NotNegative | None, Option("Grey value without light.")] = None
-    gain: Annotated[Positive | None, Option("Grey values for each photon.")] = None
+    gain: Annotated[Positive | None, Option("Grey values per photon.")] = None
     psf_sigma: Annotated[
-        Positive | None, Option("Width of a punctum in pixels, for log. Default: measured.")
+        Positive | None,
+        Option("Width of a punctum in pixels, for --method log. Default: measured."),
     ] = None
 
 
@@ -114,25 +115,25 @@ class MovieDetection(MovieCamera, MovieScale):
     members: Annotated[
         tuple[Path, ...],
         BeforeValidator(split_paths),
-        Option("Further models, averaged with -m.", metavar="FOLDER,..."),
+        Option("More models to average with -m.", metavar="FOLDER,..."),
     ] = ()
     method: Annotated[
         Literal["network", "log"],
-        Option("A trained network, or maxima of a LoG filter and a maximum-likelihood fit."),
+        Option("A trained network, or LoG maxima with a maximum-likelihood fit."),
     ] = "network"
     detection_threshold: Annotated[
         Probability | None,
         Option(
-            "Least probability. Default: the model's for the camera.",
+            "Minimum probability. Default: the model's for the camera.",
             aliases="--detection_threshold --min-probability",
         ),
     ] = None
     device: Annotated[str, Option("auto, cpu, cuda or mps.")] = DEVICE
     threads: Threads = None
-    batch: Annotated[Count, Option("Frames that the network sees at a time.")] = 4
+    batch: Annotated[Count, Option("Frames per batch.")] = 4
     precision: Annotated[
         Literal["auto", "float32", "bf16", "fp16"],
-        Option("Precision of the convolutions; auto: the fastest of the device."),
+        Option("Precision of the convolutions; auto: the fastest on the device."),
     ] = "auto"
 
 
@@ -181,15 +182,19 @@ class MovieTraining(MovieSceneSettings, MovieOutput):
 
     data: Annotated[
         Path | None,
-        Option("Folder of movies with truth. Default: simulate on the fly.", metavar="FOLDER"),
+        Option(
+            "Folder of movies with ground truth. Default: simulate on the fly.", metavar="FOLDER"
+        ),
     ] = None
-    limit: Annotated[Count | None, Option("Most movies of --data.", aliases="--num_samples")] = None
-    max_minutes: Annotated[Positive | None, Option("Stop after so many minutes.")] = None
+    limit: Annotated[
+        Count | None, Option("Maximum number of movies from --data.", aliases="--num_samples")
+    ] = None
+    max_minutes: Annotated[Positive | None, Option("Stop after this many minutes.")] = None
     seed: Annotated[int, Field(ge=0), Option("Seed of weights and data.")] = 0
     threads: Threads = None
     config: Annotated[
         Path | None,
-        Option("Settings file of the guide; options on the command line win.", metavar="YAML"),
+        Option("The guide's settings file; the command line overrides it.", metavar="YAML"),
     ] = None
 
 
@@ -234,50 +239,52 @@ class MovieTrainDetectorSettings(MovieTraining):
         int,
         Field(ge=1, le=9),
         AfterValidator(odd),
-        Option("Frames that the network sees, an odd number."),
+        Option("Number of input frames of the network, odd."),
     ] = 3
     base_channels: Annotated[
-        Annotated[int, Field(ge=4)], Option("Channels of the network at half resolution.")
+        Annotated[int, Field(ge=4)], Option("Network channels at half resolution.")
     ] = 32
     patch: Annotated[
-        Annotated[int, Field(ge=16, multiple_of=8)], Option("Pixels of a patch's side.")
+        Annotated[int, Field(ge=16, multiple_of=8)], Option("Side of a patch, in pixels.")
     ] = 64
-    batch_size: Annotated[Count, Option("Patches of a batch.")] = 8
-    steps: Annotated[Count, Option("Most steps.")] = 20000
+    batch_size: Annotated[Count, Option("Patches per batch.")] = 8
+    steps: Annotated[Count, Option("Maximum number of steps.")] = 20000
     epochs: Annotated[
-        Count | None, Option("Times through all frames of --data, instead of --steps.")
+        Count | None, Option("Epochs over all frames of --data, instead of --steps.")
     ] = None
     learning_rate: Annotated[Positive, Option("Highest learning rate.")] = 2e-3
     weight_decay: Annotated[NotNegative, Option("Weight decay.")] = 1e-4
     easy_steps: Annotated[
         Annotated[int, Field(ge=0)],
-        Option("Steps of the curriculum: from few bright puncta to those of the scene."),
+        Option("Length of the curriculum, from few bright puncta to the full scene, in steps."),
     ] = 300
     loss_weighting: Annotated[
-        Literal["fixed", "kendall"], Option("Weights of the loss's terms: fixed, or learned.")
+        Literal["fixed", "kendall"], Option("Weights of the loss terms: fixed, or learned.")
     ] = "fixed"
-    offset_weight: Annotated[NotNegative, Option("Weight of the positions.")] = 1.0
-    amplitude_weight: Annotated[NotNegative, Option("Weight of the photons.")] = 0.1
-    count_weight: Annotated[NotNegative, Option("Weight of the number of puncta.")] = 0.0
-    validation_movies: Annotated[Count, Option("Movies held out for validation.")] = 4
+    offset_weight: Annotated[NotNegative, Option("Weight of the position loss.")] = 1.0
+    amplitude_weight: Annotated[NotNegative, Option("Weight of the photon loss.")] = 0.1
+    count_weight: Annotated[NotNegative, Option("Weight of the loss on the number of puncta.")] = (
+        0.0
+    )
+    validation_movies: Annotated[Count, Option("Number of movies held out for validation.")] = 4
     validate_every: Annotated[Count, Option("Steps between validations.")] = 500
     save_every: Annotated[Count, Option("Steps between checkpoints.")] = 250
     patience: Annotated[
-        Count | None, Option("Stop after so many validations without a better one.")
+        Count | None, Option("Stop after this many validations without improvement.")
     ] = None
     gradient_norm: Annotated[Positive, Option("Clip gradients to this norm.")] = 1.0
     average_decay: Annotated[
-        Annotated[float, Field(ge=0, lt=1)], Option("Decay of the average of the weights.")
+        Annotated[float, Field(ge=0, lt=1)], Option("Decay of the moving average of the weights.")
     ] = 0.99
     warmup_steps: Annotated[
-        Annotated[int, Field(ge=0)], Option("Steps over which the rate rises.")
+        Annotated[int, Field(ge=0)], Option("Warm-up steps of the learning rate.")
     ] = 100
     device: Annotated[str, Option("auto, cpu, cuda or mps.")] = DEVICE
     precision: Annotated[
-        Literal["auto", "float32", "bf16", "fp16"], Option("Precision of the training.")
+        Literal["auto", "float32", "bf16", "fp16"], Option("Training precision.")
     ] = "float32"
     loaders: Annotated[
-        Annotated[int, Field(ge=0)] | None, Option("Processes that make batches.")
+        Annotated[int, Field(ge=0)] | None, Option("Number of processes that make batches.")
     ] = None
 
     @property
@@ -313,17 +320,17 @@ class MovieTrainLinkerSettings(MovieTraining):
     detector: Annotated[
         Path | None,
         Option(
-            "Learn from this detector's detections in movies. Default: true positions with "
-            "errors, gaps and false ones, without images.",
+            "Train on this detector's output in movies. Default: on true positions with errors, "
+            "gaps and false positives, without images.",
             metavar="FOLDER",
             aliases="--decode",
         ),
     ] = None
-    scenes: Annotated[Count, Option("Simulated movies that it learns from.")] = 24
-    steps: Annotated[Count, Option("Steps of training.")] = 400
-    gate: Annotated[Positive, Option("Most pixels from a frame to the next.")] = 8.0
-    direct_gap: Annotated[Count, Option("Most frames of a direct link.")] = 3
-    device: Annotated[str, Option("Where the detector runs: auto, cpu, cuda or mps.")] = DEVICE
+    scenes: Annotated[Count, Option("Number of simulated movies to train on.")] = 24
+    steps: Annotated[Count, Option("Training steps.")] = 400
+    gate: Annotated[Positive, Option("Maximum step between frames, in pixels.")] = 8.0
+    direct_gap: Annotated[Count, Option("Maximum frames spanned by a direct link.")] = 3
+    device: Annotated[str, Option("Device of the detector: auto, cpu, cuda or mps.")] = DEVICE
 
 
 _DETECTOR_KEYS: Mapping[str, str] = {
@@ -376,7 +383,7 @@ def guide_values(
     idle: list[str] = []
     for section, keys in content.items():
         if not isinstance(keys, Mapping):
-            msg = f"{where}: '{section}' is no section; expected model, training or data"
+            msg = f"{where}: '{section}' is not a section; expected model, training or data"
             raise SettingsError(msg)
         for key, value in keys.items():
             name = f"{section}.{key}"

@@ -42,9 +42,9 @@ def octopi_card(raw: Mapping[str, Any], *, name: str, source: str, weights_file:
     model = raw.get("model")
     if not isinstance(model, Mapping):
         msg = (
-            f"{source} holds no settings of the network (model: {model}): octopi up to 1.5 kept "
-            "none for AttentionUnet; write its architecture, channels, strides, num_classes and "
-            "dim_in under 'model' to use its weights"
+            f"{source} contains no settings of the network (model: {model}): octopi up to "
+            "1.5 kept none for AttentionUnet; write its architecture, channels, strides, "
+            "num_classes and dim_in under 'model' to use its weights"
         )
         raise CheckpointError(msg)
     missing = [key for key in _NOT_PARAMETERS if model.get(key) is None]
@@ -64,7 +64,7 @@ def octopi_card(raw: Mapping[str, Any], *, name: str, source: str, weights_file:
         "weights_file": weights_file,
         "provenance": {
             "trained_with": "octopi",
-            "contrast": "not recorded by octopi; dark protein is taken",
+            "contrast": "not recorded by octopi; assuming dark protein",
             "optimizer": raw.get("optimizer"),
             "dataloader": raw.get("dataloader"),
         },
@@ -79,7 +79,7 @@ def _parameters(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _objects(labels: object, source: str) -> list[dict[str, Any]]:
     if not isinstance(labels, Mapping) or not labels:
-        msg = f"{source} holds no 'labels' (object name: label); got {labels!r}"
+        msg = f"{source} contains no 'labels' (object name: label); got {labels!r}"
         raise CheckpointError(msg)
     return [{"name": str(name), "channel": channel} for name, channel in labels.items()]
 

@@ -103,7 +103,7 @@ def object_entries(
         sources[item.identifier] = source
     if missing:
         given = " ".join(f"--radius {name}=ANGSTROM" for name in sorted(missing))
-        msg = f"no radius is known of {choices_text(missing)}: give {given}, or choose --objects"
+        msg = f"no radius is known for {choices_text(missing)}: give {given}, or choose --objects"
         raise SettingsError(msg)
     return sorted(entries, key=lambda entry: int(entry["label"])), sources
 

@@ -38,12 +38,12 @@ class ReportSettings(Settings):
     """
 
     scores: Annotated[Names, Option(metavar="SCORES...", argument=True)]
-    output: Annotated[str, Option("The HTML file to write.", "-o", metavar="FILE")] = "report.html"
-    title: Annotated[str | None, Option("Headline. Default: candidates against reference.")] = None
+    output: Annotated[str, Option("HTML file to write.", "-o", metavar="FILE")] = "report.html"
+    title: Annotated[str | None, Option("Title. Default: candidates against reference.")] = None
     config: Annotated[
         str | None,
         Option(
-            "copick configuration, for the gallery. Default: the one that evaluate read.",
+            "copick configuration, for the gallery. Default: the one evaluate used.",
             "-c",
             metavar="PATH",
         ),
@@ -51,7 +51,8 @@ class ReportSettings(Settings):
     tomogram: Annotated[
         str | None,
         Option(
-            "Tomogram of the gallery, type@spacing. Default: that of evaluate, or the only one.",
+            "Tomogram for the gallery, type@spacing. Default: the one evaluate used, or the run's "
+            "only one.",
             metavar="URI",
         ),
     ] = None
@@ -59,13 +60,12 @@ class ReportSettings(Settings):
     gallery: Annotated[
         int,
         Field(ge=0, le=50),
-        Option("Most missed, false and best picks of each object in the gallery; 0: no gallery."),
+        Option("Maximum missed, false and best picks per object in the gallery; 0: no gallery."),
     ] = 4
     times: Annotated[
         Names,
         Option(
-            "Summary that segment --json or localize --json wrote: its times and hardware are "
-            "shown; repeatable.",
+            "JSON summary from segment or localize, to show times and hardware; repeatable.",
             metavar="FILE",
         ),
     ] = ()

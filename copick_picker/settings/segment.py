@@ -73,8 +73,8 @@ class SegmentParameters(Parameters):
     mode: Annotated[
         Mode,
         Option(
-            "exact: windows and float32 arithmetic of the model's home package; balanced: windows "
-            "that fit the tomogram, all augmentations; fast: the same in two passes."
+            "exact: windows and float32 arithmetic of the model's home package; balanced: one "
+            "pass per augmentation without overlap; fast: two such passes."
         ),
     ] = "balanced"
     tta: Annotated[
@@ -83,22 +83,24 @@ class SegmentParameters(Parameters):
         Option("Test-time augmentations, 1 to 8.", shown="model's", aliases="--ntta -ntta"),
     ] = None
     tta_set: Annotated[
-        AugmentationSet | None, Option("octopi's list, or quarter turns about z.", shown="model's")
+        AugmentationSet | None,
+        Option("Augmentations: octopi's list, or quarter turns about z.", shown="model's"),
     ] = None
     overlap: Annotated[
         float | None,
         Field(ge=0, lt=0.95),
-        Option("Overlap of windows, 0 to 0.95.", shown="exact: model's, else 0"),
+        Option("Window overlap, 0 to 0.95.", shown="exact: model's, else 0"),
     ] = None
     blending: Annotated[
         Blending | None,
-        Option("Weight of the voxels of a window.", shown="exact: model's, else gaussian"),
+        Option("Weights for blending windows.", shown="exact: model's, else gaussian"),
     ] = None
     probabilities: Annotated[bool, Option("Also store class probabilities (float16).")] = False
     contrast: Annotated[
         Contrast,
         Option(
-            "How protein looks in the tomograms; they are flipped where the model saw the other."
+            "How protein looks in the tomograms; they are inverted if the model was trained on "
+            "the opposite."
         ),
     ] = "auto"
 
@@ -117,13 +119,15 @@ class ProjectParameters(Parameters):
     rescale: Annotated[
         bool,
         Option(
-            "Resample tomograms of another spacing to the model's, and the result back.",
+            "Resample tomograms to the model's voxel spacing, and the result back.",
             after="contrast",
         ),
     ] = False
     object_map: Annotated[
         NameByName,
-        Option("Name of a model's object in the project; repeatable.", metavar="MODEL=PROJECT"),
+        Option(
+            "Map a model's object to a name in the project; repeatable.", metavar="MODEL=PROJECT"
+        ),
     ] = Field(default_factory=dict)
 
 
@@ -143,16 +147,16 @@ class CleaningSettings(Settings):
         float | None,
         Field(ge=2),
         Option(
-            "Draw in voxels beyond so many standard deviations of the median: gold, a detector "
-            "fault.",
+            "Clip voxels beyond this many standard deviations from the median (gold, detector "
+            "faults).",
             metavar="SD",
-            shown="own models 20, else none",
+            shown="20 for our models, else none",
             after="contrast",
         ),
     ] = None
     fill_nan: Annotated[
         bool,
-        Option("Let voxels that are NaN or infinite take the median; else the run fails."),
+        Option("Replace NaN and infinite voxels with the median; otherwise the run fails."),
     ] = False
 
 
@@ -175,7 +179,10 @@ class NetworkSettings(Settings):
         Load weights that need unpickling of arbitrary objects.
     """
 
-    model: Annotated[Names, Option("Model folder; repeatable.", "-m", metavar="FOLDER")] = ()
+    model: Annotated[
+        Names,
+        Option("Model folder or shipped model; repeat for an ensemble.", "-m", metavar="FOLDER"),
+    ] = ()
     model_config_file: Annotated[
         Names,
         Option("octopi's model_config.yaml files.", "-mc", metavar="A,B", long="--model-config"),
@@ -186,18 +193,18 @@ class NetworkSettings(Settings):
     window_batch: Annotated[
         Count | None,
         Option(
-            "Windows computed at once.",
-            shown="CPU 1, else 4",
+            "Windows per batch.",
+            shown="1 on a CPU, else 4",
             aliases="--sliding-window-batch-size -swbs",
             after="blending",
         ),
     ] = None
     device: Device = "auto"
-    threads: Annotated[Count | None, Option("CPU threads, dealt out to the workers.")] = None
+    threads: Annotated[Count | None, Option("CPU threads, shared between workers.")] = None
     trust_checkpoint: Annotated[
         bool,
         Option(
-            "Load weights that run code when they are read. Only for files of your own.",
+            "Load pickled weights, which can run code. Only for files you trust.",
             after="object_map",
         ),
     ] = False
@@ -231,8 +238,8 @@ class SegmentVolumeSettings(NetworkSettings, SegmentParameters):
         if asked or n_models > 1:
             what = f"no {choices_text(asked)}" if asked else "one model, no ensemble"
             msg = (
-                "--mode exact with a model of CryoSiam has its windows and takes "
-                f"{what}; use --mode balanced"
+                "--mode exact with a model of CryoSiam uses CryoSiam's windows and does not "
+                f"support {what}; use --mode balanced"
             )
             raise SettingsError(msg)
 
@@ -251,17 +258,19 @@ class WorkerSettings(SegmentVolumeSettings):
     devices: Annotated[
         Names,
         Option(
-            "One worker process a device: cuda:0,cuda:1; auto is all CUDA.",
+            "One worker process per device: cuda:0,cuda:1; auto: all CUDA devices.",
             metavar="D,D",
             after="device",
         ),
     ] = ()
-    workers: Annotated[Count | None, Option("So many worker processes on the one device.")] = None
+    workers: Annotated[Count | None, Option("Number of worker processes on one device.")] = None
 
     @model_validator(mode="after")
     def _one_way_to_name_devices(self) -> Self:
         if self.devices and (self.workers is not None or self.device != "auto"):
-            msg = "devices is given with device or workers; it has a worker for each device"
+            msg = (
+                "devices cannot be combined with device or workers; it starts one worker per device"
+            )
             raise ValueError(msg)
         return self
 
@@ -295,7 +304,7 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
     input: Annotated[
         str,
         Option(
-            "Tomogram URI, type@spacing. Default: the only tomogram of each run.",
+            "Tomogram URI, type@spacing. Default: the run's only one.",
             "-i",
             uri="tomogram",
             aliases="--tomo-uri -uri -turi",
@@ -313,14 +322,14 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
     scores: Annotated[
         bool,
         Option(
-            "Store the probability of each voxel's label, which localize makes scores of.",
+            "Store the probability of each voxel's label, for the scores of localize.",
             after="probabilities",
         ),
     ] = True
     picks: Annotated[
         str | None,
         Option(
-            "Also localize, with its default settings: picks URI, object:user/session.",
+            "Also localize, with default settings: picks URI, object:user/session.",
             makes="picks",
             after="scores",
         ),
@@ -328,15 +337,15 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
     picks_method: Annotated[
         Literal["watershed", "peaks"],
         Option(
-            "watershed: from the segmentations, when all are made; peaks: maxima of the "
-            "probabilities, found while each tomogram is segmented, and none are stored."
+            "watershed: from the segmentation; peaks: maxima of the probabilities, which are not "
+            "stored."
         ),
     ] = "watershed"
     mask: Annotated[
         str | None,
         Option(
-            "Segmentation name:user/session, or an MRC file ({run} in its name stands for the "
-            "run): outside is background; windows wholly outside are not computed.",
+            "Mask: segmentation name:user/session, or MRC file with {run} for the run. Outside "
+            "becomes background; windows entirely outside are skipped.",
             metavar="URI|FILE",
             after="rescale",
         ),
@@ -345,7 +354,8 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
         int,
         Field(ge=0),
         Option(
-            "Runs whose voxels are checked before the work starts; others when they are read.",
+            "Number of runs whose voxels are checked before the start; others are checked when "
+            "read.",
             after="trust_checkpoint",
         ),
     ] = 50
@@ -353,7 +363,7 @@ class SegmentSettings(WorkerSettings, ProjectParameters, CleaningSettings, JobSe
     @model_validator(mode="after")
     def _method_of_picks(self) -> Self:
         if self.picks is None and self.picks_method != "watershed":
-            msg = "picks_method is given without picks; use --picks too"
+            msg = "picks_method needs picks: add --picks"
             raise ValueError(msg)
         return self
 

@@ -45,37 +45,46 @@ class SimulateSettings(Settings):
     scene: Annotated[Path | None, Option(metavar="[SCENE.yaml]", argument=True)] = None
     preset: Annotated[
         str | None,
-        Option("A ready scene instead: tiny, shrec-like, czii-like or motors.", metavar="NAME"),
+        Option(
+            "A ready-made scene: tiny, shrec-like, czii-like, microtubules or motors.",
+            metavar="NAME",
+        ),
     ] = None
-    output: Annotated[Path, Option("Folder of the project that is made.", "-o", metavar="FOLDER")]
+    output: Annotated[Path, Option("Folder for the project.", "-o", metavar="FOLDER")]
     slices: Annotated[
         Path | None,
         Option(
-            "Also write the tomograms as JPG slices, and train_labels.csv, as import byu reads "
-            "them.",
+            "Also write JPG slices and train_labels.csv, as read by import byu.",
             metavar="FOLDER",
         ),
     ] = None
-    runs: Annotated[int | None, Option("Tomograms. Default: the scene's.", metavar="N")] = None
+    runs: Annotated[
+        int | None, Option("Number of tomograms. Default: the scene's.", metavar="N")
+    ] = None
     seed: Annotated[int | None, Option("Seed. Default: the scene's.", metavar="S")] = None
     path: Annotated[
         Literal["full", "quick"] | None,
-        Option("Image by a tilt series and back-projection, or in one step. Default: the scene's."),
+        Option(
+            "Simulate a full tilt series with back-projection, or image in one quick step. "
+            "Default: the scene's."
+        ),
     ] = None
     shape: Annotated[
         Shape | None, Option("Size in voxels. Default: the scene's.", metavar="Z,Y,X")
     ] = None
     voxel_spacing: Annotated[
-        float | None, Option("Edge of a voxel. Default: the scene's.", metavar="A")
+        float | None, Option("Voxel spacing. Default: the scene's.", metavar="A")
     ] = None
-    workers: Annotated[Count, Option("Processes that share the runs.", "-j", metavar="N")] = 1
+    workers: Annotated[
+        Count, Option("Number of processes that share the runs.", "-j", metavar="N")
+    ] = 1
     threads: Annotated[
-        Count | None, Option("CPU threads, dealt out to the workers.", metavar="N")
+        Count | None, Option("CPU threads, shared between workers.", metavar="N")
     ] = None
     overwrite: Annotated[
-        bool, Option("Begin anew: remove the simulated project that the folder holds.")
+        bool, Option("Start again and replace the existing simulated project.")
     ] = False
-    dry_run: Annotated[bool, Option("Say what would be made; write nothing.")] = False
+    dry_run: Annotated[bool, Option("Print what would be made, and write nothing.")] = False
     json_file: Annotated[
         Path | None, Option("Write a machine-readable summary.", metavar="FILE", long="--json")
     ] = None
@@ -83,7 +92,7 @@ class SimulateSettings(Settings):
     @model_validator(mode="after")
     def _one_scene(self) -> Self:
         if (self.scene is None) == (self.preset is None):
-            msg = "give a scene (a YAML file) or --preset NAME, and not both"
+            msg = "give either a scene (a YAML file) or --preset NAME"
             raise ValueError(msg)
         return self
 

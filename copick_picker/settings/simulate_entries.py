@@ -66,7 +66,7 @@ class Entry(BaseModel):
             value = getattr(self, name)
             is_range = isinstance(value, tuple) and len(value) == 2 and name not in self.CHOICES
             if is_range and all(isinstance(end, float) for end in value) and value[0] > value[1]:
-                msg = f"{name}: the range {value[0]:g} to {value[1]:g} is upside down"
+                msg = f"{name}: the range {value[0]:g} to {value[1]:g} is reversed"
                 raise ValueError(msg)
         return self
 

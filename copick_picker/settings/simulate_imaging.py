@@ -60,8 +60,8 @@ class FullEntry(Entry):
         narrowest = 2.0 * self.tilt_limit_degrees[0]
         if self.tilt_step_degrees > narrowest:
             msg = (
-                f"tilt_step_degrees: {self.tilt_step_degrees:g} is more than the whole range of "
-                f"tilts, {narrowest:g} degrees: a series needs two tilts at least"
+                f"tilt_step_degrees: {self.tilt_step_degrees:g} is more than the whole range "
+                f"of tilts, {narrowest:g} degrees: a series needs at least two tilts"
             )
             raise ValueError(msg)
         if self.dqe_nyquist > self.dqe_zero:

@@ -109,10 +109,10 @@ class SceneSettings(Entry):
         names = [name for section in (*SECTIONS, "distractors") for name in getattr(self, section)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            msg = f"the name '{twice[0]}' stands in two sections"
+            msg = f"the name '{twice[0]}' appears in two sections"
             raise ValueError(msg)
         if not self.labelled():
-            msg = "the scene has no object that is to be found"
+            msg = "the scene has no objects to find"
             raise ValueError(msg)
         return self
 
@@ -132,10 +132,10 @@ class SceneSettings(Entry):
         by_layout = [name for name, entry in {**self.objects, **self.distractors}.items()]
         wanting = [name for name in by_layout if self._amount(name).layout]
         if wanting and self.layout is None:
-            msg = f"'{wanting[0]}' takes its amount from the layout, and the scene has none"
+            msg = f"'{wanting[0]}' takes its amount from a layout, but the scene has none"
             raise ValueError(msg)
         if self.membrane_proteins and not self.membranes:
-            msg = "membrane_proteins without membranes: there is nothing to put them in"
+            msg = "membrane_proteins without membranes: there is no membrane to put them in"
             raise ValueError(msg)
         for name, protein in self.membrane_proteins.items():
             if protein.membrane is not None and protein.membrane not in self.membranes:

@@ -28,13 +28,14 @@ class AnnotationParameters(Parameters):
 
     target: Annotated[
         Literal["spheres", "points", "gaussian", "masks"],
-        Option("What the network learns to paint."),
+        Option("Kind of target to train on."),
     ] = "spheres"
     target_fraction: Annotated[
         float,
         Field(gt=0, le=2),
         Option(
-            "Radius of the painted sphere, or sigma of the Gaussian, over the particle's radius."
+            "Radius of the painted sphere, or sigma of the Gaussian, as a fraction of the "
+            "particle's radius."
         ),
     ] = 0.5
 
@@ -57,7 +58,7 @@ class AnnotationSettings(AnnotationParameters, JobSettings):
     input: Annotated[
         str,
         Option(
-            "Tomogram URI, type@spacing. Default: the only tomogram of each run.",
+            "Tomogram URI, type@spacing. Default: the run's only one.",
             "-i",
             uri="tomogram",
         ),
@@ -68,15 +69,13 @@ class AnnotationSettings(AnnotationParameters, JobSettings):
     ] = Field(default_factory=dict)
     masks: Annotated[
         str | None,
-        Option(
-            "Segmentation that --target masks is cut from.", metavar="URI", after="target_fraction"
-        ),
+        Option("Segmentation for --target masks.", metavar="URI", after="target_fraction"),
     ] = None
 
     @model_validator(mode="after")
     def _masks_where_they_are_painted(self) -> Self:
         if (self.target == "masks") != (self.masks is not None):
-            msg = "masks belongs to target: masks, and that needs it"
+            msg = "masks and target: masks need each other"
             raise ValueError(msg)
         return self
 
@@ -93,8 +92,7 @@ class TargetsSettings(AnnotationSettings):
     input: Annotated[
         str,
         Option(
-            "Tomogram URI, type@spacing: its shape and spacing are taken. Default: the only "
-            "tomogram of each run.",
+            "Tomogram URI, type@spacing, for shape and spacing. Default: the run's only one.",
             "-i",
             uri="tomogram",
             aliases="--tomo-uri -uri",

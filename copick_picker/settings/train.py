@@ -157,8 +157,8 @@ class TrainParameters(AnnotationParameters):
     preset: Annotated[
         str | None,
         Option(
-            "Ready recipe; options that are given win: motor (flagellar motors, at 10 A, wants a "
-            "GPU) or motor-small (in minutes on two cores).",
+            "Ready-made recipe; other options override it: motor (flagellar motors, 10 A, needs a "
+            "GPU) or motor-small (minutes on two cores).",
             metavar="NAME",
         ),
     ] = None
@@ -166,56 +166,55 @@ class TrainParameters(AnnotationParameters):
         float | None,
         Field(gt=0, le=100),
         Option(
-            "Voxel spacing that the model learns; tomograms of another are resampled to it. "
-            "Default: the tomograms', their median where they differ.",
+            "Voxel spacing of the model; tomograms are resampled to it. Default: the tomograms', "
+            "or their median.",
             metavar="A",
         ),
     ] = None
     validation_runs: Annotated[
-        Names, Option("Runs kept for validation: names, globs, @file; repeatable.", metavar="RUN")
+        Names, Option("Validation runs: names, globs, @file; repeatable.", metavar="RUN")
     ] = ()
     validation_share: Annotated[
         float,
         Field(gt=0, lt=1),
-        Option("Share of the runs drawn for validation, where nothing else says which."),
+        Option("Fraction of runs drawn for validation, if none are chosen."),
     ] = 0.2
     validation_split: Annotated[
         str | None,
         Option(
-            "Split of a Croissant manifest kept for validation; --split is trained on.",
+            "Split of a Croissant manifest for validation; --split is used for training.",
             metavar="NAME",
         ),
     ] = None
     folds: Annotated[
-        int | None, Field(ge=2), Option("Cross-validation: a model for each fold.", metavar="K")
+        int | None, Field(ge=2), Option("Cross-validation, with one model per fold.", metavar="K")
     ] = None
     fold: Annotated[
         int | None,
         Field(ge=0),
-        Option("Train only the model that leaves out fold I.", metavar="I"),
+        Option("Train only the model that holds out fold I.", metavar="I"),
     ] = None
     members: Annotated[
         int | None,
         Field(ge=2, le=20),
         Option(
-            "Train so many models from different seeds, for an ensemble; --max-minutes and --steps "
-            "are for each.",
+            "Train an ensemble of this many models from different seeds; --max-minutes and "
+            "--steps apply to each.",
             metavar="N",
         ),
     ] = None
     head: Annotated[
         str,
         Option(
-            "What the network's outputs mean: regions (softmax), the probability, position and "
-            "uncertainty of particles (centres), or Gaussian blobs at particles (heatmap).",
+            "What the network predicts: regions (softmax), probability, position and uncertainty "
+            "of particles (centres), or Gaussian blobs (heatmap).",
             metavar="softmax|centres|heatmap",
         ),
     ] = "softmax"
     heatmap_sigma: Annotated[
         NumberByName,
         Option(
-            "Standard deviation of an object's blobs in Angstrom; repeatable. Default: 0.4 of its "
-            "radius.",
+            "Standard deviation of an object's blobs, in Angstrom; repeatable. Default: 0.4 radii.",
             metavar="NAME=A",
         ),
     ] = Field(default_factory=dict)
@@ -223,30 +222,30 @@ class TrainParameters(AnnotationParameters):
         str,
         Option(
             "Loss: tversky or dice-ce (with weighted cross-entropy), cross-entropy, focal; for "
-            "heatmap and centres also bce and top-k. Of heatmap the default is bce.",
+            "heatmap and centres also bce and top-k. Default for heatmap: bce.",
             metavar="NAME",
         ),
     ] = "tversky"
     loss_parameters: Annotated[
         NumberByName,
         Option(
-            "alpha, beta of tversky, gamma of focal, positive_weight of bce; repeatable.",
+            "alpha and beta of tversky, gamma of focal, positive_weight of bce; repeatable.",
             metavar="NAME=X",
         ),
     ] = Field(default_factory=dict)
     loss_weighting: Annotated[
         Literal["fixed", "kendall"],
-        Option("Weights between the terms of the loss of centres: fixed, or learned (kendall)."),
+        Option("Weights of the loss terms of centres: fixed, or learned (kendall)."),
     ] = "fixed"
     object_weight: Annotated[
         float,
         Field(gt=0),
-        Option("Weight of the largest object in the cross-entropy, the background's is 1."),
+        Option("Weight of the largest object in the cross-entropy (background: 1)."),
     ] = 2.0
     size_power: Annotated[
         float,
         Field(ge=0, le=3),
-        Option("Smaller objects weigh more: by the ratio of the radii to this power."),
+        Option("Weight smaller objects more, by the ratio of radii to this power."),
     ] = 1.0
     weight: Annotated[
         NumberByName,
@@ -258,52 +257,52 @@ class TrainParameters(AnnotationParameters):
             "ResidualUNet, FeaturePyramid, ResNet, Unet, DynUNet, SegResNet, SwinUNETR, "
             "AttentionUnet or CryoSiam.",
             metavar="NAME",
-            shown=f"start's, else {DEFAULT_ARCHITECTURE}",
+            shown=f"that of --start, else {DEFAULT_ARCHITECTURE}",
         ),
     ] = None
     parameters: Annotated[
         dict[str, Any] | None,
         BeforeValidator(split_values),
         Option(
-            "Setting of the network, such as channels=[16,32,64]; repeatable, all of them.",
+            "Network parameter, such as channels=[16,32,64]; repeat for all of them.",
             "--parameter",
             metavar="NAME=VALUE",
-            shown="start's, else channels=[12,32,64,64] dropout=0.1 output_stride=2",
+            shown="those of --start, else channels=[12,32,64,64] dropout=0.1 output_stride=2",
         ),
     ] = None
     patch: Annotated[
         Window | None,
-        Option("Patch in voxels.", metavar="N|Z,Y,X", shown="start's window, else 48"),
+        Option("Patch size in voxels.", metavar="N|Z,Y,X", shown="window of --start, else 48"),
     ] = None
-    batch_size: Annotated[Count, Option("Patches of a batch.")] = 4
+    batch_size: Annotated[Count, Option("Patches per batch.")] = 4
     particle_share: Annotated[
-        Share, Option("Share of the patches around particles, every object alike.")
+        Share, Option("Fraction of patches around particles, balanced over objects.")
     ] = 0.7
     hard_negative_share: Annotated[
-        Share, Option("Share of the patches around hard negatives, once there are any.")
+        Share, Option("Fraction of patches around hard negatives, once there are any.")
     ] = 0.1
     augmentations: Annotated[
         dict[str, dict[str, float]],
         BeforeValidator(augmentation_plan),
         Option(
-            "Of flips, quarter-turns, tilts, scale, contrast (the default), noise, wedge, mixup; "
-            "or none.",
+            "From flips, quarter-turns, tilts, scale, contrast (the default), noise, wedge, "
+            "mixup; or none.",
             metavar="A,B",
         ),
     ] = Field(default=DEFAULT_AUGMENTATIONS, validate_default=True)
     start: Annotated[
         str | None,
         Option(
-            "Start from a model: folder, shipped name, octopi's .pth or CryoSiam's .ckpt.",
+            "Initial weights: model folder, shipped model, octopi's .pth or CryoSiam's .ckpt.",
             metavar="MODEL",
         ),
     ] = None
     start_config: Annotated[
-        str | None, Option("octopi's model_config.yaml of --start.", metavar="YAML")
+        str | None, Option("octopi's model_config.yaml for --start.", metavar="YAML")
     ] = None
     backbone_rate: Annotated[
         Share,
-        Option("Learning rate of weights from --start, else of all but the head, over the others."),
+        Option("Relative learning rate of weights from --start, or else of all but the head."),
     ] = 1.0
 
     @model_validator(mode="before")
@@ -341,30 +340,24 @@ class TrainSettings(
 
     also_recorded = ("input", "picks", "radius", "masks", "licence")
 
-    output: Annotated[str, Option("Model folder to make.", "-o", metavar="FOLDER", after="picks")]
-    save_every: Annotated[
-        Count, Option("Steps between two checkpoints.", after="validate_every")
-    ] = 50
+    output: Annotated[str, Option("Model folder to write.", "-o", metavar="FOLDER", after="picks")]
+    save_every: Annotated[Count, Option("Steps between checkpoints.", after="validate_every")] = 50
     device: Annotated[str, Option("auto, cpu, cuda, cuda:1 or mps.", after="precision")] = "auto"
     loaders: Annotated[
         int | None,
         Field(ge=0),
         Option(
-            "Processes that read patches; their number changes no result.",
-            shown="CPU 0, else up to 4",
+            "Number of processes that read patches; does not change results.",
+            shown="0 on a CPU, else up to 4",
             after="devices",
         ),
     ] = None
     threads: Threads = None
-    cache_megabytes: Annotated[Count, Option("Bound of the tomograms held in memory.")] = 2048
-    licence: Annotated[
-        str | None, Option("Licence of the model, for its card.", metavar="TEXT")
-    ] = None
+    cache_megabytes: Annotated[Count, Option("Memory limit for tomograms.")] = 2048
+    licence: Annotated[str | None, Option("Licence for the model card.", metavar="TEXT")] = None
     trust_checkpoint: Annotated[
         bool,
-        Option(
-            "Load weights of --start that run code when they are read. Only for files of your own."
-        ),
+        Option("Load pickled weights for --start, which can run code. Only for files you trust."),
     ] = False
 
     @model_validator(mode="after")
@@ -375,24 +368,24 @@ class TrainSettings(
             if getattr(self, name) not in (None, ())
         ]
         if len(given) > 1:
-            msg = f"{' and '.join(given)} are given; use one"
+            msg = f"{' and '.join(given)} cannot be combined; use one"
             raise ValueError(msg)
         in_file = self.folds_file is not None
         if self.fold is not None and not (in_file or 1 <= self.fold <= (self.folds or 0)):
             msg = f"fold is {self.fold}; expected 1 to the number of folds ({self.folds})"
             raise ValueError(msg)
         if self.validation_split is not None and self.split is None:
-            msg = "validation_split needs split: the split that is trained on"
+            msg = "validation_split needs split, the split to train on"
             raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if self.members is not None and (self.folds is not None or self.folds_file is not None):
-            msg = "members are trained on one split; give no folds"
+            msg = "members are trained on one split; do not use folds"
             raise ValueError(msg)
         if self.start_config is not None and self.start is None:
-            msg = "start_config is given without start"
+            msg = "start_config needs start"
             raise ValueError(msg)
         if self.particle_share + self.hard_negative_share > 1:
             msg = "particle_share and hard_negative_share together are more than 1"

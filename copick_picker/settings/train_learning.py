@@ -51,51 +51,49 @@ class LearningParameters(Parameters):
         Devices that share the work.
     """
 
-    steps: Annotated[Count, Option("Steps of the optimiser.", after="backbone_rate")] = 4000
+    steps: Annotated[Count, Option("Optimiser steps.", after="backbone_rate")] = 4000
     max_minutes: Annotated[
         float | None,
         Field(gt=0),
-        Option("Stop after so many minutes; the rate falls with the time."),
+        Option("Stop after this many minutes; also schedules the learning rate."),
     ] = None
-    learning_rate: Annotated[float, Field(gt=0), Option("Highest rate of AdamW.")] = 3e-3
-    warmup_share: Annotated[
-        float, Field(ge=0, lt=1), Option("Share of the steps of the warm-up.")
-    ] = 0.05
-    weight_decay: Annotated[float, Field(ge=0), Option("AdamW's weight decay.")] = 1e-2
+    learning_rate: Annotated[float, Field(gt=0), Option("Peak learning rate of AdamW.")] = 3e-3
+    warmup_share: Annotated[float, Field(ge=0, lt=1), Option("Fraction of steps for warm-up.")] = (
+        0.05
+    )
+    weight_decay: Annotated[float, Field(ge=0), Option("Weight decay of AdamW.")] = 1e-2
     average_decay: Annotated[
         float,
         Field(ge=0, lt=1),
-        Option("Decay of the average of the weights, for a step; 0: no average."),
+        Option("Decay per step of the moving average of the weights; 0: no average."),
     ] = 0.995
-    gradient_norm: Annotated[float, Field(gt=0), Option("Longer gradients are shortened.")] = 5.0
-    accumulate: Annotated[Count, Option("Batches of one step.")] = 1
-    validate_every: Annotated[Count, Option("Steps between two validations.")] = 250
+    gradient_norm: Annotated[float, Field(gt=0), Option("Clip gradients to this norm.")] = 5.0
+    accumulate: Annotated[Count, Option("Batches per step (gradient accumulation).")] = 1
+    validate_every: Annotated[Count, Option("Steps between validations.")] = 250
     patience: Annotated[
-        Count | None, Option("Stop after so many validations without a better one.")
+        Count | None, Option("Stop after this many validations without improvement.")
     ] = None
     beta: Annotated[
         float,
         Field(gt=0),
-        Option("F-beta of the picks by which weights and thresholds are chosen."),
+        Option("F-beta used to choose weights and thresholds."),
     ] = 1.0
     validation_tta: Annotated[
         int,
         Field(ge=1, le=8),
         Option(
-            "Test-time augmentations of validations during training; at the end it is "
+            "Test-time augmentations of validation during training; the final one uses "
             f"{AUGMENTATION_COUNT}."
         ),
     ] = 1
     hard_negatives: Annotated[
         int,
         Field(ge=0),
-        Option(
-            "Most false positives of a training run to learn from, mined after each validation."
-        ),
+        Option("Maximum false positives to mine per training run after each validation."),
     ] = 0
-    seed: Annotated[int, Field(ge=0, lt=2**31), Option("Seed of everything that is drawn.")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31), Option("Random seed.")] = 0
     precision: Annotated[
         Literal["auto", "float32", "bf16", "fp16"],
-        Option("Arithmetic; auto is what the device computes fastest."),
+        Option("Arithmetic precision; auto: the fastest on the device."),
     ] = "auto"
-    devices: Annotated[Count, Option("Devices that share the work.")] = 1
+    devices: Annotated[Count, Option("Number of devices to train on.")] = 1

@@ -23,7 +23,8 @@ class SamplingParameters(Parameters):
         dict[str, float] | None,
         BeforeValidator(lambda value: value if value is None else split_pairs(value)),
         Option(
-            "Shares of single, multi, hard-negative, negative patches, for the two shares above.",
+            "Proportions of single, multi, hard-negative and negative patches, instead of the two "
+            "fractions above.",
             metavar="KIND=W,KIND=W",
             after="hard_negative_share",
         ),
@@ -48,8 +49,8 @@ class TrainFiles(Settings):
     folds_file: Annotated[
         Path | None,
         Option(
-            "Cross-validation by the folds of a CSV file: columns run or tomo_id, and fold; "
-            "-1 leaves a run out.",
+            "Cross-validation with folds from a CSV file: columns run or tomo_id, and fold; -1 "
+            "excludes a run.",
             metavar="FILE",
             after="folds",
         ),
@@ -57,7 +58,7 @@ class TrainFiles(Settings):
     curriculum: Annotated[
         Path | None,
         Option(
-            "Stages from easy to hard: a YAML file of projects and scenes to take patches from.",
+            "YAML file with stages from easy to hard: projects and scenes to take patches from.",
             metavar="FILE",
             after="patch_kinds",
         ),
@@ -65,9 +66,9 @@ class TrainFiles(Settings):
     patch_cache: Annotated[
         Path | None,
         Option(
-            "Copy tomograms to this folder on a fast disk once, and cut patches from the copies.",
+            "Copy tomograms once to this folder on a fast disk, and cut patches from the copies.",
             metavar="FOLDER",
             after="loaders",
         ),
     ] = None
-    cache_readers: Annotated[Count, Option("Processes that fill --patch-cache.")] = 1
+    cache_readers: Annotated[Count, Option("Number of processes that fill --patch-cache.")] = 1

@@ -72,7 +72,7 @@ def split_values(value: object) -> object:
         try:
             pairs[name.strip()] = load_yaml(content)
         except yaml.YAMLError as error:
-            msg = f"got '{text[:80]}'; the value is no YAML: {' '.join(str(error).split())}"
+            msg = f"got '{text[:80]}'; the value is not valid YAML: {' '.join(str(error).split())}"
             raise SettingsError(msg) from error
     return pairs
 

@@ -69,7 +69,7 @@ class ViewSettings(JobSettings):
     output: Annotated[
         str,
         Option(
-            "Picture (.png) or page (.html) to write; {run} stands for the run.",
+            "Picture (.png) or page (.html) to write, with {run} for the run.",
             "-o",
             metavar="FILE",
         ),
@@ -79,7 +79,7 @@ class ViewSettings(JobSettings):
         None
     )
     candidate: Annotated[
-        str, Option("Picks to show, and to match with the reference.", uri="picks")
+        str, Option("Candidate picks to show, and to match with --reference.", uri="picks")
     ] = f"*:{DEFAULT_ORIGIN}"
     matcher: Annotated[str, Option("What counts as a hit, as in evaluate.", metavar=MATCHERS)] = (
         "one-to-one"
@@ -88,21 +88,25 @@ class ViewSettings(JobSettings):
     radius: RadiusOverProject = Field(default_factory=dict)
     min_score: MinScore = Field(default_factory=dict)
     contrast: Annotated[
-        Contrast, Option("How protein looks in the tomogram; it is drawn dark.")
+        Contrast, Option("How protein looks in the tomogram; it is always drawn dark.")
     ] = "auto"
     at: Annotated[
         tuple[float, ...],
         Option(
-            "Point in Angstrom that the slices go through. Default: where most picks are.",
+            "Position of the slices in Angstrom. Default: where most picks are.",
             metavar="X,Y,Z",
         ),
     ] = ()
-    slab_angstrom: Annotated[float, Field(gt=0), Option("Thickness of a slice (their mean).")] = (
-        60.0
-    )
-    slices: Annotated[int, Field(ge=1, le=1000), Option("Page: most slices along each axis.")] = 60
+    slab_angstrom: Annotated[
+        float, Field(gt=0), Option("Thickness of the averaged slices, in Angstrom.")
+    ] = 60.0
+    slices: Annotated[
+        int, Field(ge=1, le=1000), Option("Maximum slices along each axis of a page.")
+    ] = 60
     pixels: Annotated[
-        int, Field(ge=32, le=4096), Option("Most pixels along a side; a larger tomogram is binned.")
+        int,
+        Field(ge=32, le=4096),
+        Option("Maximum pixels along a side; larger tomograms are binned."),
     ] = 512
     neuroglancer: Annotated[
         bool, Option("Start a local neuroglancer viewer instead (needs the extra 'neuroglancer').")
@@ -110,26 +114,24 @@ class ViewSettings(JobSettings):
     napari: Annotated[
         bool,
         Option(
-            "Open tomogram, segmentation and picks in napari instead; where it is not installed, "
-            "print the lines that do it."
+            "Open tomogram, segmentation and picks in napari instead; if it is not installed, "
+            "print the Python code."
         ),
     ] = False
     segmentation: Annotated[
         str | None,
-        Option(
-            "Segmentation to draw over the slices, or to show in neuroglancer.", uri="segmentation"
-        ),
+        Option("Segmentation to show.", uri="segmentation"),
     ] = None
     heat_map: Annotated[
         str | None,
         Option(
-            "Segmentation whose stored probabilities or scores, or heat maps of detect "
-            "--probabilities, are drawn over the slices.",
+            "Segmentation whose stored probabilities, scores or heat maps are drawn over the "
+            "slices.",
             uri="segmentation",
             after="contrast",
         ),
     ] = None
-    port: Annotated[int, Field(ge=0, le=65535), Option("Port of the viewer; 0: a free one.")] = 0
+    port: Annotated[int, Field(ge=0, le=65535), Option("Port of the viewer; 0: any free port.")] = 0
 
     @model_validator(mode="before")
     @classmethod

@@ -80,7 +80,7 @@ def _mapping(loader: Any, node: yaml.MappingNode, kind: Any) -> dict[str, object
         if not isinstance(key, yaml.ScalarNode):
             where = key.start_mark
             raise yaml.constructor.ConstructorError(
-                None, None, "found a key that is no name", where
+                None, None, "found a key that is not a name", where
             )
         annotation = _field(kind, key.value) if is_model else kind
         found[key.value] = _value(loader, value, annotation)

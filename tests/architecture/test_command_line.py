@@ -10,6 +10,7 @@ import pytest
 import yaml
 from click.shell_completion import ShellComplete
 
+from copick_picker.cli import option_groups
 from copick_picker.cli.command import SettingsCommand
 from copick_picker.cli.fields import Alias, make_parameters
 from copick_picker.cli.main import COMMANDS, console
@@ -209,3 +210,72 @@ def test_what_the_command_line_shows_to_be_wrong_is_said_without_torch_or_copick
             f"try:\n    console({words!r})\nexcept SystemExit as end:\n    assert end.code == 2"
         )
         assert not {"torch", "copick", "zarr", "monai"} & {name.split(".")[0] for name in modules}
+
+
+WITH_SETTINGS = {
+    name: entry for name, entry in commands().items() if isinstance(entry[0], SettingsCommand)
+}
+
+
+def sections(name):
+    """Return the headings of a command's help, each with its option lines."""
+    command_, context = WITH_SETTINGS[name]
+    found = {}
+    for line in command_.get_help(context).splitlines():
+        if line.endswith(":") and not line.startswith(" "):
+            found[line[:-1]] = []
+        elif found and line.startswith("  -"):
+            found[list(found)[-1]].append(line.split()[0].strip(","))
+    return found
+
+
+@pytest.mark.parametrize("name", WITH_SETTINGS)
+def test_help_lists_every_option_once_under_short_headings(name):
+    command_, context = WITH_SETTINGS[name]
+    shown = [each for lines in sections(name).values() for each in lines]
+    expected = [
+        each.get_help_record(context)[0].split()[0].strip(",")
+        for each in command_.get_params(context)
+        if isinstance(each, click.Option) and each.get_help_record(context) is not None
+    ]
+    assert sorted(shown) == sorted(expected)
+    assert max(len(lines) for lines in sections(name).values()) <= 22
+    assert list(sections(name))[-1] == "Reporting and control"
+
+
+def test_segment_lists_its_options_in_groups():
+    found = sections("copick-picker segment")
+    assert list(found) == [
+        "Input and output",
+        "Model",
+        "Windows and augmentation",
+        "Scores and picks",
+        "Tomograms",
+        "Device",
+        "Remote data",
+        "Reporting and control",
+    ]
+    assert found["Windows and augmentation"] == [
+        "--mode",
+        "--tta",
+        "--tta-set",
+        "--overlap",
+        "--blending",
+    ]
+    assert found["Reporting and control"][-3:-1] == ["-v", "--wide"]
+
+
+def test_every_name_in_a_table_of_headings_is_a_parameter():
+    known = {each.name for made, _ in WITH_SETTINGS.values() for each in made.params} | {"help"}
+    tables = [value for key, value in vars(option_groups).items() if key.isupper()]
+    groups = [table for table in tables if isinstance(table, dict)]
+    listed = {name for table in groups for names in table.values() for name in names.split()}
+    assert listed - known == set()
+
+
+@pytest.mark.parametrize("name", WITH_SETTINGS)
+def test_every_own_heading_of_a_command_is_in_its_help(name):
+    command_, _ = WITH_SETTINGS[name]
+    params = {each.name for each in command_.params}
+    for names in command_.groups.values():
+        assert set(names.split()) <= params

@@ -173,7 +173,7 @@ def test_a_simulation_that_somebody_worked_with_stays(made, tmp_path, change, na
     result = invoke("simulate", file, "-o", made, "--threads", 1, "--overwrite")
 
     assert result.exit_code == 2, result.output
-    assert f"{made} holds other things (" in result.output
+    assert f"{made} contains other things (" in result.output
     assert name in result.output
     assert f"): {number} not made by simulate, or changed since" in result.output
     file.unlink()
@@ -274,7 +274,7 @@ def test_a_copied_project_writes_nothing_into_the_original(simulated, tmp_path):
     result = invoke("simulate", file, "-o", tmp_path / "copy", "--threads", 1)
 
     assert result.exit_code == 2, result.output
-    assert "was the project moved or copied?" in result.output
+    assert "if the project was moved or copied" in result.output
     assert state(simulated) == before
     assert state(tmp_path / "copy") == copied
 
@@ -341,7 +341,7 @@ def test_a_folder_of_a_user_is_no_candidates(benchmarked, tmp_path):
     result = invoke(*line)
 
     assert result.exit_code == 2, result.output
-    assert "mine holds other things (scores/)" in result.output
+    assert "mine contains other things (scores/)" in result.output
     assert state(out) == before
 
 
@@ -354,7 +354,7 @@ def test_a_suite_written_by_hand_makes_no_benchmark_of_its_folder(tmp_path):
     for more in ((), ("--overwrite",)):
         result = invoke("benchmark", "run", folder / "suite.yaml", "-o", folder, *more)
         assert result.exit_code == 2, result.output
-        assert "exists and holds no benchmark" in result.output
+        assert "exists and contains no benchmark" in result.output
         assert state(folder) == before
 
 

@@ -90,9 +90,9 @@ def test_a_second_call_does_nothing_again(done):
     before = tree(done / "out")
     stamps = {path: path.stat().st_mtime_ns for path in (done / "out").rglob("*.html")}
     result = well("run", done / "suite.yaml", "-o", done / "out", "--threads", 1)
-    assert "2 runs stand already" in result.output
+    assert "2 runs exist already" in result.output
     assert result.output.count("2 runs: 2 skipped") == 2
-    assert "the scores stand already" in result.output
+    assert "the scores exist already" in result.output
     assert tree(done / "out") == before
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
 
@@ -103,7 +103,7 @@ def test_other_candidates_are_scored_by_the_same_rules(done):
         spots = PickSet(name, SPOTS, np.ones(len(SPOTS)))
         add_picks(config, "SIM_1", PicksKey(name, "anna", "1"), spots)
     result = well("run", done / "suite.yaml", "-o", done / "out", "--also", "anna=*:anna/1")
-    assert result.output.count("the scores stand already") == 1
+    assert result.output.count("the scores exist already") == 1
     page = (done / "out" / "anna" / "report.html").read_text()
     assert 'id="compared"' in page
     assert "*:picker/ours" in page
@@ -117,7 +117,7 @@ def test_other_candidates_are_scored_by_the_same_rules(done):
     extra = PickSet("proteasome", SPOTS[:1], np.ones(1))
     add_picks(config, "SIM_1", PicksKey("proteasome", "anna", "1"), extra)
     result = well("run", done / "suite.yaml", "-o", done / "out", "--also", "anna=*:anna/1")
-    assert result.output.count("the scores stand already") == 1
+    assert result.output.count("the scores exist already") == 1
     scores = json.loads((done / "out" / "anna" / "scores" / "scores.json").read_text())
     assert scores["totals"]["micro"]["counts"]["n_candidate"] == 9
 
@@ -159,13 +159,13 @@ def test_a_folder_of_another_benchmark_is_kept(done, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
     line = refused("run", other, "-o", tmp_path / "mine", "--overwrite")
-    assert "mine exists and holds no benchmark" in line
+    assert "mine exists and contains no benchmark" in line
     out = tmp_path / "out"
     (out / "ours").mkdir(parents=True)
     (out / "suite.yaml").write_text("title: old\n")
     (out / "ours" / "notes.txt").write_text("mine")
     line = refused("run", other, "-o", out, "--overwrite")
-    assert "out holds other things (ours/notes.txt)" in line
+    assert "out contains other things (ours/notes.txt)" in line
     (out / "ours" / "notes.txt").unlink()
     nobody = suite_file(tmp_path, models=None, also={"nobody": "*:nobody/1"})
     assert "nobody" in refused("run", nobody, "-o", out, "--overwrite")
@@ -179,9 +179,9 @@ def test_wrong_suites_are_one_line(tmp_path):
     assert "no suite 'smok'; did you mean 'smoke'?; suites: " in line
     assert "cannot read" in refused("run", tmp_path / "no.yaml", *out)
     cases = [
-        ({"models": None}, "brings no model: name one with --model LABEL=MODEL"),
+        ({"models": None}, "has no model: give one with --model LABEL=MODEL"),
         ({"config": "config.json"}, "config and simulated given; expected one source of data"),
-        ({"simulated": None}, "names no data: give --manifest"),
+        ({"simulated": None}, "has no data: give --manifest"),
         ({"segment": {"ttta": 1}}, "segment: no setting 'ttta'; did you mean 'tta'?"),
         ({"localize": {"method": "guess"}}, "guess"),
         ({"evaluate": {"output": "x"}}, "evaluate.output is set by the benchmark"),
@@ -348,8 +348,8 @@ def test_a_set_differs_from_itself_by_nothing():
 
 def test_what_cannot_be_compared_is_one_line(evaluated):
     assert "matcher: one-to-one there, octopi here" in refused("compare", "A", "octopi")
-    assert "cannot stand side by side: runs: " in refused("compare", "A", "fewer")
-    assert "nowhere holds no scores.json" in refused("compare", "A", "nowhere")
+    assert "cannot be compared side by side: runs: " in refused("compare", "A", "fewer")
+    assert "nowhere contains no scores.json" in refused("compare", "A", "nowhere")
     assert "holds several scores; name one of" in refused("compare", "A", nested(evaluated))
     table = Path("B", "matches.csv")
     table.write_text("\n".join(table.read_text().splitlines()[:-5]) + "\n")
@@ -372,4 +372,4 @@ def test_the_folder_of_a_comparison_needs_overwrite():
     well("compare", "B", "A", "-o", "changes", "--overwrite")
     found = json.loads(Path("changes", "compare.json").read_text())
     assert found["changes"]["ribosome"]["lost"] == 9
-    assert "holds other things" in refused("compare", "A", "B", "-o", "A", "--overwrite")
+    assert "contains other things" in refused("compare", "A", "B", "-o", "A", "--overwrite")

@@ -43,14 +43,14 @@ def refused(*words: object) -> str:
 @pytest.mark.parametrize(
     ("uri", "text"),
     [
-        ("re:(", "'(' is no regular expression"),
+        ("re:(", "'(' is not a regular expression"),
         ("re:.*@x", "spacing is 'x'"),
-        ("re:[a@10", "'[a' is no regular expression"),
+        ("re:[a@10", "'[a' is not a regular expression"),
         ("re:*@10", ""),
         ("wbp@ten", "spacing is 'ten'"),
         ("wbp@nan", "spacing is 'nan'"),
         ("wbp@-10", "spacing is '-10'"),
-        ("wbp@10?foo=1", "'?foo=1' means nothing"),
+        ("wbp@10?foo=1", "unknown query '?foo=1'"),
         ("wbp?", "means nothing"),
         ("wbp@10\n", "has a line break"),
     ],
@@ -66,10 +66,10 @@ def test_tomogram_uris(config: Path, uri: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "text"),
     [
-        ("re:(:a/1", "'(' is no regular expression"),
-        ("predict:a/1?foo=1", "'?foo=1' means nothing"),
+        ("re:(:a/1", "'(' is not a regular expression"),
+        ("predict:a/1?foo=1", "unknown query '?foo=1'"),
         ("predict:a/1@10?multilabel=maybe", "means nothing"),
-        ("predict:a/1@10?instance=true", "instance segmentations are not read"),
+        ("predict:a/1@10?instance=true", "instance segmentations are not supported"),
     ],
 )
 def test_segmentation_uris(config: Path, uri: str, text: str) -> None:
@@ -80,7 +80,7 @@ def test_segmentation_uris(config: Path, uri: str, text: str) -> None:
 def test_outputs(config: Path, uri: str) -> None:
     words = ("mask", "gold", "-c", config, "-i", "wbp@10.0", "-o", uri)
     line = refused(*words)
-    assert "dots alone" in line or "line break" in line
+    assert "not only dots" in line or "line break" in line
     assert refused(*words, "--dry-run") == line
 
 
@@ -98,7 +98,7 @@ def bomb() -> str:
         (f"run_names: {'[' * 20_000}", "nested more than 64 levels deep"),
         (f"run_names: {'{a: ' * 20_000}", "nested more than 64 levels deep"),
         (bomb(), "aliases stand for more than 100,000 values"),
-        ("run_names: &a [*a]", "stands inside itself"),
+        ("run_names: &a [*a]", "refers to itself"),
     ],
     ids=["date", "digits", "lists", "mappings", "aliases", "self"],
 )
@@ -301,7 +301,7 @@ def test_every_key_of_the_scores_is_checked(tmp_path: Path, value: Any) -> None:
         with pytest.raises(DataError) as caught:
             read_scores(tmp_path)
         message = str(caught.value)
-        assert "scores.json is no output of evaluate" in message
+        assert "scores.json is not an output of evaluate" in message
         assert str(path[0]) in message
         assert "\n" not in message
         assert isinstance(caught.value, CopickPickerError)
@@ -313,5 +313,5 @@ def test_report_and_comparison_say_it_too(tmp_path: Path, path: tuple[Any, ...])
     folder.mkdir()
     (folder / "scores.json").write_text(json.dumps(changed(path, [3])))
     (folder / "matches.csv").write_text("run\n")
-    assert "is no output of evaluate" in refused("report", folder)
-    assert "is no output of evaluate" in refused("benchmark", "compare", folder, folder)
+    assert "is not an output of evaluate" in refused("report", folder)
+    assert "is not an output of evaluate" in refused("benchmark", "compare", folder, folder)

@@ -55,7 +55,7 @@ def test_a_dataset_comes_with_its_runs_in_three_queries(browse, portal, tmp_path
     assert troubles["no_tomogram"] == ["no tomogram"]
     assert "has no files" in troubles["tomogram_without_files"][0]
     assert troubles["two_of_one_type"][0].startswith("2 tomograms ")
-    assert "of another alignment" in troubles["other_alignment"][0]
+    assert "from another alignment" in troubles["other_alignment"][0]
     assert troubles["good"] == []
     assert "no tomogram" in result.output
 

@@ -129,7 +129,7 @@ def test_without_details_no_large_pick_file_is_read(config):
 
     _, runs, output = listed(config)
     assert items(runs["TS_1"])[str(SCORED)]["trouble"] == ""
-    assert "Health: nothing wrong found" in output
+    assert "Health: no problems found" in output
 
     _, runs, output = listed(config, "--details")
     assert "not valid JSON" in items(runs["TS_1"])[str(SCORED)]["trouble"]
@@ -181,16 +181,16 @@ def test_health_finds_what_is_half_written_misnamed_or_left_over(config):
     _, runs, output = listed(config, "--details")
 
     stored = items(runs["TS_1"])
-    assert stored[str(BINARY)]["trouble"] == "half-written: it holds no array"
+    assert stored[str(BINARY)]["trouble"] == "half-written: it contains no array"
     assert "half-written: its writer was stopped" in stored[str(LABELS)]["trouble"]
     assert "metadata cannot be read" in stored[str(FEATURE)]["trouble"]
     assert stored["ribosome:picker/2"]["trouble"] == "the file is empty"
-    assert stored["unicorn:picker/2"]["trouble"] == "unicorn is no object of the project"
+    assert stored["unicorn:picker/2"]["trouble"] == "unicorn is not an object of the project"
     assert sorted(runs["TS_1"]["troubles"]) == [
         "copick cannot read the name VoxelSpacingten",
         "copick cannot read the name short_name.json; expected USER_SESSION_OBJECT.json, such as "
         "me_1_name.json",
-        "copick does not list mask.zarr: its name is no URI",
+        "copick does not list mask.zarr: its name is not a URI",
         "picker_1_ribosome.host-1.json.tmp was left by a write that was stopped",
     ]
     assert items(runs["TS_2"])["wbp@10.0"]["trouble"] == "no data: none of its 1 chunks is stored"
@@ -205,9 +205,9 @@ def test_health_finds_radii_labels_and_names_that_clash(config):
     config.write_text(json.dumps(content))
     found, _, _ = listed(config)
     assert found["troubles"] == [
-        "object Ribosome has no radius: localize and evaluate ask for one",
+        "object Ribosome has no radius: localize and evaluate need one",
         "objects Ribosome and ribosome share label 1",
-        "objects Ribosome and ribosome have nearly the same name",
+        "objects Ribosome and ribosome have names that differ only in case",
     ]
 
 
@@ -223,7 +223,7 @@ def test_of_two_things_with_one_name_the_overlay_counts(config, tmp_path):
     _, runs, _ = listed(config, "--details")
 
     assert items(runs["TS_1"])[str(SCORED)]["picks"] == 0
-    assert "stands in the static part too" in runs["TS_1"]["troubles"][0]
+    assert "is also in the static part" in runs["TS_1"]["troubles"][0]
     assert len(runs["TS_1"]["items"]) == 6
 
 

@@ -257,7 +257,7 @@ def test_a_model_of_other_objects_or_of_the_package_stays_as_it_is(config: Path)
     before = tree(folder)
     assert "finds proteasome, none of the objects" in refused(run(config, "-m", folder))
     assert tree(folder) == before
-    assert "is no model folder" in refused(run(config, "-m", config.parent))
+    assert "is not a model folder" in refused(run(config, "-m", config.parent))
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_broken_pick_file_stores_nothing(config: Path) -> None:
     before = tree(config.parent)
     result = run(config, "--project", "--fewest-references", "4")
     assert result.exit_code == 1
-    assert "nothing is stored" in result.stderr
+    assert "nothing was stored" in result.stderr
     assert tree(config.parent) == before
 
 

@@ -80,6 +80,6 @@ def test_files_of_others_are_kept_and_wrong_words_refused(config, tmp_path):
     (out / "TS_1.cxc").write_text("# mine\n")
     assert "TS_1.cxc" in export(config, out, "--overwrite", code=2)
     assert tree(out) == {"TS_1.cxc": b"# mine\n"}
-    assert "--random-subset has no meaning" in export(config, out, "--random-subset", code=2)
+    assert "--random-subset does not apply" in export(config, out, "--random-subset", code=2)
     words = ("export", "picks", "-c", config, "-i", "*:me/1", "--to", "csv", "-o", out)
-    assert "--mrc is for --to chimerax only" in run(*words, "--mrc", "{run}.mrc", code=2)
+    assert "--mrc only works with --to chimerax" in run(*words, "--mrc", "{run}.mrc", code=2)

@@ -146,7 +146,7 @@ def test_browse_of_a_split_of_a_project_of_files_says_that_it_has_none(tmp_path)
     arguments = ["browse", "project", "-c", str(config), "--split", "test"]
     result = CliRunner().invoke(console, arguments)
     assert result.exit_code == 2
-    assert "is no Croissant manifest and has no splits" in result.output
+    assert "is not a Croissant manifest and has no splits" in result.output
 
 
 @pytest.mark.parametrize("split", ["tset", "validation"])
@@ -158,7 +158,7 @@ def test_an_unknown_split_is_named_with_the_choices(manifest, tmp_path, split):
 
 def test_a_project_without_splits_says_so(tmp_path):
     config = project_of(tmp_path, {"TS_1": noise(SHAPE_ZYX, seed=0)}, {})
-    with pytest.raises(UnknownNameError, match="is no Croissant manifest and has no splits"):
+    with pytest.raises(UnknownNameError, match="is not a Croissant manifest and has no splits"):
         open_project(config, opening("test"))
 
 

@@ -283,7 +283,7 @@ def test_unknown_keys_warn(predicted):
         ("std: 0.2", "std: 0", "parameters.data.std"),
         ("test_files: null", "", "'test_files' is missing"),
         ("min_voxels: 13", "min_voxels: [1, 2]", "2 entries for 3 classes"),
-        ("data_folder: tomograms", "data_folder: nowhere", "nowhere is no folder"),
+        ("data_folder: tomograms", "data_folder: nowhere", "nowhere is not a folder"),
         ("file_extension: .mrc", "file_extension: .rec", "no file that ends with .rec"),
         ("model.ckpt", "none.ckpt", "none.ckpt do not exist"),
         ("postprocessing: false", "postprocessing: true", "needs a model of one channel"),
@@ -318,7 +318,7 @@ def test_a_bad_tomogram_or_mask_fails_alone(place):
     arguments = ("--cryosiam-config", "multiclass_masked.yaml", "--device", "cpu")
     output = command("segment", *arguments, code=1)
     assert "nan failed" in output
-    assert "512 voxels are not finite" in output
+    assert "512 voxels are NaN or infinite" in output
     assert "cut failed" in output
     assert "another box" in output
     assert "no dataset 'labels'" in output
@@ -339,10 +339,10 @@ def test_a_prediction_without_labels_stops_the_merged_files(predicted):
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        (("-m", "x"), "has no meaning with --cryosiam-config"),
-        (("--tta", "4"), "has no meaning with --cryosiam-config"),
-        (("-i", "wbp@10"), "--input belongs to a project: give --config too"),
-        (("-o", "a:b/1"), "--output belongs to a project: give --config too"),
+        (("-m", "x"), "does not apply with --cryosiam-config"),
+        (("--tta", "4"), "does not apply with --cryosiam-config"),
+        (("-i", "wbp@10"), "--input needs a project: add --config"),
+        (("-o", "a:b/1"), "--output needs a project: add --config"),
         (("-c", "none.json"), "none.json"),
     ],
 )
@@ -393,8 +393,11 @@ def test_another_tomogram_of_that_name_is_refused(place):
     )
     job = ("--cryosiam-config", "multiclass.yaml", "-c", config, *NAMED)
     output = command("segment", *job, code=1)
-    assert "wbp@10.0 has shape (8, 9, 10), the MRC file (40, 72, 56): another tomogram" in output
-    assert "the MRC file says 6.8 A a voxel, the project's tomogram is wbp@10.0" in output
+    assert (
+        "wbp@10.0 has shape (8, 9, 10), the MRC file (40, 72, 56): they are different tomograms"
+        in output
+    )
+    assert "the MRC file has voxels of 6.8 A, the project's tomogram is wbp@10.0" in output
     assert not list((place / "predictions").rglob("*.*"))
 
 
@@ -438,7 +441,7 @@ def test_a_lamella_becomes_a_mask_of_the_project(config):
     assert (stored == stem_labels("lamella", TWO)[0]).all()
     assert set(np.unique(stored)) == {0, 1}
     output = command("localize", *job, code=2)
-    assert "makes a lamella, no objects" in output
+    assert "makes a lamella, not objects" in output
 
 
 def test_small_components_leave_the_segmentation_too(predicted, config):

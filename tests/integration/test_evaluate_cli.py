@@ -191,7 +191,7 @@ def test_a_folder_that_holds_other_things_is_never_replaced(config):
     Path("mine").mkdir()
     Path("mine", "thesis.txt").write_text("years of work")
     line = refused("-c", config, *REFERENCE, "-o", "mine", "--overwrite")
-    assert "the folder mine holds other things (thesis.txt)" in line
+    assert "the folder mine contains other things (thesis.txt)" in line
 
 
 def test_a_place_that_cannot_be_written_is_one_line(config, tmp_path):
@@ -257,7 +257,7 @@ def test_two_sets_of_one_object_fail_the_run_or_are_merged(config):
     put(config, "TS_2", "ribosome:picker/2", SPOTS[2:], np.array([0.4, 0.2]))
     result = run("-c", config, *REFERENCE, "--candidate", "*:picker/*", "-o", "scores")
     assert result.exit_code == 1
-    assert "TS_2 failed: '*:picker/*' means 2 candidate sets of ribosome: " in result.stderr
+    assert "TS_2 failed: '*:picker/*' matches 2 candidate sets of ribosome: " in result.stderr
     assert "ribosome:picker/1, ribosome:picker/2" in result.stderr
     assert "--merge-sets" in result.stderr
     assert scores()["objects"][0]["counts"]["n_reference"] == 4
@@ -271,7 +271,7 @@ def test_two_sets_of_one_object_fail_the_run_or_are_merged(config):
 def test_a_set_that_is_both_sides_at_once_fails(config):
     result = run("-c", config, "--reference", "*:curator/1", "--candidate", "*:*/1", "--merge-sets")
     assert result.exit_code == 1
-    assert "ribosome:curator/1 is reference and candidate at once" in result.stderr
+    assert "ribosome:curator/1 is both reference and candidate" in result.stderr
     assert not Path("scores").exists()
 
 
@@ -370,7 +370,7 @@ def test_octopis_option_names(config):
     assert found["matcher"] == "one-to-one"
     both = run("-c", config, *REFERENCE, "-gtuid", "curator")
     assert both.exit_code == 2
-    assert "both given" in both.stderr
+    assert "cannot be combined" in both.stderr
 
 
 def test_lowest_score_of_a_candidate(config):

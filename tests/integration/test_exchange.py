@@ -235,7 +235,7 @@ def test_where_a_run_fails_no_file_is_written(config, tmp_path):
         *("-o", tmp_path / "out"),
         code=1,
     )
-    assert "no file is written" in output
+    assert "no file was written" in output
     assert not (tmp_path / "out").exists()
 
 
@@ -298,7 +298,7 @@ def test_points_outside_are_counted_listed_and_kept_only_on_demand(config, tmp_p
     output = back(config, file)
     assert "2 of 3 points lie outside wbp@10.0 (400 x 300 x 200 A) and are left out" in output
     assert "(10.0, 10.0, 205.0); (-40.0, 10.0, 10.0)" in output
-    assert "Columns that are not read: kind" in output
+    assert "Columns not read: kind" in output
     assert len(read(config, "TS_1", PicksKey("ribosome", "back", "1"))) == 1
     output = back(config, file, "--keep-outside", "--overwrite")
     assert "are kept" in output
@@ -320,7 +320,7 @@ def test_an_import_is_skipped_the_second_time_and_never_replaces(config):
 def test_tomograms_that_are_no_run_are_named(config, tmp_path):
     file = tmp_path / "points.csv"
     file.write_text("run_name,x,y,z\nTS_1,10,10,10\nTS_9,10,10,20\n")
-    assert "1 particles are of tomograms that are no run of the project" in back(config, file)
+    assert "1 particles are in tomograms that match no run of the project" in back(config, file)
     file.write_text("run_name,x,y,z\nTS_9,10,10,20\n")
     output = run("import", "picks", file, "-c", config, "-o", "ribosome:b/1", code=2)
     assert "no run is called TS_9; the project has: TS_1, TS_2" in output
@@ -329,18 +329,18 @@ def test_tomograms_that_are_no_run_are_named(config, tmp_path):
 
 BAD_FILES = {
     "a.doc": ("x y z", ["no format has the suffix '.doc'"]),
-    "a.txt": ("x y z", ["holds no particles"]),
+    "a.txt": ("x y z", ["contains no particles"]),
     "a.csv": ("run_name,a,b\nTS_1,1,2\n", ["no columns x, y, z"]),
-    "b.csv": ("run_name,x,y,z\n", ["holds no particles"]),
+    "b.csv": ("run_name,x,y,z\n", ["contains no particles"]),
     "c.csv": (
         "run_name,x,y,z\nTS_1,1,nan,2\n",
         ["1 of 1 rows cannot be used: row 1 (y is 'nan', not a finite number)"],
     ),
-    "d.csv": ("x,y,z\n1,2,3\n", ["give --run"]),
+    "d.csv": ("x,y,z\n1,2,3\n", ["use --run"]),
     "e.csv": ("run_name,x,y,z\nTS_1,9000,2,3\n", ["all 1 points lie outside"]),
     "a.json": ("{}", ["no key 'boxes_3d'"]),
     "b.json": ("{", ["not valid JSON"]),
-    "a.mod": ("IMODV1.1", ["is no IMOD model"]),
+    "a.mod": ("IMODV1.1", ["is not an IMOD model"]),
     "a.star": (
         "data_particles\n\nloop_\n_rlnTomoName #1\n_rlnClassNumber #2\nTS_1 1\n",
         ["has no coordinates"],
@@ -348,7 +348,7 @@ BAD_FILES = {
     "b.star": (
         "data_particles\n\nloop_\n_rlnTomoName #1\n_rlnCoordinateX #2\n_rlnCoordinateY #3\n"
         "_rlnCoordinateZ #4\nTS_1 1 2 3\nTS_1 2 3 4\n",
-        ["has no optics table", "--pixel-size"],
+        ["without an optics table", "--pixel-size"],
     ),
 }
 
@@ -419,7 +419,7 @@ def test_objects_stand_in_each_others_way(config):
 def test_filter_never_writes_over_its_input_or_another_set(config):
     before = tree(config.parent)
     output = run("filter", "-c", config, "-i", "ribosome:picker/1", "-o", "*:picker/1", code=1)
-    assert "is input and output" in output
+    assert "is both input and output" in output
     add_picks(
         config,
         "TS_1",
@@ -449,7 +449,7 @@ def test_picks_outside_a_mask_fall_at_filter_and_export(config, tmp_path):
     output = run("export", "picks", *arguments, *given, "--to", "csv", "-o", tmp_path / "out")
     assert "ribosome 2 (dropped: 1 outside mask)" in output
     write_mrc(tmp_path / "TS_1.mrc", mask[6:], 10.0)
-    assert "has another box" in run("filter", *arguments, *given, "--overwrite", code=1)
+    assert "covers another box" in run("filter", *arguments, *given, "--overwrite", code=1)
 
 
 @pytest.fixture
@@ -506,7 +506,7 @@ def test_export_takes_quantiles_too(rare, tmp_path):
         (["--quantile", "*=0"], "the share of * must be above 0 and at most 1"),
         (["--quantile", "*=1.2"], "the share of * must be above 0 and at most 1"),
         (["--quantile", "riboson=0.5"], "--quantile: no object 'riboson'"),
-        (["--quantile", "*=0.5", "--shard", "1/2"], "does not go with --shard"),
+        (["--quantile", "*=0.5", "--shard", "1/2"], "cannot be combined with --shard"),
         (["--top", "*=1.5"], "the number of * must be a positive whole number"),
     ],
 )
@@ -574,7 +574,7 @@ def test_a_submission_of_nothing_but_empty_sets(config, tmp_path):
 @pytest.mark.parametrize("option", ["--per-run", "--random-subset"])
 def test_a_submission_is_one_table(config, tmp_path, option):
     arguments = ("export", "picks", "-c", config, "-i", "ribosome:picker/1", "--to", "byu")
-    text = f"a row for every tomogram; {option} has no meaning"
+    text = f"a row for every tomogram; {option} does not apply"
     assert text in run(*arguments, "-o", tmp_path / "out", option, code=2)
 
 
@@ -582,7 +582,7 @@ def test_a_submission_needs_every_run_to_be_read(config, tmp_path):
     path = next((run_folder(config, "TS_1") / "Picks").glob("*.json"))
     path.write_text("{")
     arguments = ("export", "picks", "-c", config, "-i", "ribosome:picker/1", "--to", "byu")
-    assert "no file is written" in run(*arguments, "-o", tmp_path / "out", code=1)
+    assert "no file was written" in run(*arguments, "-o", tmp_path / "out", code=1)
     assert not (tmp_path / "out").exists()
 
 

@@ -139,7 +139,9 @@ def test_again_skips_and_other_settings_are_refused(config, tmp_path):
     run(*words(config, out, "--size", 8))
     before = tree(out)
     assert "2 skipped" in run(*words(config, out, "--size", 8))
-    assert "was made otherwise (settings.size" in run(*words(config, out, "--size", 10), code=1)
+    assert "was made with other settings (settings.size" in run(
+        *words(config, out, "--size", 10), code=1
+    )
     assert tree(out) == before
     run(*words(config, out, "--size", 10, "--overwrite"))
     assert mrcfile.read(out / "apo-ferritin/TS_1/particle_000001.mrc").shape == (10, 10, 10)
@@ -162,7 +164,7 @@ def test_bad_input_is_one_line_and_writes_nothing(config, tmp_path):
     )
     text = run(*words(config, out, "--size", 8), code=1)
     assert "run 0034" in text or "0034 failed" in text
-    assert "is not finite in the box of pick 1" in text
+    assert "is NaN or infinite in the box of pick 1" in text
     assert not (out / "apo-ferritin/0034").exists()
     assert len(starfile.read(out / "apo-ferritin/particles.star")["particles"]) == 2
 

@@ -145,7 +145,7 @@ def test_other_slices_in_the_place_are_not_skipped(slices):
 
 def test_without_labels_no_picks_are_stored():
     output = run("slices", "-c", "byu/config.json", code=2)
-    assert "JPG files hold no voxel spacing: give --spacing A, or --labels CSV" in output
+    assert "JPG files store no voxel spacing: use --spacing A or --labels CSV" in output
     assert not Path("byu").exists()
     run("slices", "-c", "byu/config.json", "--spacing", "10", "--type", "raw")
     store = open_project("byu/config.json")
@@ -209,9 +209,7 @@ def test_tomograms_that_one_side_lacks_are_listed():
     output = run("slices", "--labels", "train_labels.csv", "-c", "byu/config.json", code=1)
     assert "lists 1 tomograms that slices lacks: tomo_far" in output
     assert "does not list 2 tomograms, so they get no picks: tomo_00e047, tomo_b" in output
-    assert (
-        "tomo_b failed: train_labels.csv states no voxel spacing of it; give --spacing A" in output
-    )
+    assert "tomo_b failed: train_labels.csv has no voxel spacing for it; use --spacing A" in output
     imported("--spacing", "10", "--overwrite")
     assert len(open_project("byu/config.json").picks("tomo_b")) == 0
 
@@ -269,11 +267,11 @@ BAD_TABLES = {
     "empty": ("tomo_id,z,y,x\n0012,1,,2\n", "row 1 (0012): y is ''; expected a number, or -1"),
     "text": ("tomo_id,z,y,x\n0012,1,2,3\n0012,1,a,2\n", "row 2 (0012): y is 'a'"),
     "columns": ("run,z,y,x\n0012,1,2,3\n", "columns are run, z, y, x; expected tomo_id"),
-    "no rows": ("tomo_id,z,y,x\n", "holds no rows"),
-    "both": ("tomo_id,z,y,x\n0012,1,2,3\n0012,-1,-1,-1\n", "says that there is no motor"),
+    "no rows": ("tomo_id,z,y,x\n", "contains no rows"),
+    "both": ("tomo_id,z,y,x\n0012,1,2,3\n0012,-1,-1,-1\n", "says there is no motor"),
     "spacings": (
         "tomo_id,z,y,x,Voxel spacing\n0012,1,2,3,10\n0012,2,2,3,11\n",
-        "0012: its rows disagree on voxel_spacing: 10.0, 11.0",
+        "0012: its rows give different values for voxel_spacing: 10.0, 11.0",
     ),
     "points": ('tomo_id,coordinates\n0012,"[[1, 2]]"\n', "coordinates is '[[1, 2]]'; expected"),
     "NaN point": ('tomo_id,coordinates\n0012,"[[1, 2, nan]]"\n', "expected points [[z, y, x]"),
@@ -317,8 +315,8 @@ def test_a_table_of_another_shape_fails_its_run():
     ("folder", "text"),
     [
         ("nowhere", "there is no folder nowhere"),
-        ("slices/empty", "holds no folders of JPG slices"),
-        ("slices/tomo_b", "it holds slices itself, so name the folder above"),
+        ("slices/empty", "contains no folders of JPG slices"),
+        ("slices/tomo_b", "it contains slices itself; did you mean the folder above"),
     ],
 )
 def test_folders_that_hold_no_tomograms(folder, text):

@@ -115,7 +115,7 @@ def test_a_table_of_several_objects_is_split(config, tmp_path):
         "TS_1,apo-ferritin,70,80,90\nTS_1,thyroglobulin,1,2,3\n"
     )
     output = load(config, file)
-    assert "Taken are the 1 particles whose particle_type is ribosome; left out are: apo-" in output
+    assert "Using the 1 particles with particle_type ribosome; leaving out: apo-" in output
     assert points(config).tolist() == [[10.0, 20.0, 30.0]]
     output = load(config, file, output="*:czii/1")
     assert "objects that the project does not have are left out: thyroglobulin (1)" in output
@@ -144,7 +144,7 @@ def test_a_byu_table_counts_voxels_z_y_x(config, tmp_path, spacing):
     assert points(config).tolist() == [[11 * factor, 5 * factor, 3 * factor]]
     assert points(config, "TS_2").shape == (0, 3)
     file.write_text(f"tomo_id,{axes}\nTS_1,3,5,11\nTS_1,-1,-1,-1\n")
-    assert "one row says that there is no motor" in refused(config, file, output="ribosome:x/1")
+    assert "one row says there is no motor" in refused(config, file, output="ribosome:x/1")
 
 
 def test_particles_of_several_tomograms_do_not_become_one_run(config, tmp_path):
@@ -262,7 +262,7 @@ def test_one_rule_for_numbers_at_every_door(config, tmp_path, name, value):
     assert "1 of 2 rows cannot be used: row 1 (" in output
     assert expected.replace("{}", value) in output
     output = load(config, file, "--skip-bad-rows")
-    assert "1 of 2 rows cannot be used and are left out: row 1 (" in output
+    assert "1 of 2 rows cannot be used and are skipped: row 1 (" in output
     assert len(found(config)) == 1
 
 
@@ -280,11 +280,13 @@ def test_rows_left_out_are_all_listed(config, tmp_path):
     rows = "".join(f"TS_1,{'nan' if number % 3 else number},2,3\n" for number in range(1, 13))
     file.write_text(f"run_name,x,y,z\n{rows}")
     output = load(config, file, "--skip-bad-rows")
-    assert "8 of 12 rows cannot be used and are left out" in output
+    assert "8 of 12 rows cannot be used and are skipped" in output
     assert "Rows left out: 1, 2, 4, 5, 7, 8, 10, 11" in output
     assert len(found(config)) == 4
     file.write_text("run_name,x,y,z\nTS_1,nan,2,3\n")
-    assert "holds no particles" in refused(config, file, "--skip-bad-rows", output="ribosome:x/1")
+    assert "contains no particles" in refused(
+        config, file, "--skip-bad-rows", output="ribosome:x/1"
+    )
 
 
 @pytest.mark.parametrize("bad", ["NaN", "Infinity", "null", '"1"', "true", "[1]"])
@@ -338,11 +340,11 @@ def test_a_motive_list_is_read(config, tmp_path, order):
     assert np.abs(found(config).rotations - turned).max() < 1e-6
     rows[0, 17] = np.nan
     em(file, rows, order)
-    assert "row 1 holds a number that is not finite" in refused(config, file, "--run", "TS_2")
+    assert "row 1 holds a number that is NaN or infinite" in refused(config, file, "--run", "TS_2")
     file.write_bytes(file.read_bytes()[:600])
-    assert "is cut off" in refused(config, file, "--run", "TS_2")
+    assert "is truncated" in refused(config, file, "--run", "TS_2")
     file.write_bytes(b"no")
-    assert "is no EM file" in refused(config, file, "--run", "TS_2")
+    assert "is not an EM file" in refused(config, file, "--run", "TS_2")
 
 
 def test_oriented_points_of_the_portal_are_read(config, tmp_path):

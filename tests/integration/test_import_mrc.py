@@ -178,13 +178,13 @@ def test_a_faulty_file_is_named_and_leaves_nothing_while_the_others_come_in(conf
     (folder / "z.mrc").write_bytes(good)
     output = run("import", "mrc", folder, "-c", config, code=1)
     for text in (
-        "a.mrc is cut off: 2280 bytes, 2284 expected for 9 x 7 x 5 voxels of mode 2",
-        "b.mrc: 1 voxels are not finite",
+        "a.mrc is truncated: 2280 bytes, 2284 expected for 9 x 7 x 5 voxels of mode 2",
+        "b.mrc: 1 voxels are NaN or infinite",
         "c.mrc has 500 bytes",
-        "d.mrc is no MRC file",
+        "d.mrc is not an MRC file",
         "e.mrc says that its voxels are 1 A",
         "f.mrc has mode 4 (complex floats)",
-        "g.mrc.gz is cut off",
+        "g.mrc.gz is truncated",
         "cannot read",
         "1 done, 8 failed",
     ):
@@ -218,16 +218,16 @@ def test_a_project_is_made_where_there_is_none(tmp_path, folder):
 @pytest.mark.parametrize(
     ("names", "arguments", "texts"),
     [
-        ([], [], ["holds no MRC file"]),
+        ([], [], ["contains no MRC file"]),
         (["a b.mrc", "a-b.mrc"], [], ["a b.mrc and a-b.mrc would both be run 'a-b'"]),
         (["a.mrc", "a.rec"], [], ["would both be run 'a'"]),
         (
             ["a.mrc"],
             ["--name-pattern", "TS_{run}"],
-            ["(does not fit --name-pattern 'TS_{run}'): a.mrc"],
+            ["(does not match --name-pattern 'TS_{run}'): a.mrc"],
         ),
         (["._a.mrc", "a.st"], [], ["(hidden): ._a.mrc", "(a raw stack, by its name; --pattern"]),
-        (["a.mrc"], ["--pattern", "b*"], ["does not fit --pattern 'b*'"]),
+        (["a.mrc"], ["--pattern", "b*"], ["does not match --pattern 'b*'"]),
         (["a.mrc"], ["--spacing", "-3"], ["--spacing: got '-3'"]),
         (["a.mrc"], ["--type", "a_b"], ["'a-b' can"]),
         (["a.mrc"], ["-r", "b"], ["no run 'b'"]),
@@ -275,7 +275,7 @@ def test_a_glob_chooses_files_whatever_their_names_say(config, folder):
     pattern = ("--name-pattern", "{run}_ali")
     output = run("import", "mrc", folder, "-c", config, "--pattern", "*_ali.mrc", *pattern)
     assert runs_of(config) == ["TS_1", "TS_2"]
-    assert "Left out (does not fit --pattern '*_ali.mrc'): TS_1_rec.mrc, TS_2.st" in output
+    assert "Left out (does not match --pattern '*_ali.mrc'): TS_1_rec.mrc, TS_2.st" in output
 
 
 def test_a_file_that_does_not_fit_the_pattern_is_left_out(config, folder):
@@ -283,7 +283,7 @@ def test_a_file_that_does_not_fit_the_pattern_is_left_out(config, folder):
         (folder / name).write_bytes(mrc_bytes(VOLUME))
     output = run("import", "mrc", folder, "-c", config, "--name-pattern", "rec_{run}")
     assert runs_of(config) == ["TS_1", "TS_2"]
-    assert "Left out (does not fit --name-pattern 'rec_{run}'): other.mrc" in output
+    assert "Left out (does not match --name-pattern 'rec_{run}'): other.mrc" in output
 
 
 def test_a_header_that_tells_of_tilts_or_of_one_image_is_left_out(config, folder):
@@ -311,10 +311,13 @@ def test_an_explicit_spacing_overrules_any_header(config, folder):
     (folder / "b.mrc").write_bytes(mrc_bytes(VOLUME, spacing=7.9))
     (folder / "c.mrc").write_bytes(mrc_bytes(VOLUME, spacing=10.0))
     output = run("import", "mrc", folder, "-c", config, "-r", "a", code=1)
-    assert "a.mrc has voxels of 10, 10, 12 A (x, y, z); expected cubes: give --spacing A" in output
+    assert (
+        "a.mrc has voxels of 10, 10, 12 A (x, y, z); expected cubic voxels: use --spacing A"
+        in output
+    )
     output = run("import", "mrc", folder, "-c", config, "--spacing", "10")
-    assert "a.mrc says 10, 10, 12 (x, y, z) A; --spacing 10 is taken" in output
-    assert "b.mrc says 7.9 A; --spacing 10 is taken" in output
+    assert "a.mrc says 10, 10, 12 (x, y, z) A; using --spacing 10" in output
+    assert "b.mrc says 7.9 A; using --spacing 10" in output
     assert "c.mrc says" not in output
     for name in "abc":
         assert stored(config, name, spacing=10.0)["0"].shape == SHAPE
@@ -394,7 +397,7 @@ def test_tiff_stacks_and_zarr_volumes_come_in_too(tmp_path):
     config = tmp_path / "p" / "config.json"
     text = run("import", "mrc", folder, "-c", config, "--new-object", "ribosome=100", code=1)
     assert "2 done, 2 failed" in text
-    assert "TS_2.tiff does not say how large its voxels are: give --spacing A" in text
+    assert "TS_2.tiff does not give its voxel spacing: use --spacing A" in text
     run("import", "mrc", folder, "-c", config, "--spacing", "7.5")
     root = copick.from_file(str(config))
     for name in ("TS_1", "TS_2", "TS_3", "TS_4"):

@@ -134,7 +134,7 @@ def test_a_size_over_what_the_file_states_is_said(config, tmp_path):
     assert "pixels of 5 A (--pixel-size), not 4 A (rlnPixelSize)" in output
     centred = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
     file = star(tmp_path / "b.star", ["rlnTomoName", *centred], [["TS_1", 1, 2, 3]])
-    assert "--pixel-size has no meaning" in refused(config, file, "--pixel-size", "5")
+    assert "--pixel-size does not apply" in refused(config, file, "--pixel-size", "5")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_dynamos_apix_and_volumes_are_taken(config, tmp_path, doc):
 def test_an_apix_that_says_nothing_means_the_tomograms_voxels(config, tmp_path, apix):
     file = dynamo(tmp_path / "a.tbl", EXPECTED / 10.0, apix=apix)
     output = load(config, file, "--run", "TS_1")
-    assert f"Column 36 (apix) says {apix}, so it does not state the voxels' size" in output
+    assert f"Column 36 (apix) is {apix}, so it does not state the voxels' size" in output
     assert np.abs(points(config) - EXPECTED).max() < 1e-9
 
 
@@ -191,12 +191,12 @@ def test_a_dynamo_table_that_contradicts_itself_is_refused(config, tmp_path):
     doc.write_text("1 TS_1\n1 TS_2\n")
     assert "names two volumes 1: TS_1, TS_2" in refused(config, file)
     doc.write_text("TS_1\n")
-    assert "is no line of a number and the name of a volume" in refused(config, file)
+    assert "is not a line of a number and the name of a volume" in refused(config, file)
     file.write_text(file.read_text().replace(" 5 ", " nan ", 1))
     doc.unlink()
     assert "not a finite number" in refused(config, file, "--run", "TS_1")
     file.write_text("1 2 3\n")
-    assert "is no table of Dynamo: it has 3 columns" in refused(config, file)
+    assert "is not a table of Dynamo: it has 3 columns" in refused(config, file)
 
 
 @pytest.mark.parametrize(

@@ -119,8 +119,9 @@ def test_instances_are_kept_and_become_picks(config, tmp_path):
 def test_the_grid_is_a_tomograms(config, tmp_path):
     path = tmp_path / "TS_1.mrc"
     write_mrc(path, labels(1)[:-1], 10.0)
-    assert "19 x 30 x 40 voxels (z, y, x), as no tomogram of run TS_1: wbp@10.0 20 x 30 x 40" in (
-        bring(config, path, code=1)
+    assert (
+        "19 x 30 x 40 voxels (z, y, x), unlike any tomogram of run TS_1: wbp@10.0 20 x 30 x 40"
+        in (bring(config, path, code=1))
     )
     write_mrc(path, labels(1), 7.5)
     assert "has voxels of 7.5 A, the tomogram of its size 10 A" in bring(config, path, code=1)
@@ -138,11 +139,11 @@ def test_the_grid_is_a_tomograms(config, tmp_path):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("fractions", "values that are no whole numbers"),
+        ("fractions", "values that are not whole numbers"),
         ("negative", "has values from -1 to 1"),
         ("flat", "expected"),
         ("broken", "TS_1.mrc"),
-        ("empty", "holds no volume of labels"),
+        ("empty", "contains no volume of labels"),
         ("strange", "no run is called other"),
     ],
 )

@@ -107,7 +107,7 @@ def test_unknown_values_are_named_and_no_empty_set_is_written(config: Path, tmp_
 
     result = localize(config, "predict:other/1", "--json", summary)
 
-    text = f"value 9 ({2 * BALL:,} voxels) is no object of the project"
+    text = f"value 9 ({2 * BALL:,} voxels) is not an object of the project"
     (outcome,) = json.loads(summary.read_text())["runs"]
     line, *_ = [line for line in result.output.splitlines() if line.startswith("[1/1]")]
     assert result.exit_code == 0, result.output
@@ -127,7 +127,7 @@ def test_what_was_found_beside_unknown_values_is_written(config: Path) -> None:
     store = open_project(config)
     record = store.picks_provenance("TS_1", PICKS)
     assert result.exit_code == 0, result.output
-    assert f"value 9 ({BALL} voxels) is no object of the project" in result.output
+    assert f"value 9 ({BALL} voxels) is not an object of the project" in result.output
     assert len(store.read_picks("TS_1", PICKS)) == 1
     assert record is not None
     assert record["unread_values"] == {"9": BALL}
@@ -193,7 +193,7 @@ def test_training_masks_name_unknown_values(config: Path) -> None:
     )
 
     assert result.exit_code == 0, result.output
-    assert f"value 9 ({BALL} voxels) is no object of the project" in result.output
+    assert f"value 9 ({BALL} voxels) is not an object of the project" in result.output
 
 
 def test_filaments_of_unknown_values_are_not_written_as_none(config: Path) -> None:
@@ -205,5 +205,5 @@ def test_filaments_of_unknown_values_are_not_written_as_none(config: Path) -> No
 
     result = run("link", "-c", config, "-i", "predict:other/1@10.0", "-o", "apo-ferritin:me/1")
 
-    assert f"value 9 ({2 * BALL:,} voxels) is no object of the project" in result.output
+    assert f"value 9 ({2 * BALL:,} voxels) is not an object of the project" in result.output
     assert tree(config.parent) == before

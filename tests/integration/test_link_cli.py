@@ -229,7 +229,7 @@ def test_picks_without_numbers_cannot_be_scored_as_links(config, tmp_path):
     assert "no reference set of microtubule" in text
     assert not (tmp_path / "scores").exists()
     text = run("evaluate", *where, "--reference", "*:x/1", "--links", "--merge-sets", code=2)
-    assert "--links does not go with --merge-sets" in text
+    assert "--links cannot be combined with --merge-sets" in text
     run(
         *("evaluate", "-c", config, "--reference", "microtubule:truth/1", "--links"),
         *("--candidate", "microtubule:picker/1", "-o", tmp_path / "scores"),
@@ -323,7 +323,7 @@ def test_export_leaves_out_picks_of_no_filament_and_warp_has_tubes(config, tmp_p
     text = run(*export, "-i", "microtubule:picker/linked", "--to", "warp", "-o", tmp_path / "warp")
     picks = open_project(config).read_picks("TS_1", LINKED)
     n_free = int((picks.instance_ids == 0).sum())
-    assert f"{n_free} of {len(picks)} picks of microtubule are of no filament" in text
+    assert f"{n_free} of {len(picks)} picks of microtubule belong to no filament" in text
     table = starfile.read(tmp_path / "warp" / "microtubule.star")
     kept = picks.chosen(picks.instance_ids > 0)
     assert (table["rlnHelicalTubeID"] == kept.instance_ids).all()
@@ -339,7 +339,7 @@ def test_export_leaves_out_picks_of_no_filament_and_warp_has_tubes(config, tmp_p
     plain = ("-i", "microtubule:picker/1", "--to", "relion5", "-o", tmp_path / "plain")
     assert "written as single particles; see copick-picker link" in run(*export, *plain)
     on = ("--filaments", "on", "--overwrite")
-    assert "do not say which filament each is of" in run(*export, *plain, *on, code=1)
+    assert "have no filament numbers" in run(*export, *plain, *on, code=1)
     text = run(*export, *plain[:2], "--to", "dynamo", "-o", tmp_path / "d", *on, code=2)
     assert "--to dynamo knows no filaments" in text
 
@@ -457,7 +457,7 @@ def test_bad_picks_are_named(config):
     file.write_text(file.read_text().replace("100.0", "NaN", 1))
     text = run("link", "-c", config, *GIVEN, code=1)
     assert "most of the 30 picks have another at the same place" in text
-    assert "1 of 30 picks have a position, score or rotation that is not finite" in text
+    assert "1 of 30 picks have a position, score or rotation that is NaN or infinite" in text
     assert "2 done, 2 failed" in text
     store = open_project(config)
     assert len(store.read_picks("TS_3", LINKED)) == 0
@@ -466,13 +466,13 @@ def test_bad_picks_are_named(config):
     assert store.filaments("TS_1") == []
     assert LINKED not in store.picks("TS_1")
     text = run("link", "-c", config, "-i", "microtubule:picker/1", "-o", "*:picker/1", code=1)
-    assert "is input and output" in text
+    assert "is both input and output" in text
 
 
 def test_a_gate_that_holds_everything_is_bounded_and_told(config):
     Chains(1).add(config, "TS_1", rotations=True)
     text = run("link", "-c", config, *GIVEN, "--gate-angstrom", "100000")
-    assert "within the gate of 100000 A lie more picks than the 8 nearest" in text
+    assert "there are more picks within the gate of 100000 A than the 8 nearest" in text
     assert "microtubule: 10 filaments" in text
 
 
@@ -481,7 +481,7 @@ def test_voxels_in_place_of_angstrom_are_suspected(config):
     chains.points = chains.points / 10.0
     chains.add(config, "TS_1", rotations=True)
     add_empty_tomogram(config, "TS_1")
-    assert "positions that are in voxels must be given in Angstrom" in run(
+    assert "if positions are in voxels, convert them to Angstrom" in run(
         "link", "-c", config, *GIVEN
     )
 
@@ -533,7 +533,7 @@ def test_a_file_that_holds_no_score(config, tmp_path):
         assert words in text
     torch.save({"kind": "other"}, tmp_path / "other.pt")
     text = run("link", "-c", config, *GIVEN, "--scorer", tmp_path / "other.pt", code=2)
-    assert "holds no link scorer" in text
+    assert "contains no link scorer" in text
 
 
 def test_branches_are_recorded_only_on_request(config):

@@ -69,7 +69,7 @@ def nearest(centres, points):
 
 def test_every_centre_is_found_with_a_score(config):
     output = run("localize", "-c", config, *INPUT)
-    assert "does not say what its labels mean" in output
+    assert "does not define its labels" in output
     for name, centres in CENTRES.items():
         picks = stored(config, name)
         points = picks.full_positions()
@@ -139,7 +139,10 @@ def test_objects_radius_threshold_and_margin(config, tmp_path):
     assert "ribosome=45: scores lie between 0 and 1" in text
     words = ("-o", "*:me/6", "--radius", "ribosome=8")
     text = run("localize", "-c", config, *INPUT, *words)
-    assert text.count("--radius ribosome=8: the project says 100; lengths are in Angstrom") == 2
+    assert (
+        text.count("--radius ribosome=8 differs from the project's 100; lengths are in Angstrom")
+        == 2
+    )
     run("localize", "-c", config, *INPUT, "-o", "*:me/3", "--radius", "ribosome=300")
     assert stored(config, "ribosome", user="me", session="3").points == []
 

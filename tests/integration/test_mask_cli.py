@@ -126,7 +126,7 @@ def test_masks_of_another_spacing_and_from_files_give_the_same(config, tmp_path,
         put_segmentation(config, name, "binned", slab[::2, ::2, ::2], spacing=20.0)
         write_mrc(tmp_path / f"{name}_mask.mrc", slab.astype(np.int8), 10.0)
     output = run("localize", "-c", config, *INPUT, "-o", "*:binned/1", "--mask", "binned:me/1")
-    assert "on another grid and resampled" in output
+    assert "has another grid and was resampled" in output
     pattern = tmp_path / "{run}_mask.mrc"
     run("localize", "-c", config, *INPUT, "-o", "*:file/1", "--mask", pattern)
     assert np.array_equal(stored(config, "binned"), expected)
@@ -147,7 +147,7 @@ def test_a_cryosiam_prediction_is_a_mask(config, tmp_path, slab):
     broken = ("-o", "*:h5/2", "--mask", tmp_path / "{run}_preds.h5")
     output = run("localize", "-c", config, *INPUT, *broken, code=1)
     assert "TS_1_preds.h5 has no dataset 'labels'; it has: probs" in output
-    assert "TS_2_preds.h5 has another box: 24 x 44 x 30 voxels" in output
+    assert "TS_2_preds.h5 covers another box: 24 x 44 x 30 voxels" in output
 
 
 def test_another_mask_is_another_job(config):
@@ -255,4 +255,4 @@ def test_a_mask_that_cannot_be_used_is_one_line_and_writes_nothing(
 
 def test_a_margin_without_a_mask_is_refused(config):
     output = run("localize", "-c", config, *INPUT, "--mask-margin", "5", code=2)
-    assert "use --mask too" in output
+    assert "needs a mask: add --mask" in output

@@ -63,7 +63,7 @@ def test_converted_model_shows_checks_and_segments_the_same(name: str, tmp_path:
     assert "ribosome" in shown.output
     checked = run("check", folder)
     assert checked.exit_code == 0, checked.output
-    assert "its output is that of the card's fingerprint" in checked.output
+    assert "its output matches the card's fingerprint" in checked.output
     volume = np.load(OCTOPI / "input.npz")["volume"][:33]
     pair = [str(OCTOPI / name / file) for file in ("model_config.yaml", "best_model.pth")]
     settings = [
@@ -118,12 +118,12 @@ def test_check_refuses_a_window_that_the_network_cannot_take(tmp_path: Path) -> 
 @pytest.mark.parametrize("command", ["show", "check"])
 def test_bad_folders_are_one_line(command: str, tmp_path: Path) -> None:
     assert "no model folder" in refused(run(command, tmp_path / "nowhere"))
-    assert "is no model folder" in refused(run(command, tmp_path))
+    assert "is not a model folder" in refused(run(command, tmp_path))
     folder = tmp_path / "model"
     convert("Unet", folder)
     weights = folder / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-20])
-    assert "changed or cut short" in refused(run(command, folder))
+    assert "changed or truncated" in refused(run(command, folder))
     (folder / "model.yaml").write_text("name: [")
     assert "not valid YAML" in refused(run(command, folder))
     (folder / "model.yaml").write_text("name: thin")

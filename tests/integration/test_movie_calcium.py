@@ -149,7 +149,7 @@ def test_learned_events_and_members_of_an_ensemble():
     run("detect", PAIR, "-m", "hybrid", "-o", "one")
     run("detect", PAIR, "-m", "hybrid", "--members", "other,third", "-o", "three")
     text = run("detect", PAIR, "-m", "hybrid", "--members", "hybrid", "-o", "twice", code=2)
-    assert "a model is named twice" in text
+    assert "a model is listed twice" in text
     assert rows("one/detections.csv") == rows("three/detections.csv")
 
 
@@ -204,7 +204,7 @@ def test_simulated_on_the_fly_with_a_curriculum_and_real_movies_with_pseudo_labe
     text = run("train", "hybrid", *words, *labels, *SHORT, "-o", "mixed")
     assert "states of puncta in" in text
     text = run("train", "hybrid", *words, "--real", "pairs", *SHORT, "-o", "half", code=2)
-    assert "--real alone: give --real MOVIES and --labels TABLES together" in text
+    assert "--real needs its partner: give --real MOVIES and --labels TABLES together" in text
     Path("stages.yaml").write_text("- {until: 10, tracks: 3}\n")
     text = run("train", "hybrid", "--curriculum", "stages.yaml", *SHORT, "-o", "bad", code=2)
     assert "expected a list of stages with until, tracks and photons" in text
@@ -333,7 +333,7 @@ def test_bad_input_is_one_line_and_writes_nothing():
     text = run(
         "train", "hybrid", "--data", "pairs", *SHORT, "--start", "pairs", "-o", "bad", code=2
     )
-    assert "holds no detector or hybrid: there is no detector.yaml or hybrid.yaml" in text
+    assert "contains no detector or hybrid: there is no detector.yaml or hybrid.yaml" in text
     white = movie.copy()
     white[:, 1] = 65535
     white[0, 1] = 100
@@ -360,7 +360,7 @@ def test_calcium_that_is_never_up_is_refused_before_training(here):
             "\n".join([lines[0], *(line[: line.rindex(",")] + ",0" for line in lines[1:])]) + "\n"
         )
     text = run("train", "hybrid", "--data", "pairs", *SHORT, "-o", "never", code=2)
-    assert "calcium is never up" in text
+    assert "calcium is never raised" in text
     assert not (here / "never.training").exists()
 
 

@@ -93,7 +93,7 @@ def test_from_a_movie_to_scores():
         *("performance_plots.png", "example_detections.png"),
     }
     text = run("analyze", "--tracks", "out/tracks.csv", "--truth", TRUTH, "-o", "analysis")
-    assert "for each true track" in text
+    assert "per true track" in text
     assert {path.name for path in Path("analysis").iterdir()} == {
         *("analysis_summary.json", "track_length_analysis.png", "diagnostic_summary.png"),
         *("track_statistics.csv", "fragmentation.csv", "motion.csv"),
@@ -229,7 +229,7 @@ def test_a_training_that_is_complete_is_left_alone():
     text = run("train", "detector", "--steps", 40, *words)
     assert "new is complete" in text
     text = run("train", "detector", "--steps", 41, *words, code=2)
-    assert "new.training holds a training that was begun with other settings" in text
+    assert "new.training holds a training that was started with other settings" in text
     assert Path("new/weights.safetensors").read_bytes() == whole
     header = Path("new/curve.csv").read_text().splitlines()[0]
     assert header.startswith("step,loss,learning_rate,seconds,f1,precision,recall,error_px")
@@ -240,7 +240,7 @@ def test_a_movie_without_scale_is_linked_in_pixels():
     frames = tifffile.imread(MOVIE)
     tifffile.imwrite("plain.tif", frames)
     text = run("run", "plain.tif", "--method", "log", "-o", "out")
-    assert "no pixel size, so nothing is given in nm; no frame time" in text
+    assert "no pixel size, so no results in nm; no frame time" in text
     assert "nm" not in json.loads(Path("out/run_summary.json").read_text())["linked"]
     run("analyze", "--tracks", "out/tracks.csv", "-o", "analysis")
     content = json.loads(Path("analysis/analysis_summary.json").read_text())
@@ -280,7 +280,7 @@ def test_stacks_of_all_kinds_give_the_same_frames(kind):
     assert np.array_equal(movie.frames[:], frames)
     assert np.array_equal(movie.frames[3, 5:9, 2:4], frames[3, 5:9, 2:4])
     if kind == "zyx":
-        assert movie.notes == ("its axis Z of 12 is taken as time",)
+        assert movie.notes == ("its axis Z of 12 is used as time",)
     if kind == "ome":
         assert movie.pixel_size_nm == pytest.approx(100.0)
         assert movie.frame_time_ms == pytest.approx(20.0)
@@ -300,7 +300,7 @@ def test_one_of_two_channels_is_taken():
 
 BROKEN = {
     "colour": (lambda f: np.stack([f] * 3, axis=-1).astype(np.uint8), {"photometric": "rgb"}, "is a colour image"),  # noqa: E501
-    "z and t": (lambda f: np.stack([f, f], axis=1), {"imagej": True, "metadata": {"axes": "TZYX"}}, "expected time alone"),  # noqa: E501
+    "z and t": (lambda f: np.stack([f, f], axis=1), {"imagej": True, "metadata": {"axes": "TZYX"}}, "expected only time"),  # noqa: E501
     "channels": (lambda f: np.stack([f] * 3, axis=1), {"imagej": True, "metadata": {"axes": "TCYX"}}, "has 3 channels; expected one or two"),  # noqa: E501
     "one frame": (lambda f: f[0], {}, "has one frame; a movie has two or more"),
     "equal frames": (lambda f: np.repeat(f[:1], 12, axis=0), {}, "are all equal"),
@@ -326,7 +326,7 @@ def test_a_cut_movie_and_dropped_frames_are_said():
     frames[5] = frames[4]
     tifffile.imwrite("dropped.tif", frames)
     text = run("detect", "dropped.tif", "--method", "log", "-o", "out")
-    assert "frames 5 repeat the one before: were frames dropped?" in text
+    assert "frames 5 repeat the previous one; were frames dropped?" in text
 
 
 WRONG = {
@@ -334,10 +334,10 @@ WRONG = {
     "linker as detector": (("detect", MOVIE, "-m", "linker"), "linker holds a linker; give it with -l; expected a detector"),  # noqa: E501
     "detector as linker": (("link", "table.csv", "-l", "detector"), "detector holds a detector; give it with -m; expected a linker"),  # noqa: E501
     "no such movie": (("detect", "none.tif", "--method", "log"), "there is no movie none.tif"),
-    "no movie": (("detect", "table.csv", "--method", "log"), "is no movie: its name ends in '.csv'"),  # noqa: E501
+    "no movie": (("detect", "table.csv", "--method", "log"), "is not a movie: its name ends in '.csv'"),  # noqa: E501
     "two ways": (("detect", MOVIE, "--method", "log", "-m", "detector"), "--method log uses no model"),  # noqa: E501
     "nothing to score": (("evaluate", "--truth", TRUTH), "give --detections, --tracks or --events"),
-    "empty table": (("link", "empty.csv"), "empty.csv holds no detections"),
+    "empty table": (("link", "empty.csv"), "empty.csv contains no detections"),
     "no columns": (("link", "columns.csv"), "has no column x, y; it has frame, a, b"),
     "text": (("link", "text.csv"), "'x' is 'left' in row 1, not a number"),
     "other truth": (("evaluate", "--detections", "far.csv", "--truth", TRUTH), "another movie's truth, or other units?"),  # noqa: E501
@@ -346,7 +346,7 @@ WRONG = {
     "no tracks": (("convert", "table.csv", "--to", "napari"), "has no tracks"),
     "even context": (("train", "detector", "--context", 4), "4 is even"),
     "epochs": (("train", "detector", "--epochs", 4), "--epochs counts the frames of --data"),
-    "range": (("simulate", "--diffusion", "2,1"), "the first is the least"),
+    "range": (("simulate", "--diffusion", "2,1"), "the first must be the smallest"),
     "motion": (("simulate", "--motion", "flying=1"), "expected shares of"),
     "no truth": (("train", "detector", "--data", "bare"), "has no truth beside it"),
 }  # fmt: skip
@@ -439,7 +439,7 @@ def test_a_damaged_model_is_said():
     data = Path("detector/weights.safetensors").read_bytes()
     Path("detector/weights.safetensors").write_bytes(data[:-8] + b"\x00" * 8)
     text = run("detect", MOVIE, "-m", "detector", "-o", "out", code=2)
-    assert "is damaged, or not the file that the card beside it describes" in text
+    assert "is damaged, or not the file described in the card next to it" in text
 
 
 @pytest.mark.parametrize("kind", ["detector", "hybrid"])
@@ -458,7 +458,7 @@ def test_an_interrupted_training_goes_on_where_it_was(kind):
         process.wait(timeout=HANG_SECONDS)
     assert process.returncode == 130
     assert not Path("new").exists()
-    assert "goes on from step" in run(*words)
+    assert "resuming from step" in run(*words)
     card = yaml.safe_load(Path(f"new/{kind}.yaml").read_text())
     assert card["training"]["steps"] == steps
 

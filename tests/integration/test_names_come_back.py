@@ -116,7 +116,7 @@ def test_blanks_at_the_ends_are_kept_by_star_and_refused_by_dynamo(tmp_path):
     run(*back, "-o", "ribosome:back/1")
     check_all_back(config, names)
     output = export(config, "dynamo", tmp_path / "two", code=2)
-    assert "a blank at its beginning or end" in output
+    assert "a space at its start or end" in output
 
 
 def test_objects_with_names_like_numbers_come_back(tmp_path):
@@ -210,9 +210,9 @@ def test_blank_names_are_one_line_with_the_rows(tmp_path, suffix):
     before = tree(config.parent)
     arguments = ("import", "picks", file, "-c", config, "-o", "ribosome:back/1")
     output = run(*arguments, code=2)
-    assert "2 of 3 rows cannot be used: row 1 names no tomogram" in output
-    assert "row 3 names no tomogram" in output
+    assert "2 of 3 rows cannot be used: row 1 has no tomogram" in output
+    assert "row 3 has no tomogram" in output
     assert tree(config.parent) == before
     output = run(*arguments, "--skip-bad-rows")
-    assert "2 of 3 rows cannot be used and are left out" in output
+    assert "2 of 3 rows cannot be used and are skipped" in output
     assert len(open_project(config).read_picks("NA", BACK)) == 1

@@ -481,7 +481,7 @@ def test_the_files_of_another_training_stay(scored: Path, tmp_path: Path) -> Non
     result = invoke(NAMED["train"].line(folder))
 
     assert result.exit_code == 2, result.output
-    assert "new.training holds other things (best.safetensors)" in result.output
+    assert "new.training contains other things (best.safetensors)" in result.output
     assert state(folder) == before
 
 
@@ -543,4 +543,4 @@ def test_names_that_the_system_refuses_and_pipes_are_one_line(scored: Path, tmp_
     os.mkfifo(tmp_path / "pipe")  # whoever opens it waits for a reader
     piped = invoke([*NAMED["--json"].line(folder)[:-2], "--log", tmp_path / "pipe"])
     assert piped.exit_code == 2, piped.output
-    assert "is no log of copick-picker" in piped.output
+    assert "is not a log of copick-picker" in piped.output

@@ -66,7 +66,7 @@ def test_config_segment_localize_evaluate_and_report(ours, portal, tmp_path):
     assert by_name["thyroglobulin"]["radius"] == 130.0
     assert "CZII" in by_name["thyroglobulin"]["metadata"]["radius_source"]
     assert by_name["membrane"]["radius"] is None
-    assert "says this already" in ours("config", "portal", "--dataset", DATASET).stdout
+    assert "already says this" in ours("config", "portal", "--dataset", DATASET).stdout
     assert (tmp_path / "config.json").read_bytes() == before
 
     portal.reset()
@@ -173,7 +173,7 @@ def test_no_failing_chunk_reads_as_zeros(ours, portal, tmp_path):
     assert f"{TYPE}#6@10.012" in found[run_of("two_of_one_type")]["message"]
     assert found[run_of("instances")]["status"] == "done"
     assert found[run_of("sparse_store")]["status"] == "done"
-    assert "1 of 4 chunks are not stored and read as zeros" in result.stdout + result.stderr
+    assert "1 of 4 chunks are not stored; they are read as zeros" in result.stdout + result.stderr
     written = sorted(
         path.parts[-3] for path in tmp_path.glob("overlay/ExperimentRuns/*/Segmentations/*.zarr")
     )
@@ -208,7 +208,7 @@ def test_points_that_are_no_truth_of_this_tomogram_are_refused(ours, portal, mon
     )
     found = statuses(tmp_path / "summary.json")
     assert found[run_of("good")]["status"] == "done"
-    assert "holds no point" in found[run_of("empty_points")]["message"]
+    assert "contains no point" in found[run_of("empty_points")]["message"]
     assert "line 3 is not a point" in found[run_of("malformed_points")]["message"]
     wrong = found[run_of("other_alignment")]["message"]
     number = int(run_of("other_alignment"))
@@ -252,7 +252,7 @@ def test_a_radius_that_nobody_knows_is_asked_for(ours, portal, tmp_path, monkeyp
     }
     assert radii == {"cytosolic-ribosome": 140.0}
     said = ours("config", "portal", "--dataset", f"{DATASET}", code=2).stderr
-    assert "holds another configuration" in said
+    assert "contains another configuration" in said
     ours("config", "portal", "--dataset", DATASET, "--dataset", AWKWARD, "--overwrite")
     entries = json.loads((tmp_path / "config.json").read_text())["pickable_objects"]
     assert entries[0]["name"] == "cytosolic-ribosome"
@@ -282,5 +282,5 @@ def test_a_portal_that_answers_nonsense_when_a_project_is_opened(ours, portal, t
     portal.config(tmp_path)
     portal.fault("runs", body="<html>maintenance</html>")
     result = ours("localize", "-c", "portal.json", "-i", "predict:picker/1", code=2)
-    assert "the CryoET Data Portal does not answer" in result.stderr
+    assert "the CryoET Data Portal is not responding" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

@@ -156,7 +156,7 @@ def test_names_in_place_of_records_are_told():
     labels = np.zeros((8, 9, 10), int)
     with pytest.raises(SettingsError, match=r"targets: got 'ribosome'; expected LocalizeTarget\("):
         copick_picker.localize(labels, ["ribosome"], voxel_spacing=10.0)
-    with pytest.raises(SettingsError, match="targets: none given"):
+    with pytest.raises(SettingsError, match="no targets given"):
         copick_picker.localize(labels, voxel_spacing=10.0)
     with pytest.raises(SettingsError, match=r"objects: got 'ribosome'; expected ObjectSpec\("):
         copick_picker.evaluate({}, {}, ["ribosome"])

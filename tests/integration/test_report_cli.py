@@ -284,11 +284,13 @@ def test_broken_scores_are_one_line(scores, tmp_path):
     (scores / "scores.json").write_text("[1]")
     assert "holds a list; expected a JSON object" in refused(scores, *out)
     (scores / "scores.json").write_text('{"matcher": "czii"}')
-    assert "is no output of evaluate, or an old one: it has no beta" in refused(scores, *out)
+    assert "is not an output of evaluate, or from an old version: it has no beta" in refused(
+        scores, *out
+    )
     (scores / "scores.json").write_text(whole)
     table = (scores / "matches.csv").read_text()
     (scores / "matches.csv").write_text(table[: len(table) // 2].rsplit(",", 8)[0])
-    assert "matches.csv lists fewer picks than scores.json counts: cut off?" in refused(
+    assert "matches.csv lists fewer picks than scores.json counts: is it truncated?" in refused(
         scores, *out
     )
     (scores / "matches.csv").write_text("")
@@ -302,7 +304,7 @@ def test_scores_by_other_rules_are_refused(place, tmp_path):
     common = ("-c", place / "config.json", "--reference", "*:curator/1")
     well("evaluate", *common, "--tolerance", "0.8r", "-o", tmp_path / "wide")
     line = refused(place / "scores", tmp_path / "wide", "-o", tmp_path / "report.html")
-    assert "cannot stand side by side: tolerance: 0.5r there, 0.8r here" in line
+    assert "cannot be compared side by side: tolerance: 0.5r there, 0.8r here" in line
 
 
 def test_without_the_project_there_is_a_report_without_gallery(scores, tmp_path):

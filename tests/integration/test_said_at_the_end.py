@@ -39,7 +39,7 @@ def test_missing_chunks(config: Path) -> None:
         *("--threads", "1", "--objects", "ribosome", "--tta", "1", "--json", summary),
     )
 
-    text = "1 of 2 chunks are not stored and read as zeros"
+    text = "1 of 2 chunks are not stored; they are read as zeros"
     content = json.loads(summary.read_text())
     lines = result.output.splitlines()
     end = lines[lines.index("1 warning:") :]
@@ -83,7 +83,7 @@ def test_the_same_warning_of_many_runs_is_one_line(tmp_path: Path) -> None:
     end = result.output.partition("5 warnings:\n")[2].splitlines()
     assert result.exit_code == 0, result.output
     assert end[0].strip() == (
-        "wbp@10.0 of run TS_0, TS_1, TS_2 and 2 more: its metadata say a voxel spacing of 5 A, its "
-        "folder 10 A"
+        "wbp@10.0 of run TS_0, TS_1, TS_2 and 2 more: its metadata state a voxel spacing of "
+        "5 A, its folder 10 A"
     )
     assert end[1].startswith("mask exclude-edges: 5 runs")

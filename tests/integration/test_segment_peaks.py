@@ -164,14 +164,14 @@ def test_picks_made_otherwise_are_refused(config, segment):
     run(*segment)
     run("localize", "-c", config, "-i", "predict", "-o", "*:peaks/1", "--method", "components")
     before = tree(config.parent)
-    assert "exists and was made otherwise (" in run(*segment, *PEAKS, code=1)
+    assert "exists and was made with other settings (" in run(*segment, *PEAKS, code=1)
     assert tree(config.parent) == before
 
 
 def test_wrong_requests_are_told_before_any_run_is_touched(config, segment):
     before = tree(config.parent)
     output = run(*segment, "--picks-method", "peaks", code=2)
-    assert "picks_method is given without picks" in output
+    assert "picks_method needs picks" in output
     one = ["--picks", "ribosome:peaks/1", "--picks-method", "peaks"]
     assert "choose with --objects" in run(*segment, *one, code=2)
     assert "2 planned" in run(*segment, *PEAKS, "--dry-run")

@@ -183,7 +183,7 @@ def test_other_settings_in_the_folder_are_refused_and_overwrite_begins_anew(tmp_
 def test_a_folder_of_other_things_is_left_alone(tmp_path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "thesis.txt").write_text("mine")
-    refused(simulated(tmp_path, "made", None, "--overwrite"), "holds other things")
+    refused(simulated(tmp_path, "made", None, "--overwrite"), "contains other things")
     assert (tmp_path / "made" / "thesis.txt").read_text() == "mine"
 
 
@@ -320,7 +320,7 @@ def with_object(**changes: object) -> dict:
         (with_object(molecule="blob:heavy"), ["blob:heavy", "mass in kDa"]),
         (with_object(molecule="absent.pdb"), ["cannot read the structure", "absent.pdb"]),
         (with_object(molecule="absent.mrc"), ["cannot read", "absent.mrc"]),
-        (with_object(count=[5, 2]), ["upside down"]),
+        (with_object(count=[5, 2]), ["reversed"]),
         (with_object(count=""), ["give one of count", "got none"]),
         (with_object(per_cubic_micrometre=5), ["give one of count", "count and per_cubic"]),
         (with_object(count="", layout=True), ["'thing' takes its amount from the layout"]),
@@ -332,7 +332,7 @@ def with_object(**changes: object) -> dict:
             changed(objects={n: {**SCENE["objects"]["ball"], "label": 3} for n in "ab"}),
             ["'a' and 'b' both have the label 3"],
         ),
-        (changed(distractors={"ball": SCENE["distractors"]["small"]}), ["stands in two sections"]),
+        (changed(distractors={"ball": SCENE["distractors"]["small"]}), ["appears in two sections"]),
         (
             changed(
                 membranes={"vesicle": {"count": 1, "membrane_radius_angstrom": 100}},

@@ -132,7 +132,7 @@ def test_chunks_are_found_under_either_form_of_their_names(
 @pytest.mark.parametrize(
     ("attributes", "check", "text"),
     [
-        (ome(("0", 5.0)), "scale", "its metadata say a voxel spacing of 5 A, its folder 10 A"),
+        (ome(("0", 5.0)), "scale", "its metadata state a voxel spacing of 5 A, its folder 10 A"),
         (ome(("0", 1.0)), "scale", "a voxel spacing of 1 A"),
         (ome(("0", 0.5), unit="nanometer"), "scale", "a voxel spacing of 5 A"),
         (ome(("0", [10.0, 10.0, 5.0])), "cubic", "voxels of 10 x 10 x 5 A (z, y, x)"),
@@ -192,7 +192,7 @@ def test_a_level_that_the_metadata_name_has_to_be_there(config: Path) -> None:
 
     said = preflight(config)
 
-    text = "its metadata name the array 0, which it does not have (its arrays: 1)"
+    text = "its metadata list the array 0, which it does not have (its arrays: 1)"
     assert checks(config)["level"] == text
     assert f"TS_2 failed: cannot open wbp@10.0 of run TS_2: {text}" in said.output
     assert "] TS_1 planned" in said.output

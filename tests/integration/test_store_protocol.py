@@ -321,9 +321,9 @@ def test_an_unknown_object_names_the_objects(store: ProjectStore) -> None:
 
 @pytest.mark.parametrize("name", ["my_user", "my user", "a/b"])
 def test_names_that_copick_would_change_are_refused(store: ProjectStore, name: str) -> None:
-    with pytest.raises(SettingsError, match="cannot be a name in copick"):
+    with pytest.raises(SettingsError, match="is not a valid name in copick"):
         write_picks(store, THREE, key=PicksKey("ribosome", name, "1"))
-    with pytest.raises(SettingsError, match="cannot be a name in copick"):
+    with pytest.raises(SettingsError, match="is not a valid name in copick"):
         write_labels(store, labels(), key=SegmentationKey("predict", "picker", name, 10.0))
 
     assert store.picks("TS_1") == []

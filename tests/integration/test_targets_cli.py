@@ -182,7 +182,7 @@ def test_an_object_alone_and_one_that_hides_between_voxels():
     targets("--objects", "apo-ferritin", "-o", "targets:picker/2")
     assert {*np.unique(stored("TS_1", "2"))} == {0, 2}
     output = targets("--target-fraction", 0.002, "-o", "targets:picker/3")
-    assert "not one voxel for the 2 picks of apo-ferritin" in output
+    assert "no voxels for the 2 picks of apo-ferritin" in output
     assert not stored("TS_1", "3").any()
 
 
@@ -243,7 +243,7 @@ def test_a_run_that_fails_does_not_stop_the_others(place):
     picks = run_folder(place / "config.json", "TS_1") / "Picks"
     shutil.copy(picks / "curator_1_ribosome.json", picks / "other_1_ribosome.json")
     output = targets(code=1, picks="*:*/1")
-    assert "TS_1 failed: '*:*/1' means 2 sets of ribosome" in output
+    assert "TS_1 failed: '*:*/1' matches 2 sets of ribosome" in output
     assert stored("TS_2").any()
     (picks / "other_1_ribosome.json").unlink()
     (picks / "curator_1_ribosome.json").write_text("{broken")
@@ -260,11 +260,11 @@ def test_masks_that_do_not_fit_fail_their_run():
     targets("--objects", "ribosome", "-o", "targets:picker/wide")
     masks = ("--target", "masks", "--masks", "targets:picker/wide")
     output = targets(*masks, code=1)
-    assert "holds no apo-ferritin; it has: ribosome" in output
+    assert "contains no apo-ferritin; it has: ribosome" in output
     targets(*masks, "--objects", "ribosome")
     assert np.array_equal(stored("TS_1"), stored("TS_1", "wide"))
     output = targets(*masks, "--objects", "ribosome", "-o", "targets:picker/wide", code=1)
-    assert "is masks and output" in output
+    assert "is both masks and output" in output
     output = targets("--target", "masks", "--masks", "none:me/1", "-o", "a:b/c", code=1)
     assert "run TS_1" in output or "TS_1 failed" in output
     assert "no segmentation 'none:me/1'" in output
@@ -279,13 +279,13 @@ def test_masks_that_do_not_fit_fail_their_run():
         (("--objects", "membrane"), "has a reference pick set of membrane '*:curator/1'"),
         (("--target", "ribosome"), "--target: got 'ribosome'"),
         (("--target-fraction", 0), "--target-fraction: got 0.0"),
-        (("--target", "masks"), "masks belongs to target: masks"),
-        (("--masks", "a:b/c"), "masks belongs to target: masks"),
+        (("--target", "masks"), "masks and target: masks need each other"),
+        (("--masks", "a:b/c"), "masks and target: masks need each other"),
         (("-i", "wbp@20"), "has a tomogram 'wbp@20'; they have: wbp@10.0"),
-        (("-o", "targets:me_2/1"), "copick keeps '_' for itself"),
+        (("-o", "targets:me_2/1"), "copick reserves '_'"),
         (("-r", "TS_9"), "no run 'TS_9'"),
         (("-p", "*:nobody/1"), "has a reference pick set '*:nobody/1'"),
-        (("--radius-scale", 0.7, "--target-fraction", 0.7), "both given; use one"),
+        (("--radius-scale", 0.7, "--target-fraction", 0.7), "cannot be combined; use one"),
     ],
 )
 def test_wrong_input_is_one_clear_line(place, arguments, message):
@@ -311,7 +311,7 @@ def test_objects_that_cannot_be_painted_are_named(place):
 @pytest.mark.usefixtures("place")
 def test_the_spacing_of_the_output_is_the_tomograms():
     output = targets("-o", "targets:picker/1@20", code=1)
-    assert "the output's spacing is 20, the tomogram's 10; leave it out" in output
+    assert "the output's spacing is 20, but the tomogram's is 10; omit it" in output
     targets("-o", "targets:picker/1@10.0")
 
 

@@ -133,7 +133,7 @@ def test_a_killed_training_goes_on_to_the_same_curve_and_weights(place, tmp_path
     assert 3 <= n_done < 14
     result = run(*arguments, "-o", "stopped")
     assert result.exit_code == 0, result.output
-    assert "goes on from step" in result.output
+    assert "resuming from step" in result.output
     assert curve(place / "stopped") == curve(place / "whole")
     whole = (place / "whole" / "weights.safetensors").read_bytes()
     assert (place / "stopped" / "weights.safetensors").read_bytes() == whole
@@ -208,7 +208,7 @@ def test_folds_of_a_file_leave_out_what_it_says(place):
         ("", (), "it has: no rows"),
         ("run,fold\nTS_0,0\nTS_1,0\nTS_2,0\nTS_3,0\n", (), "all 4 runs are in fold 0"),
         (None, ("--fold", 2), "fold is 2; folds.csv has the folds 0, 1"),
-        (None, ("--folds", 2), "folds and folds_file are given; use one"),
+        (None, ("--folds", 2), "folds and folds_file cannot be combined; use one"),
     ],
 )
 def test_a_wrong_table_of_folds_is_one_clear_line(place, text, more, message):
@@ -232,7 +232,7 @@ def test_a_patch_cache_changes_no_result_and_is_used_again(place):
     steps = ("--steps", 3, "--validate-every", 3, "--hard-negatives", 3)
     cache = ("--patch-cache", "fast", "--cache-readers", 2)
     dry = train(*steps, *cache, "--dry-run", output="dry")
-    assert "fast: 0 of 4 tomograms are there" in dry.output
+    assert "fast: 0 of 4 tomograms exist already" in dry.output
     assert not (place / "fast").exists()
     assert train(*steps, output="plain").exit_code == 0
     result = train(*steps, *cache, output="cached")
@@ -245,7 +245,7 @@ def test_a_patch_cache_changes_no_result_and_is_used_again(place):
     assert len([path for path in stored if path.name == "volume.npy"]) == 4
     again = train(*steps, *cache, "--loaders", 1, output="again")
     assert again.exit_code == 0, again.output
-    assert "fast: 4 of 4 tomograms are there" in again.output
+    assert "fast: 4 of 4 tomograms exist already" in again.output
     assert curve(place / "again") == curve(place / "plain")
     assert stored == {path: path.stat().st_mtime_ns for path in (place / "fast").rglob("*")}
 
@@ -256,7 +256,7 @@ def test_masks_are_cached_too(place):
     assert train(*masks, "--validate-every", 2, output="plain").exit_code == 0
     result = train(*masks, "--validate-every", 2, "--patch-cache", "fast", output="cached")
     assert result.exit_code == 0, result.output
-    assert "fast: 0 of 4 masks are there" in result.output
+    assert "fast: 0 of 4 masks exist already" in result.output
     assert curve(place / "cached") == curve(place / "plain")
 
 
@@ -372,7 +372,7 @@ def test_weights_of_another_model_are_taken_over_and_can_be_held_still(place):
         *("--steps", 2, "--batch-size", 2, "--validate-every", 2, "--hard-negatives", 5, *frozen),
     )
     assert result.exit_code == 0, result.output
-    assert "tensors taken over; 2 of another shape (head.weight" in result.output
+    assert "tensors loaded; 2 of another shape (head.weight" in result.output
     first = load_file(place / "first" / "weights.safetensors")
     second = load_file(place / "second" / "weights.safetensors")
     assert np.array_equal(first["stem.weight"], second["stem.weight"])
@@ -494,7 +494,7 @@ def test_nothing_is_written_on_a_dry_run(place):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-r", "TS_1"), "there is one run only (TS_1)"),
+        (("-r", "TS_1"), "there is only one run (TS_1)"),
         (("--validation-runs", "TS_9"), "no run 'TS_9'"),
         (("--folds", 9), "9 folds of 4 runs"),
         (("--folds", 2, "--fold", 3), "fold is 3; expected 1 to the number of folds (2)"),
@@ -508,8 +508,8 @@ def test_nothing_is_written_on_a_dry_run(place):
         (("--architecture", "Unit"), "no architecture 'Unit'"),
         (("--start", "nowhere"), "no model folder 'nowhere'"),
         (("--start", "best_model.pth"), "need --start-config"),
-        (("--start", "simulated-10a"), "the weights are those of another architecture"),
-        (("--target", "masks"), "masks belongs to target: masks"),
+        (("--start", "simulated-10a"), "the weights belong to another architecture"),
+        (("--target", "masks"), "masks and target: masks need each other"),
         (("--validation-split", "val"), "validation_split needs split"),
         (("--precision", "fp16", "--device", "cpu"), "a CPU trains in float32 or bf16"),
     ],
@@ -551,7 +551,7 @@ def test_an_existing_folder_is_kept(place):
     (place / "model" / "notes.txt").write_text("mine")
     assert "was not made by this training" in train("--steps", 1).output
     result = train("--steps", 1, "--overwrite")
-    assert "holds other things than models" in result.output
+    assert "contains other things than models" in result.output
     assert (place / "model" / "notes.txt").read_text() == "mine"
 
 

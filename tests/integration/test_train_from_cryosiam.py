@@ -62,7 +62,7 @@ def test_the_backbone_is_taken_over_by_name_and_the_head_starts_anew(place):
     result = started(place, CHECKPOINT, "model", "--backbone-rate", 0)
     assert result.exit_code == 0, result.output
     assert "start from" in result.output
-    assert "tensors taken over; 2 of another shape (semantic_head.6.weight" in result.output
+    assert "tensors loaded; 2 of another shape (semantic_head.6.weight" in result.output
     theirs = torch.load(CHECKPOINT, weights_only=True)["state_dict"]
     ours = load_file(place / "model" / "weights.safetensors")
     for name in ("encoder.conv1.weight", "encoder.layer4.0.conv2.weight", "decoder.layer1.bias"):
@@ -95,7 +95,7 @@ def test_a_checkpoint_of_another_kind_is_refused_in_one_line(place, tmp_path):
         network["num_filters"] = [16, 32, 64, 128]
 
     for change, message in (
-        (drop_head, "is no fine-tuned model of CryoSiam"),
+        (drop_head, "is not a fine-tuned model of CryoSiam"),
         (widen, "encoder.conv1.weight"),
     ):
         result = started(place, changed(tmp_path, change), "none", "--dry-run")

@@ -180,7 +180,7 @@ def test_a_large_tomogram_is_binned_and_bright_protein_drawn_dark(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "which run?"),
+        ([], 2, "no run given"),
         (["TS_9"], 2, "no run 'TS_9'; did you mean 'TS_1'?"),
         (["TS_1", "-o", "a.jpg"], 2, "ends in .png or .html"),
         (["TS_1", "--at", "1,2"], 2, "expected X,Y,Z in Angstrom"),
@@ -188,7 +188,7 @@ def test_a_large_tomogram_is_binned_and_bright_protein_drawn_dark(tmp_path):
         (["TS_1", "--tomogram", "denoised@10"], 1, "has no tomogram 'denoised@10'"),
         (["TS_1", "--radius", "ribosom=3"], 2, "did you mean 'ribosome'?"),
         (["TS_1", "--tolerance", "3"], 2, "positive multiple of the radius"),
-        (["TS_1", "--candidate", "*:*/*"], 1, "name one user and session"),
+        (["TS_1", "--candidate", "*:*/*"], 1, "choose one user and session"),
         (["TS_1", "--neuroglancer", "--port", "99999"], 2, "expected at most 65535"),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_killed_worker_gives_its_run_back_and_the_others_go_on(tmp_path):
     found, heard, summary = processed(make, names, [CPU, CPU])
     assert summary.counts == {"done": 4}
     assert found["deadly"].details["halvings"] == 1
-    assert heard.warnings == ["run deadly: the worker on cpu ended (SIGKILL); tried again"]
+    assert heard.warnings == ["run deadly: the worker on cpu died (SIGKILL); tried again"]
     assert sorted(Diary(tmp_path).begun()) == ["A", "B", "C", "deadly", "deadly"]
 
 
@@ -87,7 +87,7 @@ def test_a_run_that_kills_every_worker_is_reported_as_failed(tmp_path):
     found, _, summary = processed(make, ("deadly", "A"), [CPU])
     assert found["A"].status == "done"
     assert found["deadly"].status == "failed"
-    assert found["deadly"].message == "the worker on cpu ended (SIGKILL), 3 times"
+    assert found["deadly"].message == "the worker on cpu died (SIGKILL), 3 times"
     assert summary.exit_code == 1
 
 
@@ -135,8 +135,11 @@ def test_segment_with_two_workers_writes_what_one_process_writes(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--devices", "cpu", "--workers", "2"), "devices is given with device or workers"),
-        (("--devices", "cpu,cpu"), "a device stands twice; use --workers"),
+        (
+            ("--devices", "cpu", "--workers", "2"),
+            "devices cannot be combined with device or workers",
+        ),
+        (("--devices", "cpu,cpu"), "a device is listed twice; use --workers"),
         (("--devices", "cuda:77"), "no device 'cuda:77' here"),
         (("--workers", "0"), "expected at least 1"),
     ],

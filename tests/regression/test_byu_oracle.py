@@ -144,5 +144,5 @@ def test_auc_uses_the_best_candidate_of_each_tomogram_wherever_it_lies() -> None
 
 
 def test_points_that_are_not_finite_are_named() -> None:
-    with pytest.raises(DataError, match="run a, motor: candidate pick 0 is not finite"):
+    with pytest.raises(DataError, match="run a, motor: candidate pick 0 is NaN or infinite"):
         scored({"a": NOTHING}, {"a": pick_set("motor", [[np.nan, 0, 0]])})

@@ -117,6 +117,6 @@ def test_a_place_that_is_no_folder_is_said_and_left_out(tmp_path, caplog):
     (tmp_path / "file").write_text("no folder")
     with caplog.at_level(logging.WARNING):
         cache = ByteCache(tmp_path / "file", 10_000)
-    assert "file cannot be used" in caplog.text
+    assert "file is unusable" in caplog.text
     cache.put("a", b"voxels")
     assert cache.get("a") is None

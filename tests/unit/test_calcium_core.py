@@ -418,7 +418,7 @@ def test_members_of_an_ensemble_are_averaged_and_calcium_is_read_where_puncta_ar
     alone = [Detector(n, readout, cpu).calcium_at(channels, spots) for n in networks]
     both = Detector(networks[0], readout, cpu, others=(networks[1],)).calcium_at(channels, spots)
     assert both == pytest.approx(np.mean(alone, axis=0), abs=1e-5)
-    with pytest.raises(DataError, match="sees two channels, but the movie has one"):
+    with pytest.raises(DataError, match="needs two channels, but the movie has one"):
         Detector(networks[0], readout, cpu).calcium_at(channels[:1], spots)
 
 

@@ -118,7 +118,7 @@ def test_changed_weights_fail_the_checksum(folder: Path) -> None:
     (folder / WEIGHTS_FILE).write_bytes(data)
     with pytest.raises(CheckpointError) as error:
         read_model_folder(folder)
-    assert "changed or cut short" in one_line(error)
+    assert "changed or truncated" in one_line(error)
 
 
 def test_truncated_safetensors_with_a_right_checksum_is_one_line(folder: Path) -> None:
@@ -129,7 +129,7 @@ def test_truncated_safetensors_with_a_right_checksum_is_one_line(folder: Path) -
     (folder / CARD_FILE).write_text(yaml.safe_dump(raw))
     with pytest.raises(CheckpointError) as error:
         read_model_folder(folder)
-    assert "not a whole safetensors file" in one_line(error)
+    assert "not a complete safetensors file" in one_line(error)
 
 
 def test_weights_outside_of_the_folder_are_not_read(folder: Path, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_malicious_plain_pickle_does_not_run(tmp_path: Path) -> None:
 def test_trust_unpickles(tmp_path: Path) -> None:
     mark = tmp_path / "was-here"
     torch.save({"weight": torch.ones(2), "extra": Payload(mark)}, tmp_path / "own.pth")
-    with pytest.raises(CheckpointError, match="not tensors are extra"):
+    with pytest.raises(CheckpointError, match="these are not tensors: extra"):
         read_torch_weights(tmp_path / "own.pth", trust=True)
     assert mark.exists()
 

@@ -129,7 +129,7 @@ def test_a_scene_without_an_object_is_refused(tmp_path):
         ([], "stages: "),
         (
             [{"sources": [{"preset": "tiny", "share": 1}]}] * 2,
-            "stage 1 has no steps; only the last goes on to the end",
+            "stage 1 has no steps; only the last stage may omit them",
         ),
         ([{"steps": 0, "sources": [{"preset": "tiny", "share": 1}]}], "stages.0.steps: got 0"),
     ],

@@ -332,10 +332,10 @@ def test_logits_that_do_not_fit_the_memory_are_said_in_one_line() -> None:
 def test_a_voxel_that_is_not_finite_stops_the_run(bad: float) -> None:
     volume = noise()
     volume[11, 3, 5] = bad
-    with pytest.raises(DataError, match="1 voxels in planes 0 to 18 are not finite"):
+    with pytest.raises(DataError, match="1 voxels in planes 0 to 18 are NaN or infinite"):
         segment_slabs(volume, [thin()], OPTIONS, probabilities=False)
     known = VolumeStatistics(3.0, 2.0)
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(DataError, match="NaN or infinite"):
         list(segment_slabs(volume, [thin()], OPTIONS, probabilities=False, statistics=known))
 
 
@@ -371,7 +371,7 @@ def test_a_network_that_returns_nan_is_refused() -> None:
         def forward(self, windows: torch.Tensor) -> torch.Tensor:
             return torch.cat([windows * torch.nan] * 3, dim=1)
 
-    with pytest.raises(DataError, match="not finite"):
+    with pytest.raises(DataError, match="NaN or infinite"):
         segment_volume(noise(), [thin(network=Broken())], OPTIONS, probabilities=False)
 
 

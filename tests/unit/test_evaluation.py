@@ -294,7 +294,7 @@ def test_a_border_margin_needs_a_box() -> None:
 def test_positions_that_are_not_finite_are_refused() -> None:
     broken = SPOTS.copy()
     broken[2, 1] = np.nan
-    with pytest.raises(DataError, match="run a, big: candidate pick 2 is not finite"):
+    with pytest.raises(DataError, match="run a, big: candidate pick 2 is NaN or infinite"):
         scored({"a": sets(big=SPOTS)}, {"a": sets(big=broken)})
 
 

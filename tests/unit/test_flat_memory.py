@@ -169,8 +169,8 @@ def test_a_batch_that_does_not_fit_is_halved_with_a_line_of_log(
         )
     lines = [record.getMessage() for record in caplog.records]
     assert lines == [
-        "device cpu: a batch of 4 windows does not fit its memory; going on with 2",
-        "device cpu: a batch of 2 windows does not fit its memory; going on with 1",
+        "device cpu: a batch of 4 windows does not fit in memory; continuing with 2",
+        "device cpu: a batch of 2 windows does not fit in memory; continuing with 1",
     ]
 
 
@@ -228,7 +228,7 @@ def test_a_bad_voxel_in_any_block_is_counted(monkeypatch: pytest.MonkeyPatch) ->
     facts = inspect_volume(volume, smoothing_voxels=1.0)
     assert (facts.n_not_finite, facts.skewness, facts.statistics) == (3, 0.0, None)
     assert facts.minimum == volume[np.isfinite(volume)].min()
-    with pytest.raises(DataError, match="1 voxels in planes 0 to 1 are not finite"):
+    with pytest.raises(DataError, match="1 voxels in planes 0 to 1 are NaN or infinite"):
         volume_statistics(volume)
 
 

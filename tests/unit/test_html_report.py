@@ -129,7 +129,7 @@ def test_the_gallery_shows_the_highest_scores_and_spreads_missed_ones_over_runs(
         ("best", "TS_1"),
     ]
     assert chosen[2].words == "score 0.800"
-    assert chosen[3].words == "score 0.500, second at its particle"
+    assert chosen[3].words == "score 0.500, duplicate at its particle"
     assert chosen_picks(picks, {"ribosome": 150.0}, each=0) == []
 
 

@@ -175,7 +175,7 @@ def test_few_points_give_no_track_and_no_error():
 
 
 def test_wrong_points_and_rules_are_refused():
-    with pytest.raises(DataError, match="1 of 2 points have positions that are not finite"):
+    with pytest.raises(DataError, match="1 of 2 points have positions that are NaN or infinite"):
         LinkPoints(np.array([[0.0, np.nan], [1.0, 1.0]]))
     with pytest.raises(DataError, match=r"places of shape \(1,\); expected \(2,\)"):
         LinkPoints(np.zeros((2, 2)), np.zeros(1, dtype=np.int64))

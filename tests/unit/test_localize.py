@@ -247,10 +247,10 @@ def test_targets_that_make_no_sense_are_refused(change: dict[str, object], messa
 
 def test_one_name_or_label_for_two_targets_is_refused() -> None:
     twin = replace(TARGET, object_name="shell")
-    with pytest.raises(SettingsError, match="label 3 stands for two"):
+    with pytest.raises(SettingsError, match="label 3 is used for two"):
         localize(painted(POINT), None, [TARGET, twin], voxel_spacing=10.0, rules=rules())
     twin = replace(TARGET, label=4)
-    with pytest.raises(SettingsError, match="object name ribosome stands for two"):
+    with pytest.raises(SettingsError, match="object name ribosome is used for two"):
         localize(painted(POINT), None, [TARGET, twin], voxel_spacing=10.0, rules=rules())
 
 

@@ -84,7 +84,9 @@ def test_a_binned_grid_may_lose_part_of_a_voxel_but_no_more():
 
 
 def test_another_box_is_refused_and_both_are_named():
-    with pytest.raises(DataError, match="9 x 14 x 21 voxels.* of 8 A.*where.*9 x 14 x 24 voxels"):
+    with pytest.raises(
+        DataError, match="9 x 14 x 21 voxels.* of 8 A.*; the volume has 9 x 14 x 24 voxels"
+    ):
         on_grid(off_centre(), 8.0, shape_zyx=(9, 14, 24), spacing=8.0)
 
 

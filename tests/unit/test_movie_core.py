@@ -194,7 +194,7 @@ def test_the_survey_measures_the_width_and_refuses_a_still_picture():
     survey = survey_movie(made.frames, name="movie.tif")
     assert survey.width == pytest.approx(200.0 / 130.0, rel=0.06)
     assert survey.brightness == pytest.approx(10.0 * 2000.0, rel=0.25)
-    with pytest.raises(DataError, match=r"movie\.tif: .* frames looked at are all equal"):
+    with pytest.raises(DataError, match=r"movie\.tif: .* frames checked are all equal"):
         survey_movie(np.repeat(made.frames[:1], 9, axis=0), name="movie.tif")
     with pytest.raises(DataError, match="have the value 7"):
         survey_movie(np.full((4, 20, 30), 7, np.uint16), name="movie.tif")
@@ -322,9 +322,9 @@ def test_analysis_counts_pieces_and_finds_words():
     found, known = (length_figures(lengths_of(each)) for each in (torn, truth))
     assert (found["short"], found["long"]) == (1.0, 0.0)
     assert "High fragmentation: 10.0 pieces" in verdict(found, known, 10.0, 0)
-    assert verdict(known, known, 1.0, 2).startswith("Tracks are whole: 1.00 pieces")
+    assert verdict(known, known, 1.0, 2).startswith("Tracks are complete: 1.00 pieces")
     assert "2 tracks join two puncta" in verdict(known, known, 1.0, 2)
-    assert verdict(length_figures(np.zeros(0)), known, None, 0).startswith("Nothing was tracked")
+    assert verdict(length_figures(np.zeros(0)), known, None, 0).startswith("No tracks")
 
 
 def test_the_learned_score_links_points_that_it_has_not_seen():

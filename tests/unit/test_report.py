@@ -147,7 +147,13 @@ def test_all_rates_of_a_threshold_plot_can_be_told_apart() -> None:
     assert f_beta.get_linewidth() > 2 * recall.get_linewidth()  # seen below it
     assert {float(np.min(line.get_xdata())) for line in rates} == {0.2}  # down to the mark
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == ["F4, in the object's colour", "precision", "recall", "chosen", "in use so far"]
+    assert words == [
+        "F4, in the object's colour",
+        "precision",
+        "recall",
+        "chosen",
+        "currently in use",
+    ]
 
 
 def test_figures_become_png_files_with_text_and_the_same_bytes() -> None:

@@ -38,7 +38,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path):
         ({"overlap": 0.95}, "--overlap: got 0.95"),
         ({"tta": 9}, "--tta: got 9"),
         ({"mode": "quick"}, "--mode: got 'quick'"),
-        ({"shard": "3/2"}, "from 1 to 2"),
+        ({"shard": "3/2"}, "must be 1 to 2"),
         ({"shard": "0/2"}, "--shard"),
         ({"object_map": ("a=1", "a=2")}, "'a' is given twice"),
         ({"object_map": ("a",)}, "expected name=value"),

@@ -369,7 +369,7 @@ def test_a_search_without_room_ends_and_one_that_finds_places_goes_on() -> None:
 
 def test_what_does_not_fit_is_counted() -> None:
     spec = replace(EMPTY, particles=(particle("a", count(3)), particle("b", count(9000), "large")))
-    with pytest.raises(DataError, match=r"20 x 24 x 28 voxels .* fitted \d+ of 9000 b"):
+    with pytest.raises(DataError, match=r"20 x 24 x 28 voxels .* placed \d+ of 9000 b"):
         built(spec, shape=(20, 24, 28))
     few = replace(spec, particles=(particle("b", count(9000), "large", allow_fewer=True),))
     specimen = built(few, shape=(20, 24, 28))
@@ -381,9 +381,9 @@ def test_what_does_not_fit_is_counted() -> None:
     [
         (lambda s: replace(s, particles=(particle("a", count(1), "smal"),)), UnknownNameError,
          "did you mean 'small'"),
-        (lambda s: replace(s, particles=(particle("a", count(1)),) * 2), DataError, "two things"),
+        (lambda s: replace(s, particles=(particle("a", count(1)),) * 2), DataError, "used twice"),
         (lambda s: replace(s, particles=(particle("a", Amount("layout")),)), DataError,
-         "no layout"),
+         "from a layout"),
         (lambda s: replace(s, footprint_volts=99.0, particles=(particle("a", count(1)),)),
          DataError, "no voxel above 99 V"),
         (lambda s: replace(s, membranes=(replace(VESICLES, form="tube"),)), DataError, "form tube"),

@@ -186,7 +186,7 @@ def test_a_density_off_the_centre_of_its_box_is_centred(tmp_path):
     with pytest.raises(DataError, match="finite"):
         centred_cube(np.full((4, 4, 4), np.nan))
     write_mrc(tmp_path / "unknown.mrc", density, 1.0)
-    with pytest.raises(DataError, match=r"voxels are 1 A"):
+    with pytest.raises(DataError, match=r"voxels of 1 A"):
         load_molecules(["unknown.mrc"], tmp_path, 10.0)
 
 

@@ -46,7 +46,7 @@ def test_a_table_wins(tmp_path):
     ("content", "error", "text"),
     [
         ("run,name\nTS_1,a\n", SettingsError, "expected run_name and tomogram_name"),
-        ("run_name,tomogram_name\nTS_1,a\nTS_10,a\n", SettingsError, "stands twice"),
+        ("run_name,tomogram_name\nTS_1,a\nTS_10,a\n", SettingsError, "is listed twice"),
         ("run_name,tomogram_name\nTS_11,a\n", UnknownNameError, "did you mean"),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_spacing_that_is_not_there_lists_those_that_are():
 
 
 def test_two_things_where_one_is_meant_lists_both():
-    with pytest.raises(SettingsError, match=r"means 2 things.*wbp@10\.012, wbp@20\.0"):
+    with pytest.raises(SettingsError, match=r"matches 2 items.*wbp@10\.012, wbp@20\.0"):
         tomogram_query("wbp").match_one(TOMOGRAMS, run_name="TS_1")
 
 

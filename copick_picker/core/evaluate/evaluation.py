@@ -181,8 +181,8 @@ def _why_no_curve(matched: Sequence[ScoredMatch], counts: MatchCounts) -> str:
     if len(scores) == 0:
         return "no candidates"
     if not np.isfinite(scores).all():
-        return "some candidate scores are not finite"
-    return f"all {len(scores)} candidate scores are {scores[0]:g}, so no threshold tells them apart"
+        return "some candidate scores are NaN or infinite"
+    return f"all {len(scores)} candidate scores are {scores[0]:g}, so there is no threshold"
 
 
 def _bootstrap_weights(

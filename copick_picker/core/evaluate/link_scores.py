@@ -247,7 +247,7 @@ def _pair(
 ) -> tuple[TrackSet, TrackSet] | None:
     """Return both sets as tracks, and add notes; None if the reference has no instance ids."""
     if len(truth) and truth.instance_ids is None:
-        notes.append(f"{where}: the reference has no instance ids")
+        notes.append(f"{where}: the reference picks have no instance ids")
         return None
     if len(found) and found.instance_ids is None:
         notes.append(f"{where}: the candidates have no instance ids, so every link is missed")
@@ -256,8 +256,8 @@ def _pair(
         far = far_apart(tracks)
         if far is not None:
             notes.append(
-                f"{where}: {side} filament {far[0]} has a step of {far[1]:.0f} usual ones: is it "
-                "one filament?"
+                f"{where}: {side} filament {far[0]} has a step {far[1]:.0f} times the usual "
+                "one: is it one filament?"
             )
     return pair
 

@@ -134,6 +134,6 @@ def checked_points(points_xyz: npt.ArrayLike, which: str) -> FloatArray:
     finite = np.isfinite(points).all(axis=1)
     if not finite.all():
         index = int(np.flatnonzero(~finite)[0])
-        msg = f"{which} pick {index} is not finite: {points[index].tolist()}"
+        msg = f"{which} pick {index} is NaN or infinite: {points[index].tolist()}"
         raise DataError(msg)
     return points

@@ -64,7 +64,7 @@ def _notes_on_left_out(
     if not left_out:
         return []
     return [
-        f"{name}: no reference set, so not annotated, in {runs_text(left_out)}; left out there "
+        f"{name}: no reference set (not annotated) in {runs_text(left_out)}; left out there "
         f"with {n_picks} candidates"
     ]
 

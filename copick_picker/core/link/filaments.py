@@ -172,8 +172,8 @@ def filaments_of(
         raise DataError(msg)
     if n_twice:
         notes.append(
-            f"{picks.object_name}: {n_twice} of {len(picks)} picks lie within {TWICE_ANGSTROM:g} A "
-            "of a better one, and are in no filament"
+            f"{picks.object_name}: {n_twice} of {len(picks)} picks lie within "
+            f"{TWICE_ANGSTROM:g} A of a better one and join no filament"
         )
     points = picks.points_xyz[used]
     spacing = chains.nearest_spacing(LinkPoints(points)) if len(points) > 1 else 0.0
@@ -185,9 +185,9 @@ def filaments_of(
         angle = _angle_to_neighbours(points, rotations[:, :, 2], spacing, gate)
         if angle > _MOST_ANGLE:
             notes.append(
-                f"{picks.object_name}: the z axes of the picks do not lie along the filaments "
-                f"(median angle {np.degrees(angle):.0f} degrees to the line of neighbours); "
-                "tangents are taken from the positions"
+                f"{picks.object_name}: the z axes of the picks do not lie along the "
+                f"filaments (median angle {np.degrees(angle):.0f} degrees to the line of "
+                "neighbours); using tangents from the positions instead"
             )
             rotations = None
     tangents = None
@@ -198,8 +198,8 @@ def filaments_of(
     )
     if linked.was_bounded:
         notes.append(
-            f"{picks.object_name}: within the gate of {gate:.0f} A lie more picks than the "
-            f"{_N_NEAREST} nearest on each side, which alone are tried"
+            f"{picks.object_name}: there are more picks within the gate of {gate:.0f} A than "
+            f"the {_N_NEAREST} nearest on each side, which are the only ones tried"
         )
     facts = {"spacing": linked.model.get("spacing", spacing), "gate": gate, "model": linked.model}
     tracks = [Track(used[track.members], track.turned) for track in linked.tracks]
@@ -276,7 +276,7 @@ def _finished(
     if n_double:
         notes.append(
             f"{picks.object_name}: {n_double} filaments lie on others, within a fifth of the "
-            "spacing, and are left out: are picks stored twice?"
+            "spacing, and are left out; are picks stored twice?"
         )
     tracks, is_polar = _directed(found, points, rules, is_known=rotations is not None)
     stiffness = learned_stiffness([points[track.members] for track in tracks])

@@ -278,10 +278,10 @@ def load_scorer(path: Path) -> GraphScorer:
         content: Any = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
         why = "there is no such file" if not path.exists() else "it is damaged, or another file"
-        msg = f"{path} holds no link scorer: {why}"
+        msg = f"{path} contains no link scorer: {why}"
         raise CheckpointError(msg) from error
     if not isinstance(content, Mapping) or content.get("kind") != _KIND:
-        msg = f"{path} holds no link scorer ({_KIND})"
+        msg = f"{path} contains no link scorer ({_KIND})"
         raise CheckpointError(msg)
     scorer = GraphScorer()
     scorer.load_state_dict(content["state"])

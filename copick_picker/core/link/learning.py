@@ -139,7 +139,7 @@ def _refuse_one_answer(
         answer = "no link" if n_yes == 0 else "a link"
         msg = (
             f"the linker answers '{answer}' for all {n_links:,} possible links, of which "
-            f"{n_true:,} are true: it has learned nothing; train for more steps, or with a "
+            f"{n_true:,} are true: it learned nothing; train for more steps or with a "
             "smaller gate"
         )
         raise DataError(msg)

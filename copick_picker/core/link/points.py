@@ -59,7 +59,7 @@ class LinkPoints:
             values = getattr(self, name)
             if values is not None and not np.isfinite(values).all():
                 bad = int((~np.isfinite(values.reshape(len(values), -1))).any(axis=1).sum())
-                msg = f"{bad} of {len(self)} points have {name} that are not finite"
+                msg = f"{bad} of {len(self)} points have {name} that are NaN or infinite"
                 raise DataError(msg)
 
     def __len__(self) -> int:

@@ -48,15 +48,15 @@ def check_targets(targets: Sequence[LocalizeTarget]) -> None:
         values = [getattr(target, what) for target in targets]
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
-            msg = f"{what.replace('_', ' ')} {choices_text(twice)} stands for two targets"
+            msg = f"{what.replace('_', ' ')} {choices_text(twice)} is used for two targets"
             raise SettingsError(msg)
     if len(targets) > 1 and any(target.any_value for target in targets):
-        msg = f"every value is '{targets[0].object_name}', but {len(targets)} objects are sought"
+        msg = f"every value is '{targets[0].object_name}', but {len(targets)} objects are requested"
         raise SettingsError(msg)
     for target in targets:
         name, radius = target.object_name, target.radius_angstrom
         if radius is None:
-            msg = f"object '{name}' has no radius; give one in the project or with --radius"
+            msg = f"object '{name}' has no radius; set it in the project or with --radius"
             raise SettingsError(msg)
         _check_positive(name, "radius in Angstrom", radius)
         if target.target_fraction is not None:

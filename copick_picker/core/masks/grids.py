@@ -127,8 +127,8 @@ def on_grid(
         return inside_zyx
     if not same_box(own, voxel_spacing, shape_zyx, spacing):
         msg = (
-            f"the mask has another box: {box_text(own, voxel_spacing)}, "
-            f"where the volume has {box_text(shape_zyx, spacing)}"
+            f"the mask covers another box: {box_text(own, voxel_spacing)}; the volume has "
+            f"{box_text(shape_zyx, spacing)}"
         )
         raise DataError(msg)
     return _nearest(inside_zyx, factor=spacing / voxel_spacing, shape_zyx=shape_zyx)
@@ -227,7 +227,7 @@ def mask_on_grid(values: npt.NDArray[Any], shape_zyx: Sequence[int]) -> npt.NDAr
     slack = max(factor, 1.0)
     pairs = zip(shape_zyx, values.shape, strict=True)
     if any(abs(size - own * factor) > slack for size, own in pairs):
-        msg = f"the mask has shape {values.shape}, the tomogram {tuple(shape_zyx)}: another box"
+        msg = f"the mask has shape {values.shape}, the tomogram {tuple(shape_zyx)}: they differ"
         raise DataError(msg)
     places = [
         ((np.arange(size) + 0.5) * own / size).astype(int)

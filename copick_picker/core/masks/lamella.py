@@ -88,7 +88,7 @@ def lamella_mask(
     scale = rules.texture_angstrom / spacing
     if min(binned.shape) < 2 * scale:
         msg = (
-            f"the tomogram is too small to tell a lamella by its texture: {volume_zyx.shape} "
+            f"the tomogram is too small to find a lamella by texture: {volume_zyx.shape} "
             f"voxels of {voxel_spacing:g} A; expected {2 * rules.texture_angstrom:g} A along "
             "every axis"
         )

@@ -95,15 +95,15 @@ def fitted_mask(
         agree = same_box((d, h, w), own_spacing, (z, y, x), spacing)
     own_box, box = box_text((d, h, w), own_spacing), box_text((z, y, x), spacing)
     if not agree:
-        msg = f"the mask {uri} has another box: {own_box}, where the volume has {box}"
+        msg = f"the mask {uri} covers another box: {own_box}; the volume has {box}"
         raise DataError(msg)
     if not inside.any():
-        msg = f"the mask {uri} is empty: no voxel is inside"
+        msg = f"the mask {uri} is empty: it has no voxel inside"
         raise DataError(msg)
     remark = ""
     if (d, h, w) != (z, y, x):
         remark = (
-            f"the mask {uri} is on another grid and resampled (nearest voxel): {own_box}; "
+            f"the mask {uri} has another grid and was resampled (nearest voxel): {own_box}; "
             f"the volume has {box}"
         )
     return RunMask(inside, own_spacing, uri), remark

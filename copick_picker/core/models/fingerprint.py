@@ -127,7 +127,7 @@ def storable_crop(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
         raise DataError(msg)
     largest = float(np.abs(values).max())
     if not largest <= float(np.finfo(np.float16).max):
-        msg = f"the crop holds {largest:g}, which is not finite in float16"
+        msg = f"the crop holds {largest:g}, which is too large for float16"
         raise DataError(msg)
     stored: npt.NDArray[np.float16] = values.astype(np.float16)
     return stored

@@ -44,7 +44,7 @@ def checked_parameters(
             raise CheckpointError(msg)
     missing = [name for name in required if name not in parameters]
     if missing:
-        msg = f"{architecture} needs the parameters {choices_text(missing)}, which are not given"
+        msg = f"{architecture} needs the parameters {choices_text(missing)}, which are missing"
         raise CheckpointError(msg)
     return dict(parameters)
 

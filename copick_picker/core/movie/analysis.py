@@ -194,25 +194,25 @@ def verdict(
         Found tracks that join two true ones.
     """
     if not found["tracks"]:
-        return "Nothing was tracked: look at the detections first."
+        return "No tracks: check the detections first."
     if fragments is None or not truth["tracks"]:
-        return "There is no true track to compare with."
+        return "There are no true tracks to compare with."
     share = found["mean_length"] / truth["mean_length"]
     parts = []
     if fragments >= MANY_FRAGMENTS:
         why = (
-            "most pieces are short, so links are missing: lower --threshold, or fill gaps"
+            "most pieces are short, so links are missing: lower --threshold or fill gaps"
             if found["short"] > 0.2
             else "gaps stay open: fill gaps, or raise --max-gap"
         )
-        parts.append(f"High fragmentation: {fragments:.1f} pieces for each true track; {why}.")
+        parts.append(f"High fragmentation: {fragments:.1f} pieces per true track; {why}.")
     elif fragments >= SOME_FRAGMENTS:
         parts.append(
-            f"Some fragmentation: {fragments:.2f} pieces for each true track; raise --max-gap if "
+            f"Some fragmentation: {fragments:.2f} pieces per true track; raise --max-gap if "
             "puncta blink."
         )
     else:
-        parts.append(f"Tracks are whole: {fragments:.2f} pieces for each true track.")
+        parts.append(f"Tracks are complete: {fragments:.2f} pieces per true track.")
     if merges:
         parts.append(f"{merges} track{'s join' if merges > 1 else ' joins'} two puncta.")
     if share < LONG_SHARE:

@@ -158,7 +158,7 @@ class Detector:
         """Return each network's outputs for some frames, padded, and the size of a frame."""
         context, wanted = self.network.context, self.network.n_channels
         if len(channels) < wanted:
-            msg = "the network sees two channels, but the movie has one"
+            msg = "the network needs two channels, but the movie has one"
             raise DataError(msg)
         needed = np.stack([context_frames(n, context, len(channels[0].frames)) for n in numbers])
         distinct, place = np.unique(needed, return_inverse=True)

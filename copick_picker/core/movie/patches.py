@@ -403,7 +403,7 @@ def _cut(movies: Sequence[KnownMovie], rules: PatchRules, rng: np.random.Generat
     if min(height, width) < side:
         msg = (
             f"movie {movie.name} has {height} x {width} pixels; a patch has {side} x {side}: "
-            "give a smaller --patch"
+            "use a smaller --patch"
         )
         raise DataError(msg)
     frame = int(rng.integers(n_frames))

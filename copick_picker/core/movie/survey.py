@@ -66,10 +66,10 @@ def survey_movie(frames: Frames, *, name: str) -> Survey:
         msg = f"{name} has values that are NaN or infinite"
         raise DataError(msg)
     if np.ptp(sample) == 0:
-        msg = f"{name}: all pixels of the frames looked at have the value {sample.flat[0]:g}"
+        msg = f"{name}: all pixels of the frames checked have the value {sample.flat[0]:g}"
         raise DataError(msg)
     if (sample == sample[:1]).all():
-        msg = f"{name}: the {len(sample)} frames looked at are all equal; it is a still picture"
+        msg = f"{name}: the {len(sample)} frames checked are all equal; it is a still image"
         raise DataError(msg)
     scales = [scale_of_movie(pair) for pair in pairs]
     scale = GreyScale(

@@ -57,7 +57,7 @@ def resolve_device(name: str) -> torch.device:
         kind != "cuda" or not number.isdigit() or int(number) >= torch.cuda.device_count()
     )
     if kind not in known or wrong_number:
-        msg = f"no device '{name}' here; available: auto, {choices_text(known)}"
+        msg = f"no device '{name}' on this machine; available: auto, {choices_text(known)}"
         raise SettingsError(msg)
     return torch.device(name)
 

@@ -427,7 +427,7 @@ class _Batches:
             raise DeviceMemoryError(msg)
         self._batch = len(batch) // 2
         logger.warning(
-            "device %s: a batch of %d windows does not fit its memory; going on with %d",
+            "device %s: a batch of %d windows does not fit in memory; continuing with %d",
             crops.device,
             len(batch),
             self._batch,
@@ -439,8 +439,8 @@ def _slab(z_start: int, results: Results, *, probabilities: bool, scores: bool) 
     labels, finite, *rest = (result.cpu() for result in results)
     if not bool(finite.all()):
         msg = (
-            f"the network returns numbers that are not finite in planes {z_start} to "
-            f"{z_start + len(labels) - 1}; if the precision is not float32, use that"
+            f"the network returns numbers that are NaN or infinite in planes {z_start} to "
+            f"{z_start + len(labels) - 1}; try --precision float32"
         )
         raise DataError(msg)
     shares = rest.pop(0).numpy() if probabilities else None

@@ -386,7 +386,7 @@ def check_mask(mask_zyx: Mask | None, shape_zyx: Sequence[int]) -> None:
         msg = f"the mask has shape {mask_zyx.shape}, the volume {tuple(shape_zyx)}"
         raise DataError(msg)
     if not mask_zyx.any():
-        msg = "the mask is empty: no voxel is inside"
+        msg = "the mask is empty: it has no voxel inside"
         raise DataError(msg)
 
 

@@ -221,12 +221,15 @@ def volume_statistics(volume: Volume) -> VolumeStatistics:
         block = real(reader.read(z_start, z_stop))
         bad = n_not_finite(block)
         if bad:
-            msg = f"{bad} voxels in planes {z_start} to {z_start + len(block) - 1} are not finite"
+            msg = (
+                f"{bad} voxels in planes {z_start} to {z_start + len(block) - 1} are NaN or "
+                "infinite"
+            )
             raise DataError(msg)
         low, high = min(low, float(block.min())), max(high, float(block.max()))
         known = known.joined(moments_of(block))
     if low == high:
-        msg = f"all voxels are {low:g}: a constant volume holds nothing to find"
+        msg = f"all voxels are {low:g}: a constant volume has nothing to find"
         raise DataError(msg)
     return VolumeStatistics(known.mean, known.standard_deviation)
 
@@ -391,7 +394,7 @@ class PlaneBuffer:
         self._lows[place] = _of_cells(np.minimum, fresh)
         self._highs[place] = _of_cells(np.maximum, fresh)
         if not np.isfinite(self._lows[place] + self._highs[place]).all():
-            msg = f"planes {self._stop} to {z_stop - 1} hold voxels that are not finite"
+            msg = f"planes {self._stop} to {z_stop - 1} hold voxels that are NaN or infinite"
             raise DataError(msg)
         self._planes[place] = torch.from_numpy(fresh).to(self._planes.device)
         self._stop = z_stop

@@ -136,7 +136,7 @@ def scaled(
     values: npt.NDArray[np.float32] = volume.astype(np.float32)
     if not np.isfinite(values).all():
         bad = int(values.size - np.isfinite(values).sum())
-        msg = f"{bad} voxels are not finite"
+        msg = f"{bad} voxels are NaN or infinite"
         raise DataError(msg)
     values -= np.float32(scaling.minimum)
     values /= np.float32(scaling.maximum - scaling.minimum)
@@ -336,7 +336,7 @@ def _shares(
             continue
         shares = torch.softmax(logits, dim=1).cpu().numpy()
         if not np.isfinite(shares).all():
-            msg = "the network returns numbers that are not finite"
+            msg = "the network returns numbers that are NaN or infinite"
             raise DataError(msg)
         yield from zip(part, shares, strict=True)
         waiting = waiting[len(part) :]

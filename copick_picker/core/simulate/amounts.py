@@ -103,7 +103,7 @@ def check_names(spec: SpecimenSpec, molecules: Mapping[str, Molecule]) -> None:
     names = [entry.name for entry in spec.entries()] + [*fillers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        msg = f"{choices_text(twice)}: one name stands for two things in a specimen"
+        msg = f"{choices_text(twice)}: one name is used twice in a specimen"
         raise DataError(msg)
 
 
@@ -165,7 +165,7 @@ def check_all_fitted(
         if not entry.allow_fewer and placed[entry.name].count() < asked[entry.name]
     ]
     if missing:
-        msg = f"{described(canvas)} has no room for all: fitted {', '.join(missing)}"
+        msg = f"{described(canvas)} has no room for everything: placed {', '.join(missing)}"
         raise DataError(msg)
 
 

@@ -284,7 +284,7 @@ def _drawn_layout(
     if not wanted:
         return "", {}
     if not spec.layouts:
-        msg = f"{choices_text(wanted)}: the amount is that of a layout, but there is no layout"
+        msg = f"{choices_text(wanted)}: the amount comes from a layout, but there is none"
         raise DataError(msg)
     layout = spec.layouts[int(rng.integers(len(spec.layouts)))]
     for name in wanted:

@@ -307,7 +307,7 @@ def _checked_shape(potential_zyx: Volume) -> tuple[int, int, int]:
         msg = f"potential has shape {potential_zyx.shape}; expected (z, y, x), none of them 0"
         raise DataError(msg)
     if not np.isfinite(potential_zyx).all():
-        msg = "potential holds values that are not finite"
+        msg = "potential holds values that are NaN or infinite"
         raise DataError(msg)
     depth, height, width = potential_zyx.shape
     return depth, height, width

@@ -278,9 +278,9 @@ class PickerModule(LightningModule):
         if not torch.isfinite(value.detach()):
             runs = ", ".join(sorted(set(batch.run_names)))
             msg = (
-                f"the loss became {float(value.detach()):g} at step {self.trainer.global_step}, "
-                f"in a batch of patches of runs {runs}: lower --learning-rate, or look at these "
-                "tomograms"
+                f"the loss became {float(value.detach()):g} at step "
+                f"{self.trainer.global_step}, in a batch of patches of runs {runs}: lower "
+                "--learning-rate or check these tomograms"
             )
             raise LossNotFiniteError(msg)
         self.last_loss = float(value.detach())

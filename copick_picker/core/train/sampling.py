@@ -288,8 +288,8 @@ def check_runs(runs: Sequence[TrainingRun], rules: SamplingRules) -> None:
         shape = run.source.shape_zyx
         if np.any(np.less(MOST_OF_TOMOGRAM * np.array(shape), rules.window_voxels)):
             msg = (
-                f"run {run.name}: the patch {rules.window_voxels} (z, y, x) is more than twice the "
-                f"tomogram {shape}; use a smaller patch, or leave the run out"
+                f"run {run.name}: the patch {rules.window_voxels} (z, y, x) is more than "
+                f"twice the tomogram {shape}; use a smaller patch or exclude the run"
             )
             raise DataError(msg)
         if run.labels is not None and run.labels.shape_zyx != shape:

@@ -49,7 +49,7 @@ def fixed_split(counts: Counts, validation: Sequence[str]) -> Split:
     """
     for name in validation:
         if name not in counts:
-            msg = f"no run '{name}' among those to train with: {choices_text(counts)}"
+            msg = f"no run '{name}' among the training runs: {choices_text(counts)}"
             raise UnknownNameError(msg)
     _check_two_runs(counts)
     chosen = set(validation)
@@ -210,8 +210,9 @@ def check_split(counts: Counts, split: Split, what: str) -> None:
             if not any(counts[run].get(name) for run in names):
                 holders = [run for run in counts if counts[run].get(name)]
                 msg = (
-                    f"{what} has no '{name}' in its {side} runs ({choices_text(names)}): it is "
-                    f"only in {choices_text(holders)}; leave the object out, or split otherwise"
+                    f"{what} has no '{name}' in its {side} runs ({choices_text(names)}): it "
+                    f"is only in {choices_text(holders)}; exclude the object or use another "
+                    "split"
                 )
                 raise DataError(msg)
 
@@ -254,7 +255,7 @@ def _assign(
 def _check_two_runs(counts: Counts) -> None:
     if len(counts) < 2:
         msg = (
-            f"there is one run only ({choices_text(counts)}): a model is judged by runs that it "
-            "was not trained on, so at least two are needed"
+            f"there is only one run ({choices_text(counts)}): a model is validated on runs "
+            "it was not trained on, so at least two are needed"
         )
         raise DataError(msg)

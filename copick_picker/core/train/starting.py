@@ -36,7 +36,7 @@ class StartReport:
     def text(self) -> str:
         """Return the report as one line."""
         total = len(self.matched) + len(self.mismatched) + len(self.missing)
-        parts = [f"{len(self.matched)} of {total} tensors taken over"]
+        parts = [f"{len(self.matched)} of {total} tensors loaded"]
         for kind, names in (
             ("of another shape", self.mismatched),
             ("not in the weights", self.missing),
@@ -90,7 +90,7 @@ def start_from(
     total = sum(tensor.numel() for tensor in own.values())
     taken = sum(own[name].numel() for name in matched)
     if taken < least_share * total:
-        msg = f"the weights are those of another architecture: {report.text()}"
+        msg = f"the weights belong to another architecture: {report.text()}"
         raise CheckpointError(msg)
     load_state(network, {**own, **{name: state_dict[name] for name in matched}})
     return report

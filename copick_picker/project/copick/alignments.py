@@ -44,15 +44,15 @@ def check_alignments(
         if meant and number not in {tomogram.alignment_id for tomogram in meant}:
             other = meant[0]
             msg = (
-                f"run {run_name}: {key} has coordinates of alignment {number}, tomogram {other} "
-                f"was made with alignment {other.alignment_id}: they do not belong together"
+                f"run {run_name}: {key} has coordinates from alignment {number}, tomogram "
+                f"{other} comes from alignment {other.alignment_id}: they do not match"
             )
             raise DataError(msg)
         first = known[0]
         if first.origin is not None and first.origin.alignment_id != number:
             msg = (
-                f"run {run_name}: {first} has coordinates of alignment "
-                f"{first.origin.alignment_id}, {key} of alignment {number}: they do not belong "
-                "together"
+                f"run {run_name}: {first} has coordinates from alignment "
+                f"{first.origin.alignment_id}, {key} of alignment {number}: they do not "
+                "match"
             )
             raise DataError(msg)

@@ -54,7 +54,9 @@ def open_root(path: Path) -> CopickRoot:
             root = from_string(json.dumps(config))
     except _portal_errors() as error:
         words = " ".join(str(error).split())[:300]
-        msg = f"cannot open the project of {path}: the CryoET Data Portal does not answer: {words}"
+        msg = (
+            f"cannot open the project of {path}: the CryoET Data Portal is not responding: {words}"
+        )
         raise ProjectError(msg) from error
     except (ValueError, TypeError, OSError, ImportError, LookupError, AttributeError) as error:
         msg = f"cannot open the project of {path}: {reason(error)}"
@@ -184,7 +186,7 @@ def _check_folders(config: dict[str, Any], path: Path) -> None:
     folders = [local_path(place) for place in places]
     for folder in folders:
         if folder is not None and set("*?[") & set(str(folder.absolute())):
-            msg = f"the project of {path} lies in {folder}: copick cannot list paths with * ? ["
+            msg = f"the project of {path} is in {folder}: copick cannot list paths with * ? ["
             raise ProjectError(msg)
     if config["config_type"] == "filesystem" and not any(
         folder is None or folder.is_dir() for folder in folders

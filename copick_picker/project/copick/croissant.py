@@ -93,7 +93,7 @@ def runs_of_split(root: CopickRoot, split: str, location: str) -> frozenset[str]
         If the project has no splits, or none of this name; the message lists those that it has.
     """
     if not hasattr(root, "splits"):
-        msg = f"--split {split}: {location} is no Croissant manifest and has no splits"
+        msg = f"--split {split}: {location} is not a Croissant manifest and has no splits"
         raise UnknownNameError(msg)
     with guarded(f"cannot read the splits of {location}"):
         splits = {str(name): [str(run) for run in runs] for name, runs in root.splits.items()}
@@ -123,6 +123,6 @@ def overlay_path(root: CopickRoot, location: str) -> str:
         return str(root.root_overlay)
     base = getattr(root, "overlay_base_url", None)
     if base is None:
-        msg = f"{location} has no overlay_root: name a folder for outputs in the configuration"
+        msg = f"{location} has no overlay_root: set a folder for outputs in the configuration"
         raise ProjectError(msg)
     return str(base)

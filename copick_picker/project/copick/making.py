@@ -153,8 +153,8 @@ def check_root(config_path: Path) -> None:
     place = local_path(root)
     if place is None or place.resolve() != (config_path.parent / "project").resolve():
         msg = (
-            f"{config_path} leads to {root}, not into this folder: was the project moved or "
-            "copied? Correct its overlay_root first"
+            f"{config_path} leads to {root}, not into this folder: if the project was moved "
+            "or copied, correct its overlay_root first"
         )
         raise ConflictError(msg)
 
@@ -227,7 +227,7 @@ def _object_entry(spec: ObjectSpec, position: int, details: Mapping[str, Any]) -
     with guarded(f"'{spec.name}' cannot be an object of copick"):
         allowed = sanitize_name(spec.name, suppress_warnings=True)
     if spec.name != allowed:
-        msg = f"'{spec.name}' cannot be an object of copick; '{allowed}' can"
+        msg = f"'{spec.name}' is not a valid object name in copick; use '{allowed}'"
         raise DataError(msg)
     metadata: dict[str, Any] = {"score_weight": spec.score_weight}
     if spec.is_filament:

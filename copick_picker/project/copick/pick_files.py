@@ -89,7 +89,7 @@ def check_finite(picks: PickSet, where: str) -> None:
         first = int(np.flatnonzero(~good)[0])
         msg = (
             f"{where}: {int((~good).sum())} of {len(picks)} picks have a position, score or "
-            f"rotation that is not finite, the first at index {first}"
+            f"rotation that is NaN or infinite, the first at index {first}"
         )
         raise DataError(msg)
 
@@ -258,7 +258,7 @@ def recorded_sigmas(
         return None
     values = np.asarray(sigmas, dtype=np.float64).reshape(-1, 3)
     if not np.isfinite(values).all():
-        msg = f"the record of the picks has standard deviations that are not finite ({SIGMAS})"
+        msg = f"the record of the picks has standard deviations that are NaN or infinite ({SIGMAS})"
         raise DataError(msg)
     return values
 

@@ -139,6 +139,6 @@ def _move(filesystem: AbstractFileSystem, source: str, target: str) -> None:
             content = filesystem.cat_file(path)  # copick's file systems cannot copy
             filesystem.pipe_file(place + path[len(root) :], content)
     except broken() as error:
-        msg = f"cannot write {target}: {reason(error)}; the new one is whole at {source}"
+        msg = f"cannot write {target}: {reason(error)}; the new one is complete at {source}"
         raise ProjectError(msg) from error
     _remove(filesystem, source)

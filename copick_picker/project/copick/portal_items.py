@@ -159,7 +159,7 @@ def parsed_points(text: str, object_name: str, voxel_spacing: float, where: str)
     points, rotations = [], []
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
-        msg = f"{where} holds no point"
+        msg = f"{where} contains no point"
         raise DataError(msg)
     for number, line in lines:
         try:

@@ -424,7 +424,7 @@ def _open_output(
     if getattr(item, "read_only", False) and not is_local(item.fs):
         return volume  # the portal's or a manifest's: not ours to have left unfinished
     if provenance.is_unfinished(volumes.stored_record(item)):
-        msg = f"{where} is half-written: its writer was stopped; make it again"
+        msg = f"{where} is half-written: writing was interrupted; make it again"
         raise ProjectError(msg)
     return volume
 
@@ -435,7 +435,7 @@ def _check_names(**names: str) -> None:
             allowed = sanitize_name(name, suppress_warnings=True)
         if name != allowed or not name.strip("."):
             allowed = allowed.strip(".") or "1"
-            msg = f"the {what} '{name}' cannot be a name in copick; '{allowed}' can"
+            msg = f"the {what} '{name}' is not a valid name in copick; use '{allowed}'"
             raise SettingsError(msg)
 
 

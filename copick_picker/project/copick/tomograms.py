@@ -159,7 +159,7 @@ def check_type_name(name: str) -> None:
         allowed = sanitize_name(name, suppress_warnings=True)
     if name != allowed or not name.strip("."):
         allowed = allowed.strip(".") or "tomogram"
-        msg = f"the tomogram type '{name}' cannot be a name in copick; '{allowed}' can"
+        msg = f"the tomogram type '{name}' is not a valid name in copick; use '{allowed}'"
         raise SettingsError(msg)
 
 
@@ -179,7 +179,7 @@ def _write_item(
     shape_zyx = volume.shape_zyx
     path = item.overlay_path
     if not is_local(item.fs_overlay):
-        msg = f"{path} is not on this machine: tomograms are imported into local projects only"
+        msg = f"{path} is remote: tomograms can only be imported into local projects"
         raise ProjectError(msg)
     with (
         replacing(Path(path), permit=permit) as temporary,
@@ -211,7 +211,7 @@ def _write_block(arrays: list[Any], corner: Triple, volume: _Blocks) -> None:
     block = volume.read_block(corner, (z, y, x))
     bad = int(block.size - np.count_nonzero(np.isfinite(block)))
     if bad:
-        msg = f"{bad} voxels are not finite in the block from (z, y, x) = {corner}"
+        msg = f"{bad} voxels are NaN or infinite in the block from (z, y, x) = {corner}"
         raise DataError(msg)
     for level, array in enumerate(arrays):
         if level:

@@ -245,5 +245,5 @@ def _fill(target: npt.NDArray[Any], block: npt.NDArray[Any], where: str) -> None
     with np.errstate(over="ignore"):
         target[...] = block
     if target.dtype.kind == "f" and not np.isfinite(target).all():
-        msg = f"{where}: values are not finite as {target.dtype}"
+        msg = f"{where}: values are NaN or infinite in {target.dtype}"
         raise DataError(msg)

@@ -153,10 +153,12 @@ class ZarrVolume:
         with guarded(f"cannot list the chunks of {self._where}"):
             stored, expected = int(self._array.nchunks_initialized), int(self._array.nchunks)
         if stored == 0:
-            msg = f"{self._where} holds no data: none of its {expected} chunks is stored"
+            msg = f"{self._where} contains no data: none of its {expected} chunks is stored"
             raise ProjectError(msg)
         if stored < expected:
-            text = f"{expected - stored} of {expected} chunks are not stored and read as zeros"
+            text = (
+                f"{expected - stored} of {expected} chunks are not stored; they are read as zeros"
+            )
             self.troubles = (*self.troubles, Trouble("chunks", text))
 
 
@@ -238,7 +240,7 @@ def _as_separated(store: MutableMapping[str, bytes], level: Level) -> MutableMap
 def _finest(store: MutableMapping[str, bytes]) -> tuple[Level, list[Trouble]]:
     """Return the level of full resolution of a store, and what its attributes contradict."""
     if ".zgroup" not in store and "zarr.json" not in store:
-        raise MetadataError(Trouble("metadata", "it is no zarr group: it has no .zgroup"))
+        raise MetadataError(Trouble("metadata", "it is not a zarr group: it has no .zgroup"))
     troubles = []
     try:
         attributes = json_object(store[".zattrs"], ".zattrs") if ".zattrs" in store else {}

@@ -76,13 +76,13 @@ def read_model_folder(folder: Path) -> tuple[StateDict, dict[str, Any]]:
     if found != expected:
         msg = (
             f"weights {weights_path} have SHA-256 {found[:12]}..., but {CARD_FILE} says "
-            f"{str(expected)[:12]}...: the file was changed or cut short"
+            f"{str(expected)[:12]}...: the file was changed or truncated"
         )
         raise CheckpointError(msg)
     try:
         return load_safetensors(data), raw
     except (SafetensorError, ValueError, RuntimeError, KeyError) as error:
-        msg = f"weights {weights_path} are not a whole safetensors file: {_one_line(error)}"
+        msg = f"weights {weights_path} are not a complete safetensors file: {_one_line(error)}"
         raise CheckpointError(msg) from None
 
 
@@ -195,12 +195,12 @@ def read_crop(folder: Path, entry: Mapping[str, Any]) -> npt.NDArray[np.float16]
     path = folder / Path(str(entry["file"])).name
     data = _read_bytes(path)
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        msg = f"{path} is not the file that {CARD_FILE} speaks of: it was changed or cut short"
+        msg = f"{path} is not the file described in {CARD_FILE}: it was changed or truncated"
         raise CheckpointError(msg)
     try:
         crop = load_safetensors(data)["crop"]
     except (SafetensorError, ValueError, RuntimeError, KeyError) as error:
-        msg = f"{path} holds no array 'crop': {_one_line(error)}"
+        msg = f"{path} contains no array 'crop': {_one_line(error)}"
         raise CheckpointError(msg) from None
     if crop.ndim != 3 or crop.dtype != torch.float16:
         msg = f"{path} holds {crop.dtype} of shape {tuple(crop.shape)}; expected float16 (z, y, x)"
@@ -258,7 +258,10 @@ def read_torch_weights(path: Path, *, trust: bool = False) -> StateDict:
         raise CheckpointError(msg)
     wrong = [str(name) for name, value in state.items() if not isinstance(value, torch.Tensor)]
     if wrong:
-        msg = f"weights {path} are no plain state dict: not tensors are {', '.join(wrong[:5])}"
+        msg = (
+            f"weights {path} are not a plain state dict: these are not tensors: "
+            f"{', '.join(wrong[:5])}"
+        )
         raise CheckpointError(msg)
     return {str(name): tensor for name, tensor in state.items()}
 
@@ -293,14 +296,14 @@ def read_cryosiam_checkpoint(
     missing = [part for part in parts if not isinstance(content.get(part), Mapping)]
     if missing:
         msg = (
-            f"checkpoint {path} is none of CryoSiam's: it has no {' and no '.join(missing)} "
+            f"checkpoint {path} is not from CryoSiam: it has no {' and no '.join(missing)} "
             f"(it has: {', '.join(str(key) for key in list(content)[:10])})"
         )
         raise CheckpointError(msg)
     state = {str(name): value for name, value in content["state_dict"].items()}
     wrong = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
     if wrong:
-        msg = f"checkpoint {path}: not tensors are {', '.join(wrong[:5])}"
+        msg = f"checkpoint {path}: these are not tensors: {', '.join(wrong[:5])}"
         raise CheckpointError(msg)
     return state, {str(key): value for key, value in content["hyper_parameters"].items()}
 
@@ -363,7 +366,7 @@ def _load(path: Path, *, trust: bool) -> object:
         msg = _unpickling_message(path, str(error))
         raise CheckpointError(msg) from None
     except _BROKEN as error:
-        msg = f"weights {path} are broken or cut short: {_one_line(error)}"
+        msg = f"weights {path} are broken or truncated: {_one_line(error)}"
         raise CheckpointError(msg) from None
 
 
@@ -381,10 +384,10 @@ def _read_bytes(path: Path) -> bytes:
 def _unpickling_message(path: Path, reason: str) -> str:
     if "weights_only" in reason or "Unsupported" in reason:
         return (
-            f"weights {path} hold more than numbers and were not opened, because that would run "
-            "code from the file; only if you trust its origin, use --trust-checkpoint"
+            f"weights {path} contain more than numbers and were not opened, because that "
+            "could run code; use --trust-checkpoint only if you trust the file"
         )
-    return f"weights {path} are broken or cut short"
+    return f"weights {path} are broken or truncated"
 
 
 def _one_line(error: Exception) -> str:

@@ -72,7 +72,7 @@ class CryosiamFolders:
             If there is no such folder, no tomogram in it, or two would write the same prediction.
         """
         if not self.data.is_dir():
-            msg = f"data_folder {self.data} is no folder (relative to the current folder)"
+            msg = f"data_folder {self.data} is not a folder (relative to the current folder)"
             raise SettingsError(msg)
         found: Sequence[str] = names or sorted(
             path.name
@@ -198,8 +198,8 @@ class CryosiamFolders:
         standing = [path.name for path in new if os.path.lexists(path)]
         if standing and not self.overwrite:
             msg = (
-                f"{self.predictions} has {choices_text(standing)}, which say something else; "
-                "use --overwrite"
+                f"{self.predictions} has {choices_text(standing)}, with other contents; use "
+                "--overwrite"
             )
             raise ConflictError(msg)
         kind = own_file(is_particle_table)

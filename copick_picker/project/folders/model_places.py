@@ -51,7 +51,7 @@ def check_free_model(folder: Path, *, overwrite: bool) -> None:
     found = standing_at(folder, own_folder(foreign_in_model))
     if found is None or (overwrite and found.is_replaceable):
         return
-    reason = f"it is not a model alone ({found.words})"
+    reason = f"it contains more than a model ({found.words})"
     if not is_model_folder(folder):
         reason = f"it is not a model ({found.words})"
     if found.is_replaceable:
@@ -110,7 +110,7 @@ def check_free_models(output: Path, *, overwrite: bool) -> None:
     if found is None or (overwrite and found.is_replaceable):
         return
     if overwrite:
-        msg = f"{output} holds other things than models ({found.words}); name another output"
+        msg = f"{output} contains other things than models ({found.words}); choose another output"
     else:
         msg = (
             f"{output} exists and was not made by this training; use --overwrite or another output "
@@ -184,11 +184,11 @@ def find_folder(name: str) -> Path:
     if path.exists():
         if is_model_folder(path):
             return path
-        msg = f"{path} is no model folder (model.yaml and weights.safetensors)"
+        msg = f"{path} is not a model folder (model.yaml and weights.safetensors)"
         raise CheckpointError(msg)
     shipped = shipped_models()
     if name in shipped:
         return shipped[name]
     near, known = nearest_name(name, shipped), choices_text(shipped)
-    msg = f"no model folder '{name}'{near}; models that ship with the package: {known}"
+    msg = f"no model folder '{name}'{near}; shipped models: {known}"
     raise CheckpointError(msg)

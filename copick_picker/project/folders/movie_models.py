@@ -47,7 +47,7 @@ def read_movie_card(folder: Path, file: str) -> dict[str, Any]:
         if found is not None:
             msg = f"{folder} holds {found}; expected a {wanted}"
         elif folder.is_dir():
-            msg = f"{folder} holds no {wanted}: there is no {files}"
+            msg = f"{folder} contains no {wanted}: there is no {files}"
         else:
             msg = f"there is no {wanted} {folder}"
         raise CheckpointError(msg)
@@ -55,10 +55,10 @@ def read_movie_card(folder: Path, file: str) -> dict[str, Any]:
         try:
             content = load_yaml(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
-            msg = f"{path} is no YAML file: {' '.join(str(error).split())}"
+            msg = f"{path} is not a YAML file: {' '.join(str(error).split())}"
             raise CheckpointError(msg) from error
     if not isinstance(content, dict):
-        msg = f"{path} is no card of a {wanted}"
+        msg = f"{path} is not a card of a {wanted}"
         raise CheckpointError(msg)
     return content
 
@@ -123,7 +123,7 @@ def check_weights(path: Path, sha256: str) -> None:
         msg = f"{path} is missing"
         raise CheckpointError(msg)
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        msg = f"{path} is damaged, or not the file that the card beside it describes"
+        msg = f"{path} is damaged, or not the file described in the card next to it"
         raise CheckpointError(msg)
 
 

@@ -93,8 +93,8 @@ def is_copied(place: Path, source: Mapping[str, Any]) -> bool:
         whole = False
     if not whole:
         msg = (
-            f"{place} was not made by --patch-cache, or was changed since: move it away, or name "
-            "another folder"
+            f"{place} was not made by --patch-cache, or was changed since: move it away or "
+            "choose another folder"
         )
         raise ConflictError(msg)
     return True

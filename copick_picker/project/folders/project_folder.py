@@ -151,8 +151,9 @@ def refuse_foreign(folder: Path | str, command: str, foreign: Sequence[str]) -> 
         return
     more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
     msg = (
-        f"{folder} holds other things ({choices_text(foreign[:_NAMED])}{more}): {len(foreign)} not "
-        f"made by {command}, or changed since; move them away or name another folder"
+        f"{folder} contains other things ({choices_text(foreign[:_NAMED])}{more}): "
+        f"{len(foreign)} not made by {command}, or changed since; move them away or choose "
+        "another folder"
     )
     raise ConflictError(msg)
 
@@ -184,7 +185,9 @@ def check_free_folder(target: Path, index: str, *, overwrite: bool) -> None:
         refuse_foreign(f"the folder {target}", "the command", foreign_results(target, index))
         found.check_replaceable(str(target), advice="another folder")
     if not overwrite:
-        msg = f"the folder {target} exists; use --overwrite or name another (found: {found.words})"
+        msg = (
+            f"the folder {target} exists; use --overwrite or choose another (found: {found.words})"
+        )
         raise ConflictError(msg)
 
 
@@ -211,7 +214,7 @@ def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
         If the folder cannot be moved.
     """
     if folder.name in ("", ".."):
-        msg = f"{command} --overwrite cannot replace the current folder; name another folder"
+        msg = f"{command} --overwrite cannot replace the current folder; choose another folder"
         raise ConflictError(msg)
     aside = aside_of(folder)
     for place in (folder, aside):
@@ -219,7 +222,7 @@ def begin_anew(folder: Path, command: str, foreign: Foreign) -> None:
         if os.path.lexists(place):
             refuse_foreign(place, command, foreign(place))
     if os.path.lexists(aside) and not _is_aside(aside):
-        msg = f"{aside} is in the way, and {command} did not put it there; move it away"
+        msg = f"{aside} is in the way and was not made by {command}; move it away"
         raise ConflictError(msg)
     if not os.path.lexists(folder):
         return

@@ -55,7 +55,10 @@ def read_score_folder(path: Path) -> ScoreFolder:
     for kind in ("reference", "candidate"):
         counted = sum(int(entry["counts"][f"n_{kind}"]) for entry in values["runs"])
         if len(picks.rows(kind)) < counted:
-            msg = f"{path / MATCHES_FILE} lists fewer picks than {SCORES_FILE} counts: cut off?"
+            msg = (
+                f"{path / MATCHES_FILE} lists fewer picks than {SCORES_FILE} counts: is it "
+                "truncated?"
+            )
             raise DataError(msg)
     return ScoreFolder(path, values, picks)
 
@@ -79,7 +82,10 @@ def read_scores(path: Path) -> dict[str, Any]:
     values = read_json(file)
     missing = [name for name in _NEEDED if name not in values]
     if missing:
-        msg = f"{file} is no output of evaluate, or an old one: it has no {', '.join(missing)}"
+        msg = (
+            f"{file} is not an output of evaluate, or from an old version: it has no "
+            f"{', '.join(missing)}"
+        )
         raise DataError(msg)
     check_scores(values, file)
     return values
@@ -130,7 +136,7 @@ def _picks(file: Path) -> PickTable:
             distance_angstrom=_numbers(rows, "distance_angstrom"),
         )
     except (KeyError, TypeError, ValueError) as error:
-        msg = f"{file} is no table of picks, or was cut off: {type(error).__name__} {error}"
+        msg = f"{file} is not a table of picks, or was truncated: {type(error).__name__} {error}"
         raise DataError(msg) from error
 
 

@@ -156,5 +156,5 @@ def check_scores(values: Mapping[str, Any], file: Path) -> None:
         faults = reason(error).split("; ")
         more = f"; and {len(faults) - _MOST_FAULTS} more" if len(faults) > _MOST_FAULTS else ""
         words = "; ".join(faults[:_MOST_FAULTS])
-        msg = f"{file} is no output of evaluate, or an old one: {words}{more}"
+        msg = f"{file} is not an output of evaluate, or from an old version: {words}{more}"
         raise DataError(msg) from error

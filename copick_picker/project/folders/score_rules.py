@@ -40,8 +40,8 @@ def check_same_rules(
 def _check(what: str, first: object, other: object, names: tuple[str, str]) -> None:
     if first != other:
         msg = (
-            f"{names[0]} and {names[1]} cannot stand side by side: {what}: {_text(first)} there, "
-            f"{_text(other)} here; evaluate both by the same rules"
+            f"{names[0]} and {names[1]} cannot be compared side by side: {what}: "
+            f"{_text(first)} there, {_text(other)} here; evaluate both by the same rules"
         )
         raise SettingsError(msg)
 

@@ -31,7 +31,7 @@ def check_writable(config_path: Path) -> None:
     with guarded(f"cannot read the configuration {config_path}"):
         mode = config_path.stat().st_mode
     if not mode & 0o222:
-        msg = f"the configuration {config_path} is read-only; nothing was stored in it"
+        msg = f"the configuration {config_path} is read-only; nothing was stored"
         raise ProjectError(msg)
 
 

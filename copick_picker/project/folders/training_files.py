@@ -163,6 +163,6 @@ def finished(folder: Path) -> dict[str, Any]:
     """
     done = read_json(folder / DONE_FILE)
     if done is None:
-        msg = f"the training in {folder} did not come to its end"
+        msg = f"the training in {folder} did not finish"
         raise DataError(msg)
     return done

@@ -85,7 +85,7 @@ def read_motor_labels(path: Path) -> dict[str, MotorLabels]:
             for row in rows
         ]
     if not rows:
-        msg = f"{path} holds no rows"
+        msg = f"{path} contains no rows"
         raise DataError(msg)
     columns = [name for name in rows[0] if name]
     axes = next((axes for axes in (AXES, SHORT_AXES) if set(axes) <= set(columns)), None)
@@ -206,10 +206,10 @@ def _together(entries: Sequence[MotorLabels], where: str) -> MotorLabels:
     for name in ("shape_zyx", "voxel_spacing", "fold"):
         told = list(dict.fromkeys(getattr(entry, name) for entry in entries))
         if len(told) > 1:
-            msg = f"{where}: its rows disagree on {name}: {choices_text(told)}"
+            msg = f"{where}: its rows give different values for {name}: {choices_text(told)}"
             raise DataError(msg)
     if len({len(entry.points_zyx) > 0 for entry in entries}) > 1:
-        msg = f"{where}: one of its rows says that there is no motor, another one places a motor"
+        msg = f"{where}: one row says there is no motor, another gives a position"
         raise DataError(msg)
     rows = np.concatenate([entry.points_zyx for entry in entries]).tolist()
     points = list(dict.fromkeys(tuple(row) for row in rows))

@@ -268,7 +268,7 @@ def read_signals(path: Path) -> tuple[Spots, FloatArray, bool]:
         )
         raise DataError(msg)
     if not len(values):
-        msg = f"{path} holds no traces"
+        msg = f"{path} contains no traces"
         raise DataError(msg)
     spots = Spots(frames, np.zeros((len(frames), 2)), tracks=tracks)
     return spots, values, names[0] == "dff"

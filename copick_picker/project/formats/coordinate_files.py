@@ -62,8 +62,8 @@ def read_plain(path: Path, options: ReadOptions) -> ParticleTable:
     width = max((len(row) for row in rows), default=3)
     if width != 3:
         msg = (
-            f"{path} has {width} numbers a line; expected x y z, or a first line that names the "
-            "columns, such as x y z score"
+            f"{path} has {width} numbers per line; expected x y z, or a header line such as "
+            "x y z score"
         )
         raise DataError(msg)
     cells = Cells.of_rows(str(path), ["x", "y", "z"], rows)
@@ -158,7 +158,7 @@ def read_motive_list(path: Path, options: ReadOptions) -> ParticleTable:
     if np.nan_to_num(rows[:, 13:16]).any():
         notes = ("Rows 14 to 16, shifts in the particle's own frame, are not added",)
     bad = np.flatnonzero(~np.isfinite(rows[:, 4:20]).all(axis=1)).tolist()
-    problems = dict.fromkeys(bad, "holds a number that is not finite")
+    problems = dict.fromkeys(bad, "holds a number that is NaN or infinite")
     return ParticleTable(
         "motive list, voxels from 1",
         "pixels",
@@ -210,7 +210,7 @@ def _em_rows(path: Path) -> npt.NDArray[np.float64]:
     """Return the numbers (n, 20) of an EM file: 512 bytes of header, then the array."""
     data = path.read_bytes()
     if len(data) < _EM_HEADER or data[3] not in _EM_TYPES:
-        msg = f"{path} is no EM file of numbers; known types: {choices_text(_EM_TYPES)}"
+        msg = f"{path} is not an EM file of numbers; known types: {choices_text(_EM_TYPES)}"
         raise DataError(msg)
     order = ">" if data[0] in _BIG_ENDIAN_MACHINES else "<"
     sizes = struct.unpack_from(f"{order}3i", data, 4)
@@ -222,7 +222,9 @@ def _em_rows(path: Path) -> npt.NDArray[np.float64]:
         raise DataError(msg)
     count = int(np.prod(np.array(shape, dtype=object)))
     if len(data) < _EM_HEADER + count * kind.itemsize:
-        msg = f"{path} is cut off: {len(data)} bytes, {_EM_HEADER + count * kind.itemsize} expected"
+        msg = (
+            f"{path} is truncated: {len(data)} bytes, {_EM_HEADER + count * kind.itemsize} expected"
+        )
         raise DataError(msg)
     numbers = np.frombuffer(data, kind, count, _EM_HEADER).reshape(shape).astype(np.float64)
     if numbers.ndim == 1:

@@ -45,7 +45,7 @@ def read_table(path: Path, what: str) -> pd.DataFrame:
             msg = f"{path} is empty; expected a table of {what}"
             raise DataError(msg) from error
         except (pd.errors.ParserError, UnicodeDecodeError) as error:
-            msg = f"{path} is no CSV table: {error}"
+            msg = f"{path} is not a CSV table: {error}"
             raise DataError(msg) from error
     table.columns = [str(name).strip().strip('"').lower() for name in table.columns]
     return table

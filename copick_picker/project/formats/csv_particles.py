@@ -169,7 +169,7 @@ def _without_empty(table: ParticleTable) -> ParticleTable:
     placed = {table.names[row] for row in np.flatnonzero(~is_none)}
     both = sorted(placed & set(empty))
     if both:
-        msg = f"{several(both)}: one row says that there is no motor, another one places one"
+        msg = f"{several(both)}: one row says there is no motor, another gives a position"
         raise DataError(msg)
     return replace(table.chosen(np.flatnonzero(~is_none)), looked_at=empty)
 

@@ -121,7 +121,7 @@ def _cells(path: Path) -> Cells:
     rows = [line.split() for line in lines_of(read_text(path)) if line.strip()]
     width = max((len(row) for row in rows), default=0)
     if rows and width < _LEAST:
-        msg = f"{path} is no table of Dynamo: it has {width} columns; expected at least {_LEAST}"
+        msg = f"{path} is not a table of Dynamo: it has {width} columns; expected at least {_LEAST}"
         raise DataError(msg)
     width = max(width, _LEAST)
     return Cells.of_rows(str(path), _columns(*range(1, width + 1)), rows)
@@ -148,7 +148,7 @@ def _sizes(cells: Cells, options: ReadOptions) -> tuple[FloatArray | None, str, 
     known = {number_of(cell) for cell in cells.columns[name]}
     if known <= set(_UNKNOWN_SIZES):
         shown = " and ".join(f"{size:g}" for size in sorted(known))
-        return None, "", (f"Column 36 (apix) says {shown}, so it does not state the voxels' size",)
+        return None, "", (f"Column 36 (apix) is {shown}, so it gives no voxel size",)
     counted = cells if options.pixel_size is None else replace(cells, problems={})
     return counted.lengths(name), "column 36 (apix)", ()
 
@@ -177,7 +177,7 @@ def _volumes(path: Path) -> dict[int, str]:
         text, *rest = line.split(maxsplit=1)
         number, name = number_of(text), "".join(rest).strip()
         if number != np.floor(number) or not name:
-            msg = f"{path}: '{line.strip()}' is no line of a number and the name of a volume"
+            msg = f"{path}: '{line.strip()}' is not a line of a number and the name of a volume"
             raise DataError(msg)
         if found.setdefault(int(number), name) != name:
             msg = f"{path} names two volumes {int(number)}: {found[int(number)]}, {name}"

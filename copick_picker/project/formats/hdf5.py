@@ -35,6 +35,6 @@ def own_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
         msg = f"{path}: '{name}' is a group; expected a dataset"
         raise DataError(msg)
     if found.file.filename != file.filename or found.external or found.is_virtual:
-        msg = f"{path}: '{name}' is stored in other files, which are not read"
+        msg = f"{path}: '{name}' is stored in external files, which are not read"
         raise DataError(msg)
     return found

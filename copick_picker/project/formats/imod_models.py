@@ -72,7 +72,7 @@ def read_imod(path: Path, options: ReadOptions) -> ParticleTable:
     numbers = [len(each) for each in model.points]
     size, scale_from = _pixel_size(path, model, options)
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1)).tolist()
-    problems = dict.fromkeys(bad, "holds a number that is not finite")
+    problems = dict.fromkeys(bad, "holds a number that is NaN or infinite")
     return ParticleTable(
         "IMOD model, pixels",
         "pixels",
@@ -140,7 +140,7 @@ def _pixel_size(path: Path, model: _Model, options: ReadOptions) -> tuple[float 
 
 def _parsed(path: Path, data: bytes) -> _Model:
     if data[:8] != _MAGIC:
-        msg = f"{path} is no IMOD model: it starts with {data[:8]!r}, expected {_MAGIC!r}"
+        msg = f"{path} is not an IMOD model: it starts with {data[:8]!r}, expected {_MAGIC!r}"
         raise DataError(msg)
     model = _Model()
     try:
@@ -171,7 +171,7 @@ def _read_chunk(model: _Model, data: bytes, at: int) -> int:
         size = _integer(data, at + 4)
         at += _CONTOUR_HEADER_BYTES
         if size < 0 or not model.names:
-            msg = "a contour of a negative number of points, or of no object"
+            msg = "a contour with a negative number of points, or without an object"
             raise ValueError(msg)
         found = np.frombuffer(data, dtype=">f4", count=3 * size, offset=at) if size else np.zeros(0)
         model.points.append(found.reshape(-1, 3).astype(np.float64))

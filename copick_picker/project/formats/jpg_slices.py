@@ -75,7 +75,7 @@ def slice_folders(folder: Path) -> dict[str, Path]:
         hint = "; it holds slices itself, so name the folder above" * any(
             map(_is_jpg, folder.iterdir())
         )
-        msg = f"{folder} holds no folders of JPG slices, one a tomogram{hint}"
+        msg = f"{folder} contains no folders of JPG slices (one per tomogram){hint}"
         raise SettingsError(msg)
     return found
 
@@ -203,7 +203,7 @@ def _in_order(path: Path) -> list[Path]:
             raise DataError(msg)
         by_number[number] = file
     if not by_number:
-        msg = f"{path} holds no JPG slices"
+        msg = f"{path} contains no JPG slices"
         raise DataError(msg)
     last = max(by_number)
     missing = sorted(set(range(min(1, *by_number), last)) - by_number.keys())

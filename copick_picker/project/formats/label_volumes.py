@@ -50,14 +50,13 @@ def label_files(place: Path, pattern: str) -> dict[str, Path]:
         name = run_name_of(middle)
         if name in found:
             msg = (
-                f"{found[name].name} and {path.name} would both be of run '{name}': use "
-                "--name-pattern"
+                f"{found[name].name} and {path.name} would both be run '{name}': use --name-pattern"
             )
             raise SettingsError(msg)
         found[name] = path
     if not found:
-        fits = "" if pattern == "{run}" else f" whose name fits '{pattern}'"
-        msg = f"{place} holds no volume of labels{fits} ({', '.join(SUFFIXES)})"
+        fits = "" if pattern == "{run}" else f" whose name matches '{pattern}'"
+        msg = f"{place} contains no volume of labels{fits} ({', '.join(SUFFIXES)})"
         raise SettingsError(msg)
     return found
 
@@ -89,7 +88,7 @@ def read_labels(path: Path) -> tuple[npt.NDArray[np.uint16], float | None]:
         msg = f"{path} holds {volume.dtype}; expected whole numbers"
         raise DataError(msg)
     if volume.dtype.kind == "f" and not (np.isfinite(volume).all() and _is_whole(volume)):
-        msg = f"{path} holds values that are no whole numbers: a map, and no labels?"
+        msg = f"{path} holds values that are not whole numbers: is it a map?"
         raise DataError(msg)
     low, high = volume.min(), volume.max()
     if low < 0 or high > _MOST:
@@ -110,7 +109,7 @@ def _read_tiff(path: Path) -> tuple[npt.NDArray[Any], float | None]:
         return volume, None
     if max(sizes) - min(sizes) > _TOLERANCE * max(sizes):
         shown = ", ".join(f"{size:.4g}" for size in sizes)
-        msg = f"{path} has voxels of {shown} A (x, y, z); expected cubes: give --spacing A"
+        msg = f"{path} has voxels of {shown} A (x, y, z); expected cubic voxels: use --spacing A"
         raise DataError(msg)
     return volume, round(sizes[0], 3)
 

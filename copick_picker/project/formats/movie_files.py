@@ -130,7 +130,7 @@ def open_movie(path: Path, *, channel: int = 0) -> Movie:
     readers = {".nd2": _open_nd2, ".czi": _open_czi}
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        msg = f"{path} is no movie: its name ends in '{suffix}', not in {choices_text(SUFFIXES)}"
+        msg = f"{path} is not a movie: its name ends in '{suffix}', not in {choices_text(SUFFIXES)}"
         raise SettingsError(msg)
     with guarded(f"cannot read {path}"):
         movie = readers.get(suffix, _open_tiff)(path, channel)
@@ -188,7 +188,9 @@ def open_pair(path: Path, second: Path | None = None) -> tuple[Movie, Movie]:
     first, other = open_movie(path), open_movie(second)
     if first.frames.shape != other.frames.shape:
         shapes = [" x ".join(str(n) for n in each.frames.shape) for each in (first, other)]
-        msg = f"{path} is {shapes[0]} (frames, y, x), but {second} is {shapes[1]}; expected equals"
+        msg = (
+            f"{path} is {shapes[0]} (frames, y, x), but {second} is {shapes[1]}; expected the same"
+        )
         raise DataError(msg)
     return first, other
 
@@ -205,12 +207,12 @@ def _open_tiff(path: Path, channel: int) -> Movie:
 
 def _of_tiff(path: Path, file: tifffile.TiffFile, channel: int) -> Movie:
     if not file.series:
-        msg = f"{path} holds no image"
+        msg = f"{path} contains no image"
         raise DataError(msg)
     series = _series_of(file)
     sizes = dict(zip(_named_axes(series), series.shape, strict=True))
     if "S" in sizes:
-        msg = f"{path} is a colour image ({sizes['S']} samples a pixel); expected grey values"
+        msg = f"{path} is a colour image ({sizes['S']} samples per pixel); expected grey values"
         raise DataError(msg)
     order, notes = _axes_of(path, sizes)
     check_tiff(path, file, series)
@@ -263,7 +265,7 @@ def _axes_of(path: Path, sizes: dict[str, int]) -> tuple[dict[str, str], list[st
     times = [axis for axis in long if axis in _TIME]
     if len(long) > 1:
         text = ", ".join(f"{axis} of {size}" for axis, size in long.items())
-        msg = f"{path} has the axes {text} besides y and x; expected time alone"
+        msg = f"{path} has the axes {text} besides y and x; expected only time"
         raise DataError(msg)
     if sizes.get("C", 1) > _MOST_CHANNELS:
         msg = f"{path} has {sizes['C']} channels; expected one or two"
@@ -271,7 +273,7 @@ def _axes_of(path: Path, sizes: dict[str, int]) -> tuple[dict[str, str], list[st
     if times or not long:
         return {"t": times[0] if times else "T"}, []
     axis = next(iter(long))
-    return {"t": axis}, [f"its axis {axis} of {long[axis]} is taken as time"]
+    return {"t": axis}, [f"its axis {axis} of {long[axis]} is used as time"]
 
 
 def _channel_of(path: Path, number: int, channel: int) -> int:

@@ -51,7 +51,7 @@ def read_mrc(path: Path) -> tuple[npt.NDArray[Any], float]:
             msg = f"{path} holds {what}; expected one real volume (z, y, x)"
             raise DataError(msg)
         if not header.has_map_stamp:
-            logger.warning("%s: Map ID string not found in the header: read all the same", path)
+            logger.warning("%s: Map ID string not found in the header: read anyway", path)
         dtype = header.voxel_dtype
         return read_block(plain, header, (0, 0, 0), header.shape_zyx, dtype), header.voxel_spacing
 

@@ -145,7 +145,7 @@ def _reason(path: Path, stem: str, pattern: str, glob: str | None) -> str:
         return "hidden"
     if glob is not None:
         if not fnmatch.fnmatchcase(path.name, glob):
-            return f"does not fit --pattern '{glob}'"
+            return f"does not match --pattern '{glob}'"
     else:
         kind = next(
             (kind for kind in STACKS if path.name[len(stem) :].lower().startswith(kind)), ""
@@ -154,7 +154,7 @@ def _reason(path: Path, stem: str, pattern: str, glob: str | None) -> str:
         if kind or found:
             return f"{STACKS[kind] if kind else found[0]}, by its name; --pattern chooses files"
     if _middle(stem, pattern) is None:
-        return f"does not fit --name-pattern '{pattern}'"
+        return f"does not match --name-pattern '{pattern}'"
     return ""
 
 

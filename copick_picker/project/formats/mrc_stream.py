@@ -81,7 +81,7 @@ class MrcHeader:
         if self.has_cubic_voxels:
             return round(sizes[0], 3)
         shown = ", ".join(f"{size:.4g}" for size in sizes)
-        msg = f"{self.name} has voxels of {shown} A; expected cubes"
+        msg = f"{self.name} has voxels of {shown} A; expected cubic voxels"
         raise DataError(msg)
 
     @property
@@ -155,7 +155,7 @@ def unpacked(path: Path) -> Iterator[Path]:
                 ):
                     shutil.copyfileobj(packed, out, 1 << 20)
             except EOFError as error:
-                msg = f"{path} is cut off: its compressed data end early"
+                msg = f"{path} is truncated: its compressed data end early"
                 raise DataError(msg) from error
         yield plain
 
@@ -203,8 +203,8 @@ def read_header(path: Path, *, name: Path) -> MrcHeader:
     )
     if length < header.offset + header.data_bytes:
         msg = (
-            f"{name} is cut off: {length} bytes, {header.offset + header.data_bytes} expected for "
-            f"{columns} x {rows} x {sections} voxels of mode {mode}"
+            f"{name} is truncated: {length} bytes, {header.offset + header.data_bytes} "
+            f"expected for {columns} x {rows} x {sections} voxels of mode {mode}"
         )
         raise DataError(msg)
     return header
@@ -266,7 +266,7 @@ def _byte_order(raw: bytes, name: Path) -> str:
         sides = (columns, rows, sections)
         if all(0 < side <= _LARGEST_SIDE for side in sides) and mode in {*_MODES, *_REFUSED}:
             return order
-    msg = f"{name} is no MRC file: sizes and mode make no sense in either byte order"
+    msg = f"{name} is not an MRC file: size and mode are invalid in either byte order"
     raise DataError(msg)
 
 

@@ -68,7 +68,7 @@ def read_particles(path: Path, options: ReadOptions) -> ParticleTable:
         table = _READERS[kind](path, options)
     table = _usable(table, path, options)
     if len(table) == 0 and not table.looked_at:
-        msg = f"{path} holds no particles ({table.convention})"
+        msg = f"{path} contains no particles ({table.convention})"
         raise DataError(msg)
     return table
 
@@ -85,11 +85,11 @@ def _usable(table: ParticleTable, path: Path, options: ReadOptions) -> ParticleT
     text = f"{len(rows)} of {len(table)} rows"
     if not options.skip_bad_rows:
         msg = (
-            f"{path}: {text} cannot be used: {listed}{more} (--skip-bad-rows leaves such rows out)"
+            f"{path}: {text} cannot be used: {listed}{more} (use --skip-bad-rows to skip such rows)"
         )
         raise DataError(msg)
     kept = table.chosen(np.array([r for r in range(len(table)) if r not in problems], dtype=int))
-    note = f"{text} cannot be used and are left out: {listed}{more}"
+    note = f"{text} cannot be used and are skipped: {listed}{more}"
     notes = (*table.notes, note, *([f"Rows left out: {numbers}"] if more else []))
     return replace(kept, problems={}, notes=notes)
 
@@ -108,11 +108,11 @@ def _problems(table: ParticleTable, options: ReadOptions) -> dict[int, str]:
         if values is not None and len(table):
             finite = np.isfinite(values.reshape(len(table), -1)).all(axis=1)
             for row in np.flatnonzero(~finite).tolist():
-                found.setdefault(row, f"has a {what} that is not finite")
+                found.setdefault(row, f"has a {what} that is NaN or infinite")
     if options.needs_names:
         for row, name in enumerate(table.names):
             if not name.strip():
-                found.setdefault(row, f"names no tomogram: {table.name_from} is blank")
+                found.setdefault(row, f"has no tomogram: {table.name_from} is blank")
     return found
 
 

@@ -132,7 +132,7 @@ def _unfit(to: str, name: str) -> str:
         return ""
     if any(ord(mark) < 32 or ord(mark) == 127 for mark in name):
         return "a tab, line end or other control character"
-    return "a blank at its beginning or end" if name != name.strip() else ""
+    return "a space at its start or end" if name != name.strip() else ""
 
 
 def file_names(path: Path, to: str) -> list[Path]:
@@ -435,12 +435,12 @@ def _about_pixels(to: str, binning: float, runs: Sequence[ExportedRun]) -> list[
         what = "spheres, and arrows along each particle's z axis" if arrows else "spheres"
         return [f"The picks are {what}: open a .cxc script in ChimeraX"]
     if to == "imod" and any(run.picks.rotations is not None for run in runs):
-        lost = "scores and orientations, which a model does not hold, are left out"
+        lost = "scores and orientations are left out, because IMOD models cannot store them"
         return [f"Coordinates count pixels of {shown} A; {lost}"]
     if to == "imod":
         return [f"Coordinates count pixels of {shown} A; scores are left out"]
     if to == "warp":
-        return [f"Coordinates count pixels of {shown} A: give WarpTools --coords_angpix {shown}"]
+        return [f"Coordinates are in pixels of {shown} A: use WarpTools --coords_angpix {shown}"]
     if to == "relion4" and binning != 1:
         return [f"Coordinates count pixels of {shown} A, {binning:g} of the tilt series'"]
     return [f"Coordinates count pixels of {shown} A"] if shown else []

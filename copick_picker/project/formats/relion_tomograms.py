@@ -40,7 +40,7 @@ def read_tomograms_star(path: Path) -> Mapping[str, RelionTomogram]:
     blocks = [block for block in parse_star(read_text(path)) if block.columns]
     wanted = [block for block in blocks if block.name == "global"] or blocks
     if not wanted:
-        msg = f"{path} holds no table of tomograms"
+        msg = f"{path} contains no table of tomograms"
         raise DataError(msg)
     cells = Cells.of_rows(str(path), wanted[0].columns, wanted[0].rows)
     missing = [name for name in (_NAME, *_NUMBERS) if name not in cells]

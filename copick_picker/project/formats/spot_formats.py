@@ -125,12 +125,12 @@ def read_trackmate_xml(path: Path, *, pixel_size_nm: float | None) -> Spots:
         try:
             root = ET.fromstring(text)  # noqa: S314 (no entities)
         except ET.ParseError as error:
-            msg = f"{path} is no XML file, or is cut: {error}"
+            msg = f"{path} is not an XML file, or is truncated: {error}"
             raise DataError(msg) from error
     if root.tag == "Tracks":
         return _exported_tracks(path, root, pixel_size_nm)
     if root.tag != "TrackMate" or root.find("Model") is None:
-        msg = f"{path} is no TrackMate file: its root is '{root.tag}'"
+        msg = f"{path} is not a TrackMate file: its root is '{root.tag}'"
         raise DataError(msg)
     return _whole_model(path, root, pixel_size_nm)
 

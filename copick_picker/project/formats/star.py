@@ -125,7 +125,7 @@ def star_value(value: object) -> str:
     for quote in ('"', "'"):
         if not re.search(f"{quote}(\\s|$)", text):
             return f"{quote}{text}{quote}"
-    msg = "both kinds of quotation marks, each before a blank"
+    msg = "both kinds of quotation marks, each before a space"
     raise ValueError(msg)
 
 

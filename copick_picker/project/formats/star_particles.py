@@ -135,7 +135,7 @@ def _particles(path: Path, blocks: list[StarBlock]) -> StarBlock:
         return (named or with_places)[0]
     columns = [column for block in blocks for column in block.columns]
     known = f"{CENTRED[0]}, {PIXELS[0]} or {M_COORDINATES[0]} and so on"
-    what = f"it has: {several(columns)}" if columns else "it holds no particles"
+    what = f"it has: {several(columns)}" if columns else "it contains no particles"
     msg = f"{path} has no coordinates: expected {known}; {what}"
     raise DataError(msg)
 
@@ -321,8 +321,8 @@ def _optics_pixel_size(cells: Cells, optics: StarBlock | None) -> tuple[FloatArr
         return np.full(cells.n_rows, sizes[0]), where
     if "rlnOpticsGroup" not in cells or "rlnOpticsGroup" not in groups:
         msg = (
-            f"{cells.where}: the optics table has several pixel sizes and the particles name no "
-            "optics group"
+            f"{cells.where}: the optics table has several pixel sizes and the particles have "
+            "no optics group"
         )
         raise DataError(msg)
     by_group = dict(zip(groups.text("rlnOpticsGroup"), sizes, strict=True))

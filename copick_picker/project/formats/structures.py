@@ -44,13 +44,13 @@ class Structure:
                 points.append(atom.pos.tolist())
                 nucleic.append(kind.is_nucleic_acid())
         if not points:
-            msg = f"{path} holds no atoms but waters and hydrogens"
+            msg = f"{path} contains no atoms except waters and hydrogens"
             raise DataError(msg)
         positions = np.array(points, dtype=np.float64)
         weights = {name: gemmi.Element(name).weight for name in set(self._elements)}
         heavy = np.array([weights[name] for name in self._elements])
         if not np.isfinite(positions).all() or not heavy.sum() > 0.0:
-            msg = f"{path} holds atoms of no known place or element"
+            msg = f"{path} contains atoms without a known position or element"
             raise DataError(msg)
         hydrogen = gemmi.Element("H").weight
         self.masses_dalton = heavy + hydrogen * np.array(self._hydrogens)
@@ -136,7 +136,7 @@ def read_structure(path: Path) -> Structure:
     with guarded(f"cannot read the structure {path}"):
         structure = _parsed(path)
         if not len(structure):
-            msg = f"{path} holds no atoms"
+            msg = f"{path} contains no atoms"
             raise DataError(msg)
         structure.setup_entities()
         model = structure[0]
@@ -155,7 +155,7 @@ def _parsed(path: Path) -> gemmi.Structure:
         try:
             data = gzip.decompress(data)
         except (EOFError, zlib.error) as error:
-            msg = f"the packed file is cut off or damaged ({error})"
+            msg = f"the packed file is truncated or damaged ({error})"
             raise ValueError(msg) from error
     text = data.decode("utf-8", errors="replace")
     if "cif" not in path.name.lower().removesuffix(".gz").rpartition(".")[2]:

@@ -62,8 +62,8 @@ def read_csv(path: Path, *, comments: Comments = "anywhere") -> list[dict[str, s
     for number, row in enumerate(table.rows, 1):
         if any(cell.strip() for cell in row[width:]):
             msg = (
-                f"{path}, row {number} has {len(row)} cells; its header names {width}: is a name "
-                "with a comma not in quotes?"
+                f"{path}, row {number} has {len(row)} cells; its header names {width}: is a "
+                "name with a comma missing its quotes?"
             )
             raise ProjectError(msg)
     return [
@@ -117,7 +117,7 @@ def table_of(text: str, where: str, *, comments: Comments = "anywhere") -> Table
     try:
         records = list(_records(lines, delimiter, comments))
     except csv.Error as error:
-        msg = f"cannot read {where}: line {lines.number} is no CSV: {error}"
+        msg = f"cannot read {where}: line {lines.number} is not CSV: {error}"
         raise ProjectError(msg) from error
     columns = tuple(name.strip().strip('"').strip() for name in records[0]) if records else ()
     return Table(columns, records[1:], delimiter, lines.n_comments)

@@ -72,7 +72,7 @@ def decoded(data: bytes, where: str) -> str:
         )
         raise ProjectError(msg) from error
     if "\0" in text:
-        msg = f"cannot read {where}: it holds zero bytes, so it is no UTF-8 text"
+        msg = f"cannot read {where}: it holds zero bytes, so it is not UTF-8 text"
         raise ProjectError(msg)
     return text
 

@@ -210,7 +210,7 @@ def check_tiff(path: Path, file: tifffile.TiffFile, series: Any) -> None:  # noq
     there = len(file.pages) if series.dataoffset is None else math.prod(series.shape[:-2])
     if needed > size or (stated is not None and there < stated):
         whole = f"{size:,} bytes of {needed:,}" if needed > size else f"{there} of {stated} images"
-        msg = f"{path} is cut: it holds {whole}"
+        msg = f"{path} is truncated: it holds {whole}"
         raise DataError(msg)
 
 

@@ -153,8 +153,8 @@ def _by_ending(tomogram_name: str, forms: Sequence[str], known: _Known) -> str |
     found = [run_name for number, run_name in known.shorter[form] if number == fewest]
     if len(found) > 1:
         msg = (
-            f"tomogram '{tomogram_name}' could be of runs {choices_text(found[:5])}: say which "
-            "with --names or --name-pattern"
+            f"tomogram '{tomogram_name}' could belong to runs {choices_text(found[:5])}: "
+            "specify with --names or --name-pattern"
         )
         raise SettingsError(msg)
     return found[0]
@@ -194,7 +194,7 @@ def read_names(path: str | None, pattern: str, run_names: Sequence[str]) -> Tomo
             msg = f"{path}, row {number}: {what} is blank"
             raise SettingsError(msg)
         if run_name in table or name in table.values():
-            msg = f"{path}: {run_name} or {name} stands twice"
+            msg = f"{path}: {run_name} or {name} is listed twice"
             raise SettingsError(msg)
         if run_name not in run_names:
             msg = f"{path}: no run '{run_name}'{nearest_name(run_name, run_names)}"

@@ -54,7 +54,7 @@ _GLANCED_AT_BYTES = 1_000_000
 """Pick files that are looked at without ``--details``."""
 _OF_A_POINT = b'"location"'
 """What every point of a pick file has once."""
-_HALF_WRITTEN = "half-written: its writer was stopped; make it again"
+_HALF_WRITTEN = "half-written: writing was interrupted; make it again"
 
 
 class LocalInventory:
@@ -124,7 +124,7 @@ class LocalInventory:
                 for item in listing.items():
                     twice = (item.kind, item.uri) in found
                     if twice and self._roots[0] is not root:
-                        text = f"{item.kind} {item.uri} stands in the static part too"
+                        text = f"{item.kind} {item.uri} is also in the static part"
                         troubles.append(Trouble("static", f"{text}; this one counts"))
                     found[item.kind, item.uri] = item
         if not any(kind == "tomogram" for kind, _ in found):
@@ -192,7 +192,7 @@ class _Listing:
             parts = entry.name.removesuffix(".zarr").split("_", 3)
             spacing = _number(parts[0])
             if len(parts) != 4 or spacing is None or not all(parts) or not entry.is_dir():
-                self._note("folder", f"copick does not list {entry.name}: its name is no URI")
+                self._note("folder", f"copick does not list {entry.name}: its name is not a URI")
                 continue
             _, user_id, session_id, name = parts
             multilabel = not query and name.endswith(_MULTILABEL)
@@ -334,7 +334,7 @@ def _chunk_troubles(path: str, kind: str, facts: ArrayFacts) -> list[Trouble]:
     if stored == 0:
         return [Trouble("chunks", f"no data: none of its {expected} chunks is stored")]
     if stored < expected and kind == "tomogram":
-        text = f"{expected - stored} of {expected} chunks are not stored, read as zeros"
+        text = f"{expected - stored} of {expected} chunks are not stored; they are read as zeros"
         return [Trouble("chunks", text)]
     return []
 

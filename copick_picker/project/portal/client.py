@@ -63,7 +63,7 @@ class PortalClient:
         for attempt in range(ATTEMPTS):
             if attempt:
                 wait = FIRST_WAIT_SECONDS * 2 ** (attempt - 1)
-                logger.info("the CryoET Data Portal: %s; asking again in %.1f s", why, wait)
+                logger.info("the CryoET Data Portal: %s; retrying in %.1f s", why, wait)
                 time.sleep(wait)
             data, why = self._once(query, variables)
             if data is not None:
@@ -90,10 +90,10 @@ class PortalClient:
             return None, f"its answer is a {type(content).__name__}, not an object"
         errors, data = content.get("errors"), content.get("data")
         if errors or answer.status_code >= 400:
-            msg = f"the CryoET Data Portal refuses a query: {_words(errors, answer.status_code)}"
+            msg = f"the CryoET Data Portal rejected a query: {_words(errors, answer.status_code)}"
             raise ProjectError(msg)
         if not isinstance(data, dict):
-            return None, "its answer holds no data"
+            return None, "its answer contains no data"
         return data, ""
 
 

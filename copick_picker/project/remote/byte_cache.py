@@ -66,7 +66,7 @@ class ByteCache:
             if mark == _MARK and size == len(body) and checksum == zlib.crc32(body):
                 self._touch(path)
                 return body
-        logger.warning("%s in the cache is damaged and is read again", path)
+        logger.warning("%s in the cache is damaged and will be read again", path)
         self._remove(path)
         return None
 
@@ -133,5 +133,5 @@ class ByteCache:
 
     def _give_up(self, error: OSError) -> None:
         why = error.strerror or str(error)
-        logger.warning("the cache %s cannot be used (%s): reading without it", self._folder, why)
+        logger.warning("the cache %s is unusable (%s); continuing without it", self._folder, why)
         self._is_usable = False

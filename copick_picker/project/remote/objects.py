@@ -116,7 +116,7 @@ class RemoteReader:
         found, fault = self._patiently(once, f"the listing of {root}")
         if found is None:
             if fault == "HTTP 403":
-                logger.info("%s may not be listed", root)
+                logger.info("%s cannot be listed", root)
                 return None
             msg = f"cannot list {root}: {fault} in {self._attempts_text()}"
             raise ProjectError(msg)
@@ -205,7 +205,7 @@ class RemoteReader:
         """Wait twice as long each time, a little apart from other processes."""
         spread = float(np.random.default_rng().uniform(1.0, 1.25))
         seconds = FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * spread
-        logger.info("%s; asking again in %.1f s", why, seconds)
+        logger.info("%s; retrying in %.1f s", why, seconds)
         time.sleep(seconds)
 
     def _attempts_text(self) -> str:

@@ -148,7 +148,7 @@ class RemoteStore(Store):  # type: ignore[misc]
         """
         listing = self.listing()
         if listing is None:
-            msg = f"{self._address(path)} may not be listed"
+            msg = f"{self._address(path)} cannot be listed"
             raise ProjectError(msg)
         start = f"{path.strip('/')}/" if path.strip("/") else ""
         below = [key.removeprefix(start) for key in listing if key.startswith(start)]
@@ -182,7 +182,7 @@ class RemoteStore(Store):  # type: ignore[misc]
         if self._stated_bytes is not None and there < self._stated_bytes:
             msg = (
                 f"{where} is not in its store: the chunk is lost (the portal states "
-                f"{self._stated_bytes} bytes, {there} are there)"
+                f"{self._stated_bytes} bytes, but {there} are present)"
             )
             raise ProjectError(msg)
 

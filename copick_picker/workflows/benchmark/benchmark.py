@@ -79,7 +79,7 @@ def benchmark(settings: RunSettings, *, reporter: Reporter) -> Result:
         if problem:
             lines.append(f"benchmark: {label}: {problem}")
     if lines:
-        return Result("\n".join([*lines, "benchmark: the same command goes on from there"]), 1)
+        return Result("\n".join([*lines, "benchmark: run the same command again to resume"]), 1)
     candidates = [*suite.models, *suite.also]
     code = max(job.score(label) for label in candidates)
     job.show(candidates)
@@ -104,13 +104,13 @@ def _take_folder(folder: Path, suite: Suite, *, overwrite: bool) -> None:
             return
         if not overwrite:
             msg = (
-                f"{folder} holds another benchmark ({choices_text(sorted(other))} differ); use "
-                "--overwrite or another --output"
+                f"{folder} contains another benchmark ({choices_text(sorted(other))} "
+                "differ); use --overwrite or another --output"
             )
             raise ConflictError(msg)
         begin_anew(folder, "benchmark", foreign_of_benchmark)
     elif os.path.lexists(folder) and (not folder.is_dir() or foreign_files(folder, ())):
-        msg = f"{folder} exists and holds no benchmark; name another --output"
+        msg = f"{folder} exists and contains no benchmark; choose another --output"
         raise ConflictError(msg)
     write_text(file, suite_text(fixed))
 
@@ -189,7 +189,7 @@ class _Benchmark:
         }
         self.reporter.note(f"\n{label}: evaluate")
         if (output / SCORES_FILE).exists() and self.stages.done(f"{label}/evaluate", key):
-            self.reporter.note("evaluate: the scores stand already")
+            self.reporter.note("evaluate: the scores exist already")
             return 0
         summary = evaluate(wanted, reporter=self.reporter)
         self.reporter.note(summary.text())

@@ -83,7 +83,7 @@ def compare(settings: CompareSettings, *, reporter: Reporter) -> Result:
     n_runs = len({entry["run"] for entry in first.values["runs"]})
     lines = [f"compare: {n_runs} runs, {len(changes)} picks changed"]
     if n_runs < MIN_BOOTSTRAP_RUNS:
-        lines.append(f"no intervals: they need {MIN_BOOTSTRAP_RUNS} runs")
+        lines.append(f"no intervals: they need at least {MIN_BOOTSTRAP_RUNS} runs")
     if settings.output is not None:
         content = {
             **new_record(
@@ -130,7 +130,9 @@ def score_folder(path: Path) -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        msg = f"{path} holds no {SCORES_FILE}: expected a folder that evaluate or benchmark wrote"
+        msg = (
+            f"{path} contains no {SCORES_FILE}: expected a folder that evaluate or benchmark wrote"
+        )
         raise ProjectError(msg)
     if found[0] == path:
         return path

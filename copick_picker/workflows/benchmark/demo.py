@@ -81,8 +81,10 @@ PARTS = (
     Part(
         name="real",
         run="hiv",
-        title="Real: a tomogram of immature HIV-1 virus-like particles (EMPIAR-10164), 11 "
-        "reference picks; the model has seen simulated tomograms only",
+        title=(
+            "Real: a tomogram of immature HIV-1 virus-like particles (EMPIAR-10164), 11 "
+            "reference picks; the model was trained only on simulated tomograms"
+        ),
         make=make_real_project,
         segment={"model": "hiv-vlp-40a", "input": "wbp@40.0", "contrast": "bright"},
         localize={},
@@ -155,7 +157,7 @@ def demo(
 
 def _make_folder(folder: Path, *, overwrite: bool) -> None:
     if os.path.lexists(folder) and not folder.is_dir():
-        msg = f"{folder} is no folder; choose another --output"
+        msg = f"{folder} is not a folder; choose another --output"
         raise ConflictError(msg)
     if foreign_files(folder, ()):
         is_own = (folder / MARK).is_file()

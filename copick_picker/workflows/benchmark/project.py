@@ -49,7 +49,10 @@ def prepare_project(suite: Suite, folder: Path, *, reporter: Reporter) -> str:
     content, source = suite.configuration(overlay)
     config = place / CONFIG_FILE
     if os.path.lexists(config) and not is_config(config, config_hash(content)):
-        msg = f"{config} changed since the benchmark made it; restore it, or name another --output"
+        msg = (
+            f"{config} was changed after the benchmark made it; restore it, or choose another "
+            "--output"
+        )
         raise ConflictError(msg)
     overlay.mkdir(parents=True, exist_ok=True)
     write_text(place / MADE_FILE, json.dumps({CONFIG_HASH: config_hash(content)}) + "\n")
@@ -65,7 +68,7 @@ def _simulated(wanted: SimulatedProject, place: Path, reporter: Reporter) -> str
     recorded = read_made(made)
     if {key: value for key, value in recorded.items() if key != CONFIG_HASH} == asked:
         check_root(config)
-        reporter.note(f"project: {config}, {len(wanted.seeds)} runs stand already")
+        reporter.note(f"project: {config}, {len(wanted.seeds)} runs exist already")
         return str(config)
     refuse_foreign(place, "benchmark", foreign_of_project(place, ()))
     remove_at_once(place)

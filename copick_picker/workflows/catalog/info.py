@@ -56,7 +56,7 @@ def info(config: str | None, json_file: str | None, *, reporter: Reporter) -> No
             ("what", "value"),
             [(name, _text(value)) for name, value in shown.items()],
         )
-        for line in health["health"] or ["nothing wrong found"]:
+        for line in health["health"] or ["no problems found"]:
             reporter.note(f"Health: {line}")
     if json_file is not None:
         write_result_json(Path(json_file), content)

@@ -96,4 +96,4 @@ def _nothing_found(
     if settings.dataset:
         missing = [number for number in settings.dataset if number not in found]
         asked.append(f"--dataset {choices_text(missing)}")
-    return UnknownNameError(f"no dataset of the CryoET Data Portal fits {' and '.join(asked)}")
+    return UnknownNameError(f"no dataset of the CryoET Data Portal matches {' and '.join(asked)}")

@@ -68,19 +68,19 @@ def config_portal(settings: ConfigPortalSettings, *, reporter: Reporter) -> Resu
     columns = ("object", "label", "radius (A)", "identifier", "radius from")
     reporter.table("Objects", columns, rows)
     if not any(item.has_truth for item in chosen.values()):
-        reporter.warn("none of these objects has an annotation marked as ground truth")
+        reporter.warn("none of these objects has ground-truth annotations")
     is_changed = content != before
     if is_changed:
         if before is not None and not settings.overwrite:
             msg = (
-                f"{settings.output} holds another configuration ({difference(before, content)}); "
-                "use --overwrite or name another file"
+                f"{settings.output} contains another configuration "
+                f"({difference(before, content)}); use --overwrite or choose another file"
             )
             raise ConflictError(msg)
         text = json.dumps(content, indent=2) + "\n"
         write_text(settings.output, text, permit=_place(settings).check)
     reporter.note(f'reference picks: --reference "{REFERENCE}" (marked as ground truth)')
-    done = "written" if is_changed else "says this already, nothing is changed"
+    done = "written" if is_changed else "already says this; nothing was changed"
     return Result(f"config portal: {settings.output} ({len(entries)} objects): {done}")
 
 

@@ -100,7 +100,7 @@ def with_checked_picks(run: RunInventory, objects: Sequence[ObjectSpec]) -> RunI
     """
     names = {spec.name for spec in objects}
     items = tuple(
-        item.with_troubles(Trouble("object", f"{item.name} is no object of the project"))
+        item.with_troubles(Trouble("object", f"{item.name} is not an object of the project"))
         if item.kind == "picks" and item.name not in names and not item.troubles
         else item
         for item in run.items

@@ -66,7 +66,7 @@ def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     found = folders.all_predictions()
     names = select_runs(list(found), settings.run_names, shard=settings.shard)
     if settings.config is not None and config.parameters.network.postprocessing:
-        msg = f"{settings.cryosiam_config} makes a lamella, no objects: leave --config out"
+        msg = f"{settings.cryosiam_config} makes a lamella, not objects: omit --config"
         raise SettingsError(msg)
     project = open_cryosiam_project(settings, config, names, class_names(config), reporter=reporter)
     rows: dict[int, list[Row]] = {label: [] for label in config.parameters.network.classes}
@@ -74,7 +74,7 @@ def cryosiam_localize(settings: CryosiamJob, *, reporter: Reporter) -> Summary:
     summary = process_runs("localize", names, InTurn(job.run), reporter=reporter)
     if summary.exit_code:
         what = "CSV, STAR or picks were" if project is not None else "CSV or STAR was"
-        reporter.warn(f"no {what} written; leave a broken file out with -r '!NAME'")
+        reporter.warn(f"no {what} written; exclude a broken file with -r '!NAME'")
     else:
         reporter.note(folders.write_tables(rows, dry_run=settings.dry_run))
         job.write_picks(reporter)
@@ -148,7 +148,7 @@ class _Centres:
                 )
         verb = "would be written" if self.settings.dry_run else "written"
         where = self.project.store.location
-        reporter.note(f"{where}: {len(self.waiting)} pick sets {verb}, the others are complete")
+        reporter.note(f"{where}: {len(self.waiting)} pick sets {verb}; the others are complete")
 
     def _channel(self, label: int) -> int:
         """Return the channel of a class; a network with one channel has only that of class 1."""
@@ -200,7 +200,9 @@ def _scored(
         scores = np.clip(found.mean_probabilities, 0.0, 1.0)
         return PickSet(object_name, points_xyz, scores), "probability"
     if radius_angstrom is None:
-        msg = f"object '{object_name}' has no radius in the project, and no probabilities are kept"
+        msg = (
+            f"object '{object_name}' has no radius in the project, and no probabilities are stored"
+        )
         raise SettingsError(msg)
     expected = eroded_ball_voxels(radius_angstrom, spacing)
     scores = np.minimum(found.voxel_counts / expected, 1.0)

@@ -227,8 +227,8 @@ class SegmentationPlace:
         stored = self.project.store.open_tomogram(self.run_name, self.tomogram).shape
         if tuple(stored) != tuple(shape_zyx):
             msg = (
-                f"run {self.run_name}: {self.tomogram} has shape {tuple(stored)}, the MRC file "
-                f"{tuple(shape_zyx)}: another tomogram"
+                f"run {self.run_name}: {self.tomogram} has shape {tuple(stored)}, the MRC "
+                f"file {tuple(shape_zyx)}: they are different tomograms"
             )
             raise DataError(msg)
         if header_spacing is None or header_spacing in IMPLAUSIBLE_SPACINGS:
@@ -237,8 +237,8 @@ class SegmentationPlace:
         if difference <= SPACING_SILENT:
             return
         text = (
-            f"run {self.run_name}: the MRC file says {header_spacing:g} A a voxel, the project's "
-            f"tomogram is {self.tomogram}"
+            f"run {self.run_name}: the MRC file has voxels of {header_spacing:g} A, the "
+            f"project's tomogram is {self.tomogram}"
         )
         if difference > SPACING_LIMIT:
             raise DataError(text)
@@ -359,7 +359,7 @@ def _values(
         names = {name: by_label[value] for name, value in channels.items() if value in by_label}
         taken = ", ".join(f"{name} is {target}" for name, target in names.items())
         if taken:
-            reporter.warn(f"CryoSiam names no classes; by the project's labels, {taken}")
+            reporter.warn(f"CryoSiam does not name classes; assuming the project's labels: {taken}")
     chosen = project_labels(channels, specs, names, objects=settings.objects)
     targets = {names.get(name, name): value for name, value in channels.items()}
     return {name: targets[name] for name in chosen}
@@ -378,7 +378,7 @@ def _runs(store: ProjectStore, stems: Iterable[str], hint: str) -> dict[str, str
             runs[stem] = name
     if stems and not runs:
         wanted = choices_text(run_name_of(stem) for stem in list(stems)[:5])
-        msg = f"{store.location} has no run {wanted}; bring the tomograms in first: {hint}"
+        msg = f"{store.location} has no run {wanted}; import the tomograms first: {hint}"
         raise UnknownNameError(msg)
     return runs
 

@@ -220,7 +220,9 @@ class _Prediction:
         stored = self.folders.record(stem)
         difference = "it is not ours" if stored is None else same_job(stored, record)
         if difference:
-            msg = f"{target} exists and was made otherwise ({difference}); use --overwrite"
+            msg = (
+                f"{target} exists and was made with other settings ({difference}); use --overwrite"
+            )
             raise ConflictError(msg)
         return True
 
@@ -259,7 +261,9 @@ class _Prediction:
         if values.shape != shape_zyx:
             logger.info("%s: mask of shape %s by nearest voxels", stem, values.shape)
         if not np.isin(values, (0, 1)).all():
-            self.reporter.warn(f"{stem}: {path} holds more than 0 and 1: all but 0 is inside")
+            self.reporter.warn(
+                f"{stem}: {path} has values other than 0 and 1; all but 0 count as inside"
+            )
         return mask_on_grid(values, shape_zyx)
 
     def _warn(self, stem: str, made: SemanticPrediction) -> None:
@@ -267,14 +271,14 @@ class _Prediction:
         data, threshold = self.config.parameters.data, self.config.parameters.network.threshold
         if made.clipped_share > CLIPPED_DOUBT:
             self.reporter.warn(
-                f"{stem}: {made.clipped_share:.0%} of the voxels lie outside of {data.min:g} to "
-                f"{data.max:g} and are clipped; CryoSiam's models want a denoised tomogram in "
-                "these limits"
+                f"{stem}: {made.clipped_share:.0%} of the voxels lie outside {data.min:g} to "
+                f"{data.max:g} and are clipped; CryoSiam's models expect a denoised tomogram "
+                "within these limits"
             )
         if made.planes_without == len(made.labels):
             self.reporter.warn(
                 f"{stem}: no smoothed probability is above {threshold:g}: no lamella "
-                "(CryoSiam would write a volume full of 1)"
+                "(CryoSiam would write a volume of ones)"
             )
         elif made.planes_without:
             logger.info(
@@ -310,14 +314,14 @@ def _model(settings: CryosiamJob, config: CryosiamConfig, reporter: Reporter) ->
         else load_cryosiam_checkpoint(path, objects=None, trust=settings.trust_checkpoint)
     )
     if model.card.home != "cryosiam":
-        msg = f"model {path} is none of CryoSiam's (its home is '{model.card.home}')"
+        msg = f"model {path} is not from CryoSiam (its home is '{model.card.home}')"
         raise SettingsError(msg)
     channels = model.card.parameters["out_channels"]
     network = config.parameters.network
     if network.out_channels != channels:
         reporter.warn(
             f"{settings.cryosiam_config}: out_channels is {network.out_channels}, but the "
-            f"checkpoint has {channels}, which counts"
+            f"checkpoint has {channels}; using the checkpoint's"
         )
     if network.postprocessing and channels > 1:
         msg = (

@@ -74,7 +74,7 @@ def calibrate(settings: CalibrateSettings, *, reporter: Reporter) -> Summary:
         if summary.exit_code == 0:
             _store(settings, store, scored.evaluation, found, reporter)
         else:
-            reporter.warn("nothing is stored, because a run failed")
+            reporter.warn("nothing was stored because a run failed")
         summary = replace(summary, figures=_figures(settings, found))
     return summary
 
@@ -84,8 +84,8 @@ def _card(name: str) -> ModelCard:
     folder = Path(name)
     if not is_model_folder(folder):
         msg = (
-            f"--model: {folder} is no model folder (model.yaml and weights.safetensors); a model "
-            "that ships with the package stays as it is: copy its folder"
+            f"--model: {folder} is not a model folder (model.yaml and weights.safetensors); "
+            "shipped models are never changed; copy the folder first"
         )
         raise CheckpointError(msg)
     return model_card(read_model_folder(folder)[1], name)
@@ -158,15 +158,16 @@ def _show(
     for entry in found.chosen:
         if entry.is_lowest_score:
             reporter.warn(
-                f"{entry.object_name}: even the lowest score is worth keeping, and lower ones may "
-                f"not have been sought: localize with --threshold {entry.object_name}=0 (with "
+                f"{entry.object_name}: even the lowest score is worth keeping, and lower "
+                f"ones may be missing: localize with --threshold {entry.object_name}=0 (with "
                 "--method peaks also a lower --peak-floor) and calibrate again"
             )
     for note in evaluation.notes:
         reporter.note(note)
     reporter.note(
-        f"Chosen on these runs: the lowest threshold within {settings.margin:g} of the highest "
-        f"F{settings.beta:g}. It was chosen on these runs: check it on others"
+        f"Each is the lowest threshold within {settings.margin:g} of the highest "
+        f"F{settings.beta:g}. Check it on other runs: scores are optimistic on those used to "
+        "choose it"
     )
 
 
@@ -199,11 +200,11 @@ def _store_in_model(settings: CalibrateSettings, found: Calibration, reporter: R
         if entry not in known:
             reporter.warn(f"{folder} has no object {entry.object_name}: not stored there")
     if not known:
-        msg = f"{folder} finds {', '.join(names)}, none of the objects that got a threshold"
+        msg = f"{folder} finds {', '.join(names)}, but none of the objects with a threshold"
         raise SettingsError(msg)
     beyond = [entry.object_name for entry in known if not 0.0 <= entry.threshold <= 1.0]
     if beyond:
-        msg = f"a model's thresholds are from 0 to 1, those of {', '.join(beyond)} are not"
+        msg = f"a model's thresholds must be between 0 and 1; those of {', '.join(beyond)} are not"
         raise DataError(msg)
     before = {entry.name: entry.score_threshold for entry in card.objects}
     chosen = {entry.object_name: entry.threshold for entry in known}

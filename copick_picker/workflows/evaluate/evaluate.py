@@ -174,7 +174,7 @@ class _Reading:
         candidate = self._keys(self.candidates, "candidate", run_name)
         both = [str(key) for key in reference if key in candidate]
         if both:
-            msg = f"run {run_name}: {choices_text(both)} is reference and candidate at once"
+            msg = f"run {run_name}: {choices_text(both)} is both reference and candidate"
             raise SettingsError(msg)
         self._check_alignments(run_name, [*reference, *candidate])
         if self.job.settings.dry_run:
@@ -221,9 +221,9 @@ class _Reading:
             if twice:
                 several = [key for key in found if key.object_name == twice[0]]
                 msg = (
-                    f"run {run_name}: '{wanted.query.uri}' means {len(several)} {side} sets of "
-                    f"{twice[0]}: {choices_text(several)}; name one, or put them together with "
-                    "--merge-sets"
+                    f"run {run_name}: '{wanted.query.uri}' matches {len(several)} {side} "
+                    f"sets of {twice[0]}: {choices_text(several)}; choose one, or combine "
+                    "them with --merge-sets"
                 )
                 raise SettingsError(msg)
         return found

@@ -148,7 +148,7 @@ def show_scores(scored: Scored, reporter: Reporter) -> None:
     """
     settings, evaluation = scored.settings, scored.evaluation
     if len(evaluation.matches) > _MOST_RUN_ROWS:
-        reporter.note(f"{len(evaluation.matches)} rows of runs and objects are in scores.csv")
+        reporter.note(f"{len(evaluation.matches)} rows for runs and objects are in scores.csv")
     elif len(evaluation.run_names) > 1:
         reporter.table("Runs", *run_table(evaluation))
     title = f"Scores (matcher {settings.matcher}, tolerance {settings.tolerance})"
@@ -180,8 +180,8 @@ def _suggestions(evaluation: Evaluation) -> Iterator[str]:
     if any(entry.suggested is not None for entry in entries):
         yield (
             f"Each is the lowest threshold within {THRESHOLD_MARGIN:g} of the highest "
-            f"F{evaluation.beta:g}, the rule of calibrate. It was chosen on these runs: check it "
-            "on others"
+            f"F{evaluation.beta:g}, the rule of calibrate. Check it on other runs: scores "
+            "are optimistic on those used to choose it"
         )
     for entry in entries:
         if entry.suggested_note:

@@ -75,7 +75,7 @@ def export_picks(settings: ExportPicksSettings, *, reporter: Reporter) -> Summar
     summary = process_runs(_COMMAND, job.run_names, InTurn(export.run), reporter=reporter)
     if not summary.n_failed:
         return replace(summary, figures=_write(export))
-    reporter.warn("no file is written, since a run failed")
+    reporter.warn("no file was written because a run failed")
     return summary
 
 
@@ -159,17 +159,17 @@ class _Export:
         if not wanted or not settings.knows_filaments or len(picks) == 0:
             return run
         if picks.instance_ids is None:
-            text = f"run {run.run_name}: the picks of {name} do not say which filament each is of"
+            text = f"run {run.run_name}: the picks of {name} have no filament numbers"
             if settings.filaments == "on":
-                msg = f"{text}; copick-picker link does that"
+                msg = f"{text}; run copick-picker link first"
                 raise DataError(msg)
             self.job.reporter.warn(f"{text}: written as single particles; see copick-picker link")
             return run
         linked = picks.instance_ids > 0
         if not linked.all():
             self.job.reporter.note(
-                f"run {run.run_name}: {int((~linked).sum())} of {len(picks)} picks of {name} are "
-                "of no filament, and left out"
+                f"run {run.run_name}: {int((~linked).sum())} of {len(picks)} picks of {name} "
+                "belong to no filament and are left out"
             )
             picks = picks.chosen(linked)
         self._check_together(run.run_name, picks)
@@ -180,8 +180,9 @@ class _Export:
         far = far_apart(tracks)
         if far is not None:
             self.job.reporter.warn(
-                f"run {run_name}: filament {far[0]} of {picks.object_name} has a step of "
-                f"{far[1]:.0f} usual ones: are its picks of one filament, and in order?"
+                f"run {run_name}: filament {far[0]} of {picks.object_name} has a step "
+                f"{far[1]:.0f} times the usual one: do its picks belong to one filament, in "
+                "order?"
             )
 
     def _is_polar(self, run: ExportedRun, picks: PickSet) -> npt.NDArray[np.bool_] | None:
@@ -208,8 +209,8 @@ class _Export:
             ]
             if absent:
                 self.job.reporter.warn(
-                    f"{name}: {runs_text(absent)} without a pick set, so with a row of -1: was it "
-                    "looked for there?"
+                    f"{name}: {runs_text(absent)} without a pick set, written as -1; was it "
+                    "searched for?"
                 )
 
     def files(self) -> dict[Path, list[ExportedRun]]:

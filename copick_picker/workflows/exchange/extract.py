@@ -82,7 +82,7 @@ def extract(settings: ExtractSettings, *, reporter: Reporter) -> Summary:
     if settings.dry_run:
         return summary
     if summary.n_failed:
-        reporter.warn("the tables hold the runs that were done; run again for the others")
+        reporter.warn("the tables list the finished runs; repeat the command for the others")
     return replace(summary, figures={"files": work.write_tables()})
 
 
@@ -112,7 +112,7 @@ class _Extraction:
                 runs.setdefault(name, []).append(run_name)
         without = sorted(name for name in runs if not self._radius(name))
         if without and settings.size is None:
-            msg = f"the project states no radius of {', '.join(without)}: give --size VOXELS"
+            msg = f"the project has no radius for {', '.join(without)}: give --size VOXELS"
             raise SettingsError(msg)
         for name, holding in runs.items() if needs_ball else ():
             for spacing in {each for run_name in holding for each in self._spacings(run_name)}:
@@ -199,8 +199,8 @@ class _Extraction:
                 place = replace(place, overwrite=True)
             elif there is not None:
                 msg = (
-                    f"{cut.folder} was made otherwise ({difference}); use --overwrite or another "
-                    "--output"
+                    f"{cut.folder} was made with other settings ({difference}); use "
+                    "--overwrite or another --output"
                 )
                 raise DataError(msg)
         place.check()
@@ -217,7 +217,7 @@ class _Extraction:
             )
             for row, values in cut_boxes(volume, where, rules):
                 if not np.isfinite(values).all():
-                    msg = f"{key} is not finite in the box of pick {row + 1}"
+                    msg = f"{key} is NaN or infinite in the box of pick {row + 1}"
                     raise DataError(msg)
                 writer.write(row + 1, values)
             writer.close()
@@ -344,7 +344,7 @@ class _Extraction:
         looks = contrast_of(volume.read(first, first + _LOOKED_AT), stated="auto")
         if settings.invert:
             looks = {"dark": "bright", "bright": "dark"}[looks]
-        advice = "; RELION wants it bright: --invert" if looks == "dark" else ""
+        advice = "; RELION expects bright particles: use --invert" if looks == "dark" else ""
         self.job.reporter.note(f"{name}: protein looks {looks} in the subvolumes{advice}")
 
 

@@ -143,7 +143,7 @@ class _Import:
             spacing = labels.voxel_spacing
         if spacing is None:
             msg = (
-                f"run {run_name}: {self.settings.labels} states no voxel spacing of it; give "
+                f"run {run_name}: {self.settings.labels} has no voxel spacing for it; use "
                 "--spacing A"
             )
             raise SettingsError(msg)

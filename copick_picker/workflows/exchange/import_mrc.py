@@ -156,16 +156,18 @@ class _Import:
             return given
         if not _is_cubic(sizes):
             shown = ", ".join(f"{size:.4g}" for size in sizes)
-            msg = f"{path} has voxels of {shown} A (x, y, z); expected cubes: give --spacing A"
+            msg = (
+                f"{path} has voxels of {shown} A (x, y, z); expected cubic voxels: use --spacing A"
+            )
             raise DataError(msg)
         spacing = round(sizes[0], 3)
         if volume.sizes_xyz is None:
-            msg = f"{path} does not say how large its voxels are: give --spacing A"
+            msg = f"{path} does not give its voxel spacing: use --spacing A"
             raise DataError(msg)
         if spacing in IMPLAUSIBLE_SPACINGS:
             msg = (
-                f"{path} says that its voxels are {spacing:g} A, as programs write "
-                "that do not know: give --spacing A"
+                f"{path} states voxels of {spacing:g} A, a placeholder some programs write: "
+                "give --spacing A"
             )
             raise DataError(msg)
         return spacing
@@ -176,7 +178,7 @@ class _Import:
         if is_known and max(abs(size - given) for size in sizes) > _SAME_SIZE * given:
             shown = ", ".join(f"{size:.4g}" for size in sizes)
             one = f"{sizes[0]:.4g}" if _is_cubic(sizes) else f"{shown} (x, y, z)"
-            self.reporter.warn(f"{path.name} says {one} A; --spacing {given:g} is taken")
+            self.reporter.warn(f"{path.name} says {one} A; using --spacing {given:g}")
 
     def _record(self, path: Path, volume: VolumeFile, key: TomogramKey) -> dict[str, Any]:
         source: dict[str, Any] = {"file": path.name, "header_sha256": volume.head}

@@ -95,11 +95,11 @@ def _report(settings: ImportPicksSettings, table: ParticleTable, reporter: Repor
         f"{_scale_text(settings, table)}{scores}"
     )
     if table.unread:
-        reporter.note(f"Columns that are not read: {', '.join(table.unread)}")
+        reporter.note(f"Columns not read: {', '.join(table.unread)}")
     for note in table.notes:
         reporter.warn(note) if "left out" in note else reporter.note(note)
     if settings.pixel_size is not None and not table.unit.endswith("pixels"):
-        msg = f"--pixel-size has no meaning: {settings.file} counts {table.unit}, not pixels"
+        msg = f"--pixel-size does not apply: {settings.file} counts {table.unit}, not pixels"
         raise SettingsError(msg)
 
 
@@ -216,8 +216,8 @@ class _Import:
         if self.table.unit == "pixels":
             return np.full((1, 1), box.key.voxel_spacing)
         msg = (
-            f"{self.job.settings.file} counts {self.table.unit} and has no optics table or column "
-            "that says how large they are: give --pixel-size A"
+            f"{self.job.settings.file} counts {self.table.unit} without an optics table or "
+            "column that gives their size: use --pixel-size A"
         )
         raise SettingsError(msg)
 
@@ -229,8 +229,8 @@ class _Import:
         size = " x ".join(f"{length:.0f}" for length in 2.0 * box.middle_xyz)
         if len(outside) == n_points and not self.job.settings.keep_outside:
             msg = (
-                f"run {run_name}: all {n_points} points lie outside {box.key} ({size} A), the "
-                f"first at {_place(outside[0])}: is the pixel size right? (--pixel-size)"
+                f"run {run_name}: all {n_points} points lie outside {box.key} ({size} A), "
+                f"the first at {_place(outside[0])}: check the pixel size (--pixel-size)"
             )
             raise DataError(msg)
         shown = "; ".join(_place(point) for point in outside[:_LISTED])

@@ -57,15 +57,16 @@ def rows_by_object(
         if others:
             shown = ", ".join(f"{name or 'blank'} ({numbers[name]})" for name in others[:_LISTED])
             reporter.note(
-                f"Taken are the {numbers[wanted]} particles whose {table.class_from} is {wanted}; "
-                f"left out are: {shown}{', ...' if len(others) > _LISTED else ''}"
+                f"Using the {numbers[wanted]} particles with {table.class_from} {wanted}; "
+                f"leaving out: {shown}{', ...' if len(others) > _LISTED else ''}"
             )
         return {wanted: _rows(table, [wanted])}
     if len(numbers) > 1 or (numbers and table.has_named_classes):
         shown = _some(sorted(name or "blank" for name in numbers))
         msg = (
-            f"{settings.file} has no rows of object '{wanted}': its classes ({table.class_from}) "
-            f"are {shown}; choose with --classes, or take all as one object with --classes '*'"
+            f"{settings.file} has no rows of object '{wanted}': its classes "
+            f"({table.class_from}) are {shown}; choose with --classes, or import all as one "
+            "object with --classes '*'"
         )
         raise DataError(msg)
     return {wanted: every}
@@ -99,21 +100,21 @@ def rows_by_run(
     if settings.run is not None:
         return {settings.run: _rows_of_run(settings, table, names, run_names)}
     if not named:
-        msg = f"{settings.file} does not say which tomogram its particles are of: give --run"
+        msg = f"{settings.file} does not name the tomogram of its particles: use --run"
         raise SettingsError(msg)
     found = {name: names.run_of(name, run_names) for name in dict.fromkeys(named)}
     unknown = [name for name, run_name in found.items() if run_name is None]
     if len(unknown) == len(found):
         msg = (
             f"{settings.file}: no run is called {_some(unknown)}; the project has: "
-            f"{_some(run_names)}; say which is which with --names, --name-pattern or --run"
+            f"{_some(run_names)}; match them with --names, --name-pattern or --run"
         )
         raise UnknownNameError(msg)
     if unknown:
         lost = sum(name in unknown for name in table.names)
         reporter.warn(
-            f"{lost} particles are of tomograms that are no run of the project, and are left out: "
-            f"{_some(unknown)}"
+            f"{lost} particles are in tomograms that match no run of the project, and are "
+            f"left out: {_some(unknown)}"
         )
     runs = np.array([found[name] or "" for name in table.names], dtype=object)
     known = {run_name for run_name in found.values() if run_name is not None}
@@ -136,8 +137,9 @@ def _rows_of_run(
     own = [name for name in different if names.run_of(name, run_names) == run]
     if not own:
         msg = (
-            f"{settings.file} has particles of {len(different)} tomograms, {_some(different)}, and "
-            f"none of them is run {run}: say which is which with --names, without --run"
+            f"{settings.file} has particles of {len(different)} tomograms, "
+            f"{_some(different)}, and none of them is run {run}: match them with --names, "
+            "without --run"
         )
         raise DataError(msg)
     return np.array([row for row, name in enumerate(table.names) if name in own], dtype=np.int64)

@@ -141,23 +141,26 @@ class _Import:
         wanted = self.job.settings.spacing or stated
         keys = self.job.store.tomograms(run_name)
         if not keys:
-            msg = f"run {run_name} has no tomogram whose grid the labels could lie on"
+            msg = f"run {run_name} has no tomogram that matches the labels' grid"
             raise DataError(msg)
         shapes = {key: self.job.store.open_tomogram(run_name, key).shape for key in keys}
         same = [key for key in keys if shapes[key] == shape]
         if not same:
             have = choices_text(f"{key} {_size(shapes[key])}" for key in keys)
             msg = (
-                f"{path} has {_size(shape)} voxels (z, y, x), as no tomogram of run {run_name}: "
-                f"{have}"
+                f"{path} has {_size(shape)} voxels (z, y, x), unlike any tomogram of run "
+                f"{run_name}: {have}"
             )
             raise DataError(msg)
         if wanted is None:
             if len({key.voxel_spacing for key in same}) > 1:
-                msg = f"{path} does not say its voxel spacing, which fits several: give --spacing A"
+                msg = (
+                    f"{path} does not give its voxel spacing, and several tomograms match: use "
+                    "--spacing A"
+                )
                 raise DataError(msg)
             self.job.reporter.note(
-                f"{path.name} does not say its voxel spacing; taken as {same[0].voxel_spacing:g} A"
+                f"{path.name} does not give its voxel spacing; assuming {same[0].voxel_spacing:g} A"
             )
             return same[0]
         near = [k for k in same if abs(k.voxel_spacing - wanted) <= SPACING_SILENT * wanted]
@@ -194,9 +197,9 @@ class _Import:
         if strange:
             have = ", ".join(f"{value} {name}" for value, name in sorted(meaning.items()))
             msg = (
-                f"{path} has values that stand for no object: {', '.join(strange[:_NAMED])}"
-                f"{', ...' if len(strange) > _NAMED else ''}; known: {have}; see --label, --object "
-                "and --instances"
+                f"{path} has values that belong to no object: "
+                f"{', '.join(strange[:_NAMED])}{', ...' if len(strange) > _NAMED else ''}; "
+                f"known: {have}; see --label, --object and --instances"
             )
             raise DataError(msg)
         table = np.zeros(int(values.max(initial=0)) + 1, dtype=np.uint16)

@@ -60,7 +60,7 @@ def make_project(
     """
     if not radii:
         msg = (
-            f"there is no {config}: name a project, or make one with --objects-of MODEL or "
+            f"there is no {config}: give an existing project, or make one with --objects-of MODEL or "
             "--new-object NAME=RADIUS"
         )
         raise SettingsError(msg)

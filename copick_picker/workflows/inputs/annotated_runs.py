@@ -196,8 +196,8 @@ def chosen_objects(job: AnnotationJob, runs: Sequence[AnnotatedRun]) -> tuple[Ob
     for spec in (spec for name, spec in job.specs.items() if name in wanted):
         if not any(len(run.picks.get(spec.name, ())) for run in runs):
             msg = (
-                f"object '{spec.name}' has no picks '{settings.picks}' in any of the {len(runs)} "
-                "annotated runs: leave it out with --objects, or name other picks"
+                f"object '{spec.name}' has no picks '{settings.picks}' in any of the "
+                f"{len(runs)} annotated runs: exclude it with --objects, or use other picks"
             )
             raise DataError(msg)
         radius = settings.radius.get(spec.name, spec.radius_angstrom)
@@ -249,14 +249,14 @@ def with_mask(job: AnnotationJob, run: AnnotatedRun, objects: Sequence[ObjectSpe
     missing = [spec.name for spec in objects if spec.name not in labels]
     if missing:
         msg = (
-            f"run {run.name}: {key} holds no {choices_text(missing)}; "
-            f"it has: {choices_text(labels)}"
+            f"run {run.name}: {key} contains no {choices_text(missing)}; it has: "
+            f"{choices_text(labels)}"
         )
         raise UnknownNameError(msg)
     if key.is_multilabel:
         unread = stored_unread(stored, known_values(recorded, job.specs))
         if unread:
-            text = unread_text(unread, "no object of the project: taken for background")
+            text = unread_text(unread, "no object of the project: treated as background")
             job.reporter.warn(f"run {run.name}: {key}: {text}")
     return replace(run, mask=key, labels=labels)
 
@@ -324,7 +324,7 @@ def _picks_keys(job: AnnotationJob, run_name: str) -> list[PicksKey]:
         specs = job.specs
         found = [key for key in found if key.object_name in specs]
         found = [key for key in found if specs[key.object_name].is_particle]
-    check_one_set_each(found, f"run {run_name}: '{settings.picks}' means", advice="name one")
+    check_one_set_each(found, f"run {run_name}: '{settings.picks}' matches", advice="name one")
     return found
 
 
@@ -337,12 +337,12 @@ def _inside(
     keep = np.asarray(inside.all(axis=1), dtype=np.bool_)
     if len(points) and not keep.any():
         msg = (
-            f"{where}: all {len(points)} picks lie outside of the tomogram, which ends at "
-            f"x y z = {box_xyz[0]:g} {box_xyz[1]:g} {box_xyz[2]:g} Angstrom"
+            f"{where}: all {len(points)} picks lie outside the tomogram, which ends at x y z "
+            f"= {box_xyz[0]:g} {box_xyz[1]:g} {box_xyz[2]:g} Angstrom"
         )
         raise DataError(msg)
     if not keep.all():
-        reporter.warn(f"{where}: {int((~keep).sum())} picks outside of the tomogram are left out")
+        reporter.warn(f"{where}: {int((~keep).sum())} picks outside the tomogram are left out")
     return picks.chosen(keep)
 
 

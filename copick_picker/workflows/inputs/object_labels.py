@@ -28,8 +28,9 @@ def check_labels_differ(labels: Mapping[str, int]) -> None:
     for name, label in labels.items():
         if not 1 <= label <= MOST_LABEL:
             msg = (
-                f"object '{name}' has label {label}; a segmentation holds 1 to {MOST_LABEL}: give "
-                "it another in the project's configuration, or leave it out with --objects"
+                f"object '{name}' has label {label}; a segmentation holds 1 to {MOST_LABEL}: "
+                "change it in the project's configuration, or exclude the object with "
+                "--objects"
             )
             raise SettingsError(msg)
         if label in first:
@@ -99,7 +100,7 @@ def stated_labels(
     if recorded is None and not key.is_multilabel:
         return {key.name: 1}
     if recorded is None:
-        warn(f"run {run_name}: {key} does not say what its labels mean; taken to be the project's")
+        warn(f"run {run_name}: {key} does not define its labels; assuming the project's")
     return recorded
 
 
@@ -240,12 +241,12 @@ def _matched(
             )
             raise SettingsError(msg)
         if target in meant:
-            msg = f"two objects of {finder} mean '{target}'; {both}"
+            msg = f"two objects of {finder} map to '{target}'; {both}"
             raise SettingsError(msg)
         meant[target] = name
     missing = [name for name in objects if name not in meant]
     if missing:
-        where = "the model finds no" if finder == "the model" else "the segmentation holds no"
+        where = "the model finds no" if finder == "the model" else "the segmentation contains no"
         near = nearest_name(missing[0], [*found, *specs])
         msg = f"--objects: {where} {choices_text(missing)}{near}; {both}"
         raise SettingsError(msg)

@@ -126,7 +126,7 @@ def sets_of_run(
             continue
         if key.object_name in found:
             both = f"{found[key.object_name]} and {key}"
-            msg = f"run {run_name}: '{picks.query.uri}' means {both}; name one user and session"
+            msg = f"run {run_name}: '{picks.query.uri}' matches {both}; choose one user and session"
             raise SettingsError(msg)
         found[key.object_name] = key
     return found
@@ -186,7 +186,7 @@ def box_of_run(store: ProjectStore, run_name: str, uri: str) -> TomogramBox:
         raise UnknownNameError(msg)
     if len({(box.key.voxel_spacing, box.shape_zyx) for box in boxes}) > 1:
         choices = choices_text(box.key for box in boxes)
-        msg = f"run {run_name}: '{uri}' means tomograms of several sizes: {choices}; name one"
+        msg = f"run {run_name}: '{uri}' matches tomograms of several sizes: {choices}; choose one"
         raise SettingsError(msg)
     return boxes[0]
 
@@ -216,7 +216,7 @@ def voxels_suspected(store: ProjectStore, run_name: str, picks: PickSet) -> str:
         return ""
     return (
         f"no pick lies beyond {largest.max():.0f} A, and the tomogram {key} has {z} x {y} x {x} "
-        "voxels (z, y, x): positions that are in voxels must be given in Angstrom"
+        "voxels (z, y, x): if positions are in voxels, convert them to Angstrom"
     )
 
 
@@ -236,7 +236,7 @@ def check_limits(job: Job[LimitedSettings]) -> None:
     if job.settings.tomogram != "*":
         job.tomograms(job.settings.tomogram).check_any(job.run_names)
     if job.settings.quantile and job.settings.shard:
-        msg = "--quantile needs the scores of all runs; it does not go with --shard"
+        msg = "--quantile needs the scores of all runs and cannot be combined with --shard"
         raise SettingsError(msg)
 
 

@@ -86,7 +86,7 @@ def _filament_names(
     if source.what == "pick set":
         given = str(source.query.parts["object_name"])
         if output.object_name != "*" and given in job.specs and given != output.object_name:
-            msg = f"--output is of {output.object_name}, --input of {given}: name one object"
+            msg = f"--output is for {output.object_name}, --input for {given}: use the same object"
             raise SettingsError(msg)
     if not wanted and source.what == "pick set":
         keys = {key.object_name for run in job.run_names for key in source.keys(run)}
@@ -135,7 +135,10 @@ class _Linking:
         for name, source in given.items():
             key = self.output.key(name)
             if key == source.key:
-                msg = f"run {run_name}: {key} is input and output; name another session in --output"
+                msg = (
+                    f"run {run_name}: {key} is both input and output; choose another session in "
+                    "--output"
+                )
                 raise SettingsError(msg)
             records[key] = records[FilamentsKey.of(key)] = self._record(run_name, source)
         complete = f"filaments of {choices_text(given)} are complete"
@@ -181,8 +184,8 @@ class _Linking:
         if not key.is_multilabel:
             if len(self.names) > 1:
                 msg = (
-                    f"run {run_name}: {key} holds one object, and {len(self.names)} are filaments: "
-                    "name one in --output"
+                    f"run {run_name}: {key} contains one object, but {len(self.names)} are "
+                    "filaments: choose one in --output"
                 )
                 raise SettingsError(msg)
             return {self.names[0]: _Source(key)}
@@ -229,7 +232,7 @@ class _Linking:
             if filled is not None:
                 mask = filled
                 self.job.reporter.note(
-                    f"run {run_name}: {key} shows walls of {name}, which are filled (see --fill)"
+                    f"run {run_name}: {key} shows walls of {name}; filling them (see --fill)"
                 )
         return mask
 

@@ -101,7 +101,10 @@ class _Filtering:
             return self.job.absent(run_name, f"no picks '{settings.input}'")
         for name, key in given.keys.items():
             if key in given.of(name):
-                msg = f"run {run_name}: {key} is input and output; name another session in --output"
+                msg = (
+                    f"run {run_name}: {key} is both input and output; choose another session in "
+                    "--output"
+                )
                 raise SettingsError(msg)
         records: dict[OutputKey, Provenance] = {
             key: self._record(run_name, name, given.of(name)) for name, key in given.keys.items()

@@ -88,7 +88,7 @@ class Finding:
         held = [name for name in self.picks if not self.is_certain(name)]
         if held:
             text += (
-                f": no empty set is written of {choices_text(held)}; say which value is which with "
+                f": no empty set is written for {choices_text(held)}; assign values with "
                 "--label, or give the objects these labels"
             )
         return (text, *self.remarks)

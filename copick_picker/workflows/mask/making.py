@@ -98,7 +98,7 @@ def make_from_labels(settings: FromLabelsSettings, *, reporter: Reporter) -> Sum
 
     def make(store: ProjectStore, run_name: str, key: Source) -> tuple[BoolVolume, str]:
         if not isinstance(key, SegmentationKey):
-            msg = f"run {run_name}: {key} is no segmentation"
+            msg = f"run {run_name}: {key} is not a segmentation"
             raise DataError(msg)
         values = read_labels(store, run_name, key)
         chosen = _values(settings.labels, store.segmentation_labels(run_name, key))
@@ -240,7 +240,7 @@ class _MaskMaking:
 
 def _check_not_empty(run_name: str, inside: BoolVolume) -> None:
     if not inside.any():
-        msg = f"run {run_name}: the mask would be empty; nothing is written"
+        msg = f"run {run_name}: the mask would be empty; nothing was written"
         raise DataError(msg)
 
 
@@ -287,6 +287,6 @@ def _tomogram(store: ProjectStore, run_name: str, key: Source) -> npt.NDArray[An
 
 def _tomogram_key(key: Source, run_name: str) -> TomogramKey:
     if not isinstance(key, TomogramKey):
-        msg = f"run {run_name}: {key} is no tomogram"
+        msg = f"run {run_name}: {key} is not a tomogram"
         raise DataError(msg)
     return key

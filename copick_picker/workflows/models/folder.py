@@ -173,7 +173,7 @@ def list_models(*, reporter: Reporter) -> None:
         "Models that ship with the package", ("name", "spacing A", "protein", "finds"), rows
     )
     reporter.note(
-        "Give a name to -m, as in: copick-picker segment -m NAME; model show NAME says more"
+        "Use a name with -m, as in: copick-picker segment -m NAME; model show NAME gives details"
     )
 
 
@@ -291,13 +291,13 @@ def check_model(name: str, *, reporter: Reporter) -> None:
     """
     folder = find_folder(name)
     model = load_folder(folder)
-    reporter.note(f"checksum and weights: good ({model.card.architecture})")
+    reporter.note(f"checksum and weights: ok ({model.card.architecture})")
     found = _fingerprint(model, str(folder))
     if model.card.fingerprint is None:
         reporter.note("one window runs; the card has no fingerprint to compare with")
     else:
         _compare(folder, "a fixed input", found, model.card.fingerprint)
-        reporter.note("one window runs; its output is that of the card's fingerprint")
+        reporter.note("one window runs; its output matches the card's fingerprint")
     crop = model.card.crop
     if crop is None:
         return
@@ -308,7 +308,7 @@ def check_model(name: str, *, reporter: Reporter) -> None:
         raise CheckpointError(msg) from error
     where = f"the stored crop of {crop.run_name} {crop.tomogram}"
     _compare(folder, where, found, crop.fingerprint)
-    reporter.note(f"{where} runs; its output is that of the card")
+    reporter.note(f"{where} runs; its output matches the card")
 
 
 def _compare(folder: Path, what: str, found: tuple[float, ...], stated: tuple[float, ...]) -> None:

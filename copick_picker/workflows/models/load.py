@@ -232,8 +232,8 @@ def load_members(
     """
     if len(octopi_configs) != len(octopi_weights):
         msg = (
-            f"octopi's models come in pairs: got {len(octopi_configs)} --model-config and "
-            f"{len(octopi_weights)} --model-weights"
+            f"octopi's models need pairs of files: got {len(octopi_configs)} --model-config "
+            f"and {len(octopi_weights)} --model-weights"
         )
         raise SettingsError(msg)
     models = [load_folder(each) for folder in folders for each in model_folders(folder)]
@@ -243,8 +243,8 @@ def load_members(
     ]
     if not models:
         msg = (
-            "no model given: use --model FOLDER, or --model-config and --model-weights for one of "
-            f"octopi; models that ship with the package: {choices_text(shipped_models())}"
+            "no model given: use --model FOLDER, or --model-config and --model-weights for "
+            f"an octopi model; shipped models: {choices_text(shipped_models())}"
         )
         raise SettingsError(msg)
     check_alike([model.card for model in models])

@@ -31,7 +31,7 @@ def worker_places(settings: WorkerSettings) -> list[Place]:
         names = list(settings.devices)
     found = [str(resolve_device(name)) for name in names]
     if settings.devices and len(set(found)) < len(found):
-        msg = f"--devices {','.join(settings.devices)}: a device stands twice; use --workers"
+        msg = f"--devices {','.join(settings.devices)}: a device is listed twice; use --workers"
         raise SettingsError(msg)
     threads = settings.threads or thread_count()
     return [Place(name, max(1, threads // len(found))) for name in found]

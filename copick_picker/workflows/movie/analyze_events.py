@@ -157,9 +157,10 @@ def _together_row(name: str, figures: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _together_words(figures: Mapping[str, Any]) -> str:
     if figures["p"] is None:
-        return "events of fewer than two tracks: whether they begin together is not asked"
+        return "events of fewer than two tracks: coincidence is not tested"
     return (
-        f"pairs of events that begin within {figures['coincidence_frames']} frames: "
+        f"pairs of events with onsets within {figures['coincidence_frames']} frames: "
         f"{figures['observed']:,}, by chance {figures['control_mean']:.1f} (95 % range "
-        f"{figures['control_low']:.0f} to {figures['control_high']:.0f}), p {figures['p']:.2g}"
+        f"{figures['control_low']:.0f} to {figures['control_high']:.0f}), p "
+        f"{figures['p']:.2g}"
     )

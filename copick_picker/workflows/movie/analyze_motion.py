@@ -135,8 +135,8 @@ def _words(figures: dict[str, Any], settings: MovieAnalyzeSettings) -> list[str]
         return []
     unit = "nm" if settings.pixel_size_nm is not None else "px"
     notes = [
-        f"{figures['tracks']:,} tracks of {settings.min_length} detections and more: median "
-        f"step {figures[f'median_step_{unit}']:.3g} {unit} a frame, scatter about the mean "
+        f"{figures['tracks']:,} tracks of {settings.min_length} or more detections: median "
+        f"step {figures[f'median_step_{unit}']:.3g} {unit} per frame, scatter about the mean "
         f"{figures[f'median_scatter_{unit}']:.3g} {unit} along an axis"
     ]
     total = figures["mobile"] + figures["immobile"]

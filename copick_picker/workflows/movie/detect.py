@@ -220,17 +220,17 @@ def _movie_words(prepared: Prepared) -> str:
     frames, survey = prepared.movie.frames.shape, prepared.survey
     parts = [f"{frames[0]} frames of {frames[1]} x {frames[2]} pixels"]
     pixel, frame_time = prepared.pixel_size_nm, prepared.frame_time_ms
-    parts.append(f"pixel {pixel:g} nm" if pixel else "no pixel size, so nothing is given in nm")
+    parts.append(f"pixel {pixel:g} nm" if pixel else "no pixel size, so no results in nm")
     parts.append(f"frame {frame_time:g} ms" if frame_time else "no frame time")
     parts.append(f"background {survey.scale.level:.0f} +- {survey.scale.noise:.1f} grey values")
     if survey.width is not None:
         parts.append(f"puncta {survey.width:.2f} pixels wide (standard deviation)")
     if survey.brightness is not None:
         photons = survey.brightness / prepared.camera.gain
-        parts.append(f"the bright ones of about {photons:,.0f} photons")
+        parts.append(f"bright ones about {photons:,.0f} photons")
     camera = prepared.camera
     parts.append(
-        f"{camera.kind}, {camera.gain:.3g} grey values a photon (from {prepared.camera_from})"
+        f"{camera.kind}, {camera.gain:.3g} grey values per photon (from {prepared.camera_from})"
     )
     return "; ".join(parts)
 
@@ -241,14 +241,15 @@ def _mismatches(prepared: Prepared, model: LoadedDetector | None) -> Iterator[st
         return
     survey, scene, camera = prepared.survey, model.card.scene, model.camera
     if survey.width is None:
-        yield "too few puncta stand out to compare the movie with the model's training"
+        yield "too few puncta stand out to compare the movie with the model's training data"
         return
     trained = model.psf_sigma
     ratio = survey.width / trained
     if not _WIDTH_RANGE[0] <= ratio <= _WIDTH_RANGE[1]:
         yield (
-            f"puncta are {survey.width:.2f} pixels wide, those of the training {trained:.2f}; "
-            "train with --psf-sigma-nm and --pixel-size-nm of your microscope, or use --method log"
+            f"puncta are {survey.width:.2f} pixels wide, those in training {trained:.2f}; "
+            "train with --psf-sigma-nm and --pixel-size-nm of your microscope, or use "
+            "--method log"
         )
     noise = camera.gain * np.sqrt(camera.excess * float(scene["background"]) + camera.read_noise**2)
     if survey.brightness is not None:
@@ -294,8 +295,8 @@ def detections_of(
         some = ", ".join(str(number) for number in repeated[:5])
         more = f" and {len(repeated) - 5} more" if len(repeated) > 5 else ""
         reporter.warn(
-            f"{prepared.movie.path.name}: frames {some}{more} repeat the one before: were frames "
-            "dropped?"
+            f"{prepared.movie.path.name}: frames {some}{more} repeat the previous one; were "
+            "frames dropped?"
         )
     if model is None:
         width = settings.psf_sigma or prepared.survey.width

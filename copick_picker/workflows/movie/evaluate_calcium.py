@@ -74,7 +74,7 @@ def calcium_scores(
     parts = []
     for number, (name, truth_file) in enumerate(truths.items()):
         if name not in tables:
-            msg = f"{settings.events} holds no events of {name}"
+            msg = f"{settings.events} contains no events of {name}"
             raise SettingsError(msg)
         tracks = None if tracked is None else tracked[name][1]
         movie = settings.movie if len(truths) == 1 else None

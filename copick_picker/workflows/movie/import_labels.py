@@ -63,7 +63,7 @@ def import_labels(settings: MovieImportLabelsSettings, *, reporter: Reporter) ->
     labels = {movie.name: _labels_of(movie, settings.labels) for movie in movies}
     missing = sorted({movie.name for movie in movies} - set(tables))
     if missing:
-        msg = f"{settings.puncta} holds no puncta of {len(missing)} movies, such as {missing[0]}"
+        msg = f"{settings.puncta} contains no puncta of {len(missing)} movies, such as {missing[0]}"
         raise SettingsError(msg)
     names = settings.leave_out + (("waves",) if settings.ignore_waves else ())
     left_out = frozenset(KINDS[name] for name in names)
@@ -86,15 +86,16 @@ def import_labels(settings: MovieImportLabelsSettings, *, reporter: Reporter) ->
         )
         if not up:
             reporter.warn(
-                f"{labels[movie.name]}: calcium is never up at a punctum; look at --distance"
+                f"{labels[movie.name]}: calcium is never raised at a punctum; check --distance"
             )
         results.write(TRUTH_FILE, truth_csv(puncta))
         results.write(TRUE_TRACES_FILE, true_traces_csv(traces))
         counts = paired.counts
         rest = ", ".join(f"{n} {reason}" for reason, n in list(counts.items())[2:] if n)
         words = (
-            f"kept {counts['kept']} of {counts['labels']} labels ({rest or 'none left out'}); "
-            f"calcium up in {up:,} of {len(puncta):,} states, {results.path / TRUE_TRACES_FILE}"
+            f"kept {counts['kept']} of {counts['labels']} labels "
+            f"({rest or 'none left out'}); calcium raised in {up:,} of {len(puncta):,} "
+            f"states, {results.path / TRUE_TRACES_FILE}"
         )
         return words, {"counts": counts, "states": len(puncta), "active": up}
 
@@ -135,7 +136,7 @@ def _labels_of(movie: Named, labels: Path) -> Path:
         for suffix in (".csv", *_MASKS):
             if (labels / f"{stem}{suffix}").is_file():
                 return labels / f"{stem}{suffix}"
-    msg = f"{labels} holds no labels of {movie.path}: no {stems[0]}.csv and no {stems[0]}.tif"
+    msg = f"{labels} contains no labels of {movie.path}: no {stems[0]}.csv and no {stems[0]}.tif"
     raise SettingsError(msg)
 
 
@@ -156,7 +157,7 @@ def _paired(
     mask = open_movie(file).frames
     if mask.shape != opened.frames.shape:
         shapes = [" x ".join(map(str, each)) for each in (mask.shape, opened.frames.shape)]
-        msg = f"{file} is {shapes[0]} (frames, y, x), but the movie {shapes[1]}; expected equals"
+        msg = f"{file} is {shapes[0]} (frames, y, x), but the movie {shapes[1]}; expected the same"
         raise DataError(msg)
     return states_of_mask(mask, numbered(puncta), rules, name=str(file))
 

@@ -172,7 +172,7 @@ def _active(table: Path, truth: Spots) -> npt.NDArray[np.bool_] | None:
         return None
     traces = read_traces(table)
     if traces.active is None or truth.tracks is None:
-        missing = "active" if traces.active is None else "track_id in the table beside it"
+        missing = "active" if traces.active is None else "track_id in the table next to it"
         msg = f"{table} has no column {missing}"
         raise DataError(msg)
     known = dict(
@@ -187,8 +187,8 @@ def _active(table: Path, truth: Spots) -> npt.NDArray[np.bool_] | None:
     if missing_keys:
         track, frame = missing_keys[0]
         msg = (
-            f"{table} says nothing of {len(missing_keys)} of {len(keys)} puncta, such as track "
-            f"{track} in frame {frame}"
+            f"{table} has no entry for {len(missing_keys)} of {len(keys)} puncta, such as "
+            f"track {track} in frame {frame}"
         )
         raise DataError(msg)
     return np.array([known[key] for key in keys], dtype=bool)

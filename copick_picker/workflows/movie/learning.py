@@ -448,7 +448,7 @@ def _finished(training: DetectorTraining, record: Mapping[str, Any], reporter: R
         remove(training.folder / file)
     end_training(training.folder, reporter=reporter)
     if (scores["f1"] or 0.0) < _USELESS:
-        reporter.warn(f"{settings.output} finds next to nothing on held-out movies; train longer")
+        reporter.warn(f"{settings.output} finds almost nothing on held-out movies; train longer")
     error = scores["rmse_per_axis_px"]
     told = "" if error is None else f", error {error:.3f} px along an axis"
     threshold = found.thresholds[training.scene.camera.kind]

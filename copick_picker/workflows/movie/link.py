@@ -141,16 +141,16 @@ def time_factor_of(
     factor = frame_time_ms / card.frame_time_ms
     if not _LEAST_TIME <= factor <= _MOST_TIME:
         msg = (
-            f"the linker was trained at {card.frame_time_ms:g} ms a frame, the movie has "
+            f"the linker was trained at {card.frame_time_ms:g} ms per frame, the movie has "
             f"{frame_time_ms:g} ms: too different; train one with --frame-time-ms "
             f"{frame_time_ms:g}, or link without -l"
         )
         raise SettingsError(msg)
     if not 1.0 / _SAME_TIME <= factor <= _SAME_TIME:
         reporter.warn(
-            f"the linker was trained at {card.frame_time_ms:g} ms a frame, the movie has "
-            f"{frame_time_ms:g} ms: the gate is rescaled, and the scores see steps "
-            "relative to the usual one"
+            f"the linker was trained at {card.frame_time_ms:g} ms per frame, the movie has "
+            f"{frame_time_ms:g} ms: the gate is rescaled, and the scores see steps relative "
+            "to the usual one"
         )
     return factor
 

@@ -102,14 +102,14 @@ def load_detector(
     """
     places = [each.resolve() for each in (folder, *members)]
     if len(set(places)) < len(places):
-        msg = "a model is named twice among -m and --members; each counts once"
+        msg = "a model is listed twice in -m and --members"
         raise CheckpointError(msg)
     target = resolve_device(device)
     chosen = fast_precision(target) if precision == "auto" else precision
     (card, network), *others = [_network_of(each, target) for each in (folder, *members)]
     for member, (other, _) in zip(members, others, strict=True):
         if _likeness(other) != _likeness(card):
-            msg = f"{member} cannot be a member of {folder}: they see other frames or channels"
+            msg = f"{member} cannot be a member of {folder}: they use different frames or channels"
             raise CheckpointError(msg)
     n_outputs = int(card.head_settings.get("n_outputs", 7))
     readout = CentresReadout(n_outputs, card.head_settings)

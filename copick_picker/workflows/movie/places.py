@@ -143,8 +143,8 @@ def movies_at(path: Path) -> list[Named]:
     found += [Named(each.parent.name, each) for each in sorted(path.glob(f"*/{MOVIE_FILE}"))]
     if not found:
         msg = (
-            f"{path} holds no movie: no file that ends in {', '.join(SUFFIXES)}, and no folder "
-            f"with a {MOVIE_FILE}"
+            f"{path} contains no movie: no file that ends in {', '.join(SUFFIXES)}, and no "
+            f"folder with a {MOVIE_FILE}"
         )
         raise SettingsError(msg)
     return found
@@ -177,7 +177,7 @@ def tables_at(path: Path, names: tuple[str, ...]) -> dict[str, Path]:
     for name in reversed(names):
         found |= {each.parent.name: each for each in sorted(path.glob(f"*/{name}"))}
     if not found:
-        msg = f"{path} holds no {' or '.join(names)}, nor does a folder in it"
+        msg = f"{path} contains no {' or '.join(names)}, nor does a folder in it"
         raise SettingsError(msg)
     return found
 
@@ -429,5 +429,5 @@ def require_some(n: int, path: Path, what: str) -> None:
         If there are none.
     """
     if n == 0:
-        msg = f"{path} holds no {what}"
+        msg = f"{path} contains no {what}"
         raise DataError(msg)

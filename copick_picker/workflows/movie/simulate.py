@@ -100,7 +100,7 @@ def scene_of(settings: MovieSceneSettings) -> MovieScene:
         pair = getattr(settings, name)
         if pair is not None and pair[0] > pair[1]:
             flag = name.replace("_", "-")
-            msg = f"--{flag} {pair[0]:g},{pair[1]:g}: the first is the least"
+            msg = f"--{flag} {pair[0]:g},{pair[1]:g}: the first must be the smallest"
             raise SettingsError(msg)
     if settings.motion:
         unknown = sorted(set(settings.motion) - set(MOTIONS))

@@ -98,11 +98,11 @@ def _offset_of(
     if movie.camera:
         return float(movie.camera["baseline"]), "metadata.json"
     if model is not None:
-        return model.camera.baseline, "the model; give --baseline where it is another"
+        return model.camera.baseline, "the model; set --baseline if it differs"
     darkest = float(np.quantile(np.asarray(movie.frames[0], dtype=np.float64), 0.001))
     if darkest >= _USUAL_OFFSET:
-        return _USUAL_OFFSET, "a guess: that of most cameras; give --baseline"
-    return max(darkest - 1.0, 0.0), "a guess: the darkest; give --baseline"
+        return _USUAL_OFFSET, "a guess typical of most cameras; set --baseline"
+    return max(darkest - 1.0, 0.0), "a guess from the darkest pixels; set --baseline"
 
 
 def _whites_of(movie: Movie) -> tuple[float, ...]:
@@ -136,12 +136,12 @@ def warn_of_traces(found: Measured, rules: MovieTraceRules, name: str, reporter:
     noises = [noise_of_trace(found.heights[rows]) for _, rows in found.rows_by_track()]
     if np.median(found.levels) < _LEAST_REST * float(np.median(noises)):
         reporter.warn(
-            f"{name}: F0 is hardly above the noise, so dF/F0 means little; give --baseline, or "
-            "another --f0"
+            f"{name}: F0 is hardly above the noise, so dF/F0 is unreliable; use --baseline "
+            "or another --f0"
         )
     saturated = int(found.signals.is_saturated.sum())
     if saturated:
         reporter.warn(
-            f"{name}: {saturated:,} of {len(found.heights):,} positions have saturated pixels; "
-            "their signal is too low"
+            f"{name}: {saturated:,} of {len(found.heights):,} positions have saturated "
+            "pixels; their signal is underestimated"
         )

@@ -92,7 +92,7 @@ def traces(settings: MovieTracesSettings, *, reporter: Reporter) -> Told:
         tables = {movies[0].name: next(iter(tables.values()))}
     missing = [movie.name for movie in movies if movie.name not in tables]
     if missing:
-        msg = f"{settings.tracks} holds no tracks of {len(missing)} movies, such as {missing[0]}"
+        msg = f"{settings.tracks} contains no tracks of {len(missing)} movies, such as {missing[0]}"
         raise SettingsError(msg)
     hashes = () if model is None else (model.card.sha256,)
     job = MovieJob("movie traces", settings, (*FILES, SUMMARY_FILE), hashes)
@@ -279,7 +279,7 @@ def _long_enough(tracks: Spots, least: int, where: str) -> Spots:
     """
     members = members_of(tracks)
     if not members:
-        msg = f"{where} holds no tracks"
+        msg = f"{where} contains no tracks"
         raise DataError(msg)
     kept = [number for number, rows in members if len(rows) >= least]
     if not kept:

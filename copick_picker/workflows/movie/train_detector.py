@@ -28,7 +28,7 @@ def train_detector(settings: MovieTrainDetectorSettings, *, reporter: Reporter) 
     """
     settings = given_by_guide(settings, "detector", reporter=reporter)
     if settings.epochs is not None and settings.data is None:
-        msg = "--epochs counts the frames of --data; of simulated patches give --steps"
+        msg = "--epochs counts the frames of --data; for simulated patches use --steps"
         raise SettingsError(msg)
     return run_training(_training(settings), reporter=reporter)
 

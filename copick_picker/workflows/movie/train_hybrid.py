@@ -131,7 +131,7 @@ class HybridTraining(DetectorTraining):
         weights = dict(zip(TASKS, (own.localization_weight, own.calcium_weight), strict=True))
         weights = {name: weights[name] if own.tasks in ("both", name) else 0.0 for name in TASKS}
         if not any(weights.values()):
-            msg = "both tasks have a weight of 0; nothing would be learned"
+            msg = "both tasks have weight 0, so nothing would be learned"
             raise SettingsError(msg)
         return HybridLoss(
             localization,
@@ -250,15 +250,15 @@ def train_hybrid(settings: MovieTrainHybridSettings, *, reporter: Reporter) -> R
     """
     settings = given_by_guide(_staged(settings), "hybrid", reporter=reporter)
     if settings.epochs is not None and settings.data is None:
-        msg = "--epochs counts the frames of --data; of simulated patches give --steps"
+        msg = "--epochs counts the frames of --data; for simulated patches use --steps"
         raise SettingsError(msg)
     training = _training(settings)
     balance = class_balance(training)
     reporter.note(_balance_words(balance))
     if balance["states"] and not balance["active"] and settings.tasks != "localization":
         msg = (
-            f"calcium is never up in the {balance['states']:,} states that were looked at; check "
-            "the labels, or train with --tasks localization"
+            f"calcium is never raised in the {balance['states']:,} states checked; check the "
+            "labels, or train with --tasks localization"
         )
         raise DataError(msg)
     return run_training(training, reporter=reporter)
@@ -283,7 +283,7 @@ def _training(settings: MovieTrainHybridSettings) -> HybridTraining:
     folder = work_folder(settings.output)
     if (settings.real is None) != (settings.labels is None):
         given = "--real" if settings.labels is None else "--labels"
-        msg = f"{given} alone: give --real MOVIES and --labels TABLES together"
+        msg = f"{given} needs its partner: give --real MOVIES and --labels TABLES together"
         raise SettingsError(msg)
     movies: tuple[KnownMovie, ...] = ()
     if settings.data is not None:
@@ -312,7 +312,7 @@ def _training(settings: MovieTrainHybridSettings) -> HybridTraining:
         shipped = str(settings.curriculum) == SHIPPED
         stages = read_stages(stage_path("curriculum") if shipped else settings.curriculum)
     if stages and settings.data is not None:
-        msg = "--curriculum is for patches simulated on the fly; leave out --data"
+        msg = "--curriculum needs patches simulated on the fly; omit --data"
         raise SettingsError(msg)
     return HybridTraining(settings, scene, movies, held, folder, real, stages)
 
@@ -334,7 +334,7 @@ def read_stages(path: Path) -> tuple[PunctaStage, ...]:
         try:
             content = load_yaml(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
-            msg = f"{path} is no YAML file: {' '.join(str(error).split())}"
+            msg = f"{path} is not a YAML file: {' '.join(str(error).split())}"
             raise SettingsError(msg) from error
     stages = []
     rows: list[Any] = content if isinstance(content, list) else [content]
@@ -347,7 +347,7 @@ def read_stages(path: Path) -> tuple[PunctaStage, ...]:
             msg = f"{path}: expected a list of stages with until, tracks and photons; got {row}"
             raise SettingsError(msg) from error
     if any(late.until <= early.until for early, late in pairwise(stages)):
-        msg = f"{path}: each stage ends later than the one before"
+        msg = f"{path}: each stage must end later than the previous one"
         raise SettingsError(msg)
     return tuple(stages)
 
@@ -381,10 +381,11 @@ def class_balance(training: HybridTraining) -> dict[str, Any]:
 def _balance_words(balance: Mapping[str, Any]) -> str:
     states, active = balance["states"], balance["active"]
     if not states:
-        return "no movie says where calcium is up"
+        return "no movie has calcium labels"
     share = 100.0 * active / states
     return (
-        f"{states:,} states of puncta in {balance['of']}, calcium up in {active:,} ({share:.1f} %)"
+        f"{states:,} states of puncta in {balance['of']}, calcium raised in {active:,} "
+        f"({share:.1f} %)"
     )
 
 
@@ -395,5 +396,5 @@ def _weights_of(folder: Path) -> tuple[Mapping[str, torch.Tensor], int]:
     try:
         return read_weights(folder / DETECTOR_WEIGHTS), int(card["context"])
     except (KeyError, ValueError, TypeError) as error:
-        msg = f"{folder / name} does not say how many frames the network sees"
+        msg = f"{folder / name} does not give the number of input frames"
         raise CheckpointError(msg) from error

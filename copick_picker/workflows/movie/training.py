@@ -95,8 +95,8 @@ def begin_training(settings: MovieTraining, record: dict[str, Any], card_file: s
     if not settings.overwrite:
         if known is not None and known.get("record", {}).get("digest") != record["digest"]:
             msg = (
-                f"{folder} holds a training that was begun with other settings; use --overwrite "
-                "or another --output"
+                f"{folder} holds a training that was started with other settings; use "
+                "--overwrite or another --output"
             )
             raise ConflictError(msg)
         if _made_by(settings.output, card_file, record):
@@ -159,7 +159,7 @@ def given_by_guide(
         try:
             content = load_yaml(path.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
-            msg = f"{path} is no YAML file: {' '.join(str(error).split())}"
+            msg = f"{path} is not a YAML file: {' '.join(str(error).split())}"
             raise SettingsError(msg) from error
     if not isinstance(content, Mapping):
         msg = f"{path} is empty; expected the sections model and training"
@@ -169,7 +169,7 @@ def given_by_guide(
     else:
         values, idle = guide_values(content, kind, where=str(path))
     if idle:
-        reporter.note(f"{path}: without effect here: {', '.join(idle)}")
+        reporter.note(f"{path}: no effect here: {', '.join(idle)}")
     if kind == "detector" and settings.data is None and values.pop("epochs", None) is not None:
         reporter.note(f"{path}: num_epochs counts movies of --data; without them --steps counts")
     given = settings.model_dump(exclude_unset=True)

@@ -63,7 +63,7 @@ def view_in_neuroglancer(job: Job[ViewSettings]) -> Summary:
         reporter.note(f"{run_name}: {words}")
         ending.begin()
         reporter.note(f"{viewer.get_viewer_url()}")
-        reporter.note("Open this address in a browser of this machine; Ctrl-C ends the viewer.")
+        reporter.note("Open this address in a browser on this machine; Ctrl-C stops the viewer.")
         return RunOutcome(run_name, "done", words)
 
     outcome = guarded(run_names[0], show)

@@ -111,8 +111,8 @@ def _regions(
         labels = np.where(np.isin(labels, list(names)), labels, 0)
     if len(names) > MOST_REGIONS:
         msg = (
-            f"run {run_name}: {key} holds {len(names)} objects; a picture tells {MOST_REGIONS} "
-            "apart: choose with --objects"
+            f"run {run_name}: {key} holds {len(names)} objects; a picture can distinguish "
+            f"{MOST_REGIONS}: choose with --objects"
         )
         raise SettingsError(msg)
     colours = object_colours(store.objects(), names.values())
@@ -171,8 +171,8 @@ def _stored_heat(
         if stated is not None and found:
             return found[0], stated
     msg = (
-        f"run {run_name}: neither probabilities nor scores are stored beside {key}; run segment or "
-        "detect with --probabilities"
+        f"run {run_name}: neither probabilities nor scores are stored with {key}; run "
+        "segment or detect with --probabilities"
     )
     raise SettingsError(msg)
 
@@ -218,7 +218,7 @@ def _check_size(
     ):
         job.reporter.warn(
             f"run {run_name}: {name} measures {_lengths(theirs)} Angstrom (z, y, x), {shown} "
-            f"{_lengths(ours)}; both begin at the origin"
+            f"{_lengths(ours)}; both start at the origin"
         )
 
 

@@ -54,14 +54,14 @@ def marks_of_run(
     if not candidate:
         notes.append(f"no picks '{settings.candidate}'")
     if settings.reference is not None and not reference:
-        notes.append(f"no reference picks '{settings.reference}', so nothing is judged")
+        notes.append(f"no reference picks '{settings.reference}', so candidates are not matched")
     radii = {}
     for name in {**reference, **candidate}:
         spec = specs.get(name)
         radius = settings.radius.get(name, None if spec is None else spec.radius_angstrom)
         if radius is None:
             radius = _RADIUS_VOXELS * voxel_spacing
-            notes.append(f"{name} has no radius; its marks have {radius:g} Angstrom")
+            notes.append(f"{name} has no radius; marks are drawn with {radius:g} Angstrom")
         radii[name] = radius
     marks: list[Marks] = []
     if not candidate:

@@ -116,7 +116,7 @@ def _place(settings: ReportSettings, output: Path) -> Output:
 def _check(settings: ReportSettings, output: Path) -> None:
     """Raise on wrong settings, before anything is read."""
     if not settings.scores:
-        msg = "no folder of scores given; name one that evaluate wrote"
+        msg = "no folder of scores given; use one written by evaluate"
         raise SettingsError(msg)
     if settings.tomogram is not None:
         tomogram_query(settings.tomogram)

@@ -72,10 +72,7 @@ def view(settings: ViewSettings, *, reporter: Reporter) -> Summary:
 
         return view_in_napari(job)
     if len(job.run_names) > 1 and "{run}" not in settings.output:
-        msg = (
-            f"--output '{settings.output}' is one file for {len(job.run_names)} runs; "
-            "put {run} in"
-        )
+        msg = f"--output '{settings.output}' is one file for {len(job.run_names)} runs; add {{run}}"
         raise SettingsError(msg)
     work = InTurn(_Viewing(job).run)
     return process_runs("view", job.run_names, work, reporter=reporter)

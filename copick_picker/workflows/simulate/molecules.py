@@ -167,7 +167,7 @@ def _of_atoms(structure: Structure, path: Path) -> tuple[Volume, float, float]:
 def _of_density(path: Path) -> tuple[Volume, float, float]:
     volume, spacing = read_mrc(path)
     if spacing in (0.0, 1.0):
-        msg = f"{path} says that its voxels are {spacing:g} A, as programs write that do not know"
+        msg = f"{path} states voxels of {spacing:g} A, a placeholder some programs write"
         raise DataError(msg)
     try:
         centred = centred_cube(volume.astype(np.float32))

@@ -162,8 +162,8 @@ class RunMaker:
         known = content.get("project") if isinstance(content, dict) else None
         if known is not None and known != digest(self.record):
             msg = (
-                f"run {run_name} is of another simulation ({manifest}); use --overwrite or another "
-                "--output"
+                f"run {run_name} belongs to another simulation ({manifest}); use --overwrite "
+                "or another --output"
             )
             raise ConflictError(msg)
 

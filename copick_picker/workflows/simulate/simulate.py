@@ -119,11 +119,11 @@ def simulate(settings: SimulateSettings, *, reporter: Reporter) -> Summary:
         reporter.warn(kept)
     if slices is not None and not summary.n_failed:
         path = slices.write_labels(scene, open_project(config), names)
-        reporter.note(f"slices: {slices.path}; table of places: {path}")
+        reporter.note(f"slices: {slices.path}; table of positions: {path}")
     if summary.n_failed < len(names):
         reporter.note(
-            f"project: {config}\nreference picks: *:{USER}/{SESSION}; "
-            f"segmentation of real extent: {TRUTH}:{USER}/{SESSION}"
+            f"project: {config}\nreference picks: *:{USER}/{SESSION}; segmentation of the "
+            f"true extent: {TRUTH}:{USER}/{SESSION}"
         )
     return summary
 
@@ -182,11 +182,11 @@ def _project(plan: Plan, *, overwrite: bool) -> Path:
     """Make the project's folder, or check that the existing one is of the same simulation."""
     output, manifest = plan.output, plan.output / MANIFEST
     if os.path.lexists(output) and not output.is_dir():
-        msg = f"{output} is no folder; expected the name of a folder"
+        msg = f"{output} is not a folder; expected the name of a folder"
         raise ConflictError(msg)
     stored = read_manifest(output)
     if stored is None and foreign_files(output, ()):
-        msg = f"the folder {output} holds other things; name another --output"
+        msg = f"the folder {output} contains other things; choose another --output"
         raise ConflictError(msg)
     if stored is not None and overwrite:
         begin_anew(output, COMMAND, foreign_of_simulation)
@@ -196,8 +196,8 @@ def _project(plan: Plan, *, overwrite: bool) -> Path:
         difference = same_job(stored, plan.record)
         if difference:
             msg = (
-                f"{output} was simulated otherwise ({difference}); use --overwrite or another "
-                "--output"
+                f"{output} was simulated with other settings ({difference}); use --overwrite "
+                "or another --output"
             )
             raise ConflictError(msg)
         runs = max(runs, int(stored.get("runs", 1)))
@@ -218,18 +218,19 @@ def _write_manifest(
 ) -> None:
     """Write the folder's manifest, unless somebody edited it or another process was faster."""
     if stored is not None and manifest.read_text(encoding="utf-8") != manifest_text(stored):
-        msg = f"{manifest} was edited, and this call would write it anew; name another --output"
+        msg = f"{manifest} was edited, and would be overwritten; choose another --output"
         raise ConflictError(msg)
 
     def permit() -> None:
         now = read_manifest(manifest.parent)
         if now is None and os.path.lexists(manifest):
-            msg = f"{manifest} is no manifest of a simulation; name another --output"
+            msg = f"{manifest} is not a manifest of a simulation; choose another --output"
             raise ConflictError(msg)
         difference = "" if now is None else same_job(now, plan.record)
         if difference:
             msg = (
-                f"{manifest.parent} is being simulated otherwise by another process ({difference})"
+                f"{manifest.parent} is being simulated by another process with other "
+                f"settings ({difference})"
             )
             raise ConflictError(msg)
 

@@ -132,8 +132,8 @@ def _object_of(scene: SceneSettings) -> str:
     ]
     if len(names) != 1:
         msg = (
-            f"--slices: the scene has {len(names)} objects ({choices_text(names)}); a table of "
-            "motors lists one"
+            f"--slices: the scene has {len(names)} objects ({choices_text(names)}); a table "
+            "of motors needs exactly one"
         )
         raise SettingsError(msg)
     return names[0]

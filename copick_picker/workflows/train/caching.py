@@ -66,7 +66,7 @@ def cached_copies(job: Job[TrainSettings], volumes: Mapping[str, VolumeKey]) -> 
     missing = [each[0] for each, place in copies.items() if not is_copied(place, sources[each])]
     kinds = "tomograms" if isinstance(next(iter(volumes.values())), TomogramKey) else "masks"
     have = len(volumes) - len(missing)
-    job.reporter.note(f"{folder}: {have} of {len(volumes)} {kinds} are there")
+    job.reporter.note(f"{folder}: {have} of {len(volumes)} {kinds} exist already")
     if settings.dry_run:
         return {each: place for each, place in copies.items() if each[0] not in missing}
     if missing:

@@ -217,8 +217,8 @@ def _show(curriculum: Curriculum, settings: TrainSettings, reporter: Reporter) -
         rows.append((str(number), str(stage.first_step), ", ".join(parts)))
         if stage.first_step >= settings.steps:
             reporter.warn(
-                f"stage {number} of {settings.curriculum} begins at step {stage.first_step}, and "
-                f"--steps {settings.steps} ends the training before"
+                f"stage {number} of {settings.curriculum} begins at step {stage.first_step}, "
+                f"and --steps {settings.steps} ends the training before that"
             )
     reporter.table("Curriculum", ("stage", "from step", "sources and shares"), rows)
 

@@ -212,9 +212,9 @@ def _warn_not_annotated(
         without = [run.name for run in runs if spec.name not in run.picks]
         if without:
             reporter.warn(
-                f"{spec.name}: no reference set in {choices_text(without[:5])}"
-                f"{', ...' if len(without) > 5 else ''}: taken to be absent there in training, and "
-                "not scored there"
+                f"{spec.name}: no reference set in "
+                f"{choices_text(without[:5])}{', ...' if len(without) > 5 else ''}: training "
+                "treats it as absent there, and validation does not score it"
             )
 
 
@@ -231,14 +231,14 @@ def _spacing(job: Job[TrainSettings], runs: Sequence[AnnotatedRun]) -> float:
     others = [run for run in others if run.tomogram.voxel_spacing != spacing]
     if others and job.settings.masks is not None:
         msg = (
-            f"run {others[0].name} has {others[0].tomogram}, and the model learns {spacing:g} A: "
-            "masks are cut at the tomogram's own spacing; name one in -i, such as wbp@10.0"
+            f"run {others[0].name} has {others[0].tomogram}, but the model uses {spacing:g} "
+            "A; masks need the tomogram's own spacing: choose one with -i, such as wbp@10.0"
         )
         raise SettingsError(msg)
     if others:
         job.reporter.note(
-            f"{len(others)} of {len(runs)} tomograms, of {min(own):g} to {max(own):g} A a voxel, "
-            f"are resampled to {spacing:g} A"
+            f"{len(others)} of {len(runs)} tomograms, of {min(own):g} to {max(own):g} A per "
+            f"voxel are resampled to {spacing:g} A"
         )
     return spacing
 
@@ -250,12 +250,12 @@ def _contrast(settings: TrainSettings, runs: Sequence[AnnotatedRun], reporter: R
     if looks["dark"] and looks["bright"]:
         msg = (
             f"protein looks dark in {choices_text(looks['dark'][:5])} and bright in "
-            f"{choices_text(looks['bright'][:5])}: say which with --contrast, or choose runs of "
-            "one contrast with -r"
+            f"{choices_text(looks['bright'][:5])}: set --contrast, or choose runs of one "
+            "contrast with -r"
         )
         raise SettingsError(msg)
     if looks["bright"]:
         return "bright"
     if not looks["dark"]:
-        reporter.warn("the tomograms do not show their contrast; protein is taken to be dark")
+        reporter.warn("the contrast of the tomograms is unclear; assuming dark protein")
     return "dark"

@@ -140,7 +140,7 @@ class CurveCallback(Callback, ABC):
         module = ours(pl_module)
         if self._seen:
             self.take_up(module)
-            self.reporter.note(f"goes on from step {self._seen} of {self.plan.steps}")
+            self.reporter.note(f"resuming from step {self._seen} of {self.plan.steps}")
 
     def on_train_batch_end(
         self,
@@ -330,7 +330,7 @@ def machine_of(settings: LoopSettings, *, cpu_loaders: int) -> Machine:
         raise SettingsError(msg)
     if device.type == "cuda" and device.index is not None:
         if settings.devices > 1:
-            msg = f"--devices {settings.devices} takes the first devices; give --device cuda"
+            msg = f"--devices {settings.devices} uses the first devices; use --device cuda"
             raise SettingsError(msg)
         devices: Any = [device.index]
     else:

@@ -141,7 +141,7 @@ class SceneSource:
                 continue
             break
         else:
-            msg = f"{self.title}: no specimen in {_TRIES} tries: {reason}"
+            msg = f"{self.title}: no specimen after {_TRIES} attempts: {reason}"
             raise DataError(msg)
         images = tomograms_of(specimen, self.scene.imaging.plan(), of_image, n_threads=1).by_type
         kind = self.wanted.tomogram_type

@@ -94,7 +94,10 @@ class _Painting:
         spacing = run.tomogram.voxel_spacing
         key = self.output.key(run_name, spacing)
         if run.mask is not None and replace(run.mask, voxel_spacing=spacing) == key:
-            msg = f"run {run.name}: {key} is masks and output; name another session in --output"
+            msg = (
+                f"run {run.name}: {key} is both masks and output; choose another session in "
+                "--output"
+            )
             raise SettingsError(msg)
         records: dict[OutputKey, Provenance] = {key: self._record(run)}
         text = f"{self._picks_text(run)} -> {key}"
@@ -123,8 +126,8 @@ class _Painting:
         for name, count in counts.items():
             if any(written) and count["picks"] and not count["voxels"]:
                 self.job.reporter.warn(
-                    f"run {run_name}: not one voxel for the {count['picks']} picks of {name}: what "
-                    "is painted is smaller than a voxel, or lies behind other objects"
+                    f"run {run_name}: no voxels for the {count['picks']} picks of {name}: "
+                    "the target is smaller than a voxel, or hidden by other objects"
                 )
         (key,) = plan.records
         details = {"input": str(run.tomogram), "output": str(key), "objects": counts}

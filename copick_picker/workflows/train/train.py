@@ -320,8 +320,8 @@ def _is_complete(
         difference = same_job(known.get("record", {}), record)
         if difference:
             msg = (
-                f"{training_folder(settings)} holds a training that was begun otherwise "
-                f"({difference}); use --overwrite or another output"
+                f"{training_folder(settings)} holds a training that was started with other "
+                f"settings ({difference}); use --overwrite or another output"
             )
             raise ConflictError(msg)
     folders = [output / name for name in trainings]
