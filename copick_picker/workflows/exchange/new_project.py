@@ -60,8 +60,8 @@ def make_project(
     """
     if not radii:
         msg = (
-            f"there is no {config}: give an existing project, or make one with --objects-of MODEL or "
-            "--new-object NAME=RADIUS"
+            f"there is no {config}: give an existing project, or make one with --objects-of MODEL "
+            "or --new-object NAME=RADIUS"
         )
         raise SettingsError(msg)
     if config.name != CONFIG_FILE:
