@@ -40,7 +40,7 @@ def list_() -> None:
 
 @model.command(short_help="Show the card of a model.", context_settings=CONTEXT)
 @click.argument("folder")
-@click.option("--all", "whole", is_flag=True, help="Also show all settings of its training.")
+@click.option("--all", "whole", is_flag=True, help="Also show all training settings.")
 def show(folder: str, *, whole: bool) -> None:
     """Show what a model finds, how it is run and where it comes from.
 

@@ -68,7 +68,10 @@ def segment(flags: Flags) -> None:
     given = pop_all(flags, "tomo_alg", "voxel_size", "seg_info", "tomo_batch")
     take_alias(flags, "window_batch", given["tomo_batch"], "--tomo-batch-size")
     if given["tomo_batch"] is not None:
-        text = "--tomo-batch-size counts windows here (--window-batch): tomograms go one by one"
+        text = (
+            "--tomo-batch-size means windows here (--window-batch): tomograms are processed one "
+            "by one"
+        )
         click.secho(f"Warning: {text}", fg="yellow", err=True)
     if given["tomo_alg"] or given["voxel_size"]:
         spacing = "" if given["voxel_size"] is None else f"@{given['voxel_size']:g}"

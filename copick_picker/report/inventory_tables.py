@@ -175,7 +175,7 @@ def _picks_table(runs: Sequence[RunInventory], *, details: bool) -> Table:
     columns = ["object", "user", "session", "runs", "picks"]
     if details:
         columns += ["scores", "size"]
-    notes = () if details or not rows else ("For scores, and numbers shown as ?, use --details",)
+    notes = () if details or not rows else ("For scores and unknown numbers (?), use --details",)
     return cut(Table("Picks", tuple(columns), rows, notes))
 
 

@@ -72,7 +72,7 @@ class ImportMrcSettings(JobSettings):
     ] = Field(default_factory=dict)
     objects_of: Annotated[
         str | None,
-        Option("Model whose objects and radii a project that is to be made has.", metavar="MODEL"),
+        Option("Model whose objects and radii a new project gets.", metavar="MODEL"),
     ] = None
 
     @field_validator("spacing")

@@ -51,7 +51,7 @@ def refused(*words: object) -> str:
         ("wbp@nan", "spacing is 'nan'"),
         ("wbp@-10", "spacing is '-10'"),
         ("wbp@10?foo=1", "unknown query '?foo=1'"),
-        ("wbp?", "means nothing"),
+        ("wbp?", "unknown query"),
         ("wbp@10\n", "has a line break"),
     ],
 )
@@ -68,7 +68,7 @@ def test_tomogram_uris(config: Path, uri: str, text: str) -> None:
     [
         ("re:(:a/1", "'(' is not a regular expression"),
         ("predict:a/1?foo=1", "unknown query '?foo=1'"),
-        ("predict:a/1@10?multilabel=maybe", "means nothing"),
+        ("predict:a/1@10?multilabel=maybe", "unknown query"),
         ("predict:a/1@10?instance=true", "instance segmentations are not supported"),
     ],
 )

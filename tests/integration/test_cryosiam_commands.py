@@ -499,7 +499,7 @@ def test_a_run_hands_over_to_the_next_command(predicted):
     output = " ".join(command("segment", *words, "-r", ONE, "--overwrite").split())
     assert "mask_folder is null: the whole tomogram is searched" in output
     if not cuda_devices():
-        assert "gpu_devices is 1, but this machine has no CUDA GPU: uses cpu" in output
+        assert "gpu_devices is 1, but this machine has no CUDA GPU: using cpu" in output
     assert "predictions/multiclass: 1 predictions" in output
     assert "next: copick-picker localize --cryosiam-config multiclass.yaml" in output
     (log,) = (predicted / "logs").glob("segment-*.log")
@@ -534,4 +534,4 @@ def test_no_pick_comes_with_a_reason(predicted):
         file["labels"][...] = labels
     output = " ".join(command(*words, "--overwrite").split())
     assert "label 1: 0 (no voxel has the label: see the threshold" in output
-    assert "label 2: 0 (1 of at most 8 voxels, none left by erosion by one voxel)" in output
+    assert "label 2: 0 (1 of at most 8 voxels, none left after erosion by one voxel)" in output

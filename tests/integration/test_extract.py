@@ -176,7 +176,7 @@ def test_an_object_without_a_radius_needs_a_size(tmp_path):
         each["radius"] = None
     path.write_text(json.dumps(content))
     text = run(*words(path, tmp_path / "out"), code=2)
-    assert "the project states no radius of apo-ferritin: give --size VOXELS" in text
+    assert "the project has no radius for apo-ferritin: give --size VOXELS" in text
     run(*words(path, tmp_path / "out", "--size", 8))
 
 

@@ -376,7 +376,9 @@ def test_overwrite_replaces_no_truth_and_no_table_of_others():
     labels = ("import-labels", "events.csv", "--movie", PAIR, "--puncta", TRUTH)
     Path("events.csv").write_text("track_id,onset_frame,end_frame\n1,2,4\n")
     text = run(*labels, "-o", sample, "--overwrite", code=2)
-    assert "a table that no summary beside it records, which --overwrite never replaces" in text
+    assert (
+        "a table not recorded in any summary next to it, which --overwrite never replaces" in text
+    )
     assert {path.name: path.read_bytes() for path in sample.iterdir()} == before
     run(*labels, "-o", "labels")
     run(*labels, "-o", "labels", "--distance", 2, "--overwrite")
@@ -387,7 +389,7 @@ def test_overwrite_replaces_no_truth_and_no_table_of_others():
     Path("others").mkdir()
     shutil.copy(TRUTH, "others/detections.csv")
     text = run("detect", PAIR, "--method", "log", "-o", "others", "--overwrite", code=2)
-    assert "a table that no summary beside it records" in text
+    assert "a table not recorded in any summary next to it" in text
     text = run("convert", TRUTH, "--to", "csv", "-o", TRUTH, "--overwrite", code=2)
     assert "which --overwrite never replaces" in text
     shutil.copytree(sample, "real/sample_000")
@@ -428,7 +430,7 @@ def test_events_are_scored_at_their_places_and_not_by_their_numbers():
     assert alone["correlation"] is None
     Path("out/event_details.csv").unlink()
     text = run("evaluate", *words, "--truth", TRUTH, "-o", "no", code=2)
-    assert "does not say where its events are" in text
+    assert "has no positions of events" in text
     assert "give --tracks" in text
     Path("late.csv").write_text("onset_frame,end_frame,x,y\n3,4,10,10\n11,12,10,10\n")
     text = run("evaluate", "--events", "late.csv", "--truth", TRUTH, "-o", "no", code=2)

@@ -376,7 +376,7 @@ def test_nan_is_filled_on_demand_and_said(tmp_path, crop, model):
     summary = tmp_path / "summary.json"
     words = ("segment", "-c", config, "-m", model, *FAST, "--json", summary)
     output = run(*words, "--fill-nan")
-    said = "run TS_1: 2 NaN or infinite voxels replaced with the median"
+    said = "run TS_1: 2 NaN or infinite voxels are replaced with the median"
     assert " ".join(output.split()).count(said) == 1
     (entry,) = json.loads(summary.read_text())["runs"]
     assert "2 voxels that are NaN" in entry["cleaning"][0]
@@ -418,11 +418,11 @@ def test_a_hot_voxel_changes_hardly_a_label(tmp_path, crop, model):
     assert "1 voxels lie more than 20 standard deviations out (gold, a detector fault): try" in text
     agree, text = shares("clipped:a/1", "-m", model, "--clip", "20")
     assert agree > 0.95
-    assert "20 standard deviations (gold, a detector fault) clipped" in text
+    assert "20 standard deviations (gold, a detector fault) are clipped" in text
     names = "ribosome,apo-ferritin"
     agree, text = shares("own:a/1", "-m", "simulated-10a", "--objects", names)
     assert agree > 0.99
-    said = "run hot: 1 voxels beyond 20 standard deviations (gold, a detector fault) clipped"
+    said = "run hot: 1 voxels beyond 20 standard deviations (gold, a detector fault) are clipped"
     assert " ".join(text.split()).count(said) == 1
 
 

@@ -274,7 +274,8 @@ def check_planes(facts: VolumeFacts, *, run_name: str, key: object) -> None:
     for axis, number in zip("zyx", facts.empty_planes, strict=True):
         if number:
             msg = (
-                f"run {run_name}: {key} has {number} whole planes across {axis} of NaN or infinite "
-                "voxels: --fill-nan fills single voxels; cut those planes off, or reconstruct again"
+                f"run {run_name}: {key} has {number} whole planes across {axis} of NaN or "
+                "infinite voxels: --fill-nan only fills single voxels; crop these planes or "
+                "reconstruct again"
             )
             raise DataError(msg)

@@ -156,7 +156,7 @@ def tiff_guarded(path: Path, what: str = "") -> Iterator[None]:
         is_told = isinstance(error, tifffile.TiffFileError | zlib.error | lzma.LZMAError)
         told = f": {reason(error)}" if is_told else ""
         where = f" in {what}" if what else ""
-        msg = f"{path} is damaged{where}, cut, or no TIFF file{told}"
+        msg = f"{path} is damaged{where}, truncated, or not a TIFF file{told}"
         raise DataError(msg) from error
 
 

@@ -25,8 +25,8 @@ def note_of_mask(config: CryosiamConfig, reporter: Reporter) -> None:
     """
     if config.mask_folder is None and not config.parameters.network.postprocessing:
         reporter.note(
-            "mask_folder is null: the whole tomogram is searched, vacuum and ice contamination "
-            f"too; a lamella mask leaves false particles there out ({_PAGE})"
+            "mask_folder is null: the whole tomogram is searched, including vacuum and ice "
+            f"contamination; a lamella mask excludes false particles there ({_PAGE})"
         )
 
 
@@ -143,7 +143,7 @@ def picks_words(
         )
     if found.n_label_voxels:
         number, most = bodies_of(labels, label)
-        return f"{text} ({number} of at most {most} voxels, none left by erosion by one voxel)"
+        return f"{text} ({number} of at most {most} voxels, none left after erosion by one voxel)"
     network = config.parameters.network
     causes = [f"the threshold {network.threshold:g}"]
     causes += [] if config.mask_folder is None else ["the mask"]
@@ -165,6 +165,6 @@ def share_words(config: CryosiamConfig, shares: Mapping[str, float]) -> str:
         return ", ".join(f"label {label} {share:.2%}" for label, share in shares.items())
     masked = "" if config.mask_folder is None else " inside the mask"
     return (
-        f"all background: no class reaches the threshold "
-        f"{config.parameters.network.threshold:g}{masked}; look at min, max, mean and std too"
+        "all background: no class reaches the threshold "
+        f"{config.parameters.network.threshold:g}{masked}; check min, max, mean and std too"
     )

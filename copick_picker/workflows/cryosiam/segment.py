@@ -295,10 +295,10 @@ def _device(settings: CryosiamJob, config: CryosiamConfig) -> tuple[str, str]:
     if not set(names) <= set(there):
         have = choices_text(there) if there else "no CUDA GPU"
         device = resolve_device("auto")
-        return "auto", f"gpu_devices is {wanted!r}, but this machine has {have}: uses {device}"
+        return "auto", f"gpu_devices is {wanted!r}, but this machine has {have}: using {device}"
     more = (
-        f"gpu_devices: uses {names[0]} alone; for all start one command each, such as with "
-        f"--device {names[-1]} --shard {len(names)}/{len(names)}"
+        f"gpu_devices: using only {names[0]}; to use all, start one command each, for "
+        f"example with --device {names[-1]} --shard {len(names)}/{len(names)}"
     )
     return names[0], more if len(names) > 1 else ""
 

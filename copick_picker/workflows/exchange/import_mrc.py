@@ -65,7 +65,7 @@ def import_mrc(settings: ImportMrcSettings, *, reporter: Reporter) -> Summary:
         radii = radii_of_model(settings.objects_of) | settings.new_object
         make_project(config, radii, dry_run=settings.dry_run, reporter=reporter)
     elif settings.objects_of is not None:
-        reporter.note(f"{config} exists: its objects stay, and --objects-of is not used")
+        reporter.note(f"{config} exists: its objects are kept and --objects-of is ignored")
     if settings.dry_run:
         planned = tuple(RunOutcome(name, "planned", files[name].name) for name in names)
         return Summary(_COMMAND, planned, 0.0)

@@ -167,7 +167,7 @@ class _Import:
         if not near:
             there = ", ".join(dict.fromkeys(f"{key.voxel_spacing:g}" for key in same))
             if self.job.settings.spacing is not None:
-                msg = f"--spacing {wanted:g}: run {run_name} has no tomogram of that spacing and "
+                msg = f"--spacing {wanted:g}: run {run_name} has no tomogram with that spacing and "
                 msg += f"the size of {path}, but one of {there} A"
             else:
                 msg = f"{path} has voxels of {wanted:g} A, the tomogram of its size {there} A: "

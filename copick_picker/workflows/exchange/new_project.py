@@ -32,7 +32,7 @@ def radii_of_model(name: str | None) -> dict[str, float]:
     card = model_card(read_model_folder(find_folder(name))[1], name)
     without = [entry.name for entry in card.objects if entry.radius_angstrom is None]
     if without:
-        msg = f"--objects-of: {name} states no radius of {choices_text(without)}; use --new-object"
+        msg = f"--objects-of: {name} has no radius for {choices_text(without)}; use --new-object"
         raise SettingsError(msg)
     return {entry.name: entry.radius_angstrom or 0.0 for entry in card.objects}
 
@@ -60,8 +60,8 @@ def make_project(
     """
     if not radii:
         msg = (
-            f"there is no {config}: give an existing project, or make one with --objects-of MODEL "
-            "or --new-object NAME=RADIUS"
+            f"there is no {config}: give an existing project, or make one with --objects-of "
+            "MODEL or --new-object NAME=RADIUS"
         )
         raise SettingsError(msg)
     if config.name != CONFIG_FILE:

@@ -93,11 +93,13 @@ def _words(facts: VolumeFacts, settings: CleaningSettings, *, own_recipe: bool) 
     """Return what is done to a tomogram: the same before and after, so that it is said once."""
     words = []
     if _fills(facts, settings):
-        words.append(f"{facts.n_not_finite:,} NaN or infinite voxels replaced with the median")
+        words.append(f"{facts.n_not_finite:,} NaN or infinite voxels are replaced with the median")
     if _limits(facts, settings, own_recipe=own_recipe) is not None:
         sd = clipping(settings, own_recipe=own_recipe)
         number = f"{facts.n_outliers:,} voxels" if sd == OUTLIER_SD else "voxels"
-        words.append(f"{number} beyond {sd:g} standard deviations (gold, a detector fault) clipped")
+        words.append(
+            f"{number} beyond {sd:g} standard deviations (gold, a detector fault) are clipped"
+        )
     return words
 
 

@@ -233,11 +233,11 @@ def _matched(
             shared = [object_map.get(each, each) for each in found]
             shared = [each for each in shared if each in specs]
             use = (
-                f"use --objects {','.join(shared)} for those of both" if shared else "use --objects"
+                f"use --objects {','.join(shared)} for those in both" if shared else "use --objects"
             )
             msg = (
-                f"no object '{target}' in the project: {use}, or --object-map {name}=NAME for one "
-                f"of another name; {both}"
+                f"no object '{target}' in the project: {use}, or --object-map {name}=NAME if "
+                f"it has another name; {both}"
             )
             raise SettingsError(msg)
         if target in meant:

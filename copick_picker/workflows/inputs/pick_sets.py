@@ -215,8 +215,8 @@ def voxels_suspected(store: ProjectStore, run_name: str, picks: PickSet) -> str:
     if (largest > (x, y, z)).any():
         return ""
     return (
-        f"no pick lies beyond {largest.max():.0f} A, and the tomogram {key} has {z} x {y} x {x} "
-        "voxels (z, y, x): if positions are in voxels, convert them to Angstrom"
+        f"no pick lies beyond {largest.max():.0f} A, and the tomogram {key} has {z} x {y} x "
+        f"{x} voxels (z, y, x): if positions are in voxels, convert them to Angstrom"
     )
 
 

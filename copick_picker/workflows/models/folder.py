@@ -146,7 +146,7 @@ def show_model(name: str, *, whole: bool, reporter: Reporter) -> None:
     if not whole and any(
         isinstance(value, dict) for value in card.to_mapping()["provenance"].values()
     ):
-        reporter.note("How it was trained and examined: --all")
+        reporter.note("For training and validation details, use --all")
 
 
 def list_models(*, reporter: Reporter) -> None:

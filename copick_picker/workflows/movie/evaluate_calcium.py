@@ -101,7 +101,7 @@ def _of_movie(settings: MovieEvaluateSettings, files: _Files, shift: int) -> dic
     """Return truth and findings of a movie with numbers of tracks that no other movie has."""
     for name in (TRUE_EVENTS_FILE, TRUE_TRACES_FILE):
         if not files.truth.with_name(name).is_file():
-            msg = f"{files.truth} has no {name} beside it; events cannot be scored"
+            msg = f"{files.truth} has no {name} next to it; events cannot be scored"
             raise SettingsError(msg)
     puncta = read_spots(files.truth, pixel_size_nm=settings.pixel_size_nm)
     true_events = read_events(files.truth.with_name(TRUE_EVENTS_FILE))
@@ -142,8 +142,8 @@ def _owned(settings: MovieEvaluateSettings, files: _Files, puncta: Spots, events
     """
     if files.tracks is None and len(events) and events.positions is None:
         msg = (
-            f"{files.events} does not say where its events are: no x and y, and no "
-            f"{EVENT_DETAILS_FILE} with them beside it; give --tracks, the table of tracks in "
+            f"{files.events} has no positions of events: no x and y, and no "
+            f"{EVENT_DETAILS_FILE} next to it; use --tracks with the table of tracks in "
             "which they were found"
         )
         raise SettingsError(msg)

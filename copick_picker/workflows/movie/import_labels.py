@@ -180,8 +180,8 @@ def _check_tracks(events: Events, file: Path, puncta: Spots, table: Path) -> Non
             f"it has {len(known)} from {known[0]} to {known[-1]}" if len(known) else "it has none"
         )
         msg = (
-            f"{file}: the event in row {row + 1} is of track {unknown[0]}, which {table} does not "
-            f"have ({there}); give the tracks in which the events were found, or events with x and "
-            "y and no track_id"
+            f"{file}: the event in row {row + 1} belongs to track {unknown[0]}, which "
+            f"{table} does not have ({there}); use the tracks in which the events were "
+            "found, or events with x and y and no track_id"
         )
         raise DataError(msg)

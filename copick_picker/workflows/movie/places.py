@@ -255,7 +255,7 @@ class ResultFolder:
         elif name.endswith(".json"):
             kind = own_file(is_own_json)
         else:
-            kind = own_file(is_recorded_table, "a table that no summary beside it records")
+            kind = own_file(is_recorded_table, "a table not recorded in any summary next to it")
         return Output(self.path / name, kind, overwrite=self.overwrite, advice="another --output")
 
     def write(self, name: str, content: str | bytes | Mapping[str, Any]) -> None:

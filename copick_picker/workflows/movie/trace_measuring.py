@@ -67,9 +67,9 @@ def measured_channel(
     ]
     lost = found.fading
     if lost is not None and lost.share > 0:
-        notes.append(f"bleaching takes {100 * lost.share:.0f} % of the light; taken out")
+        notes.append(f"bleaching by {100 * lost.share:.0f} % was corrected")
     elif lost is not None and not lost.is_determined:
-        notes.append("bleaching not determined: too few frames or too uneven; nothing taken out")
+        notes.append("bleaching not determined (too few or too uneven frames) and not corrected")
     faded = None if lost is None or not lost.is_determined else lost.share
     facts = {"spot_sigma_px": width, "offset": level, "faded": faded}
     return found, facts, notes
@@ -81,12 +81,12 @@ def _width_of(movie: Movie, spots: Spots, rules: MovieTraceRules) -> tuple[float
         return rules.spot_sigma, ""
     found = best_width(movie.frames, spots)
     if not found.stands_out:
-        return found.pixels, ", as nothing stands out"
+        return found.pixels, ", because nothing stands out"
     if found.is_fitted:
         return found.pixels, ", fitted to what changes along tracks"
     return found.pixels, (
-        "; a guess: too little changes along tracks to fit it, and amplitudes may be a third off; "
-        "give --spot-sigma"
+        "; a guess, because too little changes along tracks to fit it: amplitudes may be "
+        "off by a third; set --spot-sigma"
     )
 
 
