@@ -30,6 +30,7 @@ def bild_text(picks: PickSet, radius_angstrom: float, colour: tuple[int, int, in
 
     Examples
     --------
+    >>> import numpy as np
     >>> picks = PickSet("ribosome", np.array([[100.0, 200.0, 50.0]]), np.ones(1))
     >>> print(bild_text(picks, 150.0, (255, 0, 0)), end="")
     .comment 1 ribosome; positions in Angstrom (x, y, z)
