@@ -359,7 +359,7 @@ class TestHalfWritten:
         chunk = run_folder(config_path, "TS_1") / "VoxelSpacing10.000/wbp.zarr/0/0/0/0"
         chunk.unlink()
 
-        with pytest.raises(ProjectError, match=r"wbp@10\.0 of run TS_1 holds no data"):
+        with pytest.raises(ProjectError, match=r"wbp@10\.0 of run TS_1 contains no data"):
             open_project(config_path).open_tomogram("TS_1", TOMOGRAM)
 
     def test_a_tomogram_that_lacks_a_chunk_warns(

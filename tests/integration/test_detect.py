@@ -136,7 +136,7 @@ def test_a_card_says_its_head_and_what_was_calibrated(project):
         last = list(csv.DictReader(file))[-1]
     assert {"soft_dice", "heat_score", "top_1", "top_5"} <= last.keys()
     assert float(last["heat_score"]) > 0.3
-    assert "good" in run("model", "check", "centres")
+    assert "weights: ok" in run("model", "check", "centres")
 
 
 def test_standard_deviations_go_to_the_record_the_table_and_matches(project):

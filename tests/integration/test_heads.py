@@ -63,7 +63,7 @@ def test_a_head_of_offsets_trains_segments_with_augmentations_and_yields_picks(
         *("--parameter", "channels=[8,16]", "--parameter", "dropout=0", "--threads", 2),
         *("--learning-rate", 0.01),
     )
-    assert "good" in run("model", "check", "model")
+    assert "weights: ok" in run("model", "check", "model")
     card = yaml.safe_load((tmp_path / "model" / "model.yaml").read_text())
     assert card["head"] == "offsets"
     assert card["n_channels"] == 4

@@ -130,7 +130,7 @@ def test_from_events_to_figures():
 @pytest.mark.usefixtures("here")
 def test_tables_have_a_row_for_each_track():
     text = run(*LINE, *SCALE, "--exposure-share", 0, "--coincidence-frames", 0, "-o", "scaled")
-    assert "pairs of events that begin within 0 frames: 108" in text
+    assert "pairs of events with onsets within 0 frames: 108" in text
     assert "mobile: 8 of 12" in text
     statistics = rows("scaled/event_statistics.csv")
     assert [int(row["track_id"]) for row in statistics] == list(range(1, TRACKS + 1))

@@ -145,7 +145,7 @@ def test_tomogram_types_are_those_of_copick(columns, expected):
         ({"status": 500, "body": "<html>oh</html>"}, r"4 attempts: HTTP 500"),
         ({"body": "<html>maintenance</html>"}, r"4 attempts: HTTP 200 .* not JSON"),
         ({"body": "[]"}, r"its answer is a list"),
-        ({"body": '{"data": null}'}, r"holds no data"),
+        ({"body": '{"data": null}'}, r"contains no data"),
         ({"body": '{"data": {"runs": [{}]}}'}, r"cannot read the portal's answer: .* missing"),
         ({"body": '{"errors": [{"message": "too\\n deep"}]}'}, r"refuses a query: too deep"),
         ({"drop": True}, r"4 attempts: it cannot be reached"),

@@ -243,7 +243,7 @@ def test_a_segmentation_without_probabilities_or_scores_is_said(config, tmp_path
     put_labels(config, a_block(2), 10.0)
     result = view(config, "-o", str(tmp_path / "a.png"), "--heat-map", "predict:picker/1")
     assert result.exit_code == 1
-    assert "neither probabilities nor scores are stored beside" in " ".join(result.output.split())
+    assert "neither probabilities nor scores are stored with" in " ".join(result.output.split())
 
 
 def test_probabilities_of_another_spacing_are_sampled(config, tmp_path):
