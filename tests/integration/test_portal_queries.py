@@ -147,7 +147,7 @@ def test_tomogram_types_are_those_of_copick(columns, expected):
         ({"body": "[]"}, r"its answer is a list"),
         ({"body": '{"data": null}'}, r"contains no data"),
         ({"body": '{"data": {"runs": [{}]}}'}, r"cannot read the portal's answer: .* missing"),
-        ({"body": '{"errors": [{"message": "too\\n deep"}]}'}, r"refuses a query: too deep"),
+        ({"body": '{"errors": [{"message": "too\\n deep"}]}'}, r"rejected a query: too deep"),
         ({"drop": True}, r"4 attempts: it cannot be reached"),
     ],
 )

@@ -75,7 +75,7 @@ def test_one_run_unknown_runs_and_too_many_folds_are_refused():
         lambda: share_split(one, 0.5, seed=1),
         lambda: fixed_split(one, ["TS_1"]),
     ):
-        with pytest.raises(DataError, match="one run only"):
+        with pytest.raises(DataError, match="only one run"):
             split()
     with pytest.raises(UnknownNameError, match="TS_99"):
         fixed_split(counts(), ["TS_99"])
