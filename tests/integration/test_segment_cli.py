@@ -397,7 +397,7 @@ def test_whole_planes_of_nan_are_not_filled(tmp_path, crop, model, where, what):
     config = project_of(tmp_path, {"TS_1": broken}, {}, objects=OBJECTS, tomogram=TOMOGRAM)
     output = run("segment", "-c", config, "-m", model, *FAST, "--fill-nan", code=1)
     assert what in output
-    assert "--fill-nan fills single voxels" in output
+    assert "--fill-nan only fills single voxels" in output
 
 
 def test_a_hot_voxel_changes_hardly_a_label(tmp_path, crop, model):
