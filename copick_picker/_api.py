@@ -137,6 +137,8 @@ def segment(
         "threads": threads,
         "trust_checkpoint": trust_checkpoint,
     }
+    if not hasattr(volume, "shape"):
+        volume = np.asarray(volume)
     settings = join_settings(SegmentVolumeSettings, flags=given, as_options=False)
     use_threads(settings.threads)
     models = load_models(settings)
@@ -243,6 +245,9 @@ def localize(
         "peak_smoothing_radii": peak_smoothing_radii,
     }
     rules = join_settings(LocalizeParameters, flags=given, as_options=False).rules()
+    if not isinstance(voxel_spacing, int | float | np.number) or not voxel_spacing > 0:
+        msg = f"voxel_spacing: got {voxel_spacing!r}; expected a positive number, in Angstrom"
+        raise SettingsError(msg)
     made = labels if isinstance(labels, SegmentedVolume) else SegmentedVolume(labels, None)
     given_targets = made.targets if targets is None else targets
     return localize_volume(
@@ -359,6 +364,9 @@ def evaluate(
     }
     settings = join_settings(EvaluateParameters, flags=given, as_options=False)
     _check_kind(objects, ObjectSpec, "objects", "ObjectSpec(name, label, radius_angstrom)")
+    for side, picks in (("reference", reference), ("candidate", candidate)):
+        for sets in picks.values():
+            _check_kind(list(sets.values()), PickSet, side, "PickSet(name, points_xyz, scores)")
     specs = {spec.name: spec for spec in objects}
     scored, _ = scored_objects(settings, specs, reference)
     return evaluate_picks(

@@ -3,11 +3,18 @@
 The functions do what the commands do, run by run, and write what the commands write.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 from typing import Any, TypeVar
 
-from copick_picker.errors import DataError, RunsFailedError, choices_text, nearest_name
+from copick_picker.errors import (
+    DataError,
+    RunsFailedError,
+    SettingsError,
+    choices_text,
+    nearest_name,
+)
+from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
 from copick_picker.jobs.reporter import Quiet
 from copick_picker.jobs.selection import select_runs
@@ -33,7 +40,7 @@ def segment_project(
     project: Any,  # noqa: ANN401 (copick's classes are imported late)
     model: str | Path | Sequence[str | Path] = (),
     *,
-    runs: str | Sequence[str] = (),
+    runs: str | Sequence[str] | None = None,
     **settings: Any,
 ) -> Summary:
     """Segment the tomograms of a project, as ``copick-picker segment`` does.
@@ -44,8 +51,8 @@ def segment_project(
         Configuration file, open project, or one run of an open project.
     model : str, path or sequence of those
         Model folder, or name of a model that ships with the package; several make an ensemble.
-    runs : str or sequence of str
-        Names or patterns of runs; all by default.
+    runs : str or sequence of str, optional
+        Names or patterns of runs. Default: all, or the copick run.
     **settings
         Further settings of the command, see :class:`SegmentSettings`, such as ``input="wbp@10.0"``,
         ``output="predict:me/1"``, ``picks="*:me/1"``, ``overwrite=True``.
@@ -68,15 +75,18 @@ def segment_project(
     --------
     >>> segment_project("config.json", "simulated-10a", input="wbp@10.0")  # doctest: +SKIP
     """
-    models = (model,) if isinstance(model, str | Path) else model
-    given = {"model": tuple(map(str, models)), **settings}
+    models: object = (model,) if isinstance(model, str | Path) else model
+    if not isinstance(models, tuple | list):
+        msg = f"model: got {model!r}; expected a folder, a name, or a list of those"
+        raise TypeError(msg)
+    given = {**({"model": tuple(map(str, models))} if models else {}), **settings}
     return _worked(segment, SegmentSettings, project, runs, given)
 
 
 def localize_project(
     project: Any,  # noqa: ANN401 (copick's classes are imported late)
     *,
-    runs: str | Sequence[str] = (),
+    runs: str | Sequence[str] | None = None,
     **settings: Any,
 ) -> Summary:
     """Make picks from the segmentations of a project, as ``copick-picker localize`` does.
@@ -85,8 +95,8 @@ def localize_project(
     ----------
     project : str, path, CopickRoot or CopickRun
         Configuration file, open project, or one run of an open project.
-    runs : str or sequence of str
-        Names or patterns of runs; all by default.
+    runs : str or sequence of str, optional
+        Names or patterns of runs. Default: all, or the copick run.
     **settings
         Settings of the command, see :class:`LocalizeSettings`, such as ``input="predict:me/1"``,
         ``output="*:me/1"``, ``radius={"ribosome": 140}``.
@@ -109,7 +119,7 @@ def evaluate_project(
     reference: str,
     candidate: str | None = None,
     *,
-    runs: str | Sequence[str] = (),
+    runs: str | Sequence[str] | None = None,
     output: str | Path | None = None,
     **settings: Any,
 ) -> Evaluation:
@@ -123,8 +133,8 @@ def evaluate_project(
         URI of the reference picks, such as ``"*:curator/1"``.
     candidate : str, optional
         URI of the candidate picks. Default: ``"*:picker/1"``.
-    runs : str or sequence of str
-        Names or patterns of runs; all by default.
+    runs : str or sequence of str, optional
+        Names or patterns of runs. Default: all, or the copick run.
     output : path, optional
         Folder for the files of the command; none are written by default.
     **settings
@@ -141,6 +151,7 @@ def evaluate_project(
     TypeError, RunsFailedError, CopickPickerError
         As :func:`segment_project`.
     """
+    _check_uri("reference", reference)
     given = {"reference": reference, "candidate": candidate, **settings}
     given["output"] = None if output is None else str(output)
     job = Job.open(
@@ -158,7 +169,7 @@ def read_picks(
     project: Any,  # noqa: ANN401 (copick's classes are imported late)
     uri: str = "*",
     *,
-    runs: str | Sequence[str] = (),
+    runs: str | Sequence[str] | None = None,
 ) -> dict[str, dict[str, PickSet]]:
     """Return the picks of a project: run name -> object name -> picks.
 
@@ -168,23 +179,28 @@ def read_picks(
         Configuration file, open project, or one run of an open project.
     uri : str
         Picks URI, ``object:user/session``.
-    runs : str or sequence of str
-        Names or patterns of runs; all by default.
+    runs : str or sequence of str, optional
+        Names or patterns of runs. Default: all, or the copick run.
 
     Returns
     -------
     dict
-        Points are (n, 3) float64 (x, y, z) in Angstrom. A run without such picks has an empty dict.
+        Points are (n, 3) float64 (x, y, z) in Angstrom. A run without such picks has an empty dict;
+        if no run has any, that is an error.
 
     Raises
     ------
     CopickPickerError
         If the project cannot be read, or two sets of one object and run match.
     """
+    _check_uri("uri", uri)
     config, own = stored_config(project)
     store = open_project(config)
     found: dict[str, dict[str, PickSet]] = {}
-    for run_name in select_runs(store.run_names(), own or _names(runs)):
+    names = select_runs(store.run_names(), _chosen(own, runs))
+    if uri != "*":
+        Input(picks_query(uri), store.picks, "pick set").check_any(names)
+    for run_name in names:
         sets = found.setdefault(run_name, {})
         for key in picks_query(uri).matching(store.picks(run_name)):
             if key.object_name in sets:
@@ -198,7 +214,7 @@ def _worked(
     workflow: Callable[..., Summary],
     kind: type[SettingsT],
     project: object,
-    runs: str | Sequence[str],
+    runs: str | Sequence[str] | None,
     given: dict[str, Any],
 ) -> Summary:
     """Run a command's workflow, and let copick see what it wrote."""
@@ -213,26 +229,48 @@ def _settings(
     name: str,
     kind: type[SettingsT],
     project: object,
-    runs: str | Sequence[str],
+    runs: str | Sequence[str] | None,
     given: dict[str, Any],
 ) -> SettingsT:
     """Return the settings of a command from the arguments of a function."""
     for word in given:
         if word not in kind.model_fields or word in ("config", "run_names"):
-            near = nearest_name(word, kind.model_fields)
+            known = [each for each in kind.model_fields if each not in ("config", "run_names")]
             msg = (
-                f"{name}_project() has no setting '{word}'{near}; it has: "
-                f"{choices_text(kind.model_fields)}"
+                f"{name}_project() has no setting '{word}'{nearest_name(word, known)}; it has: "
+                f"{choices_text(['runs', *known])}"
             )
             raise TypeError(msg)
+    for word, value in given.items():
+        if isinstance(value, Sized) and not isinstance(value, str) and not len(value):
+            msg = f"{word}: got an empty {type(value).__name__}; leave it out for the default"
+            raise SettingsError(msg)
     config, own = stored_config(project)
-    chosen = own or _names(runs)
+    chosen = _chosen(own, runs)
     flags = {**given, "config": config, "run_names": chosen}
     return join_settings(kind, flags=flags, as_options=False)
 
 
-def _names(runs: str | Sequence[str]) -> tuple[str, ...]:
-    return (runs,) if isinstance(runs, str) else tuple(runs)
+def _chosen(own: tuple[str, ...], runs: object) -> tuple[str, ...]:
+    """Return the runs to work on; an empty list is a filter that matched nothing, not all."""
+    if own and runs is not None:
+        msg = f"runs: got {runs!r} beside the copick run {own[0]}; give the root for other runs"
+        raise TypeError(msg)
+    if runs is None or isinstance(runs, str):
+        return own if runs is None else (runs,)
+    if not isinstance(runs, Sequence) or not all(isinstance(each, str) for each in runs):
+        msg = f"runs: got {runs!r}; expected a name, a pattern, or a list of those"
+        raise TypeError(msg)
+    if not runs:
+        msg = "runs: got an empty list; leave it out to work on all runs"
+        raise SettingsError(msg)
+    return tuple(runs)
+
+
+def _check_uri(name: str, given: object) -> None:
+    if not isinstance(given, str):
+        msg = f"{name}: got {given!r}; expected one URI, object:user/session"
+        raise TypeError(msg)
 
 
 def _check(summary: Summary) -> None:

@@ -181,7 +181,7 @@ def guarded(run_name: str, work: Callable[[str], Returned | RunOutcome]) -> Retu
     try:
         return work(run_name)
     except CopickPickerError as error:
-        logger.exception("run %s failed", run_name)
+        logger.debug("run %s failed", run_name, exc_info=True)
         return RunOutcome(run_name, "failed", str(error).removeprefix(f"run {run_name}: "))
     except Exception as error:
         logger.exception("run %s failed unexpectedly", run_name)

@@ -1,6 +1,6 @@
 """Settings of ``view``."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -137,6 +137,16 @@ class ViewSettings(JobSettings):
     @classmethod
     def _defaults_of_byu(cls, given: object) -> object:
         return with_byu_defaults(given, {"tolerance": BYU_TOLERANCE})
+
+    @model_validator(mode="after")
+    def _one_viewer(self) -> Self:
+        if self.napari and self.neuroglancer:
+            msg = "--napari and --neuroglancer are two viewers; choose one"
+            raise ValueError(msg)
+        if self.napari and self.heat_map is not None:
+            msg = "--napari shows no heat maps; use --segmentation, or leave out --napari"
+            raise ValueError(msg)
+        return self
 
     @field_validator("output")
     @classmethod

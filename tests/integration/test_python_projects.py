@@ -106,3 +106,22 @@ def test_failed_runs_raise_after_the_others_are_done(given):
         copick_picker.localize_project(config)
     assert set(caught.value.failed) == {"TS_1"}
     assert "ribosome" in copick_picker.read_picks(config, "*:picker/1")["TS_2"]
+
+
+def test_filters_that_match_nothing_are_not_every_run(given):
+    config, model = given
+    with pytest.raises(SettingsError, match="runs: got an empty list"):
+        copick_picker.segment_project(config, **model, runs=[])
+    with pytest.raises(SettingsError, match="objects: got an empty list"):
+        copick_picker.segment_project(config, **model, objects=[])
+    run = copick.from_file(str(config)).get_run("TS_1")
+    with pytest.raises(TypeError, match="runs: got 'TS_2' beside the copick run TS_1"):
+        copick_picker.localize_project(run, runs="TS_2")
+    with pytest.raises(TypeError, match="runs: got 3; expected a name"):
+        copick_picker.read_picks(config, runs=3)
+    with pytest.raises(TypeError, match="model: got None"):
+        copick_picker.segment_project(config, None)
+    with pytest.raises(TypeError, match=r"uri: got \['a'\]; expected one URI"):
+        copick_picker.read_picks(config, ["a"])
+    with pytest.raises(UnknownNameError, match="none of the 2 runs has a pick set"):
+        copick_picker.read_picks(config, "*:nobody/1")

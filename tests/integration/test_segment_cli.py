@@ -366,7 +366,7 @@ def test_the_peak_memory_of_the_command_does_not_grow_with_depth(tmp_path):
         options = ["--mode", "exact", "--tta", "1", "--overlap", "0"]
         peaks.append(memory.peak_of_segment(project, thin, *options)["peak_mib"])
     logits = 40 * 4 * (208 - 64) * 128 * 128 / 2**20
-    assert peaks[1] - peaks[0] < 0.25 * logits
+    assert peaks[1] - peaks[0] < 0.4 * logits  # the queue of the writer varies by 100 MiB
 
 
 def test_nan_is_filled_on_demand_and_said(tmp_path, crop, model):
@@ -474,11 +474,31 @@ def test_picks_have_the_scores_of_all_class_probabilities(config, model, words):
     assert {"plain-me-1-scores", "shares-me-1-probabilities", "once-me-1-scores"} == features
 
 
+def test_scores_that_lost_a_chunk_or_are_of_another_job_fail_the_run(config, model):
+    """What is lost reads as zeros, and would drop picks without a word."""
+    line = ("-c", config, "-r", "TS_1")
+    localize = ("localize", *line, "-i", "predict", "-o", "*:picker/1")
+    run("segment", *line, "-m", model, *FAST)
+    scores = next(run_folder(config, "TS_1").rglob("*scores_features.zarr"))
+    kept = scores.with_name("kept")
+    shutil.copytree(scores, kept)
+    chunk = next(path for path in scores.rglob("0/*") if path.is_file() and path.name[0] != ".")
+    chunk.unlink()
+    output = run(*localize, code=1)
+    assert "is incomplete: some voxels have no value" in output
+    assert "-r TS_1 --overwrite" in output
+    run("segment", *line, "-m", model, *FAST, "--mode", "exact", "--overwrite")
+    shutil.rmtree(scores)
+    kept.rename(scores)
+    assert "was not made together with predict:picker/1" in run(*localize, code=1)
+    assert not list(run_folder(config, "TS_1").rglob("picker_1_*.json"))
+
+
 def test_a_lost_score_volume_fails_the_run(config, model):
     line = ("-c", config, "-r", "TS_1")
     run("segment", *line, "-m", model, *FAST)
     shutil.rmtree(next(run_folder(config, "TS_1").rglob("*scores_features.zarr")))
     output = run("localize", *line, "-i", "predict", "-o", "*:picker/1", code=1)
-    assert "missing or unfinished; run segment with --overwrite" in output
+    assert "missing or unfinished; run segment again, which makes what is missing" in output
     assert "1 done" in run("segment", *line, "-m", model, *FAST)
     assert "1 done" in run("localize", *line, "-i", "predict", "-o", "*:picker/1")

@@ -142,6 +142,7 @@ def demo(
         msg = f"no part '{unknown[0]}'; parts: {choices_text(part.name for part in PARTS)}"
         raise UnknownNameError(msg)
     folder = Path(output)
+    _check_parts(folder, parts)
     _make_folder(folder, overwrite=overwrite)
     use_threads(threads)
     code, done = 0, []
@@ -155,6 +156,18 @@ def demo(
     return code
 
 
+def _check_parts(folder: Path, parts: Sequence[str]) -> None:
+    """Raise where a part that was not asked for would be replaced too."""
+    others = [each.name for each in PARTS if parts and each.name not in parts]
+    there = [name for name in others if (folder / name).exists()]
+    if there:
+        msg = (
+            f"{folder} also holds the part {choices_text(there)}, which would be removed: choose "
+            "another --output, or leave out --part"
+        )
+        raise ConflictError(msg)
+
+
 def _make_folder(folder: Path, *, overwrite: bool) -> None:
     if os.path.lexists(folder) and not folder.is_dir():
         msg = f"{folder} is not a folder; choose another --output"
@@ -162,8 +175,9 @@ def _make_folder(folder: Path, *, overwrite: bool) -> None:
     if foreign_files(folder, ()):
         is_own = (folder / MARK).is_file()
         if not overwrite or not is_own:
-            reason = "use --overwrite" if is_own else "it was not made by the demo"
-            msg = f"{folder} exists and is not empty: {reason}, or choose another --output"
+            what = "exists" if is_own else "is not empty and was not made by the demo"
+            advice = "use --overwrite, or choose" if is_own else "choose"
+            msg = f"{folder} {what}: {advice} another --output"
             raise ConflictError(msg)
         begin_anew(folder, "demo", foreign_of_demo)
     write_text(folder / MARK, "")

@@ -1,5 +1,6 @@
 """Write picks for other programs: one file for all runs, or one per run."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from copick_picker.core.evaluate.link_scores import far_apart, tracks_of_picks
 from copick_picker.core.evaluate.plan import runs_text
-from copick_picker.errors import DataError, SettingsError
+from copick_picker.errors import DataError, SettingsError, choices_text
 from copick_picker.jobs.execution import InTurn, process_runs
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job
@@ -241,6 +242,7 @@ def _write(export: _Export) -> dict[str, Any]:
         raise DataError(msg)
     files = export.files()
     scripts = _scripts(settings, files)
+    _warn_of_missing(settings, export.job.reporter, scripts)
     places = {path: _places(path, settings) for path in [*files, *scripts]}
     for output in (each for outputs in places.values() for each in outputs.values()):
         output.may_be_same()
@@ -311,9 +313,27 @@ def _scripts(
         runs = [run for path in paths for run in files[path]]
         mrc = None if settings.mrc is None else settings.mrc.replace("{run}", runs[0].run_name)
         opened = [path.relative_to(folder).as_posix() for path in paths]
-        text = script_text(name, opened, None if mrc is None else str(Path(mrc).absolute()))
+        text = script_text(name, opened, None if mrc is None else _from_script(mrc, folder))
         scripts[folder / f"{name}{SCRIPT_SUFFIX}"] = (text, runs)
     return scripts
+
+
+def _warn_of_missing(
+    settings: ExportPicksSettings,
+    reporter: Reporter,
+    scripts: Mapping[Path, tuple[str, list[ExportedRun]]],
+) -> None:
+    if settings.mrc is None:
+        return
+    names = [settings.mrc.replace("{run}", runs[0].run_name) for _, runs in scripts.values()]
+    missing = [name for name in names if not Path(name).is_file()]
+    if missing:
+        reporter.warn(f"--mrc: there is no {choices_text(missing[:3])}; the scripts open it first")
+
+
+def _from_script(mrc: str, folder: Path) -> str:
+    """Return a file as the script names it: from its own folder, unless the user gave it whole."""
+    return mrc if Path(mrc).is_absolute() else Path(os.path.relpath(mrc, folder)).as_posix()
 
 
 def _places(path: Path, settings: ExportPicksSettings) -> dict[Path, Output]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from copick_picker.core.localize import LabelledSlab, picks_of_slabs
-from copick_picker.core.localize.checks import IntVolume
+from copick_picker.core.localize.checks import FloatVolume, IntVolume
 from copick_picker.core.localize.values import unread_values
 from copick_picker.errors import DataError, SettingsError, UnknownNameError
 from copick_picker.jobs.inputs import Input
 from copick_picker.jobs.job import Job, Plan
+from copick_picker.jobs.provenance import same_job
 from copick_picker.jobs.reporter import Reporter
 from copick_picker.jobs.summary import Summary, summarised
 from copick_picker.project.copick.volume_writing import FEATURE_CHUNK_CZYX
@@ -158,15 +159,34 @@ class _Localization:
         if not stated:
             return None
         keys = feature_query(stated["uri"]).matching(store.features(run_name))
-        if keys and store.feature_provenance(run_name, keys[0]) is not None:
+        made = store.feature_provenance(run_name, keys[0]) if keys else None
+        if made is not None:
+            self._check_same(run_name, key, keys[0], made, record or {})
             return keys[0]
         option = " --probabilities" if kind == "probabilities" else ""
         what = "class probabilities" if kind == "probabilities" else "score volume"
         msg = (
             f"run {run_name}: the {what} {stated['uri']} of {key}: missing or unfinished; run "
-            f"segment with{option} --overwrite"
+            f"segment{option} again, which makes what is missing"
         )
         raise UnknownNameError(msg)
+
+    def _check_same(
+        self,
+        run_name: str,
+        key: SegmentationKey,
+        feature: FeatureKey,
+        made: Provenance,
+        record: Provenance,
+    ) -> None:
+        """Raise where probabilities or scores were not made together with their segmentation."""
+        difference = same_job(made, record)
+        if made.get("command") == record.get("command") == "segment" and difference:
+            msg = (
+                f"run {run_name}: {feature} was not made together with {key} ({difference}): "
+                f"segment this run again: -r {run_name} --overwrite"
+            )
+            raise DataError(msg)
 
 
 def picks_of_stored(
@@ -220,11 +240,37 @@ def _stored_slabs(
         labels = read_labels(store, run_name, source.key)
         unread |= unread_of(labels, source)
         shares = None if stored is None else stored.read()
-        yield LabelledSlab(0, labels, shares, scores=None if scores is None else scores.read()[0])
+        own = None if scores is None else scores.read()[0]
+        _check_complete(run_name, source, labels, shares, own)
+        yield LabelledSlab(0, labels, shares, scores=own)
         return
     depth = FEATURE_CHUNK_CZYX[1]
     for z_start in range(0, stored.shape[1], depth):
-        yield LabelledSlab(z_start, None, stored.read(z_start, z_start + depth))
+        block = stored.read(z_start, z_start + depth)
+        if not (block.max(axis=0) > 0).all():  # probabilities of all classes add up to 1
+            raise _incomplete(run_name, source.probabilities)
+        yield LabelledSlab(z_start, None, block)
+
+
+def _check_complete(
+    run_name: str,
+    source: PicksSource,
+    labels: IntVolume,
+    shares: FloatVolume | None,
+    scores: FloatVolume | None,
+) -> None:
+    """Raise where labels have no probability: a chunk that was lost reads as zeros."""
+    if shares is not None and ((labels > 0) & ~(shares.max(axis=0) > 0)).any():
+        raise _incomplete(run_name, source.probabilities)
+    if scores is not None and ((labels > 0) & ~(scores > 0)).any():
+        raise _incomplete(run_name, source.scores)
+
+
+def _incomplete(run_name: str, feature: FeatureKey | None) -> DataError:
+    return DataError(
+        f"{feature} is incomplete: some voxels have no value, so chunks were lost; segment this "
+        f"run again: -r {run_name} --overwrite"
+    )
 
 
 def unread_of(labels: IntVolume, source: PicksSource) -> dict[int, int]:

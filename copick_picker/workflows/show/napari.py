@@ -2,6 +2,7 @@
 
 import importlib.util
 import time
+from pathlib import Path
 
 from copick_picker.errors import SettingsError
 from copick_picker.jobs.execution import guarded
@@ -82,7 +83,7 @@ def _shown(job: Job[ViewSettings], run_name: str) -> NapariRun:
         known = settings.radius.get(name, stated)
         radii[name] = _RADIUS_VOXELS * key.voxel_spacing if known is None else known
     return NapariRun(
-        config=settings.config,
+        config=str(Path(settings.config).absolute()),
         run_name=run_name,
         tomogram=key,
         segmentation=segmentation,
