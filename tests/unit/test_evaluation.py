@@ -71,7 +71,7 @@ def test_a_run_without_reference_set_is_left_out_and_said() -> None:
     assert object_score(result, "big").n_runs == 1
     assert result.run_names == ("a",)
     assert any(
-        "not annotated, in run b" in note and "4 candidates" in note for note in result.notes
+        "(not annotated) in run b" in note and "4 candidates" in note for note in result.notes
     )
 
 

@@ -61,7 +61,7 @@ def test_tomograms_are_suggested_with_their_spacing():
 
 def test_options_of_octopi_that_mean_something_else_say_so():
     for line, said in (
-        ("segment --tomo-batch-size 2 -m simulated-10a", "counts windows here (--window-batch)"),
+        ("segment --tomo-batch-size 2 -m simulated-10a", "means windows here (--window-batch)"),
         ("localize --filter-size 10", "--filter-size has no effect here: markers follow"),
     ):
         result = CliRunner().invoke(console, [*line.split(), "-c", "none.json"])
