@@ -296,7 +296,7 @@ def test_runs_without_reference_are_shown_and_left_out(config):
     result = well("-c", config, *REFERENCE, "-o", "scores")
     assert "TS_3 absent: no reference set, so not annotated; 0 reference picks, 4" in result.output
     assert scores()["objects"][0]["counts"]["n_candidate"] == 8
-    assert any("not annotated, in run TS_3" in note for note in scores()["notes"])
+    assert any("(not annotated) in run TS_3" in note for note in scores()["notes"])
 
 
 def test_runs_without_candidates_are_missed_and_shown(config):

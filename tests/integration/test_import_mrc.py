@@ -460,5 +460,5 @@ def test_compressed_tiff_is_read_or_says_what_it_needs(tmp_path, capfd):
     assert "lzw.tif is compressed with LZW, which needs the package imagecodecs" in text
     assert "uncompressed or with Deflate (ZIP), LZMA or PackBits" in text
     for name in ("cut", "spoilt", "no"):
-        assert f"{name}.tif is damaged" in text or f"{name}.tif is cut" in text, text
+        assert f"{name}.tif is damaged" in text or f"{name}.tif is truncated" in text, text
     assert "tifffile" not in "".join(capfd.readouterr())

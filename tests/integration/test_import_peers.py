@@ -179,7 +179,7 @@ def test_dynamos_apix_and_volumes_are_taken(config, tmp_path, doc):
 def test_an_apix_that_says_nothing_means_the_tomograms_voxels(config, tmp_path, apix):
     file = dynamo(tmp_path / "a.tbl", EXPECTED / 10.0, apix=apix)
     output = load(config, file, "--run", "TS_1")
-    assert f"Column 36 (apix) is {apix}, so it does not state the voxels' size" in output
+    assert f"Column 36 (apix) is {apix}, so it gives no voxel size" in output
     assert np.abs(points(config) - EXPECTED).max() < 1e-9
 
 

@@ -251,7 +251,7 @@ def test_one_filament_in_two_places_is_told(config, tmp_path):
         *("evaluate", "-c", config, "--reference", "microtubule:truth/1", "--links"),
         *("--candidate", "microtubule:picker/linked", "-o", tmp_path / "scores"),
     )
-    assert "reference filament 1 has a step of" in text
+    assert "reference filament 1 has a step" in text
 
 
 def poses(table):
@@ -438,7 +438,7 @@ def test_an_object_that_is_not_declared_a_filament(tmp_path):
         assert "object 'microtubule' is not declared a filament" in text
         assert '"metadata": {"copick": {"filament": {"polar": true}}}' in text
     text = run("link", "-c", config, *GIVEN[:2], "-o", "actin:picker/1", code=2)
-    assert "--output is of actin, --input of microtubule" in text
+    assert "--output is for actin, --input for microtubule" in text
     text = run("link", "-c", config, "-i", "*:picker/1", "-o", "actin:picker/2", code=2)
     assert "no object 'actin'" in text
 

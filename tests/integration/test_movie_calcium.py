@@ -171,7 +171,7 @@ def test_events_of_another_programs_traces():
     assert np.abs(fitted[:118]).max() == 0.0
     assert not rows("out/event_details.csv")[0]["x"]
     text = run("evaluate", "--events", "out", "--truth", TRUTH, "-o", "no", code=2)
-    assert "give --tracks" in text or "beyond the movie" in text
+    assert "use --tracks" in text or "beyond the movie" in text
     Path("traces.csv").write_text("\n".join(lines[:50] + lines[60:]) + "\n")
     text = run("traces", "traces.csv", "-o", "gap", code=2)
     assert "track 3 goes from frame 48 to 59; expected every frame once" in text
@@ -431,7 +431,7 @@ def test_events_are_scored_at_their_places_and_not_by_their_numbers():
     Path("out/event_details.csv").unlink()
     text = run("evaluate", *words, "--truth", TRUTH, "-o", "no", code=2)
     assert "has no positions of events" in text
-    assert "give --tracks" in text
+    assert "use --tracks" in text
     Path("late.csv").write_text("onset_frame,end_frame,x,y\n3,4,10,10\n11,12,10,10\n")
     text = run("evaluate", "--events", "late.csv", "--truth", TRUTH, "-o", "no", code=2)
     assert "such as one in frame 12; pairs/sample_000/movie.tif has 12 frames, 0 to 11" in text
