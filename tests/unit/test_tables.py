@@ -33,7 +33,7 @@ def test_no_word_is_split_and_nothing_is_wider(width):
 
 def test_secondary_columns_go_first_and_are_named():
     text = table_text("Scores", COLUMNS, ROWS, width=80)
-    assert "Hidden at this width: " in text
+    assert "Hidden at this width: cand, TP, FP, FN (--wide shows all)" in text
     assert "verdict" in text.splitlines()[2]
     assert "Hidden" not in table_text("Scores", COLUMNS, ROWS, width=None)
 
